@@ -1,0 +1,25 @@
+//! Purchase orders for retail stores: order, receive in parts, complete, and back-order what did not
+//! come.
+//!
+//! # The way of a request
+//!
+//! `CompletePurchaseOrder` arrives at [`rpc`]: its message is parsed into a domain command, all
+//! violations at once, and submitted with its caller and deadline to the [`lanes`]. The lane that the
+//! store belongs to takes whatever is queued and, in one transaction, has the [`repository`] lock the
+//! stores, load what the commands need into a [`Workspace`](domain::workspace::Workspace), lets the
+//! [`domain`] decide each command in memory, has the decisions saved with a fixed number of
+//! statements, and commits. Only then each caller is answered. A read runs on one read-only snapshot
+//! in a reader's thread.
+//!
+//! # What must stay true of this code
+//!
+//! - `domain` knows nothing of the others, and no tonic, prost, Diesel, tokio, clock or randomness:
+//!   time and ids are handed in.
+//! - `repository` and `auth` know `domain` alone; `lanes` know `domain` and `repository`; `rpc` knows
+//!   those and reads through `repository::read`; `verify` knows a session alone.
+//! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
+//! - No `Status` and no generated message goes below `rpc`.
+//!
+//! A test reads the imports and holds this.
+
+pub mod proto;
