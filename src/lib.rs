@@ -22,4 +22,5 @@
 //!
 //! A test reads the imports and holds this.
 
+pub mod domain;
 pub mod proto;

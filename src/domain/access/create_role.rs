@@ -1,0 +1,43 @@
+//! CreateRole: a new set of permissions that nobody holds yet.
+
+use crate::domain::access::{MAX_ROLES, Permission, Requirement};
+use crate::domain::code::RoleId;
+use crate::domain::draft::Draft;
+use crate::domain::event::Detail;
+use crate::domain::mutation::Mutation;
+use crate::domain::needs::Needs;
+use crate::domain::refusal::Refusal;
+use crate::domain::request::Made;
+
+/// A role to create. It gives nobody anything until it is granted, and granting is what is judged.
+#[derive(Clone, Debug)]
+pub struct CreateRole {
+    /// Its id.
+    pub role: RoleId,
+    /// What it allows; at least one, each once.
+    pub permissions: Vec<Permission>,
+}
+
+impl Mutation for CreateRole {
+    fn requires(&self) -> Requirement {
+        Requirement::PermissionOrOperator(Permission::ManageAccess)
+    }
+
+    fn needs(&self, _: &mut Needs) {}
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+        draft.store()?;
+        if draft.role(&self.role)?.is_some() {
+            return Err(Refusal::RoleExists(self.role.clone()));
+        }
+        if draft.role_count()? >= MAX_ROLES {
+            return Err(Refusal::TooManyRoles);
+        }
+        let event = draft.record(Detail::RoleCreated {
+            role: self.role.to_string(),
+            permissions: self.permissions.iter().map(|p| p.name()).collect(),
+        })?;
+        draft.create_role(&self.role, self.permissions.clone())?;
+        Ok(Made { event, ..Made::default() })
+    }
+}

@@ -1,0 +1,171 @@
+//! Who may do what: roles hold permissions, principals hold roles, and each call declares what it
+//! requires. The same code judges a call and makes the list of actions that a caller is offered.
+
+pub mod create_role;
+pub mod grants;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::code::{PrincipalId, RoleId, StoreId};
+use super::principal::Principal;
+use super::refusal::Refusal;
+use super::workspace::Workspace;
+
+/// How many roles a store has at most.
+pub const MAX_ROLES: usize = 100;
+
+/// What a role may allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Permission {
+    /// See orders, levels and the ledger.
+    View,
+    /// Create and change orders.
+    Edit,
+    /// Set orders on order.
+    Place,
+    /// Book deliveries in, and void them.
+    Receive,
+    /// Complete orders, and preview that.
+    CompletePurchaseOrders,
+    /// Reopen completed orders.
+    Reopen,
+    /// Cancel orders.
+    Cancel,
+    /// Adjust stock by hand.
+    AdjustInventory,
+    /// Change the store's settings.
+    ManageStore,
+    /// Change roles and who holds them.
+    ManageAccess,
+    /// See reports.
+    ViewReports,
+}
+
+impl Permission {
+    /// Every permission.
+    pub const ALL: [Self; 11] = [
+        Self::View,
+        Self::Edit,
+        Self::Place,
+        Self::Receive,
+        Self::CompletePurchaseOrders,
+        Self::Reopen,
+        Self::Cancel,
+        Self::AdjustInventory,
+        Self::ManageStore,
+        Self::ManageAccess,
+        Self::ViewReports,
+    ];
+
+    /// The name it is stored by and known to callers by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::View => "VIEW",
+            Self::Edit => "EDIT",
+            Self::Place => "PLACE",
+            Self::Receive => "RECEIVE",
+            Self::CompletePurchaseOrders => "COMPLETE_PURCHASE_ORDERS",
+            Self::Reopen => "REOPEN",
+            Self::Cancel => "CANCEL",
+            Self::AdjustInventory => "ADJUST_INVENTORY",
+            Self::ManageStore => "MANAGE_STORE",
+            Self::ManageAccess => "MANAGE_ACCESS",
+            Self::ViewReports => "VIEW_REPORTS",
+        }
+    }
+
+    /// The permission stored by a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.name() == name)
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a call requires of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// To be a platform operator.
+    Operator,
+    /// The permission by a role in the store.
+    Permission(Permission),
+    /// The permission by a role in the store, or to be a platform operator.
+    PermissionOrOperator(Permission),
+    /// Any role in the store, or to be a platform operator.
+    AnyRoleOrOperator,
+}
+
+/// How a caller came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// As a platform operator rather than by a role: events record it.
+    pub as_operator: bool,
+    /// What the caller's roles in the store allow.
+    pub permissions: BTreeSet<Permission>,
+}
+
+/// Judges whether `principal` may do in `store` what requires `requirement`.
+///
+/// Somebody without a role gets one answer whether the store exists or not.
+pub fn admit(
+    workspace: &Workspace,
+    store: &StoreId,
+    principal: &Principal,
+    requirement: Requirement,
+) -> Result<Admission, Refusal> {
+    let exists = workspace.store(store)?.is_some();
+    let roles = workspace.roles_of(store, &principal.id)?;
+    let permissions = workspace.permissions_of(store, &roles)?;
+    let has_role = exists && !roles.is_empty();
+    let (by_role, by_operator, missing) = match requirement {
+        Requirement::Operator => (false, true, Refusal::NotPlatformOperator),
+        Requirement::Permission(p) => (permissions.contains(&p), false, Refusal::PermissionMissing(p)),
+        Requirement::PermissionOrOperator(p) => (permissions.contains(&p), true, Refusal::PermissionMissing(p)),
+        Requirement::AnyRoleOrOperator => (has_role, true, Refusal::NoStoreAccess(store.clone())),
+    };
+    let as_operator = !by_role && by_operator && principal.is_operator;
+    if by_role || as_operator {
+        return Ok(Admission { as_operator, permissions });
+    }
+    let told = has_role || requirement == Requirement::Operator;
+    Err(if told { missing } else { Refusal::NoStoreAccess(store.clone()) })
+}
+
+/// A role given to a principal, or a permission to a role, from one event on; its row is closed and
+/// not deleted when it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenure<K> {
+    /// Who holds what.
+    pub key: K,
+    /// The event that began it.
+    pub from_event: i64,
+    /// The event that ended it.
+    pub to_event: Option<i64>,
+}
+
+/// A principal's role in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantKey {
+    /// Where.
+    pub store: StoreId,
+    /// Who.
+    pub principal: PrincipalId,
+    /// Which role.
+    pub role: RoleId,
+}
+
+/// A role's permission in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolePermissionKey {
+    /// Where.
+    pub store: StoreId,
+    /// Which role.
+    pub role: RoleId,
+    /// What it allows.
+    pub permission: Permission,
+}

@@ -1,0 +1,27 @@
+//! What a command decided: rows to write, nothing written yet.
+
+use super::access::{GrantKey, RolePermissionKey, Tenure};
+use super::event::Event;
+use super::inventory::{Level, Movement};
+use super::order::receipt::Receipt;
+use super::order::{Line, Order};
+use super::request::{Made, RequestRecord};
+use super::store::Store;
+
+/// The rows that one command makes or changes, whole, and what its answer repeats.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "each field holds the rows of its name")]
+pub struct Decision {
+    pub stores: Vec<Store>,
+    pub orders: Vec<Order>,
+    pub lines: Vec<Line>,
+    pub receipts: Vec<Receipt>,
+    pub levels: Vec<Level>,
+    pub movements: Vec<Movement>,
+    pub events: Vec<Event>,
+    pub permissions: Vec<Tenure<RolePermissionKey>>,
+    pub grants: Vec<Tenure<GrantKey>>,
+    pub grants_closed: Vec<Tenure<GrantKey>>,
+    pub request: Option<RequestRecord>,
+    pub made: Made,
+}

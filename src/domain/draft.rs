@@ -1,0 +1,395 @@
+//! A decision in the making: what one command has read and put so far, on top of a workspace that it
+//! cannot change. Everything that follows from the rows it puts is worked out here and nowhere else:
+//! header counters, levels, the store's counters, event numbers.
+
+use std::collections::BTreeMap;
+
+use super::Ids;
+use super::access::{Admission, GrantKey, Permission, RolePermissionKey, Tenure};
+use super::code::{PrincipalId, ProductId, RoleId};
+use super::decision::Decision;
+use super::event::{Detail, Event, OrderMark};
+use super::inventory::{Level, LevelKey, Movement, Outlook};
+use super::mutation::Request;
+use super::order::receipt::Receipt;
+use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
+use super::refusal::{Listed, Refusal};
+use super::request::{Made, RequestRecord};
+use super::store::Store;
+use super::time::Timestamp;
+use super::unit::Unit;
+use super::workspace::{NotLoaded, Workspace};
+
+/// See the module.
+pub struct Draft<'a> {
+    workspace: &'a Workspace,
+    request: &'a Request,
+    admission: Admission,
+    now: Timestamp,
+    ids: &'a dyn Ids,
+    store: Option<Store>,
+    orders: BTreeMap<OrderKey, Order>,
+    lines: BTreeMap<LineKey, Line>,
+    receipts: BTreeMap<ReceiptKey, Receipt>,
+    levels: BTreeMap<LevelKey, Level>,
+    decision: Decision,
+}
+
+impl<'a> Draft<'a> {
+    /// An empty draft for an admitted caller. The store's clock is `wall_clock`, or the store's last
+    /// event if that is later.
+    pub fn new(
+        workspace: &'a Workspace,
+        request: &'a Request,
+        admission: Admission,
+        wall_clock: Timestamp,
+        ids: &'a dyn Ids,
+    ) -> Result<Self, NotLoaded> {
+        let store = workspace.store(&request.store)?.cloned();
+        let now = store.as_ref().map_or(wall_clock, |store| wall_clock.max(store.last_event_time));
+        Ok(Self {
+            workspace,
+            request,
+            admission,
+            now,
+            ids,
+            store,
+            orders: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            levels: BTreeMap::new(),
+            decision: Decision::default(),
+        })
+    }
+
+    /// The time by the store's clock.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// How the caller came in.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Who calls.
+    pub fn caller(&self) -> &PrincipalId {
+        &self.request.principal.id
+    }
+
+    /// A new order id.
+    pub fn new_order_id(&self) -> OrderId {
+        OrderId(self.ids.next())
+    }
+
+    /// The full key of an order of this store.
+    pub fn order_key(&self, order: OrderId) -> OrderKey {
+        OrderKey { store: self.request.store.clone(), order }
+    }
+}
+
+/// The store.
+impl Draft<'_> {
+    /// Whether the store exists.
+    pub fn has_store(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// The store as this draft leaves it.
+    pub fn store(&self) -> Result<&Store, Refusal> {
+        self.store.as_ref().ok_or_else(|| Refusal::StoreNotFound(self.request.store.clone()))
+    }
+
+    /// The store, to change.
+    pub fn store_mut(&mut self) -> Result<&mut Store, Refusal> {
+        self.store.as_mut().ok_or_else(|| Refusal::StoreNotFound(self.request.store.clone()))
+    }
+
+    /// Makes the store.
+    pub fn create_store(&mut self, store: Store) {
+        self.store = Some(store);
+    }
+
+    /// The store's open orders.
+    pub fn open_orders(&self) -> Result<Listed<String>, Refusal> {
+        Ok(self.workspace.open_orders(&self.request.store)?.clone())
+    }
+
+    /// Records what happened, if not to an order; its number.
+    pub fn record(&mut self, detail: Detail) -> Result<i64, Refusal> {
+        self.record_event(None, detail)
+    }
+
+    fn record_event(&mut self, order: Option<OrderMark>, detail: Detail) -> Result<i64, Refusal> {
+        let (store, time) = (self.request.store.clone(), self.now);
+        let last = self.store_mut()?;
+        last.last_event += 1;
+        last.last_event_time = time;
+        let number = last.last_event;
+        let (actor, as_operator) = (self.caller().clone(), self.admission.as_operator);
+        self.decision.events.push(Event { store, number, time, actor, as_operator, order, detail });
+        Ok(number)
+    }
+}
+
+/// Roles and grants. Each call follows the event that it belongs to.
+impl Draft<'_> {
+    /// What a role allows; `None` if there is no such role.
+    pub fn role(&self, role: &RoleId) -> Result<Option<Vec<Permission>>, Refusal> {
+        let roles = self.workspace.roles(&self.request.store)?;
+        Ok(roles.get(role).map(|permissions| permissions.iter().copied().collect()))
+    }
+
+    /// How many roles the store has.
+    pub fn role_count(&self) -> Result<usize, Refusal> {
+        Ok(self.workspace.roles(&self.request.store)?.len())
+    }
+
+    /// Whether a principal holds a role.
+    pub fn holds(&self, principal: &PrincipalId, role: &RoleId) -> Result<bool, Refusal> {
+        Ok(self.workspace.roles_of(&self.request.store, principal)?.contains_key(role))
+    }
+
+    /// Whether somebody would hold MANAGE_ACCESS if `principal` lost `role`.
+    pub fn somebody_manages_access_without(&self, principal: &PrincipalId, role: &RoleId) -> Result<bool, Refusal> {
+        let store = &self.request.store;
+        for (who, held) in self.workspace.everybody(store)? {
+            let mut held = held.clone();
+            if who == principal {
+                held.remove(role);
+            }
+            if self.workspace.permissions_of(store, &held)?.contains(&Permission::ManageAccess) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Makes a role.
+    pub fn create_role(&mut self, role: &RoleId, permissions: Vec<Permission>) -> Result<(), Refusal> {
+        let (store, from_event) = (self.request.store.clone(), self.store()?.last_event);
+        self.decision.permissions.extend(permissions.into_iter().map(|permission| {
+            let key = RolePermissionKey { store: store.clone(), role: role.clone(), permission };
+            Tenure { key, from_event, to_event: None }
+        }));
+        Ok(())
+    }
+
+    /// Gives a role.
+    pub fn grant(&mut self, principal: &PrincipalId, role: &RoleId) -> Result<(), Refusal> {
+        let from_event = self.store()?.last_event;
+        let key = self.grant_key(principal, role);
+        self.decision.grants.push(Tenure { key, from_event, to_event: None });
+        Ok(())
+    }
+
+    /// Takes a role away.
+    pub fn revoke(&mut self, principal: &PrincipalId, role: &RoleId) -> Result<(), Refusal> {
+        let to_event = Some(self.store()?.last_event);
+        let held = self.workspace.roles_of(&self.request.store, principal)?;
+        if let Some(from_event) = held.get(role).copied() {
+            let key = self.grant_key(principal, role);
+            self.decision.grants_closed.push(Tenure { key, from_event, to_event });
+        }
+        Ok(())
+    }
+
+    fn grant_key(&self, principal: &PrincipalId, role: &RoleId) -> GrantKey {
+        GrantKey { store: self.request.store.clone(), principal: principal.clone(), role: role.clone() }
+    }
+}
+
+/// Orders, lines and receipts.
+impl Draft<'_> {
+    /// An order's header as it stood before this draft.
+    pub fn order(&self, order: OrderId) -> Result<Order, Refusal> {
+        self.workspace.order(&self.order_key(order))?.cloned().ok_or(Refusal::OrderNotFound)
+    }
+
+    /// The lines with these numbers, in this order; all that do not exist are refused together.
+    pub fn lines(&self, order: &Order, numbers: impl IntoIterator<Item = i32>) -> Result<Vec<Line>, Refusal> {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for number in numbers {
+            let key = LineKey { order: order.key.clone(), number };
+            match self.workspace.line(&key)? {
+                Some(line) => found.push(line.clone()),
+                None => missing.push(number),
+            }
+        }
+        match Listed::some(missing) {
+            Some(lines) => Err(Refusal::LinesNotFound { number: order.number.clone(), lines }),
+            None => Ok(found),
+        }
+    }
+
+    /// Every line of an order.
+    pub fn all_lines(&self, order: &Order) -> Result<Vec<Line>, Refusal> {
+        Ok(self.workspace.lines_of(&order.key)?.into_iter().cloned().collect())
+    }
+
+    /// A receipt of an order.
+    pub fn receipt(&self, order: &Order, number: i32) -> Result<Receipt, Refusal> {
+        let key = ReceiptKey { order: order.key.clone(), number };
+        let not_found = || Refusal::ReceiptNotFound { number: order.number.clone(), receipt: number };
+        self.workspace.receipts.get(&key)?.cloned().ok_or_else(not_found)
+    }
+
+    /// The standing receipts of an order.
+    pub fn standing_receipts(&self, order: &Order) -> Result<Vec<Receipt>, Refusal> {
+        Ok(self.workspace.standing_receipts_of(&order.key)?.into_iter().cloned().collect())
+    }
+
+    /// Puts a line. A line whose order changes state is put even if it stays as it is: what it adds
+    /// to its product's level changes.
+    pub fn put_line(&mut self, line: Line) {
+        self.lines.insert(line.key.clone(), line);
+    }
+
+    /// Puts a receipt.
+    pub fn put_receipt(&mut self, receipt: Receipt) {
+        self.receipts.insert(receipt.key.clone(), receipt);
+    }
+
+    /// Puts an order with the one event that tells what happened to it; the event's number. Its
+    /// counters follow from the lines and receipts put, before or afterwards.
+    pub fn put_order(&mut self, mut order: Order, detail: Detail) -> Result<i64, Refusal> {
+        order.revision += 1;
+        let mark = OrderMark { order: order.key.order, revision: order.revision, state: order.state };
+        let number = self.record_event(Some(mark), detail)?;
+        self.orders.insert(order.key.clone(), order);
+        Ok(number)
+    }
+}
+
+/// Levels.
+impl Draft<'_> {
+    /// The level of a product as this draft leaves it; `None` if no order named it before.
+    pub fn level(&self, product: &ProductId) -> Result<Option<Level>, Refusal> {
+        let key = self.level_key(product);
+        Ok(match self.levels.get(&key) {
+            Some(level) => Some(level.clone()),
+            None => self.workspace.levels.get(&key)?.cloned(),
+        })
+    }
+
+    /// Makes the level of a product that no order named before.
+    pub fn create_level(&mut self, product: &ProductId, unit: Unit) {
+        let key = self.level_key(product);
+        self.levels.insert(key.clone(), Level::empty(key, unit));
+    }
+
+    /// Puts a quantity on hand: a ledger row, numbered and balanced here.
+    pub fn post(&mut self, movement: Movement) -> Result<(), Refusal> {
+        let level = self.level_to_change(&movement.level)?;
+        level.on_hand += movement.quantity;
+        level.last_movement += 1;
+        let (number, balance_after) = (level.last_movement, level.on_hand);
+        self.decision.movements.push(Movement { number, balance_after, ..movement });
+        Ok(())
+    }
+
+    fn level_key(&self, product: &ProductId) -> LevelKey {
+        LevelKey { store: self.request.store.clone(), product: product.clone() }
+    }
+
+    fn level_to_change(&mut self, key: &LevelKey) -> Result<&mut Level, Refusal> {
+        if !self.levels.contains_key(key) {
+            let level = self.workspace.levels.get(key)?.cloned().ok_or(NotLoaded("the level of a line's product"))?;
+            self.levels.insert(key.clone(), level);
+        }
+        self.levels.get_mut(key).ok_or_else(|| NotLoaded("a level").into())
+    }
+}
+
+/// Finishing.
+impl Draft<'_> {
+    /// The decision: everything put, and everything that follows from it.
+    pub fn finish(mut self, made: Made) -> Result<Decision, Refusal> {
+        self.derive_levels()?;
+        self.derive_counters()?;
+        self.derive_open_orders()?;
+        self.check_levels()?;
+        let before = |key: &OrderKey| self.workspace.orders.get(key).ok().flatten();
+        debug_assert!(
+            self.lines.keys().all(|key| self.orders.contains_key(&key.order) || before(&key.order).is_none())
+        );
+        let request = self.request.mark.as_ref().map(|mark| RequestRecord {
+            key: self.request.key_of(mark),
+            fingerprint: mark.fingerprint.clone(),
+            create_time: self.now,
+            made: made.clone(),
+        });
+        let workspace = self.workspace;
+        let unchanged = |line: &Line| workspace.line(&line.key).ok().flatten() == Some(line);
+        let store_before = workspace.store(&self.request.store)?;
+        Ok(Decision {
+            stores: self.store.into_iter().filter(|store| store_before != Some(store)).collect(),
+            orders: self.orders.into_values().collect(),
+            lines: self.lines.into_values().filter(|line| !unchanged(line)).collect(),
+            receipts: self.receipts.into_values().collect(),
+            levels: self.levels.into_values().collect(),
+            request,
+            made,
+            ..self.decision
+        })
+    }
+
+    /// What each line put adds to its product's level, instead of what it added before.
+    fn derive_levels(&mut self) -> Result<(), Refusal> {
+        let mut exchanges = Vec::new();
+        for line in self.lines.values() {
+            let after = self.order_after(&line.key.order)?;
+            let before = match (self.workspace.order(&line.key.order), self.workspace.line(&line.key)) {
+                (Ok(Some(order)), Ok(Some(line))) => Outlook::of(order, line),
+                _ => Outlook::default(),
+            };
+            let after = Outlook::of(after, line);
+            if before != after {
+                exchanges.push((line.level_key(), before, after));
+            }
+        }
+        for (key, before, after) in exchanges {
+            self.level_to_change(&key)?.outlook.exchange(before, after);
+        }
+        Ok(())
+    }
+
+    fn order_after(&self, key: &OrderKey) -> Result<&Order, Refusal> {
+        self.orders.get(key).ok_or_else(|| Refusal::Internal("a line was put without its order".to_owned()))
+    }
+
+    /// The counters that headers keep over their lines and receipts.
+    fn derive_counters(&mut self) -> Result<(), Refusal> {
+        for line in self.lines.values() {
+            let before = self.workspace.line(&line.key).ok().flatten();
+            if let Some(order) = self.orders.get_mut(&line.key.order) {
+                order.counters.count_line(before, line);
+            }
+        }
+        for receipt in self.receipts.values() {
+            let before = self.workspace.receipts.get(&receipt.key).ok().flatten();
+            if let Some(order) = self.orders.get_mut(&receipt.key.order) {
+                order.counters.count_receipt(before, receipt);
+            }
+        }
+        Ok(())
+    }
+
+    fn derive_open_orders(&mut self) -> Result<(), Refusal> {
+        let mut change = 0;
+        for order in self.orders.values() {
+            let was_open = self.workspace.order(&order.key).ok().flatten().is_some_and(|before| before.state.is_open());
+            change += i64::from(order.state.is_open()) - i64::from(was_open);
+        }
+        if change != 0 {
+            self.store_mut()?.open_orders += change;
+        }
+        Ok(())
+    }
+
+    fn check_levels(&self) -> Result<(), Refusal> {
+        let beyond = self.levels.values().filter(|level| !level.is_within_range());
+        let beyond = beyond.map(|level| level.key.product.clone()).collect();
+        Listed::some(beyond).map_or(Ok(()), |products| Err(Refusal::LevelOutOfRange(products)))
+    }
+}

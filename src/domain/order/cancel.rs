@@ -1,0 +1,55 @@
+//! CancelPurchaseOrder: an open order is given up.
+
+use super::actions::Action;
+use super::{Order, OrderId, State};
+use crate::domain::access::Requirement;
+use crate::domain::draft::Draft;
+use crate::domain::event::Detail;
+use crate::domain::mutation::Mutation;
+use crate::domain::needs::{LineNeed, Needs};
+use crate::domain::quantity::Quantity;
+use crate::domain::refusal::Refusal;
+use crate::domain::request::Made;
+
+/// An order to give up.
+#[derive(Clone, Debug)]
+pub struct CancelOrder {
+    /// Which.
+    pub order: OrderId,
+    /// Its etag as the caller saw it, or empty.
+    pub etag: String,
+    /// Why; a draft needs no reason.
+    pub reason: Option<String>,
+}
+
+impl Mutation for CancelOrder {
+    fn requires(&self) -> Requirement {
+        Requirement::Permission(Action::Cancel.permission())
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.order(self.order, LineNeed::All);
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+        let order = draft.order(self.order)?;
+        order.check_etag(&self.etag)?;
+        Action::Cancel.check(&order)?;
+        if self.reason.is_none() && order.state != State::Draft {
+            return Err(Refusal::invalid_for_stored_data("reason", "is required, unless the order is a draft"));
+        }
+        for mut line in draft.all_lines(&order)? {
+            line.quantities.cancelled += line.quantities.pending;
+            line.quantities.pending = Quantity::ZERO;
+            draft.put_line(line);
+        }
+        let cancelled = Order {
+            state: State::Cancelled,
+            close_time: Some(draft.now()),
+            cancel_reason: self.reason.clone(),
+            ..order
+        };
+        let event = draft.put_order(cancelled, Detail::OrderCancelled { reason: self.reason.clone() })?;
+        Ok(Made { event, order: Some(self.order), ..Made::default() })
+    }
+}

@@ -1,0 +1,331 @@
+//! CompletePurchaseOrder: what was received goes on hand, every pending quantity is settled, and what
+//! is back-ordered becomes a new order in the same decision.
+
+use std::collections::BTreeMap;
+
+use super::actions::Action;
+use super::receipt::Receipt;
+use super::{Counters, Line, LineKey, Order, OrderId, Quantities, State};
+use crate::domain::access::Requirement;
+use crate::domain::draft::Draft;
+use crate::domain::event::{Detail, LineQuantity, SettledLine};
+use crate::domain::inventory::Movement;
+use crate::domain::mutation::Mutation;
+use crate::domain::needs::{LineNeed, Needs};
+use crate::domain::quantity::Quantity;
+use crate::domain::refusal::{Listed, Refusal, Violation};
+use crate::domain::request::{Made, MadeBackOrder};
+use crate::domain::store::Store;
+use crate::domain::time::{Date, Timestamp};
+
+/// A completion.
+#[derive(Clone, Debug)]
+pub struct CompleteOrder {
+    /// Of which order.
+    pub order: OrderId,
+    /// Its etag as the caller saw it, or empty.
+    pub etag: String,
+    /// Exceptions, each line once.
+    pub lines: Vec<Settlement>,
+    /// What happens to every other pending quantity.
+    pub rest: Option<Disposition>,
+    /// Why anything is cancelled.
+    pub cancel_reason: Option<String>,
+    /// A new expected date for the back order.
+    pub expected_date: Option<Date>,
+}
+
+/// What becomes of a pending quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// It moves to a new back order.
+    BackOrder,
+    /// It is given up.
+    Cancel,
+}
+
+/// How one line's pending quantity is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The line's number.
+    pub line: i32,
+    /// So much moves to the back order.
+    pub back_order: Quantity,
+    /// So much is given up.
+    pub cancel: Quantity,
+}
+
+/// What would become of every line: the one computation behind completing and previewing.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The order as it stands.
+    pub order: Order,
+    /// Every line with its settlement; a line without anything pending settles nothing.
+    pub lines: Vec<(Line, Settlement)>,
+    /// Why it cannot be done.
+    pub blockers: Vec<Refusal>,
+}
+
+impl Mutation for CompleteOrder {
+    fn requires(&self) -> Requirement {
+        Requirement::Permission(Action::Complete.permission())
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.order(self.order, LineNeed::All).standing_receipts = true;
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+        let Plan { order, lines, blockers } = self.plan(draft)?;
+        if let Some(refusal) = blockers.into_iter().next() {
+            return Err(refusal);
+        }
+        // The back order's event follows the completion's, so its order is put second; its id is
+        // needed first.
+        let child = is_back_ordered(&lines).then(|| draft.new_order_id());
+        let event = self.complete(draft, &order, &lines, child)?;
+        let back_order = match child {
+            Some(id) => Some(self.back_order(draft, &order, &lines, id)?),
+            None => None,
+        };
+        Ok(Made { event, order: Some(self.order), back_order, ..Made::default() })
+    }
+}
+
+/// Planning: what is asked, judged against what there is.
+impl CompleteOrder {
+    /// The plan, with what stands in its way. Refused outright is only what no choice of
+    /// dispositions could mend: existence, etag, state, and settlements that do not fit.
+    pub fn plan(&self, draft: &Draft<'_>) -> Result<Plan, Refusal> {
+        let order = draft.order(self.order)?;
+        draft.lines(&order, self.lines.iter().map(|settlement| settlement.line))?;
+        order.check_etag(&self.etag)?;
+        let mut blockers = Vec::new();
+        match Action::Complete.check(&order) {
+            Err(refusal @ Refusal::NothingReceived(_)) => blockers.push(refusal),
+            other => other?,
+        }
+        let lines = draft.all_lines(&order)?;
+        let lines = self.settle(lines);
+        self.check_form(draft, &lines)?;
+        blockers.extend(self.unsettled(&lines));
+        blockers.extend(feature_off(draft.store()?, &lines));
+        Ok(Plan { order, lines, blockers })
+    }
+
+    fn settle(&self, lines: Vec<Line>) -> Vec<(Line, Settlement)> {
+        let named: BTreeMap<i32, Settlement> = self.lines.iter().map(|s| (s.line, *s)).collect();
+        let settlement = |line: &Line| named.get(&line.key.number).copied().unwrap_or_else(|| self.rest_of(line));
+        lines.into_iter().map(|line| (settlement(&line), line)).map(|(settlement, line)| (line, settlement)).collect()
+    }
+
+    fn rest_of(&self, line: &Line) -> Settlement {
+        let of = |disposition| if self.rest == Some(disposition) { line.quantities.pending } else { Quantity::ZERO };
+        let (back_order, cancel) = (of(Disposition::BackOrder), of(Disposition::Cancel));
+        Settlement { line: line.key.number, back_order, cancel }
+    }
+
+    fn check_form(&self, draft: &Draft<'_>, lines: &[(Line, Settlement)]) -> Result<(), Refusal> {
+        let mut violations = Vec::new();
+        for (index, settlement) in self.lines.iter().enumerate() {
+            if let Ok(at) = lines.binary_search_by_key(&settlement.line, |(line, _)| line.key.number) {
+                violations.extend(settlement_violations(index, settlement, &lines[at].0));
+            }
+        }
+        if self.cancel_reason.is_none() && lines.iter().any(|(_, settlement)| settlement.cancel.is_positive()) {
+            violations.push(Violation::new("cancel_reason", "is required where a quantity is cancelled"));
+        }
+        let today = draft.store()?.time_zone.date_at(draft.now());
+        if let Some(date) = self.expected_date.filter(|date| *date < today) {
+            violations.push(Violation::new("expected_date", format!("is {date}, before today, {today}")));
+        }
+        if violations.is_empty() { Ok(()) } else { Err(Refusal::InvalidForStoredData(violations)) }
+    }
+
+    fn unsettled(&self, lines: &[(Line, Settlement)]) -> Option<Refusal> {
+        let unsettled = lines.iter().filter(|(line, settlement)| settlement.leaves(line).is_positive());
+        Listed::some(unsettled.map(|(line, _)| line.key.number).collect()).map(Refusal::PendingUnsettled)
+    }
+}
+
+impl Settlement {
+    /// How much of a line's pending quantity it does not settle.
+    pub fn leaves(&self, line: &Line) -> Quantity {
+        line.quantities.pending - self.back_order - self.cancel
+    }
+}
+
+fn settlement_violations(index: usize, settlement: &Settlement, line: &Line) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (quantity, name) in [(settlement.back_order, "back_order"), (settlement.cancel, "cancel")] {
+        if !line.admits(quantity) {
+            let rule = format!("is {quantity}, but {} is counted in whole units of {}", line.product, line.unit.name());
+            violations.push(Violation::new(format!("lines[{index}].{name}"), rule));
+        }
+    }
+    if settlement.leaves(line) != Quantity::ZERO {
+        let Settlement { line: number, back_order, cancel } = settlement;
+        let rule = format!(
+            "settles {} (back_order {back_order}, cancel {cancel}), but line {number} has {} pending",
+            *back_order + *cancel,
+            line.quantities.pending
+        );
+        violations.push(Violation::new(format!("lines[{index}]"), rule));
+    }
+    violations
+}
+
+fn is_back_ordered(lines: &[(Line, Settlement)]) -> bool {
+    lines.iter().any(|(_, settlement)| settlement.back_order.is_positive())
+}
+
+fn feature_off(store: &Store, lines: &[(Line, Settlement)]) -> Option<Refusal> {
+    if store.back_orders_enabled {
+        return None;
+    }
+    let back_ordered = lines.iter().filter(|(_, settlement)| settlement.back_order.is_positive());
+    Listed::some(back_ordered.map(|(line, _)| line.key.number).collect()).map(Refusal::BackOrdersDisabled)
+}
+
+/// Doing.
+impl CompleteOrder {
+    fn complete(
+        &self,
+        draft: &mut Draft<'_>,
+        order: &Order,
+        lines: &[(Line, Settlement)],
+        child: Option<OrderId>,
+    ) -> Result<i64, Refusal> {
+        let now = draft.now();
+        let cancels = lines.iter().any(|(_, settlement)| settlement.cancel.is_positive());
+        let cancel_reason = self.cancel_reason.clone().filter(|_| cancels);
+        let completed = Order {
+            state: State::Completed,
+            close_time: Some(now),
+            cancel_reason: cancel_reason.clone(),
+            child,
+            ..order.clone()
+        };
+        let detail = Detail::OrderCompleted { settled: settled(lines), back_order: child, cancel_reason };
+        let event = draft.put_order(completed, detail)?;
+        for receipt in draft.standing_receipts(order)? {
+            post_receipt(draft, lines, &receipt, event)?;
+        }
+        for (line, settlement) in lines {
+            draft.put_line(settled_line(line, settlement, now));
+        }
+        Ok(event)
+    }
+
+    fn back_order(
+        &self,
+        draft: &mut Draft<'_>,
+        parent: &Order,
+        lines: &[(Line, Settlement)],
+        id: OrderId,
+    ) -> Result<MadeBackOrder, Refusal> {
+        let order = self.back_order_header(draft, parent, id);
+        let mut quantities = Vec::new();
+        for (line, settlement) in lines.iter().filter(|(_, settlement)| settlement.back_order.is_positive()) {
+            quantities.push(LineQuantity { line: line.key.number, quantity: settlement.back_order.to_string() });
+            draft.put_line(self.back_order_line(&order, line, settlement.back_order));
+        }
+        let (number, lines) = (order.number.clone(), quantities.len() as i32);
+        let parent = parent.key.order;
+        draft.put_order(order, Detail::BackOrderCreated { number: number.clone(), parent, lines: quantities })?;
+        Ok(MadeBackOrder { order: id, number, lines })
+    }
+
+    /// A back order copies a short list of fields and nothing else.
+    fn back_order_header(&self, draft: &Draft<'_>, parent: &Order, id: OrderId) -> Order {
+        let now = draft.now();
+        Order {
+            key: draft.order_key(id),
+            number: parent.next_number(),
+            parent: Some(parent.key.order),
+            root: parent.root,
+            chain_position: parent.chain_position + 1,
+            supplier: parent.supplier.clone(),
+            supplier_reference: parent.supplier_reference.clone(),
+            note: None,
+            currency: parent.currency,
+            expected_date: self.expected_date.or(parent.expected_date),
+            create_time: now,
+            state: State::OnOrder,
+            revision: 0,
+            order_time: Some(now),
+            place_time: Some(now),
+            original_order_time: parent.original_order_time,
+            close_time: None,
+            cancel_reason: None,
+            child: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The caller's new expected date counts for every line: a line's own date would override it.
+    fn back_order_line(&self, order: &Order, line: &Line, quantity: Quantity) -> Line {
+        Line {
+            key: LineKey { order: order.key.clone(), number: line.key.number },
+            product: line.product.clone(),
+            description: line.description.clone(),
+            gtin: line.gtin.clone(),
+            unit: line.unit,
+            unit_cost: line.unit_cost,
+            expected_date: line.expected_date.filter(|_| self.expected_date.is_none()),
+            first_expected_date: line.first_expected_date.or(self.expected_date),
+            first_ordered: quantity,
+            quantities: Quantities::ordered(quantity),
+            first_receive_time: None,
+            last_receive_time: None,
+            back_order_time: None,
+        }
+    }
+}
+
+fn settled(lines: &[(Line, Settlement)]) -> Vec<SettledLine> {
+    let settles = lines.iter().filter(|(line, _)| line.quantities.pending.is_positive());
+    let settled = |(line, settlement): &(Line, Settlement)| SettledLine {
+        line: line.key.number,
+        back_ordered: settlement.back_order.to_string(),
+        cancelled: settlement.cancel.to_string(),
+    };
+    settles.map(settled).collect()
+}
+
+fn settled_line(line: &Line, settlement: &Settlement, now: Timestamp) -> Line {
+    let mut line = line.clone();
+    line.quantities.back_ordered += settlement.back_order;
+    line.quantities.cancelled += settlement.cancel;
+    line.quantities.pending = Quantity::ZERO;
+    line.back_order_time = settlement.back_order.is_positive().then_some(now);
+    line
+}
+
+/// One ledger row per accepted item.
+fn post_receipt(
+    draft: &mut Draft<'_>,
+    lines: &[(Line, Settlement)],
+    receipt: &Receipt,
+    event: i64,
+) -> Result<(), Refusal> {
+    for item in receipt.items.iter().filter(|item| item.accepted.is_positive()) {
+        let at = lines.binary_search_by_key(&item.line, |(line, _)| line.key.number);
+        let (line, _) =
+            at.map(|at| &lines[at]).map_err(|_| Refusal::Internal("a receipt item without a line".into()))?;
+        draft.post(Movement {
+            level: line.level_key(),
+            number: 0,
+            quantity: item.accepted,
+            unit_cost: line.unit_cost,
+            balance_after: Quantity::ZERO,
+            create_time: draft.now(),
+            event,
+            order: receipt.key.order.order,
+            line: item.line,
+            receipt: receipt.key.number,
+            receive_time: receipt.receive_time,
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! CreatePurchaseOrder: a draft.
+
+use super::{Counters, Line, LineKey, Order, OrderKey, Quantities, State};
+use crate::domain::access::{Permission, Requirement};
+use crate::domain::code::ProductId;
+use crate::domain::draft::Draft;
+use crate::domain::event::{Detail, LineQuantity};
+use crate::domain::money::{Currency, UnitCost};
+use crate::domain::mutation::Mutation;
+use crate::domain::needs::Needs;
+use crate::domain::quantity::Quantity;
+use crate::domain::refusal::{Refusal, Violation};
+use crate::domain::request::Made;
+use crate::domain::time::Date;
+use crate::domain::unit::Unit;
+
+/// A draft to create.
+#[derive(Clone, Debug)]
+pub struct CreateOrder {
+    /// Who supplies it.
+    pub supplier: String,
+    /// The store's or supplier's own reference.
+    pub supplier_reference: Option<String>,
+    /// Free text.
+    pub note: Option<String>,
+    /// The currency that the caller expects, if it says one.
+    pub currency: Option<Currency>,
+    /// When it is expected.
+    pub expected_date: Option<Date>,
+    /// 1 to 5,000 lines.
+    pub lines: Vec<NewLine>,
+}
+
+/// A line to create.
+#[derive(Clone, Debug)]
+pub struct NewLine {
+    /// The product.
+    pub product: ProductId,
+    /// What a person reads.
+    pub description: String,
+    /// Its trade item number.
+    pub gtin: Option<String>,
+    /// What its quantity counts.
+    pub unit: Unit,
+    /// How many.
+    pub quantity: Quantity,
+    /// Per unit.
+    pub unit_cost: UnitCost,
+    /// Its own expected date.
+    pub expected_date: Option<Date>,
+}
+
+impl Mutation for CreateOrder {
+    fn requires(&self) -> Requirement {
+        Requirement::Permission(Permission::Edit)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.products.extend(self.lines.iter().map(|line| line.product.clone()));
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+        let mut violations = self.currency_violations(draft)?;
+        for (index, line) in self.lines.iter().enumerate() {
+            violations.extend(fix_unit(draft, index, line)?);
+        }
+        if !violations.is_empty() {
+            return Err(Refusal::InvalidForStoredData(violations));
+        }
+        let order = self.header(draft)?;
+        let (id, number) = (order.key.order, order.number.clone());
+        for (index, line) in self.lines.iter().enumerate() {
+            draft.put_line(self.line(&order.key, index, line));
+        }
+        let event = draft.put_order(order, Detail::OrderCreated { number, lines: self.quantities() })?;
+        Ok(Made { event, order: Some(id), ..Made::default() })
+    }
+}
+
+impl CreateOrder {
+    fn currency_violations(&self, draft: &Draft<'_>) -> Result<Vec<Violation>, Refusal> {
+        let stores = draft.store()?.currency;
+        let other = self.currency.filter(|currency| *currency != stores);
+        let rule = |currency: Currency| format!("is {}, but this store buys in {}", currency.code(), stores.code());
+        Ok(other.map(|currency| Violation::new("currency", rule(currency))).into_iter().collect())
+    }
+
+    fn header(&self, draft: &mut Draft<'_>) -> Result<Order, Refusal> {
+        let id = draft.new_order_id();
+        let store = draft.store_mut()?;
+        store.last_order_number += 1;
+        let (n, currency) = (store.last_order_number, store.currency);
+        Ok(Order {
+            key: draft.order_key(id),
+            number: Order::number_of(n),
+            parent: None,
+            root: id,
+            chain_position: 0,
+            supplier: self.supplier.clone(),
+            supplier_reference: self.supplier_reference.clone(),
+            note: self.note.clone(),
+            currency,
+            expected_date: self.expected_date,
+            create_time: draft.now(),
+            state: State::Draft,
+            revision: 0,
+            order_time: None,
+            place_time: None,
+            original_order_time: None,
+            close_time: None,
+            cancel_reason: None,
+            child: None,
+            counters: Counters::default(),
+        })
+    }
+
+    fn line(&self, order: &OrderKey, index: usize, line: &NewLine) -> Line {
+        Line {
+            key: LineKey { order: order.clone(), number: index as i32 + 1 },
+            product: line.product.clone(),
+            description: line.description.clone(),
+            gtin: line.gtin.clone(),
+            unit: line.unit,
+            unit_cost: line.unit_cost,
+            expected_date: line.expected_date,
+            first_expected_date: line.expected_date.or(self.expected_date),
+            first_ordered: line.quantity,
+            quantities: Quantities::ordered(line.quantity),
+            first_receive_time: None,
+            last_receive_time: None,
+            back_order_time: None,
+        }
+    }
+
+    fn quantities(&self) -> Vec<LineQuantity> {
+        let numbered = (1..).zip(&self.lines);
+        numbered.map(|(line, new)| LineQuantity { line, quantity: new.quantity.to_string() }).collect()
+    }
+}
+
+/// A product's first line in a store fixes its unit there; a later line in another is a violation.
+fn fix_unit(draft: &mut Draft<'_>, index: usize, line: &NewLine) -> Result<Option<Violation>, Refusal> {
+    let Some(level) = draft.level(&line.product)? else {
+        draft.create_level(&line.product, line.unit);
+        return Ok(None);
+    };
+    let rule = || format!("is {}, but this store counts {} in {}", line.unit.name(), line.product, level.unit.name());
+    Ok((level.unit != line.unit).then(|| Violation::new(format!("lines[{index}].unit"), rule())))
+}

@@ -1,0 +1,69 @@
+//! A delivery booked in.
+
+use super::ReceiptKey;
+use crate::domain::code::PrincipalId;
+use crate::domain::event::ItemQuantities;
+use crate::domain::quantity::Quantity;
+use crate::domain::time::Timestamp;
+
+/// One delivery. It stands until it is voided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which.
+    pub key: ReceiptKey,
+    /// When the goods arrived. Nothing ever overwrites it.
+    pub receive_time: Timestamp,
+    /// When it was booked.
+    pub book_time: Timestamp,
+    /// Who booked it.
+    pub booked_by: PrincipalId,
+    /// The supplier's delivery note.
+    pub delivery_note: Option<String>,
+    /// Free text.
+    pub note: Option<String>,
+    /// How it ended, if it was voided.
+    pub voided: Option<Voided>,
+    /// What came, by line number.
+    pub items: Vec<ReceiptItem>,
+}
+
+impl Receipt {
+    /// Whether it counts.
+    pub fn stands(&self) -> bool {
+        self.voided.is_none()
+    }
+
+    /// Its items for an event.
+    pub fn quantities(&self) -> Vec<ItemQuantities> {
+        let item = |item: &ReceiptItem| ItemQuantities {
+            line: item.line,
+            accepted: item.accepted.to_string(),
+            rejected: item.rejected.to_string(),
+        };
+        self.items.iter().map(item).collect()
+    }
+}
+
+/// How a receipt was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voided {
+    /// When.
+    pub time: Timestamp,
+    /// By whom.
+    pub by: PrincipalId,
+    /// Why.
+    pub reason: String,
+}
+
+/// One line's part of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptItem {
+    /// The line's number.
+    pub line: i32,
+    /// Kept.
+    pub accepted: Quantity,
+    /// Refused.
+    pub rejected: Quantity,
+    /// Why it was refused.
+    pub reject_reason: Option<String>,
+}

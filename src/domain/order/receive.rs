@@ -1,0 +1,197 @@
+//! ReceivePurchaseOrder: a delivery is booked in. What it brings is staged, not on hand.
+
+use super::actions::Action;
+use super::receipt::{Receipt, ReceiptItem};
+use super::{Line, MAX_RECEIPT_ITEMS, Order, OrderId, ReceiptKey, State};
+use crate::domain::access::Requirement;
+use crate::domain::draft::Draft;
+use crate::domain::event::Detail;
+use crate::domain::mutation::Mutation;
+use crate::domain::needs::{LineNeed, Needs};
+use crate::domain::quantity::Quantity;
+use crate::domain::refusal::{Listed, Refusal, Violation};
+use crate::domain::request::Made;
+use crate::domain::time::Timestamp;
+
+/// How far ahead of the store's clock a scanner's clock may be.
+const LEEWAY_MINUTES: i64 = 5;
+
+/// A delivery to book in.
+#[derive(Clone, Debug)]
+pub struct Receive {
+    /// Of which order.
+    pub order: OrderId,
+    /// Its etag as the caller saw it, or empty.
+    pub etag: String,
+    /// What came.
+    pub items: Items,
+    /// When the goods arrived, if not now.
+    pub receive_time: Option<Timestamp>,
+    /// The supplier's delivery note.
+    pub delivery_note: Option<String>,
+    /// Free text.
+    pub note: Option<String>,
+}
+
+/// What came.
+#[derive(Clone, Debug)]
+pub enum Items {
+    /// These; each line once.
+    Listed(Vec<ReceiptItem>),
+    /// Everything that is pending, accepted.
+    AllPending,
+}
+
+impl Mutation for Receive {
+    fn requires(&self) -> Requirement {
+        Requirement::Permission(Action::Receive.permission())
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        let lines = match &self.items {
+            Items::Listed(items) => LineNeed::Numbers(items.iter().map(|item| item.line).collect()),
+            Items::AllPending => LineNeed::All,
+        };
+        needs.order(self.order, lines);
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+        let order = draft.order(self.order)?;
+        let received = self.received(draft, &order)?;
+        order.check_etag(&self.etag)?;
+        Action::Receive.check(&order)?;
+        if received.is_empty() {
+            return Err(Refusal::NothingPending(order.number));
+        }
+        let receive_time = self.check_form(draft, &order, &received)?;
+        check_tolerance(&received)?;
+        check_item_count(&order, received.len())?;
+        self.book(draft, order, received, receive_time)
+    }
+}
+
+impl Receive {
+    /// Each item with its line. Listed items keep their order, so that paths in refusals are right.
+    fn received(&self, draft: &Draft<'_>, order: &Order) -> Result<Vec<(ReceiptItem, Line)>, Refusal> {
+        match &self.items {
+            Items::Listed(items) => {
+                let lines = draft.lines(order, items.iter().map(|item| item.line))?;
+                Ok(items.iter().cloned().zip(lines).collect())
+            }
+            Items::AllPending => {
+                let pending = draft.all_lines(order)?.into_iter().filter(|line| line.quantities.pending.is_positive());
+                Ok(pending.map(|line| (everything_of(&line), line)).collect())
+            }
+        }
+    }
+
+    /// What the request must fit in what is stored; the time to book.
+    fn check_form(
+        &self,
+        draft: &Draft<'_>,
+        order: &Order,
+        received: &[(ReceiptItem, Line)],
+    ) -> Result<Timestamp, Refusal> {
+        let mut violations = Vec::new();
+        for (index, (item, line)) in received.iter().enumerate() {
+            for (quantity, name) in [(item.accepted, "accepted"), (item.rejected, "rejected")] {
+                if !line.admits(quantity) {
+                    let rule = format!(
+                        "is {quantity}, but {} is counted in whole units of {}",
+                        line.product,
+                        line.unit.name()
+                    );
+                    violations.push(Violation::new(format!("items[{index}].{name}"), rule));
+                }
+            }
+        }
+        let time = self.receive_time(draft.now(), order);
+        match time {
+            Ok(time) if violations.is_empty() => Ok(time),
+            time => {
+                violations.extend(time.err());
+                Err(Refusal::InvalidForStoredData(violations))
+            }
+        }
+    }
+
+    fn receive_time(&self, now: Timestamp, order: &Order) -> Result<Timestamp, Violation> {
+        let told = self.receive_time.unwrap_or(now);
+        if told > now.plus_minutes(LEEWAY_MINUTES) {
+            let rule = format!("is {told}, more than {LEEWAY_MINUTES} minutes ahead of {now}");
+            return Err(Violation::new("receive_time", rule));
+        }
+        match order.original_order_time {
+            Some(ordered) if told < ordered => {
+                let rule = format!("is {told}, before the goods were ordered at {ordered}");
+                Err(Violation::new("receive_time", rule))
+            }
+            _ => Ok(told.min(now)),
+        }
+    }
+
+    fn book(
+        &self,
+        draft: &mut Draft<'_>,
+        order: Order,
+        received: Vec<(ReceiptItem, Line)>,
+        receive_time: Timestamp,
+    ) -> Result<Made, Refusal> {
+        let number = order.counters.last_receipt + 1;
+        let mut items: Vec<ReceiptItem> = received.iter().map(|(item, _)| item.clone()).collect();
+        items.sort_by_key(|item| item.line);
+        for (item, line) in received {
+            draft.put_line(with_item(line, &item, receive_time));
+        }
+        let receipt = Receipt {
+            key: ReceiptKey { order: order.key.clone(), number },
+            receive_time,
+            book_time: draft.now(),
+            booked_by: draft.caller().clone(),
+            delivery_note: self.delivery_note.clone(),
+            note: self.note.clone(),
+            voided: None,
+            items,
+        };
+        let lines = receipt.items.iter().map(|item| item.line).collect();
+        let items = receipt.quantities();
+        draft.put_receipt(receipt);
+        let detail = Detail::ReceiptBooked { receipt: number, receive_time: receive_time.micros(), items };
+        let event = draft.put_order(Order { state: State::Receiving, ..order }, detail)?;
+        Ok(Made { event, order: Some(self.order), receipt: Some(number), lines, back_order: None })
+    }
+}
+
+fn everything_of(line: &Line) -> ReceiptItem {
+    ReceiptItem {
+        line: line.key.number,
+        accepted: line.quantities.pending,
+        rejected: Quantity::ZERO,
+        reject_reason: None,
+    }
+}
+
+fn with_item(mut line: Line, item: &ReceiptItem, receive_time: Timestamp) -> Line {
+    line.quantities.received += item.accepted;
+    line.quantities.rejected += item.rejected;
+    line.quantities.balance();
+    line.first_receive_time = Some(line.first_receive_time.map_or(receive_time, |first| first.min(receive_time)));
+    line.last_receive_time = Some(line.last_receive_time.map_or(receive_time, |last| last.max(receive_time)));
+    line
+}
+
+/// Nothing may be accepted beyond what was ordered, line by line: what one line has too much never
+/// makes up for what another has too little.
+fn check_tolerance(received: &[(ReceiptItem, Line)]) -> Result<(), Refusal> {
+    let over = |(item, line): &&(ReceiptItem, Line)| line.quantities.received + item.accepted > line.quantities.ordered;
+    let over = received.iter().filter(over).map(|(_, line)| line.key.number).collect();
+    Listed::some(over).map_or(Ok(()), |lines| Err(Refusal::OverReceipt(lines)))
+}
+
+fn check_item_count(order: &Order, more: usize) -> Result<(), Refusal> {
+    let items = i64::from(order.counters.receipt_items) + more as i64;
+    if items <= MAX_RECEIPT_ITEMS {
+        return Ok(());
+    }
+    Err(Refusal::TooManyReceiptItems { number: order.number.clone(), items })
+}

@@ -1,0 +1,320 @@
+//! Why a call is refused: one variant per reason, each with what a caller needs to mend it.
+
+use std::fmt;
+
+use super::access::Permission;
+use super::code::{ProductId, RoleId, StoreId};
+use super::order::State;
+use super::workspace::NotLoaded;
+
+/// How many orders, lines or products a refusal names at most; it always tells their total.
+pub const MAX_NAMED: usize = 20;
+
+/// A field that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's path in the request, such as `lines[3].quantity`.
+    pub field: String,
+    /// What is wrong with it, as the rest of a sentence that begins with the field.
+    pub rule: String,
+}
+
+impl Violation {
+    /// A violation of `rule` by `field`.
+    pub fn new(field: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self { field: field.into(), rule: rule.into() }
+    }
+}
+
+/// The first [`MAX_NAMED`] of several things, and how many there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The first of them.
+    pub first: Vec<T>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+impl<T> Listed<T> {
+    /// Keeps the first of `all`.
+    pub fn of(mut all: Vec<T>) -> Self {
+        let total = all.len();
+        all.truncate(MAX_NAMED);
+        Self { first: all, total }
+    }
+
+    /// `None` if there are none.
+    pub fn some(all: Vec<T>) -> Option<Self> {
+        (!all.is_empty()).then(|| Self::of(all))
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Listed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, item) in self.first.iter().enumerate() {
+            write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
+        }
+        match self.total - self.first.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// A call that is refused has changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The request by itself is malformed or out of range.
+    #[error("{}", violations_text(.0))]
+    Invalid(Vec<Violation>),
+    /// The request does not fit what is stored.
+    #[error("{}", violations_text(.0))]
+    InvalidForStoredData(Vec<Violation>),
+    /// The request id was used before, for another request.
+    #[error("request_id was used before for a different request; make a new id for each intention")]
+    RequestIdReused,
+
+    /// Nobody is named as the caller.
+    #[error("{0}")]
+    NoCredentials(String),
+    /// No role in the store, or no such store: the two are not told apart.
+    #[error("you have no access to a store '{0}'")]
+    NoStoreAccess(StoreId),
+    /// The caller's roles lack a permission.
+    #[error("your roles in this store lack the permission {0}")]
+    PermissionMissing(Permission),
+    /// Only platform operators may.
+    #[error("only a platform operator may do this")]
+    NotPlatformOperator,
+    /// Nobody gives what they do not hold.
+    #[error("role '{role}' holds permissions that you do not hold yourself: {permissions}")]
+    PermissionNotHeld {
+        /// The role that was to be granted.
+        role: RoleId,
+        /// What it holds and the caller does not.
+        permissions: Listed<Permission>,
+    },
+
+    /// No such store (told to platform operators only).
+    #[error("there is no store '{0}'")]
+    StoreNotFound(StoreId),
+    /// No such order in the store.
+    #[error("there is no such purchase order in this store")]
+    OrderNotFound,
+    /// The order has no such lines.
+    #[error("purchase order {number} has no line {lines}")]
+    LinesNotFound {
+        /// The order's number.
+        number: String,
+        /// The lines.
+        lines: Listed<i32>,
+    },
+    /// The order has no such receipt.
+    #[error("purchase order {number} has no receipt {receipt}")]
+    ReceiptNotFound {
+        /// The order's number.
+        number: String,
+        /// The receipt's number.
+        receipt: i32,
+    },
+    /// No such role in the store.
+    #[error("this store has no role '{0}'")]
+    RoleNotFound(RoleId),
+    /// No order of the store ever named the product.
+    #[error("no purchase order of this store has ever named the product '{0}'")]
+    ProductNotFound(ProductId),
+
+    /// The store's id is taken.
+    #[error("there is a store '{0}' already")]
+    StoreExists(StoreId),
+    /// The role's id is taken.
+    #[error("this store has a role '{0}' already")]
+    RoleExists(RoleId),
+
+    /// The order has changed since the caller looked.
+    #[error("purchase order {number} has changed: its etag is now {current}; look at it again")]
+    EtagMismatch {
+        /// The order's number.
+        number: String,
+        /// Its etag now.
+        current: String,
+    },
+
+    /// The order's state does not allow it.
+    #[error("purchase order {number} is {state}: it cannot be {verb}")]
+    WrongState {
+        /// The order's number.
+        number: String,
+        /// Its state.
+        state: State,
+        /// What was to happen, as a participle.
+        verb: &'static str,
+    },
+    /// The feature is turned on only while every order is closed.
+    #[error("back orders can be turned on only while every purchase order is closed; {count} open: {0}", count = are(&.0))]
+    OpenOrders(Listed<String>),
+    /// A quantity would go to a back order and the feature is off.
+    #[error(
+        "this store's back-order feature is off; cancel what is pending on line {0} instead, or have an operator turn it on"
+    )]
+    BackOrdersDisabled(Listed<i32>),
+    /// Nobody said what is to become of pending quantities.
+    #[error("say for line {0} what becomes of the pending quantity: back order or cancel, in `lines` or by `rest`")]
+    PendingUnsettled(Listed<i32>),
+    /// Nothing was accepted.
+    #[error("purchase order {0} has nothing accepted to complete; cancel it instead")]
+    NothingReceived(String),
+    /// Nothing is pending.
+    #[error("purchase order {0} has nothing pending")]
+    NothingPending(String),
+    /// Accepted quantities are in the building.
+    #[error("purchase order {0} has accepted quantities staged; complete it, or void their receipts first")]
+    AcceptedStaged(String),
+    /// More was accepted than ordered.
+    #[error("more would be received than was ordered on line {0}")]
+    OverReceipt(Listed<i32>),
+    /// The receipt was voided before.
+    #[error("receipt {receipt} of purchase order {number} was voided before")]
+    ReceiptVoided {
+        /// The order's number.
+        number: String,
+        /// The receipt's number.
+        receipt: i32,
+    },
+    /// Lines of quantity 0 cannot be placed.
+    #[error("line {0} has quantity 0: it cannot be placed")]
+    LinesWithoutQuantity(Listed<i32>),
+    /// An expected date lies before the order's date.
+    #[error("the expected date of line {lines} lies before the order's date {order_date}")]
+    ExpectedDatePassed {
+        /// The lines.
+        lines: Listed<i32>,
+        /// The order's date in the store's zone.
+        order_date: String,
+    },
+    /// A level would leave its range.
+    #[error("the stock or the quantity on order of product {0} would pass its limit of 900,000,000,000 units")]
+    LevelOutOfRange(Listed<ProductId>),
+    /// The receipts of one order are bounded.
+    #[error("purchase order {number} would have {items} receipt items; at most 20,000 are allowed")]
+    TooManyReceiptItems {
+        /// The order's number.
+        number: String,
+        /// How many it would have.
+        items: i64,
+    },
+    /// The roles of one store are bounded.
+    #[error("this store has 100 roles, the most that are allowed")]
+    TooManyRoles,
+    /// Somebody always keeps MANAGE_ACCESS.
+    #[error("nobody would be left in this store who holds MANAGE_ACCESS")]
+    LastAccessManager,
+
+    /// Too many calls wait.
+    #[error("too many calls are waiting; nothing was done, try again in a moment")]
+    QueueFull,
+    /// The database is away.
+    #[error("the database is not reachable; nothing was done, try again in a moment")]
+    DatabaseUnavailable,
+    /// The caller's deadline passed first.
+    #[error("the deadline passed before the call was done")]
+    DeadlineExceeded,
+    /// The connection was lost while committing, and no request id tells what became of the call.
+    #[error("the outcome is unknown: the database connection was lost while committing; look before sending it again")]
+    OutcomeUnknown,
+    /// A fault of the service. The text is for its log and never for a caller.
+    #[error("internal error")]
+    Internal(String),
+}
+
+fn are<T>(listed: &Listed<T>) -> String {
+    if listed.total == 1 { "1 is".to_owned() } else { format!("{} are", listed.total) }
+}
+
+fn violations_text(violations: &[Violation]) -> String {
+    let listed = Listed::of(violations.iter().map(|v| format!("{} {}", v.field, v.rule)).collect());
+    let more = listed.total - listed.first.len();
+    let text = listed.first.join("; ");
+    if more == 0 { text } else { format!("{text}; and {more} more") }
+}
+
+impl Refusal {
+    /// One violation of the request against what is stored.
+    pub fn invalid_for_stored_data(field: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self::InvalidForStoredData(vec![Violation::new(field, rule)])
+    }
+
+    /// The stable reason that callers may branch on.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "INVALID_REQUEST",
+            Self::InvalidForStoredData(_) => "INVALID_FOR_STORED_DATA",
+            Self::RequestIdReused => "REQUEST_ID_REUSED",
+            Self::NoCredentials(_) => "NO_CREDENTIALS",
+            Self::NoStoreAccess(_) => "NO_STORE_ACCESS",
+            Self::PermissionMissing(_) => "PERMISSION_MISSING",
+            Self::NotPlatformOperator => "NOT_PLATFORM_OPERATOR",
+            Self::PermissionNotHeld { .. } => "PERMISSION_NOT_HELD",
+            Self::StoreNotFound(_) => "STORE_NOT_FOUND",
+            Self::OrderNotFound => "PURCHASE_ORDER_NOT_FOUND",
+            Self::LinesNotFound { .. } => "LINE_NOT_FOUND",
+            Self::ReceiptNotFound { .. } => "RECEIPT_NOT_FOUND",
+            Self::RoleNotFound(_) => "ROLE_NOT_FOUND",
+            Self::ProductNotFound(_) => "PRODUCT_NOT_FOUND",
+            Self::StoreExists(_) => "STORE_EXISTS",
+            Self::RoleExists(_) => "ROLE_EXISTS",
+            Self::EtagMismatch { .. } => "ETAG_MISMATCH",
+            Self::WrongState { .. } => "WRONG_STATE",
+            Self::OpenOrders(_) => "OPEN_PURCHASE_ORDERS",
+            Self::BackOrdersDisabled(_) => "BACK_ORDERS_DISABLED",
+            Self::PendingUnsettled(_) => "PENDING_UNSETTLED",
+            Self::NothingReceived(_) => "NOTHING_RECEIVED",
+            Self::NothingPending(_) => "NOTHING_PENDING",
+            Self::AcceptedStaged(_) => "ACCEPTED_STAGED",
+            Self::OverReceipt(_) => "OVER_RECEIPT",
+            Self::ReceiptVoided { .. } => "RECEIPT_VOIDED",
+            Self::LinesWithoutQuantity(_) => "LINES_WITHOUT_QUANTITY",
+            Self::ExpectedDatePassed { .. } => "EXPECTED_DATE_PASSED",
+            Self::LevelOutOfRange(_) => "LEVEL_OUT_OF_RANGE",
+            Self::TooManyReceiptItems { .. } => "TOO_MANY_RECEIPT_ITEMS",
+            Self::TooManyRoles => "TOO_MANY_ROLES",
+            Self::LastAccessManager => "LAST_ACCESS_MANAGER",
+            Self::QueueFull => "QUEUE_FULL",
+            Self::DatabaseUnavailable => "DATABASE_UNAVAILABLE",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// The lines that it is about, if it is about lines.
+    pub fn lines(&self) -> Option<&Listed<i32>> {
+        match self {
+            Self::LinesNotFound { lines, .. }
+            | Self::ExpectedDatePassed { lines, .. }
+            | Self::BackOrdersDisabled(lines)
+            | Self::PendingUnsettled(lines)
+            | Self::OverReceipt(lines)
+            | Self::LinesWithoutQuantity(lines) => Some(lines),
+            _ => None,
+        }
+    }
+}
+
+impl From<NotLoaded> for Refusal {
+    fn from(bug: NotLoaded) -> Self {
+        Self::Internal(bug.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_names_twenty_and_tells_how_many_more() {
+        let listed = Listed::of((1..=23).collect());
+        assert!(listed.to_string().ends_with("19, 20 and 3 more"));
+        assert_eq!(Listed::of(vec![7]).to_string(), "7");
+    }
+}

@@ -1,0 +1,76 @@
+//! CreateStore: a store with its three roles and its first owner.
+
+use crate::domain::access::{Permission, Requirement};
+use crate::domain::code::{PrincipalId, RoleId, StoreId};
+use crate::domain::draft::Draft;
+use crate::domain::event::Detail;
+use crate::domain::money::Currency;
+use crate::domain::mutation::Mutation;
+use crate::domain::needs::Needs;
+use crate::domain::refusal::Refusal;
+use crate::domain::request::Made;
+use crate::domain::store::Store;
+use crate::domain::time::TimeZone;
+
+/// A store to create.
+#[derive(Clone, Debug)]
+pub struct CreateStore {
+    /// The caller's id for it.
+    pub id: StoreId,
+    /// What a person reads.
+    pub display_name: String,
+    /// The currency of everything it buys.
+    pub currency: Currency,
+    /// Where its dates are judged.
+    pub time_zone: TimeZone,
+    /// Who gets the role owner.
+    pub owner: PrincipalId,
+}
+
+impl Mutation for CreateStore {
+    fn requires(&self) -> Requirement {
+        Requirement::Operator
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.grants_of.push(self.owner.clone());
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+        if draft.has_store() {
+            return Err(Refusal::StoreExists(self.id.clone()));
+        }
+        draft.create_store(Store {
+            id: self.id.clone(),
+            display_name: self.display_name.clone(),
+            currency: self.currency,
+            time_zone: self.time_zone.clone(),
+            create_time: draft.now(),
+            back_orders_enabled: false,
+            open_orders: 0,
+            last_order_number: 0,
+            last_event: 0,
+            last_event_time: draft.now(),
+        });
+        let event = draft.record(Detail::StoreCreated {
+            owner: self.owner.to_string(),
+            currency: self.currency.code(),
+            time_zone: self.time_zone.name().to_owned(),
+        })?;
+        for (role, permissions) in first_roles() {
+            draft.create_role(&role, permissions)?;
+        }
+        draft.grant(&self.owner, &RoleId::new("owner"))?;
+        Ok(Made { event, ..Made::default() })
+    }
+}
+
+/// The roles that every store begins with.
+fn first_roles() -> [(RoleId, Vec<Permission>); 3] {
+    let all_but = |kept: &[Permission]| Permission::ALL.into_iter().filter(|p| !kept.contains(p)).collect();
+    [
+        (RoleId::new("owner"), Permission::ALL.to_vec()),
+        (RoleId::new("manager"), all_but(&[Permission::ManageStore, Permission::ManageAccess])),
+        (RoleId::new("receiver"), vec![Permission::View, Permission::Receive]),
+    ]
+}

@@ -1,0 +1,100 @@
+//! Instants, dates, and the zone of a store that relates them.
+
+use std::fmt;
+
+use jiff::tz;
+
+/// An instant in microseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From microseconds since 1970-01-01 UTC.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// In microseconds since 1970-01-01 UTC.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Later by so many whole minutes.
+    pub const fn plus_minutes(self, minutes: i64) -> Self {
+        Self(self.0 + minutes * 60_000_000)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(instant) => write!(f, "{instant}"),
+            Err(_) => write!(f, "{} microseconds", self.0),
+        }
+    }
+}
+
+/// A day of the calendar, without a time or zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(jiff::civil::Date);
+
+impl Date {
+    /// Reads `YYYY-MM-DD` and nothing else; `None` also for days that do not exist.
+    pub fn parse(text: &str) -> Option<Self> {
+        let date: jiff::civil::Date = text.parse().ok()?;
+        (date.year() >= 1 && date.to_string() == text).then_some(Self(date))
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A zone of the IANA time zone database, which is built into the binary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeZone(tz::TimeZone);
+
+impl TimeZone {
+    /// Looks a zone up by its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let zone = tz::TimeZone::get(name).ok()?;
+        zone.iana_name().is_some().then_some(Self(zone))
+    }
+
+    /// The zone's name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The date in this zone at an instant. Instants beyond the calendar count as its ends.
+    pub fn date_at(&self, instant: Timestamp) -> Date {
+        let end = if instant.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let instant = jiff::Timestamp::from_microsecond(instant.0).unwrap_or(end);
+        Date(instant.to_zoned(self.0.clone()).date())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_must_exist_and_be_written_in_full() {
+        assert!(Date::parse("2028-02-29").is_some());
+        for bad in ["2026-02-30", "2026-2-3", "20260203", "2026-02-03T00:00", "", "0000-01-01", "-001-01-01"] {
+            assert_eq!(Date::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_date_depends_on_the_zone() {
+        let late = Timestamp::from_micros(1_795_478_400_000_000 - 1);
+        let amsterdam = TimeZone::parse("Europe/Amsterdam").unwrap();
+        let utc = TimeZone::parse("UTC").unwrap();
+        assert!(amsterdam.date_at(late) > utc.date_at(late));
+        assert_eq!(TimeZone::parse("Europe/Atlantis"), None);
+        assert_eq!(TimeZone::parse(""), None);
+    }
+}

@@ -1,0 +1,341 @@
+//! A picture of a part of the database in memory: what was loaded for a batch of commands, and what
+//! they have decided so far. Each entry is not loaded, absent or present; reading what was not loaded
+//! is a bug in a command's needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::access::{GrantKey, Permission, RolePermissionKey, Tenure};
+use super::code::{PrincipalId, ProductId, RoleId, StoreId};
+use super::decision::Decision;
+use super::event::Event;
+use super::inventory::{Level, LevelKey, Movement};
+use super::order::receipt::Receipt;
+use super::order::{Line, LineKey, Order, OrderKey, ReceiptKey};
+use super::refusal::Listed;
+use super::request::{RequestKey, RequestRecord};
+use super::store::Store;
+
+/// A command read what its needs did not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a command read {0} that its needs did not name")]
+pub struct NotLoaded(pub &'static str);
+
+/// How an entry must be saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Unchanged,
+    New,
+    Changed,
+}
+
+#[derive(Clone, Debug)]
+struct Entry<V> {
+    value: Option<V>,
+    mark: Mark,
+}
+
+/// Entries of one kind by key. A key that is missing was not loaded.
+#[derive(Clone, Debug)]
+pub struct Shelf<K, V> {
+    what: &'static str,
+    entries: BTreeMap<K, Entry<V>>,
+}
+
+impl<K: Ord, V> Shelf<K, V> {
+    fn new(what: &'static str) -> Self {
+        Self { what, entries: BTreeMap::new() }
+    }
+
+    /// Notes that `key` was looked for; it is absent unless [`Shelf::found`] is called for it.
+    pub fn sought(&mut self, key: K) {
+        self.entries.entry(key).or_insert(Entry { value: None, mark: Mark::Unchanged });
+    }
+
+    /// Notes what was found under `key`.
+    pub fn found(&mut self, key: K, value: V) {
+        self.entries.insert(key, Entry { value: Some(value), mark: Mark::Unchanged });
+    }
+
+    /// The entry, or `None` if there is none.
+    pub fn get(&self, key: &K) -> Result<Option<&V>, NotLoaded> {
+        self.entries.get(key).map(|entry| entry.value.as_ref()).ok_or(NotLoaded(self.what))
+    }
+
+    /// Every entry that is present.
+    pub fn present(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().filter_map(|entry| entry.value.as_ref())
+    }
+
+    /// Entries to insert.
+    pub fn new_entries(&self) -> Vec<&V> {
+        self.marked(Mark::New)
+    }
+
+    /// Entries to update.
+    pub fn changed_entries(&self) -> Vec<&V> {
+        self.marked(Mark::Changed)
+    }
+
+    fn marked(&self, mark: Mark) -> Vec<&V> {
+        self.entries.values().filter(|entry| entry.mark == mark).filter_map(|entry| entry.value.as_ref()).collect()
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        let mark = match self.entries.get(&key) {
+            Some(Entry { value: Some(_), mark: Mark::Unchanged | Mark::Changed }) => Mark::Changed,
+            _ => Mark::New,
+        };
+        self.entries.insert(key, Entry { value: Some(value), mark });
+    }
+}
+
+/// Rows that are only ever added, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Appended {
+    /// Ledger rows.
+    pub movements: Vec<Movement>,
+    /// Events.
+    pub events: Vec<Event>,
+    /// First answers.
+    pub requests: Vec<RequestRecord>,
+    /// Permissions that roles gain.
+    pub permissions: Vec<Tenure<RolePermissionKey>>,
+    /// Roles that principals gain.
+    pub grants: Vec<Tenure<GrantKey>>,
+    /// Roles that principals lose.
+    pub grants_closed: Vec<Tenure<GrantKey>>,
+}
+
+/// The roles that one principal holds, each with the event that gave it.
+pub type Held = BTreeMap<RoleId, i64>;
+
+/// What was loaded, and what was decided since.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// Stores.
+    pub stores: Shelf<StoreId, Store>,
+    /// First answers by their request ids.
+    pub requests: Shelf<RequestKey, RequestRecord>,
+    /// Headers.
+    pub orders: Shelf<OrderKey, Order>,
+    /// Lines.
+    pub lines: Shelf<LineKey, Line>,
+    /// Receipts with their items.
+    pub receipts: Shelf<ReceiptKey, Receipt>,
+    /// Levels.
+    pub levels: Shelf<LevelKey, Level>,
+    /// Rows to add.
+    pub appended: Appended,
+    roles: BTreeMap<StoreId, BTreeMap<RoleId, BTreeSet<Permission>>>,
+    grants: BTreeMap<(StoreId, PrincipalId), Held>,
+    all_grants: BTreeSet<StoreId>,
+    open_orders: BTreeMap<StoreId, Listed<String>>,
+    all_lines: BTreeSet<OrderKey>,
+    standing_receipts: BTreeSet<OrderKey>,
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self {
+            stores: Shelf::new("a store"),
+            requests: Shelf::new("a request record"),
+            orders: Shelf::new("an order"),
+            lines: Shelf::new("a line"),
+            receipts: Shelf::new("a receipt"),
+            levels: Shelf::new("a level"),
+            appended: Appended::default(),
+            roles: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            all_grants: BTreeSet::new(),
+            open_orders: BTreeMap::new(),
+            all_lines: BTreeSet::new(),
+            standing_receipts: BTreeSet::new(),
+        }
+    }
+}
+
+/// Reading, for commands.
+impl Workspace {
+    /// A store.
+    pub fn store(&self, store: &StoreId) -> Result<Option<&Store>, NotLoaded> {
+        self.stores.get(store)
+    }
+
+    /// An order's header.
+    pub fn order(&self, key: &OrderKey) -> Result<Option<&Order>, NotLoaded> {
+        self.orders.get(key)
+    }
+
+    /// A line.
+    pub fn line(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
+        match self.lines.get(key) {
+            Err(_) if self.all_lines.contains(&key.order) => Ok(None),
+            found => found,
+        }
+    }
+
+    /// Every line of an order, in line order.
+    pub fn lines_of(&self, key: &OrderKey) -> Result<Vec<&Line>, NotLoaded> {
+        if !self.all_lines.contains(key) {
+            return Err(NotLoaded("all lines of an order"));
+        }
+        let range = LineKey::range_of(key);
+        Ok(self.lines.entries.range(range).filter_map(|(_, entry)| entry.value.as_ref()).collect())
+    }
+
+    /// The standing receipts of an order, in their order.
+    pub fn standing_receipts_of(&self, key: &OrderKey) -> Result<Vec<&Receipt>, NotLoaded> {
+        if !self.standing_receipts.contains(key) {
+            return Err(NotLoaded("the standing receipts of an order"));
+        }
+        let range = self.receipts.entries.range(ReceiptKey::range_of(key));
+        Ok(range.filter_map(|(_, entry)| entry.value.as_ref()).filter(|receipt| receipt.stands()).collect())
+    }
+
+    /// The roles that a principal holds.
+    pub fn roles_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<Held, NotLoaded> {
+        match self.grants.get(&(store.clone(), principal.clone())) {
+            Some(held) => Ok(held.clone()),
+            None if self.all_grants.contains(store) => Ok(Held::new()),
+            None => Err(NotLoaded("a principal's roles")),
+        }
+    }
+
+    /// Everybody in the store and the roles they hold.
+    pub fn everybody(&self, store: &StoreId) -> Result<Vec<(&PrincipalId, &Held)>, NotLoaded> {
+        if !self.all_grants.contains(store) {
+            return Err(NotLoaded("everybody's roles"));
+        }
+        Ok(self.grants.iter().filter(|((s, _), _)| s == store).map(|((_, p), held)| (p, held)).collect())
+    }
+
+    /// The store's roles and what each allows.
+    pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, BTreeSet<Permission>>, NotLoaded> {
+        self.roles.get(store).ok_or(NotLoaded("a store's roles"))
+    }
+
+    /// What holding `roles` allows.
+    pub fn permissions_of(&self, store: &StoreId, roles: &Held) -> Result<BTreeSet<Permission>, NotLoaded> {
+        let known = self.roles(store)?;
+        Ok(roles.keys().filter_map(|role| known.get(role)).flatten().copied().collect())
+    }
+
+    /// The numbers of the store's open orders, as they were when the batch was loaded.
+    pub fn open_orders(&self, store: &StoreId) -> Result<&Listed<String>, NotLoaded> {
+        self.open_orders.get(store).ok_or(NotLoaded("a store's open orders"))
+    }
+
+    /// The products of all loaded lines.
+    pub fn products(&self) -> BTreeSet<LevelKey> {
+        self.lines.present().map(Line::level_key).collect()
+    }
+}
+
+/// Filling, for whoever loads.
+impl Workspace {
+    /// Notes that a store's roles are loaded: each call adds a permission of a role.
+    pub fn roles_sought(&mut self, store: StoreId) {
+        self.roles.entry(store).or_default();
+    }
+
+    /// Notes a role's permission.
+    pub fn permission_found(&mut self, store: StoreId, role: RoleId, permission: Permission) {
+        self.roles.entry(store).or_default().entry(role).or_default().insert(permission);
+    }
+
+    /// Notes that a principal's roles were looked for.
+    pub fn grants_sought(&mut self, store: StoreId, principal: PrincipalId) {
+        self.grants.entry((store, principal)).or_default();
+    }
+
+    /// Notes that everybody's roles were looked for.
+    pub fn all_grants_sought(&mut self, store: StoreId) {
+        self.all_grants.insert(store);
+    }
+
+    /// Notes that a principal holds a role since an event.
+    pub fn grant_found(&mut self, store: StoreId, principal: PrincipalId, role: RoleId, from_event: i64) {
+        self.grants.entry((store, principal)).or_default().insert(role, from_event);
+    }
+
+    /// Notes that every line of an order is loaded.
+    pub fn all_lines_sought(&mut self, key: OrderKey) {
+        self.all_lines.insert(key);
+    }
+
+    /// Notes that every standing receipt of an order is loaded.
+    pub fn standing_receipts_sought(&mut self, key: OrderKey) {
+        self.standing_receipts.insert(key);
+    }
+
+    /// Notes the store's open orders.
+    pub fn open_orders_found(&mut self, store: StoreId, open: Listed<String>) {
+        self.open_orders.insert(store, open);
+    }
+
+    /// Every product whose level a line names or a command needs.
+    pub fn products_named(&self, more: impl IntoIterator<Item = (StoreId, ProductId)>) -> BTreeSet<LevelKey> {
+        let more = more.into_iter().map(|(store, product)| LevelKey { store, product });
+        self.products().into_iter().chain(more).collect()
+    }
+}
+
+/// Deciding.
+impl Workspace {
+    /// Takes a decision in, so that the commands after it see it. Cannot fail.
+    pub fn absorb(&mut self, decision: Decision) {
+        for store in decision.stores {
+            self.stores.put(store.id.clone(), store);
+        }
+        for order in decision.orders {
+            if order.revision == 1 {
+                // Made by this decision: everything there is of it is at hand.
+                self.all_lines.insert(order.key.clone());
+                self.standing_receipts.insert(order.key.clone());
+            }
+            self.orders.put(order.key.clone(), order);
+        }
+        for line in decision.lines {
+            self.lines.put(line.key.clone(), line);
+        }
+        for receipt in decision.receipts {
+            self.receipts.put(receipt.key.clone(), receipt);
+        }
+        for level in decision.levels {
+            self.levels.put(level.key.clone(), level);
+        }
+        if let Some(record) = decision.request {
+            self.requests.put(record.key.clone(), record.clone());
+            self.appended.requests.push(record);
+        }
+        self.absorb_access(&decision.permissions, &decision.grants, &decision.grants_closed);
+        self.appended.movements.extend(decision.movements);
+        self.appended.events.extend(decision.events);
+        self.appended.permissions.extend(decision.permissions);
+        self.appended.grants.extend(decision.grants);
+        self.appended.grants_closed.extend(decision.grants_closed);
+    }
+
+    fn absorb_access(
+        &mut self,
+        permissions: &[Tenure<RolePermissionKey>],
+        grants: &[Tenure<GrantKey>],
+        closed: &[Tenure<GrantKey>],
+    ) {
+        for Tenure { key, .. } in permissions {
+            self.permission_found(key.store.clone(), key.role.clone(), key.permission);
+        }
+        for Tenure { key, .. } in closed {
+            if let Some(held) = self.grants.get_mut(&(key.store.clone(), key.principal.clone())) {
+                held.remove(&key.role);
+            }
+        }
+        for Tenure { key, from_event, .. } in grants {
+            let holder = (key.store.clone(), key.principal.clone());
+            // Somebody whose roles were not loaded stays not loaded: nobody in this batch asks.
+            if self.all_grants.contains(&key.store) || self.grants.contains_key(&holder) {
+                self.grants.entry(holder).or_default().insert(key.role.clone(), *from_event);
+            }
+        }
+    }
+}
