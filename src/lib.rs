@@ -22,5 +22,8 @@
 //!
 //! A test reads the imports and holds this.
 
+pub mod clock;
 pub mod domain;
+pub mod ids;
 pub mod proto;
+pub mod repository;

@@ -1,0 +1,12 @@
+DROP TABLE request_record;
+DROP TABLE event;
+DROP TABLE stock_movement;
+DROP TABLE inventory_level;
+DROP TABLE receipt_item;
+DROP TABLE receipt;
+DROP TABLE purchase_order_line;
+DROP TABLE purchase_order;
+DROP TABLE role_grant;
+DROP TABLE role_permission;
+DROP TABLE store;
+DROP FUNCTION refuse_ledger_change;

@@ -1,0 +1,264 @@
+-- A purchase order service's schema. Every key leads with store_id: the store is the unit of
+-- consistency and of sharding. Quantities are ten-thousandths of a unit and money is
+-- ten-thousandths of the currency's unit, both in INTEGER. Times are microseconds since
+-- 1970-01-01 UTC. Dates are ISO 8601 text in the store's time zone. There are no foreign keys on
+-- lines, receipts and the ledger: writes go through one code path, the `verify` command checks
+-- what they would, and they were measured at 40 % of the database's CPU on large orders.
+
+CREATE TABLE store (
+    store_id TEXT NOT NULL PRIMARY KEY,
+    display_name TEXT NOT NULL,
+    -- ISO 4217, fixed at creation.
+    currency TEXT NOT NULL CHECK (length(currency) = 3),
+    -- IANA name.
+    time_zone TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    -- Whether a completion may make a back order.
+    back_orders_enabled INTEGER NOT NULL CHECK (back_orders_enabled IN (0, 1)),
+    -- Purchase orders that are neither COMPLETED nor CANCELLED.
+    open_orders INTEGER NOT NULL CHECK (open_orders >= 0),
+    -- The number in the last PO-000001 given out.
+    last_order_number INTEGER NOT NULL CHECK (last_order_number >= 0),
+    -- The last event's number and time; the store's clock never runs behind the latter.
+    last_event INTEGER NOT NULL CHECK (last_event >= 1),
+    last_event_time INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What a role allows, from one event to another (exclusive). Rows are closed, never deleted. A role
+-- exists while it has a row that is not closed.
+CREATE TABLE role_permission (
+    store_id TEXT NOT NULL,
+    role_id TEXT NOT NULL,
+    permission TEXT NOT NULL,
+    from_event INTEGER NOT NULL,
+    to_event INTEGER CHECK (to_event > from_event),
+    PRIMARY KEY (store_id, role_id, permission, from_event)
+) STRICT, WITHOUT ROWID;
+
+-- Who holds a role, from one event to another (exclusive). Rows are closed, never deleted.
+CREATE TABLE role_grant (
+    store_id TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    role_id TEXT NOT NULL,
+    from_event INTEGER NOT NULL,
+    to_event INTEGER CHECK (to_event > from_event),
+    PRIMARY KEY (store_id, principal, role_id, from_event)
+) STRICT, WITHOUT ROWID;
+
+-- Which stores a principal has a role in: the one index that does not lead with store_id.
+CREATE INDEX role_grant_by_principal ON role_grant (principal, store_id) WHERE to_event IS NULL;
+
+CREATE TABLE purchase_order (
+    store_id TEXT NOT NULL,
+    -- UUID.
+    po_id TEXT NOT NULL CHECK (length(po_id) = 36),
+    -- PO-000001, or PO-000001-B1 for a back order.
+    number TEXT NOT NULL,
+    -- The order whose pending quantities this back order carries.
+    parent_id TEXT,
+    -- The chain's original order; its own id for an original.
+    root_id TEXT NOT NULL,
+    -- 0 for the original, 1 for its first back order ...
+    chain_position INTEGER NOT NULL CHECK (chain_position >= 0),
+    supplier_id TEXT NOT NULL,
+    supplier_reference TEXT,
+    note TEXT,
+    currency TEXT NOT NULL,
+    expected_date TEXT,
+    create_time INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('DRAFT', 'ON_ORDER', 'RECEIVING', 'COMPLETED', 'CANCELLED')),
+    -- Moved by every event of this order; callers see it as the etag.
+    revision INTEGER NOT NULL CHECK (revision >= 1),
+    -- When it was ordered from the supplier, as told; when that was recorded; the chain's first.
+    order_time INTEGER,
+    place_time INTEGER,
+    original_order_time INTEGER,
+    -- When it was completed or cancelled, and why it or a part of it was cancelled.
+    close_time INTEGER,
+    cancel_reason TEXT,
+    -- The back order that carries what this order left pending.
+    child_id TEXT,
+    -- Counters over its lines and receipts, so that a rule need not load them.
+    line_count INTEGER NOT NULL CHECK (line_count BETWEEN 1 AND 5000),
+    pending_lines INTEGER NOT NULL CHECK (pending_lines BETWEEN 0 AND line_count),
+    standing_receipts INTEGER NOT NULL CHECK (standing_receipts >= 0),
+    last_receipt INTEGER NOT NULL CHECK (last_receipt >= standing_receipts),
+    receipt_items INTEGER NOT NULL CHECK (receipt_items >= 0),
+    ordered INTEGER NOT NULL CHECK (ordered >= 0),
+    received INTEGER NOT NULL CHECK (received >= 0),
+    rejected INTEGER NOT NULL CHECK (rejected >= 0),
+    back_ordered INTEGER NOT NULL CHECK (back_ordered >= 0),
+    cancelled INTEGER NOT NULL CHECK (cancelled >= 0),
+    pending INTEGER NOT NULL CHECK (pending >= 0),
+    PRIMARY KEY (store_id, po_id),
+    CONSTRAINT purchase_order_chain CHECK ((parent_id IS NULL) = (chain_position = 0)),
+    CONSTRAINT purchase_order_placed CHECK (
+        state IN ('DRAFT', 'CANCELLED') OR (order_time IS NOT NULL AND place_time IS NOT NULL AND original_order_time IS NOT NULL)
+    ),
+    CONSTRAINT purchase_order_closed CHECK ((state IN ('COMPLETED', 'CANCELLED')) = (close_time IS NOT NULL)),
+    CONSTRAINT purchase_order_receiving CHECK ((state IN ('DRAFT', 'ON_ORDER')) <= (standing_receipts = 0) AND (state = 'RECEIVING') <= (standing_receipts > 0)),
+    CONSTRAINT purchase_order_settled CHECK (
+        (state = 'COMPLETED') <= (pending = 0 AND received > 0 AND (back_ordered > 0) = (child_id IS NOT NULL))
+        AND (state = 'CANCELLED') <= (pending = 0 AND received = 0 AND back_ordered = 0 AND child_id IS NULL)
+    )
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX purchase_order_number ON purchase_order (store_id, number);
+CREATE UNIQUE INDEX purchase_order_one_child ON purchase_order (store_id, parent_id) WHERE parent_id IS NOT NULL;
+CREATE UNIQUE INDEX purchase_order_chain_position ON purchase_order (store_id, root_id, chain_position);
+CREATE INDEX purchase_order_newest ON purchase_order (store_id, create_time, po_id);
+CREATE INDEX purchase_order_by_state ON purchase_order (store_id, state, create_time, po_id);
+CREATE INDEX purchase_order_by_supplier ON purchase_order (store_id, supplier_id, create_time, po_id);
+
+CREATE TABLE purchase_order_line (
+    store_id TEXT NOT NULL,
+    po_id TEXT NOT NULL,
+    -- 1 ... n as given; kept by back orders, never reused.
+    line_number INTEGER NOT NULL CHECK (line_number BETWEEN 1 AND 5000),
+    product_id TEXT NOT NULL,
+    description TEXT NOT NULL,
+    gtin TEXT,
+    unit TEXT NOT NULL,
+    unit_cost INTEGER NOT NULL CHECK (unit_cost BETWEEN 0 AND 10000000000000),
+    -- The first promise along the chain.
+    first_expected_date TEXT,
+    -- Ordered when first placed; never changes.
+    first_ordered INTEGER NOT NULL CHECK (first_ordered BETWEEN 0 AND 9999999999999),
+    -- The line's own date; the order's counts where there is none.
+    expected_date TEXT,
+    ordered INTEGER NOT NULL CHECK (ordered BETWEEN 0 AND 9999999999999),
+    -- Accepted, staged included.
+    received INTEGER NOT NULL CHECK (received >= 0),
+    -- Refused at the door, apart from the equation.
+    rejected INTEGER NOT NULL CHECK (rejected >= 0),
+    back_ordered INTEGER NOT NULL CHECK (back_ordered >= 0),
+    cancelled INTEGER NOT NULL CHECK (cancelled >= 0),
+    pending INTEGER NOT NULL CHECK (pending >= 0),
+    -- Received beyond ordered.
+    excess INTEGER NOT NULL CHECK (excess >= 0),
+    -- Earliest and latest receive_time over standing receipts; when back_ordered moved on.
+    first_receive_time INTEGER,
+    last_receive_time INTEGER,
+    back_order_time INTEGER,
+    PRIMARY KEY (store_id, po_id, line_number),
+    CONSTRAINT purchase_order_line_equation CHECK (ordered + excess = received + back_ordered + cancelled + pending),
+    CONSTRAINT purchase_order_line_excess CHECK (excess = 0 OR back_ordered + cancelled + pending = 0)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX purchase_order_line_by_product ON purchase_order_line (store_id, product_id, po_id);
+
+-- One delivery booked in. It stands until void_time is set.
+CREATE TABLE receipt (
+    store_id TEXT NOT NULL,
+    po_id TEXT NOT NULL,
+    -- 1, 2, 3 ... per order.
+    receipt_number INTEGER NOT NULL CHECK (receipt_number >= 1),
+    -- When the goods arrived, and when that was booked.
+    receive_time INTEGER NOT NULL,
+    book_time INTEGER NOT NULL,
+    booked_by TEXT NOT NULL,
+    delivery_note TEXT,
+    note TEXT,
+    void_time INTEGER,
+    voided_by TEXT,
+    void_reason TEXT,
+    PRIMARY KEY (store_id, po_id, receipt_number),
+    CONSTRAINT receipt_void CHECK ((void_time IS NULL) = (voided_by IS NULL) AND (void_time IS NULL) = (void_reason IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipt_item (
+    store_id TEXT NOT NULL,
+    po_id TEXT NOT NULL,
+    receipt_number INTEGER NOT NULL,
+    line_number INTEGER NOT NULL,
+    accepted INTEGER NOT NULL CHECK (accepted >= 0),
+    rejected INTEGER NOT NULL CHECK (rejected >= 0),
+    reject_reason TEXT,
+    PRIMARY KEY (store_id, po_id, receipt_number, line_number),
+    CONSTRAINT receipt_item_something CHECK (accepted + rejected > 0),
+    CONSTRAINT receipt_item_reason CHECK (rejected = 0 OR reject_reason IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE inventory_level (
+    store_id TEXT NOT NULL,
+    product_id TEXT NOT NULL,
+    -- Fixed by the product's first line in the store.
+    unit TEXT NOT NULL,
+    -- Available for sale.
+    on_hand INTEGER NOT NULL,
+    -- Received on orders that are ON_ORDER or RECEIVING.
+    staged INTEGER NOT NULL CHECK (staged >= 0),
+    -- Pending on orders that are ON_ORDER or RECEIVING; and the part that is on back orders.
+    on_order INTEGER NOT NULL CHECK (on_order >= 0),
+    back_ordered INTEGER NOT NULL CHECK (back_ordered BETWEEN 0 AND on_order),
+    -- The number of the last ledger row.
+    last_movement INTEGER NOT NULL CHECK (last_movement >= 0),
+    PRIMARY KEY (store_id, product_id)
+) STRICT, WITHOUT ROWID;
+
+-- The stock ledger: append-only, see the triggers.
+CREATE TABLE stock_movement (
+    store_id TEXT NOT NULL,
+    product_id TEXT NOT NULL,
+    -- 1, 2, 3 ... per store and product.
+    movement_number INTEGER NOT NULL CHECK (movement_number >= 1),
+    kind TEXT NOT NULL CHECK (kind IN ('RECEIPT')),
+    quantity INTEGER NOT NULL CHECK (quantity <> 0),
+    unit_cost INTEGER NOT NULL,
+    balance_after INTEGER NOT NULL,
+    create_time INTEGER NOT NULL,
+    -- The event that wrote it.
+    event_number INTEGER NOT NULL,
+    po_id TEXT NOT NULL,
+    line_number INTEGER NOT NULL,
+    receipt_number INTEGER NOT NULL,
+    -- When the goods arrived.
+    receive_time INTEGER NOT NULL,
+    PRIMARY KEY (store_id, product_id, movement_number)
+) STRICT, WITHOUT ROWID;
+
+-- What happened, per store numbered 1, 2, 3 ... without a gap.
+CREATE TABLE event (
+    store_id TEXT NOT NULL,
+    event_number INTEGER NOT NULL CHECK (event_number >= 1),
+    event_time INTEGER NOT NULL,
+    -- Who, and whether as a platform operator rather than by a role.
+    actor TEXT NOT NULL,
+    as_operator INTEGER NOT NULL CHECK (as_operator IN (0, 1)),
+    event_type TEXT NOT NULL,
+    -- For an order's event: the order, its revision and state afterwards.
+    po_id TEXT,
+    revision INTEGER,
+    state_after TEXT,
+    -- Versioned JSON: what changed.
+    detail TEXT NOT NULL,
+    PRIMARY KEY (store_id, event_number),
+    CONSTRAINT event_of_order CHECK ((po_id IS NULL) = (revision IS NULL) AND (po_id IS NULL) = (state_after IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX event_by_order ON event (store_id, po_id, revision) WHERE po_id IS NOT NULL;
+
+-- The first answer to each request id, kept to be repeated.
+CREATE TABLE request_record (
+    store_id TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    -- UUID.
+    request_id TEXT NOT NULL,
+    -- SHA-256 of the rpc and its request without the id, in hexadecimal.
+    fingerprint TEXT NOT NULL CHECK (length(fingerprint) = 64),
+    create_time INTEGER NOT NULL,
+    -- JSON: what the call made.
+    outcome TEXT NOT NULL,
+    PRIMARY KEY (store_id, principal, request_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX request_record_by_age ON request_record (store_id, create_time);
+
+CREATE TRIGGER stock_movement_no_update BEFORE UPDATE ON stock_movement
+BEGIN
+    SELECT RAISE(ABORT, 'the stock ledger is append-only');
+END;
+CREATE TRIGGER stock_movement_no_delete BEFORE DELETE ON stock_movement
+BEGIN
+    SELECT RAISE(ABORT, 'the stock ledger is append-only');
+END;

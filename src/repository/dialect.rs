@@ -1,0 +1,107 @@
+//! What truly differs between the two databases: how a session is set up and how a transaction
+//! begins. Together with [`super::keys`] and [`super::bulk`], which write sets of keys and of rows in
+//! each database's way, the only place that knows which one it talks to.
+
+use super::error::DbError;
+use super::session::{Backend, Session};
+use super::url::DatabaseUrl;
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A lane's writes: nothing but look-ups by key.
+    Write,
+    /// Callers' reads.
+    Read,
+    /// An operator's command: no time limits.
+    Operate,
+}
+
+/// What a transaction may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Write, under locks that the first statements take.
+    Write,
+    /// Read one snapshot.
+    Read,
+}
+
+/// The statements that set a new session up, to be run one by one.
+pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
+    match (url, purpose) {
+        // busy_timeout comes first: switching to WAL takes a lock too. FULL, because NORMAL can lose
+        // commits at power loss. The writer's cache is larger: it alone reads what it changes.
+        (DatabaseUrl::Sqlite(_), Purpose::Write) => &[
+            "PRAGMA busy_timeout = 5000",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA cache_size = -16000",
+            "PRAGMA wal_autocheckpoint = 4000",
+        ],
+        (DatabaseUrl::Sqlite(_), _) => &[
+            "PRAGMA busy_timeout = 5000",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA cache_size = -2000",
+        ],
+        // A lane's plans are kept from when the tables were empty, so the planner is told what holds
+        // for every size: each statement looks a few keys up by an index. No statement_timeout: it
+        // would also cut COMMIT.
+        (DatabaseUrl::Postgres(_), Purpose::Write) => &[
+            "SET lock_timeout = '5s'",
+            "SET idle_in_transaction_session_timeout = '30s'",
+            "SET plan_cache_mode = force_generic_plan",
+            "SET enable_seqscan = off",
+            "SET enable_hashjoin = off",
+            "SET enable_mergejoin = off",
+        ],
+        (DatabaseUrl::Postgres(_), Purpose::Read) => {
+            &["SET statement_timeout = '30s'", "SET idle_in_transaction_session_timeout = '30s'"]
+        }
+        (DatabaseUrl::Postgres(_), Purpose::Operate) => &[],
+    }
+}
+
+/// How a SQLite transaction begins. A writer takes the one write lock at once: a deferred transaction
+/// that writes later fails without waiting.
+pub fn sqlite_begin(access: Access) -> &'static str {
+    match access {
+        Access::Write => "BEGIN IMMEDIATE",
+        Access::Read => "BEGIN",
+    }
+}
+
+/// How a PostgreSQL transaction begins. A writer must see what was committed while it waited for its
+/// locks, so it never runs under REPEATABLE READ.
+pub fn postgres_begin(access: Access) -> &'static str {
+    match access {
+        Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    }
+}
+
+/// How many lanes write at once: one for SQLite, which has one write lock.
+pub fn lanes_for(url: &DatabaseUrl, wanted: usize) -> usize {
+    match url {
+        DatabaseUrl::Sqlite(_) => 1,
+        DatabaseUrl::Postgres(_) => wanted,
+    }
+}
+
+/// Holds other migrations off until the transaction ends. SQLite's write transaction does so already.
+pub fn lock_migrations(session: &mut Session) -> Result<(), DbError> {
+    match session.backend {
+        Backend::Sqlite(_) => Ok(()),
+        Backend::Postgres(_) => session.batch("SELECT pg_advisory_xact_lock(5065263417310212461)"),
+    }
+}
+
+/// A query for the migrations table's name, if there is one.
+pub fn migrations_table(session: &Session) -> &'static str {
+    match session.backend {
+        Backend::Sqlite(_) => "SELECT name AS version FROM sqlite_schema WHERE name = '__diesel_schema_migrations'",
+        Backend::Postgres(_) => {
+            "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('__diesel_schema_migrations')"
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A condition made of those that a caller asked for. Diesel's own boxed conditions are made for one
+//! backend; this one is written once for both.
+
+use std::marker::PhantomData;
+
+use diesel::QueryResult;
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::Bool;
+use diesel::sqlite::Sqlite;
+
+trait Condition: QueryFragment<Pg> + QueryFragment<Sqlite> {}
+impl<E: QueryFragment<Pg> + QueryFragment<Sqlite>> Condition for E {}
+
+/// Conditions on the table `T` that must all hold; none means true.
+pub struct AllOf<T> {
+    conditions: Vec<Box<dyn Condition>>,
+    table: PhantomData<T>,
+}
+
+impl<T> AllOf<T> {
+    /// Beginning with one.
+    pub fn new<E>(condition: E) -> Self
+    where
+        E: QueryFragment<Pg> + QueryFragment<Sqlite> + AppearsOnTable<T> + Expression<SqlType = Bool> + 'static,
+    {
+        Self { conditions: vec![Box::new(condition)], table: PhantomData }
+    }
+
+    /// And another, if there is one.
+    #[must_use]
+    pub fn and<E>(mut self, condition: Option<E>) -> Self
+    where
+        E: QueryFragment<Pg> + QueryFragment<Sqlite> + AppearsOnTable<T> + Expression<SqlType = Bool> + 'static,
+    {
+        if let Some(condition) = condition {
+            self.conditions.push(Box::new(condition));
+        }
+        self
+    }
+}
+
+impl<T> QueryFragment<Pg> for AllOf<T> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        for (index, condition) in self.conditions.iter().enumerate() {
+            out.push_sql(if index == 0 { "(" } else { ") AND (" });
+            QueryFragment::<Pg>::walk_ast(&**condition, out.reborrow())?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl<T> QueryFragment<Sqlite> for AllOf<T> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        for (index, condition) in self.conditions.iter().enumerate() {
+            out.push_sql(if index == 0 { "(" } else { ") AND (" });
+            QueryFragment::<Sqlite>::walk_ast(&**condition, out.reborrow())?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl<T> QueryId for AllOf<T> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<T> Expression for AllOf<T> {
+    type SqlType = Bool;
+}
+
+impl<T> AppearsOnTable<T> for AllOf<T> {}
+impl<T> SelectableExpression<T> for AllOf<T> {}
+
+impl<T, G> ValidGrouping<G> for AllOf<T> {
+    type IsAggregate = is_aggregate::No;
+}

@@ -1,0 +1,188 @@
+//! The tables, as both databases' migrations make them. Column order is what the row structs of
+//! [`super::rows`] read by.
+#![allow(missing_docs, reason = "columns are described in the migrations")]
+
+diesel::table! {
+    store (store_id) {
+        store_id -> Text,
+        display_name -> Text,
+        currency -> Text,
+        time_zone -> Text,
+        create_time -> BigInt,
+        back_orders_enabled -> Bool,
+        open_orders -> BigInt,
+        last_order_number -> BigInt,
+        last_event -> BigInt,
+        last_event_time -> BigInt,
+    }
+}
+
+diesel::table! {
+    role_permission (store_id, role_id, permission, from_event) {
+        store_id -> Text,
+        role_id -> Text,
+        permission -> Text,
+        from_event -> BigInt,
+        to_event -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    role_grant (store_id, principal, role_id, from_event) {
+        store_id -> Text,
+        principal -> Text,
+        role_id -> Text,
+        from_event -> BigInt,
+        to_event -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    purchase_order (store_id, po_id) {
+        store_id -> Text,
+        po_id -> Text,
+        number -> Text,
+        parent_id -> Nullable<Text>,
+        root_id -> Text,
+        chain_position -> Integer,
+        supplier_id -> Text,
+        supplier_reference -> Nullable<Text>,
+        note -> Nullable<Text>,
+        currency -> Text,
+        expected_date -> Nullable<Text>,
+        create_time -> BigInt,
+        state -> Text,
+        revision -> BigInt,
+        order_time -> Nullable<BigInt>,
+        place_time -> Nullable<BigInt>,
+        original_order_time -> Nullable<BigInt>,
+        close_time -> Nullable<BigInt>,
+        cancel_reason -> Nullable<Text>,
+        child_id -> Nullable<Text>,
+        line_count -> Integer,
+        pending_lines -> Integer,
+        standing_receipts -> Integer,
+        last_receipt -> Integer,
+        receipt_items -> Integer,
+        ordered -> BigInt,
+        received -> BigInt,
+        rejected -> BigInt,
+        back_ordered -> BigInt,
+        cancelled -> BigInt,
+        pending -> BigInt,
+    }
+}
+
+diesel::table! {
+    purchase_order_line (store_id, po_id, line_number) {
+        store_id -> Text,
+        po_id -> Text,
+        line_number -> Integer,
+        product_id -> Text,
+        description -> Text,
+        gtin -> Nullable<Text>,
+        unit -> Text,
+        unit_cost -> BigInt,
+        first_expected_date -> Nullable<Text>,
+        first_ordered -> BigInt,
+        expected_date -> Nullable<Text>,
+        ordered -> BigInt,
+        received -> BigInt,
+        rejected -> BigInt,
+        back_ordered -> BigInt,
+        cancelled -> BigInt,
+        pending -> BigInt,
+        excess -> BigInt,
+        first_receive_time -> Nullable<BigInt>,
+        last_receive_time -> Nullable<BigInt>,
+        back_order_time -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    receipt (store_id, po_id, receipt_number) {
+        store_id -> Text,
+        po_id -> Text,
+        receipt_number -> Integer,
+        receive_time -> BigInt,
+        book_time -> BigInt,
+        booked_by -> Text,
+        delivery_note -> Nullable<Text>,
+        note -> Nullable<Text>,
+        void_time -> Nullable<BigInt>,
+        voided_by -> Nullable<Text>,
+        void_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    receipt_item (store_id, po_id, receipt_number, line_number) {
+        store_id -> Text,
+        po_id -> Text,
+        receipt_number -> Integer,
+        line_number -> Integer,
+        accepted -> BigInt,
+        rejected -> BigInt,
+        reject_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    inventory_level (store_id, product_id) {
+        store_id -> Text,
+        product_id -> Text,
+        unit -> Text,
+        on_hand -> BigInt,
+        staged -> BigInt,
+        on_order -> BigInt,
+        back_ordered -> BigInt,
+        last_movement -> BigInt,
+    }
+}
+
+diesel::table! {
+    stock_movement (store_id, product_id, movement_number) {
+        store_id -> Text,
+        product_id -> Text,
+        movement_number -> BigInt,
+        kind -> Text,
+        quantity -> BigInt,
+        unit_cost -> BigInt,
+        balance_after -> BigInt,
+        create_time -> BigInt,
+        event_number -> BigInt,
+        po_id -> Text,
+        line_number -> Integer,
+        receipt_number -> Integer,
+        receive_time -> BigInt,
+    }
+}
+
+diesel::table! {
+    event (store_id, event_number) {
+        store_id -> Text,
+        event_number -> BigInt,
+        event_time -> BigInt,
+        actor -> Text,
+        as_operator -> Bool,
+        event_type -> Text,
+        po_id -> Nullable<Text>,
+        revision -> Nullable<BigInt>,
+        state_after -> Nullable<Text>,
+        detail -> Text,
+    }
+}
+
+diesel::table! {
+    request_record (store_id, principal, request_id) {
+        store_id -> Text,
+        principal -> Text,
+        request_id -> Text,
+        fingerprint -> Text,
+        create_time -> BigInt,
+        outcome -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(purchase_order, purchase_order_line);
+diesel::allow_tables_to_appear_in_same_query!(store, role_grant);

@@ -1,0 +1,210 @@
+//! One connection to either database. Each query is written once and checked by the compiler against
+//! both backends; see [`super::dialect`] for the few things that truly differ.
+
+use std::sync::Arc;
+
+use diesel::connection::{
+    AnsiTransactionManager, Connection as _, Instrumentation, InstrumentationEvent, SimpleConnection,
+    TransactionManager,
+};
+use diesel::pg::{Pg, PgConnection};
+use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+
+use super::dialect::{self, Access, Purpose};
+use super::error::{DbError, DbErrorKind};
+use super::url::DatabaseUrl;
+
+/// What a statement observer is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Observed<'a> {
+    /// A statement is sent; its text, with binds behind ` -- binds: `.
+    Statement(&'a str),
+    /// A statement was prepared and is kept; its text.
+    Prepared(&'a str),
+}
+
+/// Watches the statements of every session that it is handed to.
+pub type Observer = Arc<dyn Fn(Observed<'_>) + Send + Sync>;
+
+pub(super) enum Backend {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// One connection.
+pub struct Session {
+    pub(super) backend: Backend,
+    in_transaction: bool,
+    retired: bool,
+}
+
+/// A write that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Nothing was written.
+    #[error("{0}")]
+    Failed(DbError),
+    /// COMMIT was sent and not answered: it may have been written.
+    #[error("while committing: {0}")]
+    Unclear(DbError),
+}
+
+impl From<DbError> for WriteError {
+    fn from(error: DbError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Session {
+    /// Connects, and sets the session up for what it is to do.
+    pub fn connect(url: &DatabaseUrl, purpose: Purpose, observer: Option<&Observer>) -> Result<Self, DbError> {
+        let lost = |error: diesel::ConnectionError| DbError::new(DbErrorKind::Lost, error.to_string());
+        let backend = match url {
+            DatabaseUrl::Sqlite(path) => Backend::Sqlite(SqliteConnection::establish(path).map_err(lost)?),
+            DatabaseUrl::Postgres(url) => Backend::Postgres(PgConnection::establish(url).map_err(lost)?),
+        };
+        let mut session = Self { backend, in_transaction: false, retired: false };
+        for statement in dialect::set_up(url, purpose) {
+            session.batch(statement)?;
+        }
+        if let Some(observer) = observer {
+            session.observe(Arc::clone(observer));
+        }
+        Ok(session)
+    }
+
+    fn observe(&mut self, observer: Observer) {
+        let watcher = Watcher(observer);
+        match &mut self.backend {
+            Backend::Sqlite(connection) => connection.set_instrumentation(watcher),
+            Backend::Postgres(connection) => connection.set_instrumentation(watcher),
+        }
+    }
+
+    /// Whether it must not be used again: its connection is gone, or a panic left a transaction open.
+    pub fn is_broken(&self) -> bool {
+        self.in_transaction || self.retired
+    }
+
+    /// Marks its connection as gone.
+    pub fn retire(&mut self) {
+        self.retired = true;
+    }
+
+    /// Runs statements without binds or results.
+    pub fn batch(&mut self, statements: &str) -> Result<(), DbError> {
+        let done = match &mut self.backend {
+            Backend::Sqlite(connection) => connection.batch_execute(statements),
+            Backend::Postgres(connection) => connection.batch_execute(statements),
+        };
+        Ok(done?)
+    }
+
+    /// Loads rows.
+    pub fn load<'q, T, Q>(&'q mut self, query: Q) -> Result<Vec<T>, DbError>
+    where
+        Q: LoadQuery<'q, PgConnection, T> + LoadQuery<'q, SqliteConnection, T>,
+    {
+        let rows: diesel::QueryResult<Vec<T>> = match &mut self.backend {
+            Backend::Sqlite(connection) => query.internal_load(connection).and_then(Iterator::collect),
+            Backend::Postgres(connection) => query.internal_load(connection).and_then(Iterator::collect),
+        };
+        Ok(rows?)
+    }
+
+    /// Runs a statement; how many rows it changed.
+    pub fn execute<Q>(&mut self, query: Q) -> Result<usize, DbError>
+    where
+        Q: ExecuteDsl<PgConnection, Pg> + ExecuteDsl<SqliteConnection, Sqlite>,
+    {
+        Ok(match &mut self.backend {
+            Backend::Sqlite(connection) => ExecuteDsl::<SqliteConnection, Sqlite>::execute(query, connection)?,
+            Backend::Postgres(connection) => ExecuteDsl::<PgConnection, Pg>::execute(query, connection)?,
+        })
+    }
+
+    /// Runs `work` in one write transaction. Can be run again from the beginning after any
+    /// [`WriteError::Failed`].
+    pub fn write<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, DbError>) -> Result<T, WriteError> {
+        self.begin(Access::Write)?;
+        match work(self) {
+            Ok(done) => self.commit().map(|()| done),
+            Err(error) => Err(self.roll_back(error).into()),
+        }
+    }
+
+    /// Runs `work` on one read-only snapshot.
+    pub fn read<T, E: From<DbError>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        self.begin(Access::Read)?;
+        let result = work(self);
+        self.end_read().map_err(E::from).and(result)
+    }
+
+    fn begin(&mut self, access: Access) -> Result<(), DbError> {
+        match &mut self.backend {
+            Backend::Sqlite(connection) => {
+                AnsiTransactionManager::begin_transaction_sql(connection, dialect::sqlite_begin(access))?;
+            }
+            Backend::Postgres(connection) => {
+                AnsiTransactionManager::begin_transaction_sql(connection, dialect::postgres_begin(access))?;
+            }
+        }
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), WriteError> {
+        let committed = match &mut self.backend {
+            Backend::Sqlite(connection) => AnsiTransactionManager::commit_transaction(connection),
+            Backend::Postgres(connection) => AnsiTransactionManager::commit_transaction(connection),
+        };
+        match committed.map_err(DbError::from) {
+            Ok(()) => {
+                self.in_transaction = false;
+                Ok(())
+            }
+            // A deferred constraint, or a lock that SQLite did not get in time: answered, so clear.
+            Err(error) if error.kind != DbErrorKind::Lost && error.kind != DbErrorKind::Other => {
+                Err(self.roll_back(error).into())
+            }
+            Err(error) => Err(WriteError::Unclear(error)),
+        }
+    }
+
+    fn end_read(&mut self) -> Result<(), DbError> {
+        match self.raw_roll_back() {
+            Ok(()) => Ok(()),
+            Err(error) => Err(DbError::new(DbErrorKind::Lost, error.to_string())),
+        }
+    }
+
+    /// Rolls back after `error`. A session that cannot even do that has lost its connection.
+    fn roll_back(&mut self, error: DbError) -> DbError {
+        match self.raw_roll_back() {
+            Ok(()) => error,
+            Err(_) => DbError { kind: DbErrorKind::Lost, ..error },
+        }
+    }
+
+    fn raw_roll_back(&mut self) -> diesel::QueryResult<()> {
+        match &mut self.backend {
+            Backend::Sqlite(connection) => AnsiTransactionManager::rollback_transaction(connection)?,
+            Backend::Postgres(connection) => AnsiTransactionManager::rollback_transaction(connection)?,
+        }
+        self.in_transaction = false;
+        Ok(())
+    }
+}
+
+struct Watcher(Observer);
+
+impl Instrumentation for Watcher {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match event {
+            InstrumentationEvent::StartQuery { query, .. } => (self.0)(Observed::Statement(&query.to_string())),
+            InstrumentationEvent::CacheQuery { sql, .. } => (self.0)(Observed::Prepared(sql)),
+            _ => {}
+        }
+    }
+}
