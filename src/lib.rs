@@ -25,5 +25,6 @@
 pub mod clock;
 pub mod domain;
 pub mod ids;
+pub mod lanes;
 pub mod proto;
 pub mod repository;

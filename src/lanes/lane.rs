@@ -1,0 +1,220 @@
+//! A lane's thread: collect a batch, do it, answer; and what happens when it cannot be done.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::LaneParts;
+use super::batch::{self, Outcome};
+use super::job::Job;
+use super::queue::Queue;
+use super::stats::Counters;
+use crate::domain::code::StoreId;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::repository::error::{DbError, DbErrorKind};
+use crate::repository::pool::Pooled;
+use crate::repository::prune;
+use crate::repository::session::WriteError;
+
+/// How often a batch is begun again after a passing fault.
+const RETRIES: u32 = 3;
+/// How often a store with traffic has its old first answers deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+/// See the module.
+pub(super) struct Lane {
+    queue: Arc<Queue>,
+    parts: LaneParts,
+    counters: Arc<Counters>,
+    session: Option<Pooled>,
+    pruned: BTreeMap<StoreId, Instant>,
+}
+
+/// Why a batch was not done.
+enum Failure {
+    /// Nothing was written.
+    Clear(DbError),
+    /// It may have been written.
+    Unclear(DbError),
+    /// A fault in the service; its session is gone, and so is its transaction.
+    Panic,
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Failed(error) => Self::Clear(error),
+            WriteError::Unclear(error) => Self::Unclear(error),
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn new(queue: Arc<Queue>, parts: LaneParts, counters: Arc<Counters>) -> Self {
+        Self { queue, parts, counters, session: None, pruned: BTreeMap::new() }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        while let Some(jobs) = self.queue.collect() {
+            let stores: Vec<StoreId> = jobs.iter().map(|job| job.request.store.clone()).collect();
+            self.process(jobs);
+            self.prune(stores);
+        }
+    }
+
+    /// Does a batch, again if that may help, and answers every job of it.
+    fn process(&mut self, jobs: Vec<Job>) {
+        let (mut jobs, mut unclear) = (drop_dead(jobs), false);
+        for attempt in 0_u32.. {
+            if jobs.is_empty() {
+                return;
+            }
+            let failure = match self.attempt(&jobs) {
+                Ok(outcomes) => return self.settle(jobs, outcomes),
+                Err(failure) => failure,
+            };
+            match failure {
+                Failure::Unclear(error) => {
+                    tracing::warn!(%error, "a commit was not answered");
+                    unclear = true;
+                    jobs = refuse_unmarked(jobs);
+                }
+                Failure::Clear(error) if error.is_transient() => {
+                    tracing::warn!(%error, attempt, commands = jobs.len(), "a batch failed and is begun again");
+                }
+                Failure::Clear(error) => return self.one_by_one(jobs, &error, attempt),
+                Failure::Panic => return refuse_all(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
+            }
+            if attempt == RETRIES {
+                let refusal = if unclear { Refusal::OutcomeUnknown } else { Refusal::DatabaseUnavailable };
+                return refuse_all(jobs, &refusal);
+            }
+            sleep(backoff(attempt));
+            // What may have been written is asked about even when it is late.
+            jobs = if unclear { jobs } else { drop_dead(jobs) };
+        }
+    }
+
+    fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Outcome>, Failure> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.parts.pool.get().map_err(Failure::Clear)?,
+        };
+        let (clock, ids) = (&*self.parts.clock, &*self.parts.ids);
+        let done = catch_unwind(AssertUnwindSafe(|| batch::run(&mut session, jobs, clock, ids)));
+        let done = done.map_err(|_| Failure::Panic)?.map_err(Failure::from);
+        let lost = match &done {
+            Ok(_) => false,
+            Err(Failure::Clear(error)) => error.kind == DbErrorKind::Lost,
+            Err(_) => true,
+        };
+        if lost {
+            session.retire();
+        } else {
+            self.session = Some(session);
+        }
+        done
+    }
+
+    fn settle(&self, jobs: Vec<Job>, outcomes: Vec<Outcome>) {
+        let (mut put_back, mut answered) = (Vec::new(), 0);
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::PutBack => put_back.push(job),
+                Outcome::Answered(answer) => {
+                    answered += 1;
+                    job.answer(*answer);
+                }
+            }
+        }
+        self.counters.committed(answered);
+        self.queue.push_front(put_back);
+    }
+
+    /// Something in the batch cannot be saved: each by itself, so that only the guilty one fails. A
+    /// single command is tried once more, because what made it fail may have been written by another
+    /// instance while it was decided: a store with the same id, for one.
+    fn one_by_one(&mut self, mut jobs: Vec<Job>, error: &DbError, attempt: u32) {
+        if jobs.len() == 1 && (attempt > 0 || error.kind != DbErrorKind::Constraint) {
+            tracing::error!(%error, "a command cannot be saved");
+            return refuse_all(jobs, &Refusal::Internal(error.to_string()));
+        }
+        tracing::warn!(%error, commands = jobs.len(), "a batch cannot be saved; its commands are done one by one");
+        if jobs.len() == 1 && jobs.iter().all(|job| !job.is_abandoned()) {
+            return self.last_try(jobs);
+        }
+        for job in jobs.drain(..) {
+            self.process(vec![job]);
+        }
+    }
+
+    fn last_try(&mut self, jobs: Vec<Job>) {
+        match self.attempt(&jobs) {
+            Ok(outcomes) => self.settle(jobs, outcomes),
+            Err(Failure::Clear(error) | Failure::Unclear(error)) => {
+                tracing::error!(%error, "a command cannot be saved");
+                refuse_all(jobs, &Refusal::Internal(error.to_string()));
+            }
+            Err(Failure::Panic) => refuse_all(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
+        }
+    }
+
+    /// Deletes one step of each store's old first answers, now and then.
+    fn prune(&mut self, stores: Vec<StoreId>) {
+        let retention = self.parts.request_retention.as_micros() as i64;
+        let cutoff = Timestamp::from_micros(self.parts.clock.now().micros() - retention);
+        for store in stores {
+            if self.pruned.get(&store).is_some_and(|last| last.elapsed() < PRUNE_EVERY) {
+                continue;
+            }
+            let Some(session) = &mut self.session else { return };
+            match session.write(|session| prune::request_records(session, &store, cutoff)) {
+                // A full step leaves more to do: the store's next command will see to it.
+                Ok(deleted) if deleted as i64 >= prune::STEP => {}
+                Ok(_) => drop(self.pruned.insert(store, Instant::now())),
+                Err(error) => {
+                    tracing::warn!(%error, %store, "old request records were not deleted");
+                    self.session = None;
+                }
+            }
+        }
+    }
+}
+
+/// Sorts out the jobs that nobody waits for or whose deadline has passed.
+fn drop_dead(jobs: Vec<Job>) -> Vec<Job> {
+    let mut alive = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        match job.is_late() {
+            true => job.answer(Err(Refusal::DeadlineExceeded)),
+            false if job.is_abandoned() => {}
+            false => alive.push(job),
+        }
+    }
+    alive
+}
+
+/// Answers the jobs that carry no request id: nothing can tell what became of them.
+fn refuse_unmarked(jobs: Vec<Job>) -> Vec<Job> {
+    let (marked, unmarked): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.request.mark.is_some());
+    refuse_all(unmarked, &Refusal::OutcomeUnknown);
+    marked
+}
+
+fn refuse_all(jobs: Vec<Job>, refusal: &Refusal) {
+    for job in jobs {
+        job.answer(Err(refusal.clone()));
+    }
+}
+
+/// 20, 40, 80 ms, each with up to as much again, so that instances do not come back together.
+fn backoff(attempt: u32) -> Duration {
+    let base = 20 << attempt;
+    let random = RandomState::new().build_hasher().finish();
+    Duration::from_millis(base + random % base)
+}
