@@ -22,9 +22,16 @@
 //!
 //! A test reads the imports and holds this.
 
+pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod ids;
 pub mod lanes;
 pub mod proto;
 pub mod repository;
+pub mod rpc;
+pub mod server;
+pub mod telemetry;

@@ -1,0 +1,27 @@
+//! `migrate`: brings the database to this binary's schema. Several may start at once.
+
+use std::process::ExitCode;
+
+use indicatif::ProgressBar;
+
+use super::CommandError;
+use crate::repository::dialect::Purpose;
+use crate::repository::migrate::migrate;
+use crate::repository::session::Session;
+use crate::repository::url::DatabaseUrl;
+
+/// Migrates and says how much there was to do; a bar shows the progress on a terminal.
+pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
+    let mut session = Session::connect(url, Purpose::Operate, None)?;
+    let bar = ProgressBar::new(0);
+    let applied = migrate(&mut session, |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    match applied {
+        0 => println!("{url} is up to date"),
+        count => println!("{url}: applied {count} migration{}", if count == 1 { "" } else { "s" }),
+    }
+    Ok(ExitCode::SUCCESS)
+}

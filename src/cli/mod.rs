@@ -1,0 +1,55 @@
+//! The command line: one file per command.
+
+mod migrate;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::repository::url::DatabaseUrl;
+
+/// Purchase orders for retail stores: order, receive in parts, complete, and back-order what did not
+/// come.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// sqlite:PATH, or postgres://USER@HOST/DATABASE
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite:purchase-orders.sqlite"
+    )]
+    database_url: DatabaseUrl,
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve; the default
+    Serve(serve::Serve),
+    /// Bring the database to this binary's schema
+    Migrate,
+}
+
+impl Cli {
+    /// Runs the command; whatever it fails with is told on standard error.
+    pub fn run(self) -> ExitCode {
+        let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
+            Command::Serve(serve) => serve.run(self.database_url),
+            Command::Migrate => migrate::run(&self.database_url),
+        };
+        done.unwrap_or_else(|error| {
+            eprintln!("purchase-order-service: {error}");
+            ExitCode::FAILURE
+        })
+    }
+}
+
+/// What ends a command early.
+type CommandError = Box<dyn std::error::Error>;

@@ -1,0 +1,169 @@
+//! AccessService.
+
+use tonic::{Request, Response, Status};
+
+use super::call::{Call, Marked, Submission};
+use super::errors::to_status;
+use super::form::Form;
+use super::page::{Page, Paged};
+use super::{Service, admitted, convert};
+use crate::domain::access::create_role::CreateRole;
+use crate::domain::access::grants::{GrantRole, RevokeRole};
+use crate::domain::access::{Permission, Requirement};
+use crate::domain::code::{PrincipalId, RoleId, StoreId};
+use crate::domain::refusal::Refusal;
+use crate::domain::text::MAX_DESCRIPTION;
+use crate::lanes::ReadError;
+use crate::proto::v1;
+use crate::proto::v1::access_service_server::AccessService;
+use crate::repository::read::access::{self, GrantPosition};
+use crate::repository::session::Session;
+
+const MANAGE_ACCESS: Requirement = Requirement::PermissionOrOperator(Permission::ManageAccess);
+
+impl Marked for v1::CreateRoleRequest {
+    const RPC: &'static str = "purchasing.v1.AccessService/CreateRole";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Marked for v1::GrantRoleRequest {
+    const RPC: &'static str = "purchasing.v1.AccessService/GrantRole";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Marked for v1::RevokeRoleRequest {
+    const RPC: &'static str = "purchasing.v1.AccessService/RevokeRole";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Paged for v1::ListGrantsRequest {
+    const RPC: &'static str = "purchasing.v1.AccessService/ListGrants";
+
+    fn page_fields(&mut self) -> (&mut i32, &mut String) {
+        (&mut self.page_size, &mut self.page_token)
+    }
+}
+
+#[tonic::async_trait]
+impl AccessService for Service {
+    async fn create_role(
+        &self,
+        request: Request<v1::CreateRoleRequest>,
+    ) -> Result<Response<v1::CreateRoleResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let (submission, create) = parse_create(&call, &request).map_err(to_status)?;
+        let reply = self.0.submit(&call, submission).await?;
+        let role = Some(role(&create.role, create.permissions));
+        Ok(Response::new(v1::CreateRoleResponse { role, event_number: reply.made.event }))
+    }
+
+    async fn list_roles(
+        &self,
+        request: Request<v1::ListRolesRequest>,
+    ) -> Result<Response<v1::ListRolesResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let store = form.store_id(&request.store_id);
+        form.finish().map_err(to_status)?;
+        let principal = call.principal.clone();
+        let read = move |session: &mut Session| -> Result<Vec<v1::Role>, ReadError> {
+            let seen = admitted(session, &store, &principal, MANAGE_ACCESS)?;
+            Ok(seen.roles.into_iter().map(|(id, permissions)| role(&id, permissions)).collect())
+        };
+        let roles = self.0.read(&call, read).await?;
+        Ok(Response::new(v1::ListRolesResponse { roles }))
+    }
+
+    async fn grant_role(
+        &self,
+        request: Request<v1::GrantRoleRequest>,
+    ) -> Result<Response<v1::GrantRoleResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
+        let (principal, role) = holder(&mut form, &request.principal, &request.role_id);
+        form.finish().map_err(to_status)?;
+        let granted = grant(&principal, &role);
+        let reply = self.0.submit(&call, call.submission(store, mark, GrantRole { principal, role })).await?;
+        Ok(Response::new(v1::GrantRoleResponse { grant: Some(granted), event_number: reply.made.event }))
+    }
+
+    async fn revoke_role(
+        &self,
+        request: Request<v1::RevokeRoleRequest>,
+    ) -> Result<Response<v1::RevokeRoleResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
+        let (principal, role) = holder(&mut form, &request.principal, &request.role_id);
+        form.finish().map_err(to_status)?;
+        let reply = self.0.submit(&call, call.submission(store, mark, RevokeRole { principal, role })).await?;
+        Ok(Response::new(v1::RevokeRoleResponse { event_number: reply.made.event }))
+    }
+
+    async fn list_grants(
+        &self,
+        request: Request<v1::ListGrantsRequest>,
+    ) -> Result<Response<v1::ListGrantsResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let page: Page<GrantPosition> = Page::of(&request, &mut form);
+        let store: StoreId = form.store_id(&request.store_id);
+        let of = form.optional_text("principal", &request.principal, MAX_DESCRIPTION).map(PrincipalId::new);
+        form.finish().map_err(to_status)?;
+        let (principal, asked) = (call.principal.clone(), page.clone());
+        let read = move |session: &mut Session| -> Result<Vec<(PrincipalId, RoleId)>, ReadError> {
+            admitted(session, &store, &principal, MANAGE_ACCESS)?;
+            Ok(access::grants(session, &store, of.as_ref(), asked.after.as_ref(), asked.limit())?)
+        };
+        let mut found = self.0.read(&call, read).await?;
+        let next_page_token = page.cut(&mut found, |(principal, role)| (principal.to_string(), role.to_string()));
+        let grants = found.iter().map(|(principal, role)| grant(principal, role)).collect();
+        Ok(Response::new(v1::ListGrantsResponse { grants, next_page_token }))
+    }
+}
+
+fn parse_create(call: &Call, request: &v1::CreateRoleRequest) -> Result<(Submission, CreateRole), Refusal> {
+    let mut form = Form::default();
+    let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
+    let role = form.role_id(&request.role_id);
+    let mut permissions = Vec::new();
+    for (index, wire) in request.permissions.iter().enumerate() {
+        let field = format!("permissions[{index}]");
+        let Some(permission) = form.known(&field, convert::permission_of(*wire), "one of the known permissions") else {
+            continue;
+        };
+        if permissions.contains(&permission) {
+            form.violation(field, format!("names {permission} a second time"));
+        }
+        permissions.push(permission);
+    }
+    if request.permissions.is_empty() {
+        form.violation("permissions", "must not be empty");
+    }
+    form.finish()?;
+    let create = CreateRole { role, permissions };
+    Ok((call.submission(store, mark, create.clone()), create))
+}
+
+fn holder(form: &mut Form, principal: &str, role: &str) -> (PrincipalId, RoleId) {
+    (form.principal("principal", principal), form.role_id(role))
+}
+
+fn role(id: &RoleId, permissions: impl IntoIterator<Item = Permission>) -> v1::Role {
+    let permissions = permissions.into_iter().map(|permission| convert::permission(permission).into());
+    v1::Role { role_id: id.to_string(), permissions: permissions.collect() }
+}
+
+fn grant(principal: &PrincipalId, role: &RoleId) -> v1::Grant {
+    v1::Grant { principal: principal.to_string(), role_id: role.to_string() }
+}

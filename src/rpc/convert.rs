@@ -1,0 +1,258 @@
+//! Domain to contract: entities as messages.
+
+use prost_types::Timestamp as ProtoTimestamp;
+
+use crate::domain::access::Permission;
+use crate::domain::inventory::{Level, Movement};
+use crate::domain::mutation::{OrderSeen, Reply};
+use crate::domain::order::actions::Action;
+use crate::domain::order::complete::Disposition;
+use crate::domain::order::receipt::{Receipt, ReceiptItem};
+use crate::domain::order::{Line, Order, OrderId, Quantities, State};
+use crate::domain::store::Store;
+use crate::domain::time::{Date, Timestamp};
+use crate::domain::unit::Unit;
+use crate::proto::v1;
+
+/// An instant.
+pub fn time(time: Timestamp) -> ProtoTimestamp {
+    let micros = time.micros();
+    ProtoTimestamp { seconds: micros.div_euclid(1_000_000), nanos: (micros.rem_euclid(1_000_000) * 1_000) as i32 }
+}
+
+/// An instant, if there is one.
+pub fn maybe_time(instant: Option<Timestamp>) -> Option<ProtoTimestamp> {
+    instant.map(time)
+}
+
+/// A date, or empty.
+pub fn date(date: Option<Date>) -> String {
+    date.map(|date| date.to_string()).unwrap_or_default()
+}
+
+fn id(order: Option<OrderId>) -> String {
+    order.map(|order| order.to_string()).unwrap_or_default()
+}
+
+/// A store.
+pub fn store(store: &Store) -> v1::Store {
+    v1::Store {
+        store_id: store.id.to_string(),
+        display_name: store.display_name.clone(),
+        currency: store.currency.code().to_owned(),
+        time_zone: store.time_zone.name().to_owned(),
+        back_orders_enabled: store.back_orders_enabled,
+        open_purchase_order_count: store.open_orders,
+        create_time: Some(time(store.create_time)),
+    }
+}
+
+/// A header as one caller may see it.
+pub fn purchase_order(seen: &OrderSeen) -> v1::PurchaseOrder {
+    let OrderSeen { order, allowed_actions } = seen;
+    let closed = |state| maybe_time(order.close_time.filter(|_| order.state == state));
+    v1::PurchaseOrder {
+        store_id: order.key.store.to_string(),
+        purchase_order_id: order.key.order.to_string(),
+        number: order.number.clone(),
+        state: state(order.state).into(),
+        etag: order.etag(),
+        supplier_id: order.supplier.clone(),
+        supplier_reference: order.supplier_reference.clone().unwrap_or_default(),
+        note: order.note.clone().unwrap_or_default(),
+        currency: order.currency.code().to_owned(),
+        expected_date: date(order.expected_date),
+        create_time: Some(time(order.create_time)),
+        order_time: maybe_time(order.order_time),
+        place_time: maybe_time(order.place_time),
+        complete_time: closed(State::Completed),
+        cancel_time: closed(State::Cancelled),
+        cancel_reason: order.cancel_reason.clone().unwrap_or_default(),
+        original_order_time: maybe_time(order.original_order_time),
+        original_purchase_order_id: order.root.to_string(),
+        parent_purchase_order_id: id(order.parent),
+        back_order_purchase_order_id: id(order.child),
+        back_order_sequence: order.chain_position,
+        totals: Some(totals(&order.counters.totals)),
+        line_count: order.counters.lines,
+        pending_line_count: order.counters.pending_lines,
+        standing_receipt_count: order.counters.standing_receipts,
+        allowed_actions: allowed_actions.iter().map(|allowed| action(*allowed).into()).collect(),
+    }
+}
+
+fn totals(totals: &Quantities) -> v1::QuantityTotals {
+    v1::QuantityTotals {
+        ordered: totals.ordered.to_string(),
+        received: totals.received.to_string(),
+        rejected: totals.rejected.to_string(),
+        back_ordered: totals.back_ordered.to_string(),
+        cancelled: totals.cancelled.to_string(),
+        pending: totals.pending.to_string(),
+    }
+}
+
+/// A line of an order.
+pub fn line(order: &Order, line: &Line) -> v1::PurchaseOrderLine {
+    let Quantities { ordered, received, rejected, back_ordered, cancelled, pending, excess } = line.quantities;
+    v1::PurchaseOrderLine {
+        line_number: line.key.number,
+        product_id: line.product.to_string(),
+        description: line.description.clone(),
+        gtin: line.gtin.clone().unwrap_or_default(),
+        unit: unit(line.unit).into(),
+        unit_cost: line.unit_cost.to_string(),
+        expected_date: date(order.expected_date_of(line)),
+        first_expected_date: date(line.first_expected_date),
+        ordered: ordered.to_string(),
+        first_ordered: line.first_ordered.to_string(),
+        received: received.to_string(),
+        rejected: rejected.to_string(),
+        back_ordered: back_ordered.to_string(),
+        cancelled: cancelled.to_string(),
+        pending: pending.to_string(),
+        excess: excess.to_string(),
+        first_receive_time: maybe_time(line.first_receive_time),
+        last_receive_time: maybe_time(line.last_receive_time),
+        back_order_time: maybe_time(line.back_order_time),
+    }
+}
+
+/// A receipt.
+pub fn receipt(receipt: &Receipt) -> v1::Receipt {
+    let voided = receipt.voided.as_ref();
+    v1::Receipt {
+        receipt_number: receipt.key.number,
+        receive_time: Some(time(receipt.receive_time)),
+        book_time: Some(time(receipt.book_time)),
+        booked_by: receipt.booked_by.to_string(),
+        delivery_note: receipt.delivery_note.clone().unwrap_or_default(),
+        note: receipt.note.clone().unwrap_or_default(),
+        void_time: voided.map(|voided| time(voided.time)),
+        void_reason: voided.map(|voided| voided.reason.clone()).unwrap_or_default(),
+        items: receipt.items.iter().map(receipt_item).collect(),
+    }
+}
+
+fn receipt_item(item: &ReceiptItem) -> v1::ReceiptItem {
+    v1::ReceiptItem {
+        line_number: item.line,
+        accepted: item.accepted.to_string(),
+        rejected: item.rejected.to_string(),
+        reject_reason: item.reject_reason.clone().unwrap_or_default(),
+    }
+}
+
+/// A level.
+pub fn level(level: &Level) -> v1::InventoryLevel {
+    v1::InventoryLevel {
+        store_id: level.key.store.to_string(),
+        product_id: level.key.product.to_string(),
+        unit: unit(level.unit).into(),
+        on_hand: level.on_hand.to_string(),
+        staged: level.outlook.staged.to_string(),
+        on_order: level.outlook.on_order.to_string(),
+        back_ordered: level.outlook.back_ordered.to_string(),
+    }
+}
+
+/// A ledger row.
+pub fn movement(movement: &Movement) -> v1::StockMovement {
+    v1::StockMovement {
+        movement_number: movement.number,
+        kind: v1::StockMovementKind::Receipt.into(),
+        quantity: movement.quantity.to_string(),
+        unit_cost: movement.unit_cost.to_string(),
+        balance_after: movement.balance_after.to_string(),
+        create_time: Some(time(movement.create_time)),
+        purchase_order_id: movement.order.to_string(),
+        line_number: movement.line,
+        receipt_number: movement.receipt,
+        receive_time: Some(time(movement.receive_time)),
+    }
+}
+
+const fn state(state: State) -> v1::PurchaseOrderState {
+    match state {
+        State::Draft => v1::PurchaseOrderState::Draft,
+        State::OnOrder => v1::PurchaseOrderState::OnOrder,
+        State::Receiving => v1::PurchaseOrderState::Receiving,
+        State::Completed => v1::PurchaseOrderState::Completed,
+        State::Cancelled => v1::PurchaseOrderState::Cancelled,
+    }
+}
+
+const fn action(action: Action) -> v1::PurchaseOrderAction {
+    match action {
+        Action::Place => v1::PurchaseOrderAction::Place,
+        Action::Receive => v1::PurchaseOrderAction::Receive,
+        Action::VoidReceipt => v1::PurchaseOrderAction::VoidReceipt,
+        Action::Complete => v1::PurchaseOrderAction::Complete,
+        Action::Cancel => v1::PurchaseOrderAction::Cancel,
+    }
+}
+
+/// A unit.
+pub const fn unit(unit: Unit) -> v1::Unit {
+    match unit {
+        Unit::Each => v1::Unit::Each,
+        Unit::Pair => v1::Unit::Pair,
+        Unit::Set => v1::Unit::Set,
+        Unit::Box => v1::Unit::Box,
+        Unit::Roll => v1::Unit::Roll,
+        Unit::Bottle => v1::Unit::Bottle,
+        Unit::Kilogram => v1::Unit::Kilogram,
+        Unit::Gram => v1::Unit::Gram,
+        Unit::Litre => v1::Unit::Litre,
+        Unit::Millilitre => v1::Unit::Millilitre,
+        Unit::Metre => v1::Unit::Metre,
+        Unit::SquareMetre => v1::Unit::SquareMetre,
+    }
+}
+
+/// A permission.
+pub const fn permission(permission: Permission) -> v1::Permission {
+    match permission {
+        Permission::View => v1::Permission::View,
+        Permission::Edit => v1::Permission::Edit,
+        Permission::Place => v1::Permission::Place,
+        Permission::Receive => v1::Permission::Receive,
+        Permission::CompletePurchaseOrders => v1::Permission::CompletePurchaseOrders,
+        Permission::Reopen => v1::Permission::Reopen,
+        Permission::Cancel => v1::Permission::Cancel,
+        Permission::AdjustInventory => v1::Permission::AdjustInventory,
+        Permission::ManageStore => v1::Permission::ManageStore,
+        Permission::ManageAccess => v1::Permission::ManageAccess,
+        Permission::ViewReports => v1::Permission::ViewReports,
+    }
+}
+
+/// The unit of a number on the wire; `None` for unspecified and unknown ones.
+pub fn unit_of(wire: i32) -> Option<Unit> {
+    Unit::ALL.into_iter().find(|known| unit(*known) as i32 == wire)
+}
+
+/// The state of a number on the wire; `None` for unspecified and unknown ones.
+pub fn state_of(wire: i32) -> Option<State> {
+    State::ALL.into_iter().find(|known| state(*known) as i32 == wire)
+}
+
+/// The permission of a number on the wire; `None` for unspecified and unknown ones.
+pub fn permission_of(wire: i32) -> Option<Permission> {
+    Permission::ALL.into_iter().find(|known| permission(*known) as i32 == wire)
+}
+
+/// The disposition of a number on the wire: `Some(None)` for unspecified, `None` for unknown ones.
+pub fn disposition_of(wire: i32) -> Option<Option<Disposition>> {
+    Some(match v1::PendingDisposition::try_from(wire).ok()? {
+        v1::PendingDisposition::Unspecified => None,
+        v1::PendingDisposition::BackOrder => Some(Disposition::BackOrder),
+        v1::PendingDisposition::Cancel => Some(Disposition::Cancel),
+    })
+}
+
+/// The lines that a command touched, as they stand.
+pub fn touched_lines(reply: &Reply) -> Vec<v1::PurchaseOrderLine> {
+    let Some(seen) = &reply.order else { return Vec::new() };
+    reply.lines.iter().map(|touched| line(&seen.order, touched)).collect()
+}

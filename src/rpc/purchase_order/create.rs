@@ -1,0 +1,83 @@
+//! CreatePurchaseOrder.
+
+use tonic::{Request, Status};
+
+use crate::domain::order::MAX_LINES;
+use crate::domain::order::create::{CreateOrder, NewLine};
+use crate::domain::quantity::Quantity;
+use crate::domain::refusal::Refusal;
+use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION, MAX_NOTE};
+use crate::domain::unit::Unit;
+use crate::proto::v1;
+use crate::rpc::App;
+use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::convert;
+use crate::rpc::errors::to_status;
+use crate::rpc::form::Form;
+
+impl Marked for v1::CreatePurchaseOrderRequest {
+    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/CreatePurchaseOrder";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+pub(super) async fn create(
+    app: &App,
+    request: Request<v1::CreatePurchaseOrderRequest>,
+) -> Result<v1::CreatePurchaseOrderResponse, Status> {
+    let (call, request) = Call::open(app, request)?;
+    let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
+    Ok(v1::CreatePurchaseOrderResponse {
+        purchase_order: reply.order.as_ref().map(convert::purchase_order),
+        event_number: reply.made.event,
+    })
+}
+
+fn parse(call: &Call, request: v1::CreatePurchaseOrderRequest) -> Result<Submission, Refusal> {
+    let mut form = Form::default();
+    let store = form.store_id(&request.store_id);
+    let mark = request.mark(&mut form);
+    let currency = match request.currency.as_str() {
+        "" => None,
+        code => form.currency("currency", code),
+    };
+    if request.lines.is_empty() || request.lines.len() > MAX_LINES {
+        form.violation("lines", format!("must be 1 to {MAX_LINES}, not {}", request.lines.len()));
+    }
+    let lines = request.lines.iter().take(MAX_LINES).enumerate();
+    let lines: Vec<Option<NewLine>> = lines.map(|(index, line)| parse_line(&mut form, index, line)).collect();
+    let create = CreateOrder {
+        supplier: form.required_text("supplier_id", &request.supplier_id, MAX_CODE),
+        supplier_reference: form.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION),
+        note: form.optional_text("note", &request.note, MAX_NOTE),
+        currency,
+        expected_date: form.date("expected_date", &request.expected_date),
+        lines: lines.into_iter().flatten().collect(),
+    };
+    form.finish()?;
+    Ok(call.submission(store, mark, create))
+}
+
+fn parse_line(form: &mut Form, index: usize, line: &v1::NewLine) -> Option<NewLine> {
+    let field = |name: &str| format!("lines[{index}].{name}");
+    let unit: Option<Unit> = form.known(&field("unit"), convert::unit_of(line.unit), "one of the known units");
+    Some(NewLine {
+        product: form.product_id(&field("product_id"), &line.product_id),
+        description: form.text(&field("description"), &line.description, MAX_DESCRIPTION),
+        gtin: form.gtin(&field("gtin"), &line.gtin),
+        quantity: quantity(form, &field("quantity"), line.quantity.as_deref(), unit),
+        unit: unit?,
+        unit_cost: form.unit_cost(&field("unit_cost"), line.unit_cost.as_deref()),
+        expected_date: form.date(&field("expected_date"), &line.expected_date),
+    })
+}
+
+fn quantity(form: &mut Form, field: &str, value: Option<&str>, unit: Option<Unit>) -> Quantity {
+    let quantity = form.quantity(field, value);
+    if let Some(unit) = unit.filter(|unit| unit.is_whole() && !quantity.is_whole()) {
+        form.violation(field, format!("is {quantity}, but {} is counted in whole numbers", unit.name()));
+    }
+    quantity
+}

@@ -1,0 +1,89 @@
+//! PurchaseOrderService: one file per mutating rpc, its reads together.
+
+mod cancel;
+mod complete;
+mod create;
+mod place;
+mod preview;
+mod reads;
+mod receive;
+mod void;
+
+use tonic::{Request, Response, Status};
+
+use super::Service;
+use crate::proto::v1;
+use crate::proto::v1::purchase_order_service_server::PurchaseOrderService;
+
+#[tonic::async_trait]
+impl PurchaseOrderService for Service {
+    async fn create_purchase_order(
+        &self,
+        request: Request<v1::CreatePurchaseOrderRequest>,
+    ) -> Result<Response<v1::CreatePurchaseOrderResponse>, Status> {
+        create::create(&self.0, request).await.map(Response::new)
+    }
+
+    async fn get_purchase_order(
+        &self,
+        request: Request<v1::GetPurchaseOrderRequest>,
+    ) -> Result<Response<v1::GetPurchaseOrderResponse>, Status> {
+        reads::get(&self.0, request).await.map(Response::new)
+    }
+
+    async fn list_purchase_orders(
+        &self,
+        request: Request<v1::ListPurchaseOrdersRequest>,
+    ) -> Result<Response<v1::ListPurchaseOrdersResponse>, Status> {
+        reads::list(&self.0, request).await.map(Response::new)
+    }
+
+    async fn place_purchase_order(
+        &self,
+        request: Request<v1::PlacePurchaseOrderRequest>,
+    ) -> Result<Response<v1::PlacePurchaseOrderResponse>, Status> {
+        place::place(&self.0, request).await.map(Response::new)
+    }
+
+    async fn receive_purchase_order(
+        &self,
+        request: Request<v1::ReceivePurchaseOrderRequest>,
+    ) -> Result<Response<v1::ReceivePurchaseOrderResponse>, Status> {
+        receive::receive(&self.0, request).await.map(Response::new)
+    }
+
+    async fn void_receipt(
+        &self,
+        request: Request<v1::VoidReceiptRequest>,
+    ) -> Result<Response<v1::VoidReceiptResponse>, Status> {
+        void::void(&self.0, request).await.map(Response::new)
+    }
+
+    async fn preview_completion(
+        &self,
+        request: Request<v1::PreviewCompletionRequest>,
+    ) -> Result<Response<v1::PreviewCompletionResponse>, Status> {
+        preview::preview(&self.0, request).await.map(Response::new)
+    }
+
+    async fn complete_purchase_order(
+        &self,
+        request: Request<v1::CompletePurchaseOrderRequest>,
+    ) -> Result<Response<v1::CompletePurchaseOrderResponse>, Status> {
+        complete::complete(&self.0, request).await.map(Response::new)
+    }
+
+    async fn cancel_purchase_order(
+        &self,
+        request: Request<v1::CancelPurchaseOrderRequest>,
+    ) -> Result<Response<v1::CancelPurchaseOrderResponse>, Status> {
+        cancel::cancel(&self.0, request).await.map(Response::new)
+    }
+
+    async fn get_back_order_chain(
+        &self,
+        request: Request<v1::GetBackOrderChainRequest>,
+    ) -> Result<Response<v1::GetBackOrderChainResponse>, Status> {
+        reads::chain(&self.0, request).await.map(Response::new)
+    }
+}

@@ -1,0 +1,45 @@
+//! PlacePurchaseOrder.
+
+use tonic::{Request, Status};
+
+use crate::domain::order::place::PlaceOrder;
+use crate::domain::refusal::Refusal;
+use crate::proto::v1;
+use crate::rpc::App;
+use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::convert;
+use crate::rpc::errors::to_status;
+use crate::rpc::form::Form;
+
+impl Marked for v1::PlacePurchaseOrderRequest {
+    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/PlacePurchaseOrder";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+pub(super) async fn place(
+    app: &App,
+    request: Request<v1::PlacePurchaseOrderRequest>,
+) -> Result<v1::PlacePurchaseOrderResponse, Status> {
+    let (call, request) = Call::open(app, request)?;
+    let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
+    Ok(v1::PlacePurchaseOrderResponse {
+        purchase_order: reply.order.as_ref().map(convert::purchase_order),
+        event_number: reply.made.event,
+    })
+}
+
+fn parse(call: &Call, request: v1::PlacePurchaseOrderRequest) -> Result<Submission, Refusal> {
+    let mut form = Form::default();
+    let store = form.store_id(&request.store_id);
+    let mark = request.mark(&mut form);
+    let place = PlaceOrder {
+        order: form.order_id(&request.purchase_order_id),
+        order_time: form.time("order_time", request.order_time.as_ref()),
+        etag: request.etag,
+    };
+    form.finish()?;
+    Ok(call.submission(store, mark, place))
+}

@@ -1,0 +1,165 @@
+//! GetPurchaseOrder, ListPurchaseOrders, GetBackOrderChain.
+
+use std::collections::BTreeSet;
+
+use tonic::{Request, Status};
+
+use crate::domain::access::{Permission, Requirement};
+use crate::domain::code::{ProductId, StoreId};
+use crate::domain::mutation::OrderSeen;
+use crate::domain::order::actions::allowed;
+use crate::domain::order::chain::{ChainLine, roll_up};
+use crate::domain::order::{Line, Order, OrderKey};
+use crate::domain::refusal::Refusal;
+use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION};
+use crate::lanes::ReadError;
+use crate::proto::v1;
+use crate::repository::read::orders::{self, OrderFilter, OrderPosition};
+use crate::repository::session::Session;
+use crate::rpc::call::Call;
+use crate::rpc::errors::to_status;
+use crate::rpc::form::Form;
+use crate::rpc::page::{Page, Paged};
+use crate::rpc::{App, admitted, convert};
+
+const VIEW: Requirement = Requirement::Permission(Permission::View);
+
+impl Paged for v1::ListPurchaseOrdersRequest {
+    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListPurchaseOrders";
+
+    fn page_fields(&mut self) -> (&mut i32, &mut String) {
+        (&mut self.page_size, &mut self.page_token)
+    }
+}
+
+impl Paged for v1::GetBackOrderChainRequest {
+    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/GetBackOrderChain";
+
+    fn page_fields(&mut self) -> (&mut i32, &mut String) {
+        (&mut self.page_size, &mut self.page_token)
+    }
+}
+
+fn seen(order: Order, permissions: &BTreeSet<Permission>) -> OrderSeen {
+    let allowed_actions = allowed(&order, permissions);
+    OrderSeen { order, allowed_actions }
+}
+
+pub(super) async fn get(
+    app: &App,
+    request: Request<v1::GetPurchaseOrderRequest>,
+) -> Result<v1::GetPurchaseOrderResponse, Status> {
+    let (call, request) = Call::open(app, request)?;
+    let (key, full) = parse_get(&request).map_err(to_status)?;
+    let principal = call.principal.clone();
+    let read = move |session: &mut Session| -> Result<(OrderSeen, Vec<Line>), ReadError> {
+        let permissions = admitted(session, &key.store, &principal, VIEW)?.permissions;
+        let order = orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
+        let lines = if full { orders::lines(session, &key)? } else { Vec::new() };
+        Ok((seen(order, &permissions), lines))
+    };
+    let (seen, lines) = app.read(&call, read).await?;
+    Ok(v1::GetPurchaseOrderResponse {
+        purchase_order: Some(convert::purchase_order(&seen)),
+        lines: lines.iter().map(|line| convert::line(&seen.order, line)).collect(),
+    })
+}
+
+fn parse_get(request: &v1::GetPurchaseOrderRequest) -> Result<(OrderKey, bool), Refusal> {
+    let mut form = Form::default();
+    let key = OrderKey { store: form.store_id(&request.store_id), order: form.order_id(&request.purchase_order_id) };
+    let view = v1::PurchaseOrderView::try_from(request.view).ok();
+    let view = form.known("view", view, "BASIC, FULL or unspecified");
+    form.finish()?;
+    Ok((key, view == Some(v1::PurchaseOrderView::Full)))
+}
+
+pub(super) async fn list(
+    app: &App,
+    request: Request<v1::ListPurchaseOrdersRequest>,
+) -> Result<v1::ListPurchaseOrdersResponse, Status> {
+    let (call, request) = Call::open(app, request)?;
+    let (store, filter, page) = parse_list(&request).map_err(to_status)?;
+    let (principal, asked) = (call.principal.clone(), page.clone());
+    let read = move |session: &mut Session| -> Result<Vec<OrderSeen>, ReadError> {
+        let permissions = admitted(session, &store, &principal, VIEW)?.permissions;
+        let orders = orders::list(session, &store, &filter, asked.after.as_ref(), asked.limit())?;
+        Ok(orders.into_iter().map(|order| seen(order, &permissions)).collect())
+    };
+    let mut found = app.read(&call, read).await?;
+    let next_page_token = page.cut(&mut found, |last| orders::position(&last.order));
+    Ok(v1::ListPurchaseOrdersResponse {
+        purchase_orders: found.iter().map(convert::purchase_order).collect(),
+        next_page_token,
+    })
+}
+
+fn parse_list(request: &v1::ListPurchaseOrdersRequest) -> Result<(StoreId, OrderFilter, Page<OrderPosition>), Refusal> {
+    let mut form = Form::default();
+    let store = form.store_id(&request.store_id);
+    let page = Page::of(request, &mut form);
+    let mut states = Vec::new();
+    for (index, state) in request.states.iter().enumerate() {
+        states.extend(form.known(&format!("states[{index}]"), convert::state_of(*state), "one of the known states"));
+    }
+    let filter = OrderFilter {
+        states,
+        supplier: form.optional_text("supplier_id", &request.supplier_id, MAX_CODE),
+        product: form.optional_text("product_id", &request.product_id, MAX_CODE).map(ProductId::new),
+        number_prefix: form.optional_text("number_prefix", &request.number_prefix, MAX_CODE),
+        supplier_reference: form.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION),
+        back_orders_only: request.back_orders_only,
+        create_time_from: form.time("create_time_from", request.create_time_from.as_ref()),
+        create_time_before: form.time("create_time_before", request.create_time_before.as_ref()),
+    };
+    form.finish()?;
+    Ok((store, filter, page))
+}
+
+pub(super) async fn chain(
+    app: &App,
+    request: Request<v1::GetBackOrderChainRequest>,
+) -> Result<v1::GetBackOrderChainResponse, Status> {
+    let (call, request) = Call::open(app, request)?;
+    let (key, page) = parse_chain(&request).map_err(to_status)?;
+    let (principal, asked) = (call.principal.clone(), page.clone());
+    let read = move |session: &mut Session| -> Result<(Vec<OrderSeen>, Vec<ChainLine>), ReadError> {
+        let permissions = admitted(session, &key.store, &principal, VIEW)?.permissions;
+        let order = orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
+        let chain = orders::chain(session, &key.store, order.root)?;
+        let lines = orders::chain_lines(session, &chain, asked.after.unwrap_or(0), asked.limit())?;
+        let lines = roll_up(&chain, lines);
+        Ok((chain.into_iter().map(|order| seen(order, &permissions)).collect(), lines))
+    };
+    let (chain, mut lines) = app.read(&call, read).await?;
+    let next_page_token = page.cut(&mut lines, |last| last.line.key.number);
+    Ok(v1::GetBackOrderChainResponse {
+        purchase_orders: chain.iter().map(convert::purchase_order).collect(),
+        lines: lines.iter().map(chain_line).collect(),
+        next_page_token,
+    })
+}
+
+fn parse_chain(request: &v1::GetBackOrderChainRequest) -> Result<(OrderKey, Page<i32>), Refusal> {
+    let mut form = Form::default();
+    let page = Page::of(request, &mut form);
+    let key = OrderKey { store: form.store_id(&request.store_id), order: form.order_id(&request.purchase_order_id) };
+    form.finish()?;
+    Ok((key, page))
+}
+
+fn chain_line(rolled: &ChainLine) -> v1::ChainLine {
+    v1::ChainLine {
+        line_number: rolled.line.key.number,
+        product_id: rolled.line.product.to_string(),
+        description: rolled.line.description.clone(),
+        unit: convert::unit(rolled.line.unit).into(),
+        ordered: rolled.line.quantities.ordered.to_string(),
+        received: rolled.received.to_string(),
+        on_hand: rolled.on_hand.to_string(),
+        cancelled: rolled.cancelled.to_string(),
+        pending: rolled.pending.to_string(),
+        first_receive_time: convert::maybe_time(rolled.first_receive_time),
+        last_receive_time: convert::maybe_time(rolled.last_receive_time),
+    }
+}

@@ -1,0 +1,93 @@
+//! ReceivePurchaseOrder.
+
+use std::collections::BTreeSet;
+
+use tonic::{Request, Status};
+
+use crate::domain::decimal;
+use crate::domain::order::MAX_LINES;
+use crate::domain::order::receipt::ReceiptItem;
+use crate::domain::order::receive::{Items, Receive};
+use crate::domain::refusal::Refusal;
+use crate::domain::text::{MAX_DESCRIPTION, MAX_NOTE};
+use crate::proto::v1;
+use crate::rpc::App;
+use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::convert;
+use crate::rpc::errors::to_status;
+use crate::rpc::form::Form;
+
+impl Marked for v1::ReceivePurchaseOrderRequest {
+    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ReceivePurchaseOrder";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+pub(super) async fn receive(
+    app: &App,
+    request: Request<v1::ReceivePurchaseOrderRequest>,
+) -> Result<v1::ReceivePurchaseOrderResponse, Status> {
+    let (call, request) = Call::open(app, request)?;
+    let mut reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
+    // A replay repeats the receipt as it was booked, even if it was voided since.
+    if let Some(receipt) = &mut reply.receipt {
+        receipt.voided = None;
+    }
+    Ok(v1::ReceivePurchaseOrderResponse {
+        purchase_order: reply.order.as_ref().map(convert::purchase_order),
+        receipt: reply.receipt.as_ref().map(convert::receipt),
+        lines: convert::touched_lines(&reply),
+        event_number: reply.made.event,
+    })
+}
+
+fn parse(call: &Call, request: v1::ReceivePurchaseOrderRequest) -> Result<Submission, Refusal> {
+    let mut form = Form::default();
+    let store = form.store_id(&request.store_id);
+    let mark = request.mark(&mut form);
+    let receive = Receive {
+        order: form.order_id(&request.purchase_order_id),
+        items: parse_items(&mut form, &request),
+        receive_time: form.time("receive_time", request.receive_time.as_ref()),
+        delivery_note: form.optional_text("delivery_note", &request.delivery_note, MAX_DESCRIPTION),
+        note: form.optional_text("note", &request.note, MAX_NOTE),
+        etag: request.etag,
+    };
+    form.finish()?;
+    Ok(call.submission(store, mark, receive))
+}
+
+fn parse_items(form: &mut Form, request: &v1::ReceivePurchaseOrderRequest) -> Items {
+    match (request.all_pending, request.items.len()) {
+        (true, 0) => return Items::AllPending,
+        (false, 1..=MAX_LINES) => {}
+        (true, _) => form.violation("items", "must be empty with all_pending"),
+        (false, 0) => form.violation("items", "must name what came, unless all_pending is set"),
+        (false, count) => form.violation("items", format!("must be at most {MAX_LINES}, not {count}")),
+    }
+    let mut seen = BTreeSet::new();
+    let items = request.items.iter().take(MAX_LINES).enumerate();
+    Items::Listed(items.map(|(index, item)| parse_item(form, index, item, &mut seen)).collect())
+}
+
+fn parse_item(form: &mut Form, index: usize, item: &v1::NewReceiptItem, seen: &mut BTreeSet<i32>) -> ReceiptItem {
+    let field = |name: &str| format!("items[{index}].{name}");
+    let line = form.line_number(&field("line_number"), item.line_number);
+    if !seen.insert(line) {
+        form.violation(field("line_number"), format!("names line {line} a second time"));
+    }
+    let accepted = form.quantity_or_zero(&field("accepted"), item.accepted.as_deref());
+    let rejected = form.quantity_or_zero(&field("rejected"), item.rejected.as_deref());
+    let reject_reason = form.optional_text(&field("reject_reason"), &item.reject_reason, MAX_NOTE);
+    if rejected.is_positive() && reject_reason.is_none() {
+        form.violation(field("reject_reason"), "is required where a quantity is rejected");
+    }
+    // A quantity that could not be read is a violation of its own and not also nothing.
+    let is_nothing = |text: &Option<String>| text.as_deref().is_none_or(|text| decimal::parse(text) == Some(0));
+    if is_nothing(&item.accepted) && is_nothing(&item.rejected) {
+        form.violation(format!("items[{index}]"), "must have a quantity above zero, accepted or rejected");
+    }
+    ReceiptItem { line, accepted, rejected, reject_reason }
+}

@@ -1,0 +1,52 @@
+//! VoidReceipt.
+
+use tonic::{Request, Status};
+
+use crate::domain::order::void::VoidReceipt;
+use crate::domain::refusal::Refusal;
+use crate::domain::text::MAX_NOTE;
+use crate::proto::v1;
+use crate::rpc::App;
+use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::convert;
+use crate::rpc::errors::to_status;
+use crate::rpc::form::Form;
+
+impl Marked for v1::VoidReceiptRequest {
+    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/VoidReceipt";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+pub(super) async fn void(
+    app: &App,
+    request: Request<v1::VoidReceiptRequest>,
+) -> Result<v1::VoidReceiptResponse, Status> {
+    let (call, request) = Call::open(app, request)?;
+    let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
+    Ok(v1::VoidReceiptResponse {
+        purchase_order: reply.order.as_ref().map(convert::purchase_order),
+        receipt: reply.receipt.as_ref().map(convert::receipt),
+        lines: convert::touched_lines(&reply),
+        event_number: reply.made.event,
+    })
+}
+
+fn parse(call: &Call, request: v1::VoidReceiptRequest) -> Result<Submission, Refusal> {
+    let mut form = Form::default();
+    let store = form.store_id(&request.store_id);
+    let mark = request.mark(&mut form);
+    if request.receipt_number < 1 {
+        form.violation("receipt_number", "must be the number of a receipt: 1 or more");
+    }
+    let void = VoidReceipt {
+        order: form.order_id(&request.purchase_order_id),
+        receipt: request.receipt_number,
+        reason: form.required_text("reason", &request.reason, MAX_NOTE),
+        etag: request.etag,
+    };
+    form.finish()?;
+    Ok(call.submission(store, mark, void))
+}

@@ -1,0 +1,135 @@
+//! StoreService.
+
+use tonic::{Request, Response, Status};
+
+use super::call::{Call, Marked, Submission};
+use super::errors::to_status;
+use super::form::Form;
+use super::page::{Page, Paged};
+use super::{Service, admitted, convert};
+use crate::domain::access::Requirement;
+use crate::domain::refusal::Refusal;
+use crate::domain::store::Store;
+use crate::domain::store::back_orders::{DisableBackOrders, EnableBackOrders};
+use crate::domain::store::create::CreateStore;
+use crate::domain::text::MAX_DESCRIPTION;
+use crate::lanes::ReadError;
+use crate::proto::v1;
+use crate::proto::v1::store_service_server::StoreService;
+use crate::repository::read::stores;
+use crate::repository::session::Session;
+
+impl Marked for v1::CreateStoreRequest {
+    const RPC: &'static str = "purchasing.v1.StoreService/CreateStore";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Marked for v1::EnableBackOrdersRequest {
+    const RPC: &'static str = "purchasing.v1.StoreService/EnableBackOrders";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Marked for v1::DisableBackOrdersRequest {
+    const RPC: &'static str = "purchasing.v1.StoreService/DisableBackOrders";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Paged for v1::ListStoresRequest {
+    const RPC: &'static str = "purchasing.v1.StoreService/ListStores";
+
+    fn page_fields(&mut self) -> (&mut i32, &mut String) {
+        (&mut self.page_size, &mut self.page_token)
+    }
+}
+
+#[tonic::async_trait]
+impl StoreService for Service {
+    async fn create_store(
+        &self,
+        request: Request<v1::CreateStoreRequest>,
+    ) -> Result<Response<v1::CreateStoreResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let reply = self.0.submit(&call, parse_create(&call, &request).map_err(to_status)?).await?;
+        let store = Some(convert::store(&reply.store));
+        Ok(Response::new(v1::CreateStoreResponse { store, event_number: reply.made.event }))
+    }
+
+    async fn get_store(&self, request: Request<v1::GetStoreRequest>) -> Result<Response<v1::GetStoreResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let store = form.store_id(&request.store_id);
+        form.finish().map_err(to_status)?;
+        let principal = call.principal.clone();
+        let read = move |session: &mut Session| -> Result<Store, ReadError> {
+            Ok(admitted(session, &store, &principal, Requirement::AnyRoleOrOperator)?.store)
+        };
+        let store = self.0.read(&call, read).await?;
+        Ok(Response::new(v1::GetStoreResponse { store: Some(convert::store(&store)) }))
+    }
+
+    async fn list_stores(
+        &self,
+        request: Request<v1::ListStoresRequest>,
+    ) -> Result<Response<v1::ListStoresResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let page: Page<String> = Page::of(&request, &mut form);
+        form.finish().map_err(to_status)?;
+        let (principal, asked) = (call.principal.clone(), page.clone());
+        let read = move |session: &mut Session| -> Result<Vec<Store>, ReadError> {
+            Ok(stores::list(session, &principal, asked.after.as_deref().unwrap_or(""), asked.limit())?)
+        };
+        let mut found = self.0.read(&call, read).await?;
+        let next_page_token = page.cut(&mut found, |last| last.id.to_string());
+        let stores = found.iter().map(convert::store).collect();
+        Ok(Response::new(v1::ListStoresResponse { stores, next_page_token }))
+    }
+
+    async fn enable_back_orders(
+        &self,
+        request: Request<v1::EnableBackOrdersRequest>,
+    ) -> Result<Response<v1::EnableBackOrdersResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
+        form.finish().map_err(to_status)?;
+        let reply = self.0.submit(&call, call.submission(store, mark, EnableBackOrders)).await?;
+        let store = Some(convert::store(&reply.store));
+        Ok(Response::new(v1::EnableBackOrdersResponse { store, event_number: reply.made.event }))
+    }
+
+    async fn disable_back_orders(
+        &self,
+        request: Request<v1::DisableBackOrdersRequest>,
+    ) -> Result<Response<v1::DisableBackOrdersResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
+        form.finish().map_err(to_status)?;
+        let reply = self.0.submit(&call, call.submission(store, mark, DisableBackOrders)).await?;
+        let store = Some(convert::store(&reply.store));
+        Ok(Response::new(v1::DisableBackOrdersResponse { store, event_number: reply.made.event }))
+    }
+}
+
+fn parse_create(call: &Call, request: &v1::CreateStoreRequest) -> Result<Submission, Refusal> {
+    let mut form = Form::default();
+    let id = form.store_id(&request.store_id);
+    let mark = request.mark(&mut form);
+    let display_name = form.text("display_name", &request.display_name, MAX_DESCRIPTION);
+    let owner = form.principal("owner_principal", &request.owner_principal);
+    let currency = form.currency("currency", &request.currency);
+    let time_zone = form.time_zone("time_zone", &request.time_zone);
+    let (currency, time_zone) = form.finish_with(currency.zip(time_zone))?;
+    let create = CreateStore { id: id.clone(), display_name, currency, time_zone, owner };
+    Ok(call.submission(id, mark, create))
+}

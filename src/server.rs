@@ -1,0 +1,251 @@
+//! The composition root: database, lanes, readers, services, health, and how they end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::server::NamedService;
+use tonic::transport::server::Router;
+use tonic_health::server::HealthReporter;
+
+use crate::auth::development::Development;
+use crate::clock::{Clock, SystemClock};
+use crate::config::ServeConfig;
+use crate::demo;
+use crate::domain::Ids;
+use crate::domain::refusal::Refusal;
+use crate::ids::UuidV7;
+use crate::lanes::{LaneParts, Lanes, Readers, Stats};
+use crate::proto::DESCRIPTORS;
+use crate::proto::v1::access_service_server::AccessServiceServer;
+use crate::proto::v1::inventory_service_server::InventoryServiceServer;
+use crate::proto::v1::purchase_order_service_server::PurchaseOrderServiceServer;
+use crate::proto::v1::store_service_server::StoreServiceServer;
+use crate::repository::dialect::Purpose;
+use crate::repository::error::DbError;
+use crate::repository::migrate::{SchemaState, migrate, schema_state};
+use crate::repository::pool::Pool;
+use crate::repository::session::{Observer, Session};
+use crate::repository::url::DatabaseUrl;
+use crate::rpc::{App, Service};
+
+/// The largest message, in either direction.
+const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+/// How often the health service asks the database.
+const HEALTH_EVERY: Duration = Duration::from_secs(1);
+/// How long calls in flight have to finish when the server stops.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// What a server is handed instead of reaching for it.
+#[derive(Clone)]
+pub struct Parts {
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn Ids>,
+    /// Watches every statement, if anybody does.
+    pub observer: Option<Observer>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), ids: Arc::new(UuidV7), observer: None }
+    }
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("the database {url} cannot be used: {error}")]
+    Database {
+        /// Which.
+        url: DatabaseUrl,
+        /// What it said.
+        error: DbError,
+    },
+    /// The database's schema is older than this binary's.
+    #[error("the schema of {0} is older than this binary's; bring it up to date with: purchase-order-service migrate")]
+    SchemaOlder(DatabaseUrl),
+    /// The database's schema is newer than this binary's.
+    #[error(
+        "the schema of {0} is newer than this binary's: it was migrated by a later version; \
+         run that version, here and with: purchase-order-service migrate"
+    )]
+    SchemaNewer(DatabaseUrl),
+    /// The machine did not give what it takes.
+    #[error("cannot start: {0}")]
+    Io(#[from] std::io::Error),
+    /// The reflection service refused the contract.
+    #[error("the contract cannot be served by reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The demo store could not be made.
+    #[error("the demo store cannot be made: {0}")]
+    Demo(Refusal),
+}
+
+/// A server that runs.
+pub struct Server {
+    address: SocketAddr,
+    app: Arc<App>,
+    health: HealthReporter,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<Result<(), tonic::transport::Error>>,
+    probing: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts serving on a listener that is bound already.
+    pub async fn start(listener: TcpListener, config: &ServeConfig, parts: Parts) -> Result<Self, StartError> {
+        prepare_database(&config.database).await?;
+        let address = listener.local_addr()?;
+        let app = Arc::new(app(config, parts)?);
+        if config.demo_store {
+            demo::create(&app).await.map_err(StartError::Demo)?;
+        }
+        let (health, router) = services(&app)?;
+        set_serving(&health, true).await;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move { drop(stopped.await) };
+        let incoming = TcpListenerStream::new(listener);
+        let serving = tokio::spawn(router.serve_with_incoming_shutdown(incoming, shutdown));
+        let probing = tokio::spawn(follow_database(Arc::clone(&app), health.clone()));
+        Ok(Self { address, app, health, stop, serving, probing })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How its commands were batched so far.
+    pub fn stats(&self) -> Stats {
+        self.app.lanes.stats()
+    }
+
+    /// Serves until `signal`, or until serving fails by itself.
+    pub async fn run_until(mut self, signal: impl Future<Output = ()>) {
+        tokio::select! {
+            () = signal => {}
+            ended = &mut self.serving => tracing::error!(?ended, "serving ended by itself"),
+        }
+        self.stop().await;
+    }
+
+    /// Says NOT_SERVING, lets the calls in flight finish within [`DRAIN`], and ends. One peer that is
+    /// stuck keeps nothing from ending.
+    pub async fn stop(mut self) {
+        self.probing.abort();
+        set_serving(&self.health, false).await;
+        let _ = self.stop.send(());
+        if !self.serving.is_finished() && tokio::time::timeout(DRAIN, &mut self.serving).await.is_err() {
+            tracing::warn!("some calls did not end in time");
+            self.serving.abort();
+        }
+        let app = self.app;
+        if tokio::task::spawn_blocking(move || app.lanes.stop()).await.is_err() {
+            tracing::error!("the lanes did not end well");
+        }
+    }
+}
+
+/// Migrates SQLite; on PostgreSQL, which several instances share, only looks.
+async fn prepare_database(url: &DatabaseUrl) -> Result<(), StartError> {
+    let owned = url.clone();
+    let prepared = tokio::task::spawn_blocking(move || {
+        let mut session = Session::connect(&owned, Purpose::Operate, None)?;
+        let state = schema_state(&mut session)?;
+        if matches!((&owned, &state), (DatabaseUrl::Sqlite(_), SchemaState::Older(_))) {
+            migrate(&mut session, |_, _| {})?;
+            return Ok(SchemaState::Current);
+        }
+        Ok(state)
+    });
+    let state = prepared.await.map_err(std::io::Error::other)?;
+    match state.map_err(|error| StartError::Database { url: url.clone(), error })? {
+        SchemaState::Current => Ok(()),
+        SchemaState::Older(_) => Err(StartError::SchemaOlder(url.clone())),
+        SchemaState::Newer(_) => Err(StartError::SchemaNewer(url.clone())),
+    }
+}
+
+fn app(config: &ServeConfig, parts: Parts) -> std::io::Result<App> {
+    let Parts { clock, ids, observer } = parts;
+    let writers = Pool::new(&config.database, Purpose::Write, config.lanes, observer.clone());
+    let readers = Pool::new(&config.database, Purpose::Read, config.readers, observer);
+    let lane_parts = LaneParts {
+        pool: writers,
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        request_retention: config.request_retention,
+    };
+    Ok(App {
+        authenticator: Box::new(Development),
+        lanes: Lanes::start(config.lanes, &lane_parts)?,
+        readers: Readers::start(config.readers, &readers)?,
+        clock,
+        ids,
+    })
+}
+
+type Access = AccessServiceServer<Service>;
+type Inventory = InventoryServiceServer<Service>;
+type Orders = PurchaseOrderServiceServer<Service>;
+type Stores = StoreServiceServer<Service>;
+
+fn services(app: &Arc<App>) -> Result<(HealthReporter, Router), StartError> {
+    let service = || Service(Arc::clone(app));
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            // Without these, clients that go by reflection cannot read the details of a refusal.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let router = tonic::transport::Server::builder()
+        .max_concurrent_streams(256)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .add_service(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(
+            Orders::new(service()).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(Inventory::new(service()).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(Stores::new(service()).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(Access::new(service()).max_decoding_message_size(MAX_MESSAGE));
+    Ok((reporter, router))
+}
+
+/// Tells the health of every service and of the whole.
+async fn set_serving(health: &HealthReporter, serving: bool) {
+    let status = match serving {
+        true => tonic_health::ServingStatus::Serving,
+        false => tonic_health::ServingStatus::NotServing,
+    };
+    for name in ["", Orders::NAME, Inventory::NAME, Stores::NAME, Access::NAME] {
+        health.set_service_status(name, status).await;
+    }
+}
+
+/// Tells NOT_SERVING while the database is away.
+async fn follow_database(app: Arc<App>, health: HealthReporter) {
+    let mut serving = true;
+    let mut ticks = tokio::time::interval(HEALTH_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let answers = app.readers.read(None, |session| Ok(session.batch("SELECT 1")?)).await.is_ok();
+        if answers != serving {
+            serving = answers;
+            tracing::warn!(serving, "the database {}", if serving { "is back" } else { "is away" });
+            set_serving(&health, serving).await;
+        }
+    }
+}
