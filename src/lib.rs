@@ -35,3 +35,4 @@ pub mod repository;
 pub mod rpc;
 pub mod server;
 pub mod telemetry;
+pub mod verify;

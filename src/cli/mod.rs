@@ -2,6 +2,7 @@
 
 mod migrate;
 mod serve;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::Serve),
     /// Bring the database to this binary's schema
     Migrate,
+    /// Check every invariant over the whole database, also while it is in use
+    Verify,
 }
 
 impl Cli {
@@ -43,6 +46,7 @@ impl Cli {
         let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(serve) => serve.run(self.database_url),
             Command::Migrate => migrate::run(&self.database_url),
+            Command::Verify => verify::run(&self.database_url),
         };
         done.unwrap_or_else(|error| {
             eprintln!("purchase-order-service: {error}");

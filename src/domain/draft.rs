@@ -309,10 +309,6 @@ impl Draft<'_> {
         self.derive_counters()?;
         self.derive_open_orders()?;
         self.check_levels()?;
-        let before = |key: &OrderKey| self.workspace.orders.get(key).ok().flatten();
-        debug_assert!(
-            self.lines.keys().all(|key| self.orders.contains_key(&key.order) || before(&key.order).is_none())
-        );
         let request = self.request.mark.as_ref().map(|mark| RequestRecord {
             key: self.request.key_of(mark),
             fingerprint: mark.fingerprint.clone(),

@@ -104,9 +104,19 @@ fn save<'a, R: Row, V: Verb>(
 
 /// What a statement does with the rows.
 trait Verb: 'static {
-    fn one_row<R: Row>(bind: &mut dyn FnMut(&str, Option<usize>) -> QueryResult<()>) -> QueryResult<()>;
+    /// Writes the statement for one row: text, and the indexes of the cells to bind. It is walked for
+    /// each row, so it makes no text of its own.
+    fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()>;
+    /// The text before and behind the rows as a table `v`.
     fn many_rows<R: Row>() -> (String, String);
+    /// The columns that the cells belong to.
     fn columns<R: Row>() -> Vec<&'static str>;
+}
+
+/// A part of a statement.
+enum Part {
+    Text(&'static str),
+    Bind(usize),
 }
 
 struct Insert;
@@ -117,12 +127,18 @@ impl Verb for Insert {
         R::COLUMNS.to_vec()
     }
 
-    fn one_row<R: Row>(bind: &mut dyn FnMut(&str, Option<usize>) -> QueryResult<()>) -> QueryResult<()> {
-        bind(&format!("INSERT INTO {} ({}) VALUES (", R::TABLE, R::COLUMNS.join(", ")), None)?;
-        for index in 0..R::COLUMNS.len() {
-            bind(if index == 0 { "" } else { ", " }, Some(index))?;
+    fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
+        write(Part::Text("INSERT INTO "))?;
+        write(Part::Text(R::TABLE))?;
+        for (index, column) in R::COLUMNS.iter().enumerate() {
+            write(Part::Text(if index == 0 { " (" } else { ", " }))?;
+            write(Part::Text(column))?;
         }
-        bind(")", None)
+        for index in 0..R::COLUMNS.len() {
+            write(Part::Text(if index == 0 { ") VALUES (" } else { ", " }))?;
+            write(Part::Bind(index))?;
+        }
+        write(Part::Text(")"))
     }
 
     fn many_rows<R: Row>() -> (String, String) {
@@ -135,17 +151,20 @@ impl Verb for Update {
         [&R::COLUMNS[..R::KEY], &R::COLUMNS[R::FIXED..]].concat()
     }
 
-    fn one_row<R: Row>(bind: &mut dyn FnMut(&str, Option<usize>) -> QueryResult<()>) -> QueryResult<()> {
-        let columns = Self::columns::<R>();
-        let (key, changing) = columns.split_at(R::KEY);
-        bind(&format!("UPDATE {} SET ", R::TABLE), None)?;
-        for (index, column) in changing.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            bind(&format!("{separator}{column} = "), Some(R::KEY + index))?;
+    fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
+        write(Part::Text("UPDATE "))?;
+        write(Part::Text(R::TABLE))?;
+        for (index, column) in R::COLUMNS[R::FIXED..].iter().enumerate() {
+            write(Part::Text(if index == 0 { " SET " } else { ", " }))?;
+            write(Part::Text(column))?;
+            write(Part::Text(" = "))?;
+            write(Part::Bind(R::KEY + index))?;
         }
-        for (index, column) in key.iter().enumerate() {
-            let separator = if index == 0 { " WHERE " } else { " AND " };
-            bind(&format!("{separator}{column} = "), Some(index))?;
+        for (index, column) in R::COLUMNS[..R::KEY].iter().enumerate() {
+            write(Part::Text(if index == 0 { " WHERE " } else { " AND " }))?;
+            write(Part::Text(column))?;
+            write(Part::Text(" = "))?;
+            write(Part::Bind(index))?;
         }
         Ok(())
     }
@@ -167,15 +186,17 @@ struct OneRow<'a, R, V> {
 
 impl<R: Row, V: Verb> QueryFragment<Sqlite> for OneRow<'_, R, V> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        V::one_row::<R>(&mut |text, cell| {
-            out.push_sql(text);
-            match cell.map(|index| &self.cells[index]) {
-                None => Ok(()),
-                Some(Cell::Text(value)) => out.push_bind_param::<Nullable<Text>, _>(value),
-                Some(Cell::Big(value)) => out.push_bind_param::<Nullable<BigInt>, _>(value),
-                Some(Cell::Int(value)) => out.push_bind_param::<Integer, _>(value),
-                Some(Cell::Bool(value)) => out.push_bind_param::<Bool, _>(value),
+        V::one_row::<R>(&mut |part| match part {
+            Part::Text(text) => {
+                out.push_sql(text);
+                Ok(())
             }
+            Part::Bind(index) => match &self.cells[index] {
+                Cell::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value),
+                Cell::Big(value) => out.push_bind_param::<Nullable<BigInt>, _>(value),
+                Cell::Int(value) => out.push_bind_param::<Integer, _>(value),
+                Cell::Bool(value) => out.push_bind_param::<Bool, _>(value),
+            },
         })
     }
 }

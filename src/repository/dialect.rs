@@ -35,8 +35,8 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
             "PRAGMA busy_timeout = 5000",
             "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = FULL",
-            "PRAGMA cache_size = -16000",
-            "PRAGMA wal_autocheckpoint = 4000",
+            "PRAGMA cache_size = -24000",
+            "PRAGMA wal_autocheckpoint = 8000",
         ],
         (DatabaseUrl::Sqlite(_), _) => &[
             "PRAGMA busy_timeout = 5000",
@@ -54,6 +54,7 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
             "SET enable_seqscan = off",
             "SET enable_hashjoin = off",
             "SET enable_mergejoin = off",
+            "SET jit = off",
         ],
         (DatabaseUrl::Postgres(_), Purpose::Read) => {
             &["SET statement_timeout = '30s'", "SET idle_in_transaction_session_timeout = '30s'"]
@@ -102,6 +103,21 @@ pub fn migrations_table(session: &Session) -> &'static str {
         Backend::Sqlite(_) => "SELECT name AS version FROM sqlite_schema WHERE name = '__diesel_schema_migrations'",
         Backend::Postgres(_) => {
             "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('__diesel_schema_migrations')"
+        }
+    }
+}
+
+/// A query for the `name`s of the triggers that are in force and refuse changes to the ledger.
+pub fn ledger_triggers(session: &Session) -> &'static str {
+    match session.backend {
+        Backend::Sqlite(_) => {
+            "SELECT name FROM sqlite_schema
+             WHERE type = 'trigger' AND tbl_name = 'stock_movement' AND sql LIKE '%RAISE(ABORT%'"
+        }
+        Backend::Postgres(_) => {
+            "SELECT t.tgname::text AS name FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+             WHERE t.tgrelid = to_regclass('stock_movement') AND NOT t.tgisinternal
+               AND t.tgenabled IN ('O', 'A') AND p.prosrc LIKE '%RAISE EXCEPTION%'"
         }
     }
 }

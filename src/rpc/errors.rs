@@ -15,7 +15,7 @@ pub const DOMAIN: &str = "purchasing.v1";
 /// Messages and details travel in HTTP/2 headers: beyond some kilobytes clients see a broken stream
 /// instead of a refusal.
 const MAX_MESSAGE: usize = 1_000;
-const MAX_RULE: usize = 100;
+const MAX_RULE: usize = 120;
 
 /// Turns a refusal into what the caller gets. An internal error is logged here, once, and the caller
 /// gets the id that the log carries, and nothing else of it.

@@ -159,7 +159,7 @@ fn settlement_violations(index: usize, settlement: &Settlement, line: &Line) -> 
     let mut violations = Vec::new();
     for (quantity, name) in [(settlement.back_order, "back_order"), (settlement.cancel, "cancel")] {
         if !line.admits(quantity) {
-            let rule = format!("is {quantity}, but {} is counted in whole units of {}", line.product, line.unit.name());
+            let rule = format!("is {quantity}, but {} is counted in whole units", line.product);
             violations.push(Violation::new(format!("lines[{index}].{name}"), rule));
         }
     }

@@ -96,13 +96,13 @@ impl Receive {
         for (index, (item, line)) in received.iter().enumerate() {
             for (quantity, name) in [(item.accepted, "accepted"), (item.rejected, "rejected")] {
                 if !line.admits(quantity) {
-                    let rule = format!(
-                        "is {quantity}, but {} is counted in whole units of {}",
-                        line.product,
-                        line.unit.name()
-                    );
+                    let rule = format!("is {quantity}, but {} is counted in whole units", line.product);
                     violations.push(Violation::new(format!("items[{index}].{name}"), rule));
                 }
+            }
+            if line.quantities.rejected + item.rejected > Quantity::MAX {
+                let rule = format!("would bring what was rejected on line {} above {}", item.line, Quantity::MAX);
+                violations.push(Violation::new(format!("items[{index}].rejected"), rule));
             }
         }
         let time = self.receive_time(draft.now(), order);

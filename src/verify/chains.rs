@@ -1,0 +1,172 @@
+//! Invariants 2 and 3: an order and the back orders that follow it.
+
+use super::check::Check;
+
+/// See the module.
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        invariant: 2,
+        title: "an inherited line begins with what its parent line back-ordered",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ': began with {q:' || l.first_ordered
+                || '}, but {q:' || p.back_ordered || '} of that line were back-ordered' AS detail
+            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+            JOIN purchase_order_line p ON p.store_id = o.store_id AND p.po_id = o.parent_id
+                AND p.line_number = l.line_number
+            WHERE o.store_id = {store} AND l.first_ordered <> p.back_ordered",
+    },
+    Check {
+        invariant: 2,
+        title: "every line of a back order has its line on the order before",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ' is not a line of the order that it follows'
+                AS detail
+            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+            LEFT JOIN purchase_order_line p ON p.store_id = o.store_id AND p.po_id = o.parent_id
+                AND p.line_number = l.line_number
+            WHERE o.store_id = {store} AND o.parent_id IS NOT NULL AND p.product_id IS NULL",
+    },
+    Check {
+        invariant: 2,
+        title: "every back-ordered line has its line on the back order",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ': {q:' || l.back_ordered
+                || '} were back-ordered, and no line of a back order carries them' AS detail
+            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+            LEFT JOIN purchase_order c ON c.store_id = o.store_id AND c.parent_id = o.po_id
+            LEFT JOIN purchase_order_line k ON k.store_id = c.store_id AND k.po_id = c.po_id
+                AND k.line_number = l.line_number
+            WHERE o.store_id = {store} AND l.back_ordered > 0 AND k.product_id IS NULL",
+    },
+    Check {
+        invariant: 2,
+        // No command of this version amends a line.
+        title: "a line's ordered quantity is what was first placed",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ': ordered {q:' || l.ordered
+                || '}, but {q:' || l.first_ordered || '} when it was first placed' AS detail
+            FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)
+            WHERE l.store_id = {store} AND l.ordered <> l.first_ordered",
+    },
+    Check {
+        invariant: 2,
+        title: "over a chain, what was placed and changed is what was received, cancelled or is pending",
+        sql: "
+            WITH ends AS (
+                SELECT root_id, max(chain_position) AS chain_position FROM purchase_order
+                WHERE store_id = {store} GROUP BY root_id),
+            chain AS (
+                SELECT o.root_id, l.line_number, min(o.number) AS number,
+                    sum(CASE WHEN o.chain_position = 0 THEN l.first_ordered ELSE 0 END) AS placed,
+                    sum(l.ordered - l.first_ordered) AS changed, sum(l.excess) AS excess,
+                    sum(l.received) AS received, sum(l.cancelled) AS cancelled,
+                    sum(CASE WHEN o.chain_position = e.chain_position THEN l.pending ELSE 0 END) AS pending
+                FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+                JOIN ends e ON e.root_id = o.root_id
+                WHERE o.store_id = {store}
+                GROUP BY o.root_id, l.line_number)
+            SELECT 'line ' || line_number || ' of the chain of ' || number || ': placed {q:' || placed
+                || '} + changed {q:' || changed || '} + excess {q:' || excess || '} is not received {q:' || received
+                || '} + cancelled {q:' || cancelled || '} + pending {q:' || pending || '}' AS detail
+            FROM chain WHERE placed + changed + excess <> received + cancelled + pending",
+    },
+    Check {
+        invariant: 3,
+        title: "an order has at most one back order",
+        sql: "
+            SELECT 'the order ' || parent_id || ' has ' || count(*) || ' back orders, ' || min(number) || ' to '
+                || max(number) AS detail
+            FROM purchase_order WHERE store_id = {store} AND parent_id IS NOT NULL
+            GROUP BY parent_id HAVING count(*) > 1",
+    },
+    Check {
+        invariant: 3,
+        title: "an order's back order names it as the order that it follows",
+        sql: "
+            SELECT o.number || ' names ' || COALESCE(c.number, o.child_id) || ' as its back order, which '
+                || CASE WHEN c.number IS NULL THEN 'does not exist' ELSE 'does not follow it' END AS detail
+            FROM purchase_order o LEFT JOIN purchase_order c ON c.store_id = o.store_id AND c.po_id = o.child_id
+            WHERE o.store_id = {store} AND o.child_id IS NOT NULL AND c.parent_id IS DISTINCT FROM o.po_id",
+    },
+    Check {
+        invariant: 3,
+        title: "the order that a back order follows names it as its back order",
+        sql: "
+            SELECT o.number || ' follows ' || COALESCE(p.number, o.parent_id) || ', which '
+                || CASE WHEN p.number IS NULL THEN 'does not exist' ELSE 'does not name it as its back order' END
+                AS detail
+            FROM purchase_order o LEFT JOIN purchase_order p ON p.store_id = o.store_id AND p.po_id = o.parent_id
+            WHERE o.store_id = {store} AND o.parent_id IS NOT NULL AND p.child_id IS DISTINCT FROM o.po_id",
+    },
+    Check {
+        invariant: 3,
+        // A position is one more than the one before, so no chain can come back to itself.
+        title: "a chain counts up from its original",
+        sql: "
+            SELECT o.number || ' is at position ' || o.chain_position || ' of the chain of ' || o.root_id
+                || CASE WHEN o.parent_id IS NULL THEN ', but follows no order'
+                    ELSE ', but follows position ' || p.chain_position || ' of the chain of ' || p.root_id END AS detail
+            FROM purchase_order o LEFT JOIN purchase_order p ON p.store_id = o.store_id AND p.po_id = o.parent_id
+            WHERE o.store_id = {store} AND (
+                (o.parent_id IS NULL AND (o.chain_position <> 0 OR o.root_id <> o.po_id))
+                OR o.chain_position <> p.chain_position + 1 OR o.root_id <> p.root_id)",
+    },
+    Check {
+        invariant: 3,
+        title: "a back order's number is its original's with its position",
+        sql: "
+            SELECT o.number || ' is back order ' || o.chain_position || ' of ' || COALESCE(r.number, o.root_id) AS detail
+            FROM purchase_order o LEFT JOIN purchase_order r ON r.store_id = o.store_id AND r.po_id = o.root_id
+            WHERE o.store_id = {store} AND o.parent_id IS NOT NULL
+              AND o.number IS DISTINCT FROM r.number || '-B' || o.chain_position",
+    },
+    Check {
+        invariant: 3,
+        title: "an original's number is one that the store has given out",
+        sql: "
+            WITH original AS (
+                SELECT number, CASE WHEN substr(number, 1, 3) = 'PO-' AND length(number) BETWEEN 9 AND 21
+                    AND ltrim(substr(number, 4), '0123456789') = '' THEN CAST(substr(number, 4) AS BIGINT) END AS n
+                FROM purchase_order WHERE store_id = {store} AND parent_id IS NULL)
+            SELECT o.number || ' is not one of the ' || s.last_order_number || ' numbers given out' AS detail
+            FROM store s CROSS JOIN original o
+            WHERE s.store_id = {store} AND (o.n IS NULL OR o.n NOT BETWEEN 1 AND s.last_order_number
+                OR (length(o.number) > 9 AND substr(o.number, 4, 1) = '0'))",
+    },
+    Check {
+        invariant: 3,
+        title: "no two orders have the same number",
+        sql: "
+            SELECT count(*) || ' orders have the number ' || number AS detail
+            FROM purchase_order WHERE store_id = {store} GROUP BY number HAVING count(*) > 1",
+    },
+    Check {
+        invariant: 3,
+        title: "a back order has the supplier and currency of the order before, and the store's currency",
+        sql: "
+            SELECT o.number || ' is for ' || o.supplier_id || ' in ' || o.currency || ', but '
+                || COALESCE(p.number || ', which it follows, for ' || p.supplier_id || ' in ' || p.currency || ', and ', '')
+                || 'the store buys in ' || s.currency AS detail
+            FROM purchase_order o JOIN store s ON s.store_id = o.store_id
+            LEFT JOIN purchase_order p ON p.store_id = o.store_id AND p.po_id = o.parent_id
+            WHERE o.store_id = {store} AND (o.currency <> s.currency OR o.supplier_id <> p.supplier_id
+                OR o.currency <> p.currency)",
+    },
+    Check {
+        invariant: 3,
+        title: "an inherited line keeps what its parent line said",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ' is ' || l.product_id || ' (' || l.description
+                || ', ' || COALESCE(l.gtin, 'no gtin') || ') in ' || l.unit || ' at {q:' || l.unit_cost
+                || '} promised for ' || COALESCE(l.first_expected_date, 'no date') || ', but before it was '
+                || p.product_id || ' (' || p.description || ', ' || COALESCE(p.gtin, 'no gtin') || ') in ' || p.unit
+                || ' at {q:' || p.unit_cost || '} promised for ' || COALESCE(p.first_expected_date, 'no date') AS detail
+            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+            JOIN purchase_order_line p ON p.store_id = o.store_id AND p.po_id = o.parent_id
+                AND p.line_number = l.line_number
+            WHERE o.store_id = {store} AND (l.product_id <> p.product_id OR l.unit <> p.unit
+                OR l.unit_cost <> p.unit_cost OR l.description <> p.description OR l.gtin IS DISTINCT FROM p.gtin
+                OR (p.first_expected_date IS NOT NULL
+                    AND l.first_expected_date IS DISTINCT FROM p.first_expected_date))",
+    },
+];

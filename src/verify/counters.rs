@@ -1,0 +1,81 @@
+//! Invariant 13: what headers and the store row count.
+
+use super::check::Check;
+
+/// See the module.
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        invariant: 13,
+        title: "a header counts its lines and those with a quantity pending",
+        sql: "
+            WITH counted AS (
+                SELECT po_id, count(*) AS lines, sum(CASE WHEN pending > 0 THEN 1 ELSE 0 END) AS pending
+                FROM purchase_order_line WHERE store_id = {store} GROUP BY po_id)
+            SELECT o.number || ' counts ' || o.line_count || ' lines, ' || o.pending_lines || ' of them pending, but has '
+                || COALESCE(c.lines, 0) || ' and ' || COALESCE(c.pending, 0) AS detail
+            FROM purchase_order o LEFT JOIN counted c ON c.po_id = o.po_id
+            WHERE o.store_id = {store}
+              AND (o.line_count <> COALESCE(c.lines, 0) OR o.pending_lines <> COALESCE(c.pending, 0))",
+    },
+    Check {
+        invariant: 13,
+        title: "a header's totals are the sums over its lines",
+        sql: "
+            WITH total AS (
+                SELECT po_id, sum(ordered) AS ordered, sum(received) AS received, sum(rejected) AS rejected,
+                    sum(back_ordered) AS back_ordered, sum(cancelled) AS cancelled, sum(pending) AS pending
+                FROM purchase_order_line WHERE store_id = {store} GROUP BY po_id)
+            SELECT o.number || ' totals ordered {q:' || o.ordered || '}, received {q:' || o.received || '}, rejected {q:'
+                || o.rejected || '}, back-ordered {q:' || o.back_ordered || '}, cancelled {q:' || o.cancelled
+                || '}, pending {q:' || o.pending || '}, but its lines {q:' || t.ordered || '}, {q:' || t.received
+                || '}, {q:' || t.rejected || '}, {q:' || t.back_ordered || '}, {q:' || t.cancelled || '}, {q:'
+                || t.pending || '}' AS detail
+            FROM purchase_order o JOIN total t ON t.po_id = o.po_id
+            WHERE o.store_id = {store} AND (o.ordered <> t.ordered OR o.received <> t.received
+                OR o.rejected <> t.rejected OR o.back_ordered <> t.back_ordered OR o.cancelled <> t.cancelled
+                OR o.pending <> t.pending)",
+    },
+    Check {
+        invariant: 13,
+        title: "a header counts its receipts, those that stand, and their items",
+        sql: "
+            WITH item AS (
+                SELECT po_id, count(*) AS items FROM receipt_item WHERE store_id = {store} GROUP BY po_id),
+            booked AS (
+                SELECT po_id, sum(CASE WHEN void_time IS NULL THEN 1 ELSE 0 END) AS standing, count(*) AS receipts,
+                    max(receipt_number) AS last
+                FROM receipt WHERE store_id = {store} GROUP BY po_id)
+            SELECT o.number || ' counts ' || o.standing_receipts || ' standing receipts, ' || o.last_receipt
+                || ' in all and ' || o.receipt_items || ' items, but has ' || COALESCE(b.standing, 0) || ', '
+                || COALESCE(b.receipts, 0) || ' (the last is number ' || COALESCE(b.last, 0) || ') and '
+                || COALESCE(i.items, 0) AS detail
+            FROM purchase_order o
+            LEFT JOIN booked b ON b.po_id = o.po_id
+            LEFT JOIN item i ON i.po_id = o.po_id
+            WHERE o.store_id = {store} AND (o.standing_receipts <> COALESCE(b.standing, 0)
+                OR o.last_receipt <> COALESCE(b.receipts, 0) OR o.last_receipt <> COALESCE(b.last, 0)
+                OR o.receipt_items <> COALESCE(i.items, 0))",
+    },
+    Check {
+        invariant: 13,
+        title: "the store counts its open orders",
+        sql: "
+            WITH counted AS (
+                SELECT count(*) AS orders FROM purchase_order
+                WHERE store_id = {store} AND state IN ('DRAFT', 'ON_ORDER', 'RECEIVING'))
+            SELECT 'the store counts ' || s.open_orders || ' open orders, but has ' || c.orders AS detail
+            FROM store s CROSS JOIN counted c
+            WHERE s.store_id = {store} AND s.open_orders <> c.orders",
+    },
+    Check {
+        invariant: 13,
+        title: "the store counts the numbers that it has given out",
+        sql: "
+            WITH counted AS (
+                SELECT count(*) AS orders FROM purchase_order WHERE store_id = {store} AND parent_id IS NULL)
+            SELECT 'the store has given out ' || s.last_order_number || ' numbers, but has ' || c.orders || ' originals'
+                AS detail
+            FROM store s CROSS JOIN counted c
+            WHERE s.store_id = {store} AND s.last_order_number <> c.orders",
+    },
+];

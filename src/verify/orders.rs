@@ -1,0 +1,111 @@
+//! Invariant 4: what an order's state says about its lines and receipts.
+
+use super::check::Check;
+
+/// See the module.
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        invariant: 4,
+        title: "a completed order has nothing pending and something received",
+        sql: "
+            SELECT o.number || ' is COMPLETED with {q:' || COALESCE(sum(l.received), 0) || '} received and {q:'
+                || COALESCE(sum(l.pending), 0) || '} pending' AS detail
+            FROM purchase_order o LEFT JOIN purchase_order_line l USING (store_id, po_id)
+            WHERE o.store_id = {store} AND o.state = 'COMPLETED'
+            GROUP BY o.po_id, o.number
+            HAVING COALESCE(max(l.pending), 0) > 0 OR COALESCE(max(l.received), 0) <= 0",
+    },
+    Check {
+        invariant: 4,
+        title: "an order has a back order if it is completed and something was back-ordered, and only then",
+        sql: "
+            WITH moved AS (
+                SELECT po_id, sum(back_ordered) AS quantity FROM purchase_order_line
+                WHERE store_id = {store} AND back_ordered <> 0 GROUP BY po_id)
+            SELECT o.number || ' is ' || o.state || ' with {q:' || COALESCE(m.quantity, 0) || '} back-ordered and '
+                || CASE WHEN c.number IS NULL THEN 'no back order' ELSE 'the back order ' || c.number END AS detail
+            FROM purchase_order o
+            LEFT JOIN moved m ON m.po_id = o.po_id
+            LEFT JOIN purchase_order c ON c.store_id = o.store_id AND c.parent_id = o.po_id
+            WHERE o.store_id = {store} AND (
+                (m.quantity IS NULL) <> (c.number IS NULL)
+                OR (o.state <> 'COMPLETED' AND (m.quantity IS NOT NULL OR c.number IS NOT NULL)))",
+    },
+    Check {
+        invariant: 4,
+        title: "a cancelled order has nothing pending and nothing received",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ', which is CANCELLED, has {q:' || l.received
+                || '} received and {q:' || l.pending || '} pending' AS detail
+            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+            WHERE o.store_id = {store} AND o.state = 'CANCELLED' AND (l.pending <> 0 OR l.received <> 0)",
+    },
+    Check {
+        invariant: 4,
+        title: "an open order has nothing cancelled",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ', which is ' || o.state || ', has {q:'
+                || l.cancelled || '} cancelled' AS detail
+            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+            WHERE o.store_id = {store} AND o.state IN ('DRAFT', 'ON_ORDER', 'RECEIVING') AND l.cancelled <> 0",
+    },
+    Check {
+        invariant: 4,
+        title: "an order is being received if a receipt of it stands, and only then",
+        sql: "
+            WITH standing AS (
+                SELECT po_id, count(*) AS receipts FROM receipt
+                WHERE store_id = {store} AND void_time IS NULL GROUP BY po_id)
+            SELECT o.number || ' is ' || o.state || ' with ' || COALESCE(s.receipts, 0) || ' standing receipts' AS detail
+            FROM purchase_order o LEFT JOIN standing s ON s.po_id = o.po_id
+            WHERE o.store_id = {store} AND (
+                (o.state IN ('RECEIVING', 'COMPLETED') AND s.receipts IS NULL)
+                OR (o.state IN ('DRAFT', 'ON_ORDER') AND s.receipts IS NOT NULL))",
+    },
+    Check {
+        invariant: 4,
+        title: "an order has lines, and an original's are numbered from 1 on",
+        sql: "
+            SELECT o.number || ' has ' || count(l.line_number) || ' lines, numbered from '
+                || COALESCE(min(l.line_number), 0) || ' to ' || COALESCE(max(l.line_number), 0) AS detail
+            FROM purchase_order o LEFT JOIN purchase_order_line l USING (store_id, po_id)
+            WHERE o.store_id = {store}
+            GROUP BY o.po_id, o.number, o.parent_id
+            HAVING count(l.line_number) = 0 OR min(l.line_number) < 1
+                OR (o.parent_id IS NULL AND max(l.line_number) <> count(l.line_number))",
+    },
+    Check {
+        invariant: 4,
+        title: "no order was placed with a line of quantity 0",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ' was placed with quantity {q:'
+                || l.first_ordered || '}' AS detail
+            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+            WHERE o.store_id = {store} AND o.place_time IS NOT NULL AND l.first_ordered <= 0",
+    },
+    Check {
+        invariant: 4,
+        title: "an order is in a known state, and has the times that go with it",
+        sql: "
+            SELECT o.number || ' is ' || o.state || ' with order time ' || COALESCE('{t:' || o.order_time || '}', 'none')
+                || ', place time ' || COALESCE('{t:' || o.place_time || '}', 'none') || ', original order time '
+                || COALESCE('{t:' || o.original_order_time || '}', 'none') || ', close time '
+                || COALESCE('{t:' || o.close_time || '}', 'none') AS detail
+            FROM purchase_order o
+            WHERE o.store_id = {store} AND (
+                o.state NOT IN ('DRAFT', 'ON_ORDER', 'RECEIVING', 'COMPLETED', 'CANCELLED')
+                OR (o.state = 'DRAFT' AND (o.place_time IS NOT NULL OR o.parent_id IS NOT NULL))
+                OR (o.state IN ('ON_ORDER', 'RECEIVING', 'COMPLETED') AND o.place_time IS NULL)
+                OR (o.state IN ('COMPLETED', 'CANCELLED')) <> (o.close_time IS NOT NULL)
+                OR (o.place_time IS NULL) <> (o.order_time IS NULL)
+                OR (o.place_time IS NULL) <> (o.original_order_time IS NULL))",
+    },
+    Check {
+        invariant: 4,
+        title: "what was cancelled after it was placed has a reason",
+        sql: "
+            SELECT DISTINCT o.number || ' is ' || o.state || ' with cancelled quantities and no reason' AS detail
+            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+            WHERE o.store_id = {store} AND o.place_time IS NOT NULL AND o.cancel_reason IS NULL AND l.cancelled > 0",
+    },
+];

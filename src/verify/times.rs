@@ -1,0 +1,115 @@
+//! Invariant 9: times never go back, and what rows say of them is what events say.
+
+use super::check::Check;
+
+/// See the module.
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        invariant: 9,
+        title: "recorded times never go back along the events",
+        sql: "
+            WITH told AS (
+                SELECT event_number, event_time, lag(event_time) OVER (ORDER BY event_number) AS before
+                FROM event WHERE store_id = {store})
+            SELECT 'event ' || event_number || ' happened at {t:' || event_time || '}, before the one before it at {t:'
+                || before || '}' AS detail
+            FROM told WHERE event_time < before",
+    },
+    Check {
+        invariant: 9,
+        title: "ordered ≤ placed, and created ≤ placed ≤ closed",
+        sql: "
+            SELECT o.number || ': created {t:' || o.create_time || '}, ordered '
+                || COALESCE('{t:' || o.order_time || '}', 'never') || ', placed '
+                || COALESCE('{t:' || o.place_time || '}', 'never') || ', closed '
+                || COALESCE('{t:' || o.close_time || '}', 'never') AS detail
+            FROM purchase_order o
+            WHERE o.store_id = {store} AND (o.order_time > o.place_time OR o.create_time > o.place_time
+                OR o.place_time > o.close_time OR o.create_time > o.close_time)",
+    },
+    Check {
+        invariant: 9,
+        title: "placed ≤ booked ≤ voided ≤ closed",
+        sql: "
+            SELECT 'receipt ' || r.receipt_number || ' of ' || o.number || ': placed '
+                || COALESCE('{t:' || o.place_time || '}', 'never') || ', booked {t:' || r.book_time || '}, voided '
+                || COALESCE('{t:' || r.void_time || '}', 'never') || ', closed '
+                || COALESCE('{t:' || o.close_time || '}', 'never') AS detail
+            FROM receipt r JOIN purchase_order o USING (store_id, po_id)
+            WHERE r.store_id = {store} AND (o.place_time IS NULL OR o.place_time > r.book_time
+                OR r.book_time > r.void_time OR r.book_time > o.close_time OR r.void_time > o.close_time)",
+    },
+    Check {
+        invariant: 9,
+        title: "original_order_time ≤ receive_time ≤ booked",
+        sql: "
+            SELECT 'receipt ' || r.receipt_number || ' of ' || o.number || ': ordered '
+                || COALESCE('{t:' || o.original_order_time || '}', 'never') || ', received {t:' || r.receive_time
+                || '}, booked {t:' || r.book_time || '}' AS detail
+            FROM receipt r JOIN purchase_order o USING (store_id, po_id)
+            WHERE r.store_id = {store} AND (o.original_order_time > r.receive_time OR r.receive_time > r.book_time)",
+    },
+    Check {
+        invariant: 9,
+        title: "original_order_time is the order time of the chain's original",
+        sql: "
+            SELECT o.number || ': originally ordered ' || COALESCE('{t:' || o.original_order_time || '}', 'never')
+                || ', but ' || COALESCE(r.number || ' was ordered ' || COALESCE('{t:' || r.order_time || '}', 'never'),
+                    'its original is not there') AS detail
+            FROM purchase_order o LEFT JOIN purchase_order r ON r.store_id = o.store_id AND r.po_id = o.root_id
+            WHERE o.store_id = {store} AND o.original_order_time IS DISTINCT FROM r.order_time",
+    },
+    Check {
+        invariant: 9,
+        title: "a back order is ordered when it is made",
+        sql: "
+            SELECT o.number || ': made {t:' || o.create_time || '}, ordered '
+                || COALESCE('{t:' || o.order_time || '}', 'never') || ', placed '
+                || COALESCE('{t:' || o.place_time || '}', 'never') AS detail
+            FROM purchase_order o
+            WHERE o.store_id = {store} AND o.parent_id IS NOT NULL
+              AND (o.order_time IS DISTINCT FROM o.create_time OR o.place_time IS DISTINCT FROM o.create_time)",
+    },
+    Check {
+        invariant: 9,
+        title: "a back-ordered line tells when its order was completed",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ': {q:' || l.back_ordered || '} back-ordered '
+                || COALESCE('{t:' || l.back_order_time || '}', 'never') || ' on an order closed '
+                || COALESCE('{t:' || o.close_time || '}', 'never') AS detail
+            FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)
+            WHERE l.store_id = {store} AND l.back_order_time IS DISTINCT FROM
+                CASE WHEN l.back_ordered > 0 THEN o.close_time END",
+    },
+    Check {
+        invariant: 9,
+        title: "an order's times are those of its events",
+        sql: "
+            SELECT 'event ' || e.event_number || ', ' || e.event_type || ', happened to ' || o.number || ' at {t:'
+                || e.event_time || '}, but that says created {t:' || o.create_time || '}, placed '
+                || COALESCE('{t:' || o.place_time || '}', 'never') || ', closed '
+                || COALESCE('{t:' || o.close_time || '}', 'never') AS detail
+            FROM event e JOIN purchase_order o USING (store_id, po_id)
+            WHERE e.store_id = {store} AND (
+                (e.event_type IN ('ORDER_CREATED', 'BACK_ORDER_CREATED') AND o.create_time <> e.event_time)
+                OR (e.event_type IN ('ORDER_PLACED', 'BACK_ORDER_CREATED')
+                    AND o.place_time IS DISTINCT FROM e.event_time)
+                OR (e.event_type IN ('ORDER_COMPLETED', 'ORDER_CANCELLED')
+                    AND o.close_time IS DISTINCT FROM e.event_time))",
+    },
+    Check {
+        invariant: 9,
+        title: "a receipt was booked and voided when, and by whom, events tell",
+        sql: "
+            SELECT 'event ' || e.event_number || ', ' || e.event_type || ' by ' || e.actor || ' at {t:' || e.event_time
+                || '}, is of no receipt of ' || COALESCE(o.number, e.po_id) AS detail
+            FROM event e
+            LEFT JOIN purchase_order o USING (store_id, po_id)
+            LEFT JOIN receipt b ON e.event_type = 'RECEIPT_BOOKED' AND b.store_id = e.store_id AND b.po_id = e.po_id
+                AND b.book_time = e.event_time AND b.booked_by = e.actor
+            LEFT JOIN receipt v ON e.event_type = 'RECEIPT_VOIDED' AND v.store_id = e.store_id AND v.po_id = e.po_id
+                AND v.void_time = e.event_time AND v.voided_by = e.actor
+            WHERE e.store_id = {store} AND e.event_type IN ('RECEIPT_BOOKED', 'RECEIPT_VOIDED')
+              AND b.book_time IS NULL AND v.void_time IS NULL",
+    },
+];

@@ -1,0 +1,340 @@
+//! Somebody who calls: one short method per rpc, to be refined before it is sent.
+
+use purchase_order_service::proto::v1::*;
+use tonic::transport::Channel;
+
+use super::rpc::{Call, Rpc};
+
+/// Somebody, calling about one store.
+#[derive(Clone)]
+pub struct Caller {
+    pub(super) channel: Channel,
+    pub(super) principal: String,
+    pub(super) store: String,
+}
+
+impl Caller {
+    /// The same person, calling about another store.
+    pub fn at(&self, store: &str) -> Self {
+        Self { store: store.to_owned(), ..self.clone() }
+    }
+
+    /// Any request.
+    pub fn call<R: Rpc>(&self, request: R) -> Call<R> {
+        Call { channel: self.channel.clone(), principal: self.principal.clone(), timeout: None, request }
+    }
+
+    fn store_id(&self) -> String {
+        self.store.clone()
+    }
+}
+
+/// A line of a new order: 2.50 each.
+pub fn line(product: &str, quantity: &str) -> NewLine {
+    NewLine {
+        product_id: product.to_owned(),
+        description: format!("fresh {product}"),
+        unit: Unit::Each.into(),
+        quantity: Some(quantity.to_owned()),
+        unit_cost: Some("2.5".to_owned()),
+        ..NewLine::default()
+    }
+}
+
+/// Purchase orders.
+impl Caller {
+    /// A draft of these products and quantities, from the supplier `acme`.
+    pub fn create(&self, lines: &[(&str, &str)]) -> Call<CreatePurchaseOrderRequest> {
+        self.call(CreatePurchaseOrderRequest {
+            store_id: self.store_id(),
+            supplier_id: "acme".to_owned(),
+            lines: lines.iter().map(|(product, quantity)| line(product, quantity)).collect(),
+            ..CreatePurchaseOrderRequest::default()
+        })
+    }
+
+    /// A draft that was created.
+    pub async fn draft(&self, lines: &[(&str, &str)]) -> PurchaseOrder {
+        self.create(lines).ok().await.purchase_order.expect("the header is answered")
+    }
+
+    /// An order that was created and placed.
+    pub async fn order(&self, lines: &[(&str, &str)]) -> PurchaseOrder {
+        let draft = self.draft(lines).await;
+        self.place(&draft).ok().await.purchase_order.expect("the header is answered")
+    }
+
+    /// An order of which these quantities were accepted.
+    pub async fn received(&self, lines: &[(&str, &str)], accepted: &[(i32, &str)]) -> PurchaseOrder {
+        let order = self.order(lines).await;
+        let receive = accepted.iter().fold(self.receive(&order), |call, (line, quantity)| call.accept(*line, quantity));
+        receive.ok().await.purchase_order.expect("the header is answered")
+    }
+
+    pub fn place(&self, order: &PurchaseOrder) -> Call<PlacePurchaseOrderRequest> {
+        self.call(PlacePurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            ..PlacePurchaseOrderRequest::default()
+        })
+    }
+
+    pub fn receive(&self, order: &PurchaseOrder) -> Call<ReceivePurchaseOrderRequest> {
+        self.call(ReceivePurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            ..ReceivePurchaseOrderRequest::default()
+        })
+    }
+
+    pub fn void(&self, order: &PurchaseOrder, receipt_number: i32) -> Call<VoidReceiptRequest> {
+        self.call(VoidReceiptRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            receipt_number,
+            reason: "counted again".to_owned(),
+            ..VoidReceiptRequest::default()
+        })
+    }
+
+    pub fn preview(&self, order: &PurchaseOrder) -> Call<PreviewCompletionRequest> {
+        self.call(PreviewCompletionRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            ..PreviewCompletionRequest::default()
+        })
+    }
+
+    pub fn complete(&self, order: &PurchaseOrder) -> Call<CompletePurchaseOrderRequest> {
+        self.call(CompletePurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            ..CompletePurchaseOrderRequest::default()
+        })
+    }
+
+    /// Completes an order and back-orders all that is pending; the back order.
+    pub async fn back_order(&self, order: &PurchaseOrder) -> PurchaseOrder {
+        let completed = self.complete(order).rest(PendingDisposition::BackOrder).ok().await;
+        self.seen(&completed.back_order.expect("something was pending").purchase_order_id).await
+    }
+
+    pub fn cancel(&self, order: &PurchaseOrder) -> Call<CancelPurchaseOrderRequest> {
+        self.call(CancelPurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            reason: "not needed any more".to_owned(),
+            ..CancelPurchaseOrderRequest::default()
+        })
+    }
+
+    pub fn get(&self, purchase_order_id: &str) -> Call<GetPurchaseOrderRequest> {
+        self.call(GetPurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: purchase_order_id.to_owned(),
+            ..GetPurchaseOrderRequest::default()
+        })
+    }
+
+    /// An order's header as it stands.
+    pub async fn seen(&self, purchase_order_id: &str) -> PurchaseOrder {
+        self.get(purchase_order_id).ok().await.purchase_order.expect("the header is answered")
+    }
+
+    /// An order's lines as they stand.
+    pub async fn lines(&self, order: &PurchaseOrder) -> Vec<PurchaseOrderLine> {
+        let full = |request: &mut GetPurchaseOrderRequest| request.view = PurchaseOrderView::Full.into();
+        self.get(&order.purchase_order_id).with(full).ok().await.lines
+    }
+
+    pub fn list(&self) -> Call<ListPurchaseOrdersRequest> {
+        self.call(ListPurchaseOrdersRequest { store_id: self.store_id(), ..ListPurchaseOrdersRequest::default() })
+    }
+
+    pub fn chain(&self, order: &PurchaseOrder) -> Call<GetBackOrderChainRequest> {
+        self.call(GetBackOrderChainRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            ..GetBackOrderChainRequest::default()
+        })
+    }
+}
+
+/// Stock.
+impl Caller {
+    pub fn level(&self, product_id: &str) -> Call<GetInventoryLevelRequest> {
+        self.call(GetInventoryLevelRequest { store_id: self.store_id(), product_id: product_id.to_owned() })
+    }
+
+    pub fn movements(&self, product_id: &str) -> Call<ListStockMovementsRequest> {
+        self.call(ListStockMovementsRequest {
+            store_id: self.store_id(),
+            product_id: product_id.to_owned(),
+            ..ListStockMovementsRequest::default()
+        })
+    }
+
+    /// What a product stands at, as one line that leaves out what is nothing.
+    pub async fn stock(&self, product_id: &str) -> String {
+        let level = self.level(product_id).ok().await.inventory_level.expect("the level is answered");
+        let parts = [
+            (&level.on_hand, "on hand"),
+            (&level.staged, "staged"),
+            (&level.on_order, "on order"),
+            (&level.back_ordered, "back-ordered"),
+        ];
+        parts_text(&parts)
+    }
+}
+
+/// A line as one line of text that leaves out what is nothing.
+pub fn line_text(line: &PurchaseOrderLine) -> String {
+    let parts = [
+        (&line.ordered, "ordered"),
+        (&line.received, "received"),
+        (&line.rejected, "rejected"),
+        (&line.back_ordered, "back-ordered"),
+        (&line.cancelled, "cancelled"),
+        (&line.pending, "pending"),
+        (&line.excess, "excess"),
+    ];
+    format!("{} {}: {}", line.line_number, line.product_id, parts_text(&parts))
+}
+
+/// The same of what a chain's line came to.
+pub fn chain_line_text(line: &ChainLine) -> String {
+    let parts = [
+        (&line.ordered, "ordered"),
+        (&line.received, "received"),
+        (&line.on_hand, "on hand"),
+        (&line.cancelled, "cancelled"),
+        (&line.pending, "pending"),
+    ];
+    format!("{} {}: {}", line.line_number, line.product_id, parts_text(&parts))
+}
+
+fn parts_text(parts: &[(&String, &str)]) -> String {
+    let some = parts.iter().filter(|(quantity, _)| *quantity != "0");
+    some.map(|(quantity, name)| format!("{quantity} {name}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Stores and who may do what in them.
+impl Caller {
+    /// A store in Amsterdam that buys in euros.
+    pub fn create_store(&self, owner: &str) -> Call<CreateStoreRequest> {
+        self.call(CreateStoreRequest {
+            store_id: self.store_id(),
+            display_name: format!("Store {}", self.store),
+            currency: "EUR".to_owned(),
+            time_zone: "Europe/Amsterdam".to_owned(),
+            owner_principal: owner.to_owned(),
+            ..CreateStoreRequest::default()
+        })
+    }
+
+    pub fn get_store(&self) -> Call<GetStoreRequest> {
+        self.call(GetStoreRequest { store_id: self.store_id() })
+    }
+
+    pub fn list_stores(&self) -> Call<ListStoresRequest> {
+        self.call(ListStoresRequest::default())
+    }
+
+    pub fn enable_back_orders(&self) -> Call<EnableBackOrdersRequest> {
+        self.call(EnableBackOrdersRequest { store_id: self.store_id(), ..EnableBackOrdersRequest::default() })
+    }
+
+    pub fn disable_back_orders(&self) -> Call<DisableBackOrdersRequest> {
+        self.call(DisableBackOrdersRequest { store_id: self.store_id(), ..DisableBackOrdersRequest::default() })
+    }
+
+    pub fn create_role(&self, role: &str, permissions: &[Permission]) -> Call<CreateRoleRequest> {
+        self.call(CreateRoleRequest {
+            store_id: self.store_id(),
+            role_id: role.to_owned(),
+            permissions: permissions.iter().map(|permission| (*permission).into()).collect(),
+            ..CreateRoleRequest::default()
+        })
+    }
+
+    pub fn list_roles(&self) -> Call<ListRolesRequest> {
+        self.call(ListRolesRequest { store_id: self.store_id() })
+    }
+
+    pub fn grant(&self, principal: &str, role: &str) -> Call<GrantRoleRequest> {
+        self.call(GrantRoleRequest {
+            store_id: self.store_id(),
+            principal: principal.to_owned(),
+            role_id: role.to_owned(),
+            ..GrantRoleRequest::default()
+        })
+    }
+
+    pub fn revoke(&self, principal: &str, role: &str) -> Call<RevokeRoleRequest> {
+        self.call(RevokeRoleRequest {
+            store_id: self.store_id(),
+            principal: principal.to_owned(),
+            role_id: role.to_owned(),
+            ..RevokeRoleRequest::default()
+        })
+    }
+
+    pub fn list_grants(&self) -> Call<ListGrantsRequest> {
+        self.call(ListGrantsRequest { store_id: self.store_id(), ..ListGrantsRequest::default() })
+    }
+}
+
+impl Call<ReceivePurchaseOrderRequest> {
+    /// So much of a line is kept.
+    pub fn accept(self, line: i32, quantity: &str) -> Self {
+        let item =
+            NewReceiptItem { line_number: line, accepted: Some(quantity.to_owned()), ..NewReceiptItem::default() };
+        self.with(|request| request.items.push(item))
+    }
+
+    /// So much of a line is refused at the door.
+    pub fn reject(self, line: i32, quantity: &str, reason: &str) -> Self {
+        let (rejected, reject_reason) = (Some(quantity.to_owned()), reason.to_owned());
+        let item = NewReceiptItem { line_number: line, rejected, reject_reason, ..NewReceiptItem::default() };
+        self.with(|request| request.items.push(item))
+    }
+
+    pub fn all_pending(self) -> Self {
+        self.with(|request| request.all_pending = true)
+    }
+}
+
+fn settlement(line: i32, back_order: &str, cancel: &str) -> LineSettlement {
+    let given = |quantity: &str| (!quantity.is_empty()).then(|| quantity.to_owned());
+    LineSettlement { line_number: line, back_order: given(back_order), cancel: given(cancel) }
+}
+
+impl Call<CompletePurchaseOrderRequest> {
+    /// So much of a line moves to the back order and so much is cancelled; empty is unset.
+    pub fn line(self, line: i32, back_order: &str, cancel: &str) -> Self {
+        self.with(|request| request.lines.push(settlement(line, back_order, cancel)))
+    }
+
+    pub fn rest(self, disposition: PendingDisposition) -> Self {
+        self.with(|request| request.rest = disposition.into())
+    }
+
+    pub fn because(self, reason: &str) -> Self {
+        self.with(|request| request.cancel_reason = reason.to_owned())
+    }
+}
+
+impl Call<PreviewCompletionRequest> {
+    /// As on the completion.
+    pub fn line(self, line: i32, back_order: &str, cancel: &str) -> Self {
+        self.with(|request| request.lines.push(settlement(line, back_order, cancel)))
+    }
+
+    pub fn rest(self, disposition: PendingDisposition) -> Self {
+        self.with(|request| request.rest = disposition.into())
+    }
+
+    pub fn because(self, reason: &str) -> Self {
+        self.with(|request| request.cancel_reason = reason.to_owned())
+    }
+}

@@ -1,0 +1,45 @@
+# Runs a PostgreSQL cluster for as long as this script's standard input stays open. The test process
+# holds the other end, so the cluster goes when that process does, whatever ends it.
+#
+# $1: the directory of PostgreSQL's programs.
+set -eu
+trap '' HUP INT TERM
+
+bin=$1
+as=
+dir=$(mktemp -d "${TMPDIR:-/tmp}/purchase-orders-test.XXXXXX")
+
+stop() {
+    if [ -n "${server:-}" ]; then
+        kill -QUIT "$(head -n 1 "$dir/data/postmaster.pid")" 2>/dev/null || kill "$server" 2>/dev/null || :
+        wait "$server" || :
+    fi
+    rm -rf "$dir"
+}
+trap stop EXIT
+
+# PostgreSQL refuses to run as root.
+if [ "$(id -u)" = 0 ]; then
+    user=postgres
+    id -u "$user" >/dev/null 2>&1 || user=nobody
+    chown "$user" "$dir"
+    if command -v setpriv >/dev/null; then
+        as="setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups"
+    else
+        as="runuser -u $user --"
+    fi
+fi
+
+cd "$dir"
+$as "$bin/initdb" --pgdata=data --auth=trust --username=tester --encoding=UTF8 --locale=C --no-sync >log 2>&1 ||
+    { cat log >&2; exit 1; }
+$as "$bin/postgres" -D data -k "$dir" -c listen_addresses= -c max_connections=400 -c shared_buffers=64MB \
+    </dev/null >>log 2>&1 &
+server=$!
+
+until "$bin/pg_isready" --quiet --host="$dir"; do
+    kill -0 "$server" 2>/dev/null || { cat log >&2; exit 1; }
+    sleep 0.05
+done
+echo "$dir"
+cat >/dev/null

@@ -1,0 +1,103 @@
+//! A fresh database per test, on either engine, gone when the test is.
+
+use std::sync::Arc;
+
+use purchase_order_service::repository::dialect::Purpose;
+use purchase_order_service::repository::migrate::migrate;
+use purchase_order_service::repository::session::Session;
+use purchase_order_service::repository::url::DatabaseUrl;
+use tempfile::TempDir;
+
+use super::cluster::{Scratch, cluster};
+
+/// Which engine a test runs on: every story runs on both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A database of one test.
+pub struct Database {
+    /// Its URL.
+    pub url: DatabaseUrl,
+    /// Its engine.
+    pub engine: Engine,
+    /// What it is kept in.
+    _home: Home,
+}
+
+enum Home {
+    Folder(#[expect(dead_code, reason = "kept to be dropped")] TempDir),
+    Server(
+        #[expect(dead_code, reason = "kept to be dropped")] Scratch,
+        #[expect(dead_code, reason = "kept to be dropped")] Option<Arc<Scratch>>,
+    ),
+}
+
+impl Database {
+    /// A database with the service's schema; `None` if there is no PostgreSQL to be had.
+    pub fn migrated(engine: Engine) -> Option<Self> {
+        if engine == Engine::Postgres {
+            let (scratch, template) = cluster()?.create_migrated();
+            return Some(Self::on_server(scratch, Some(template)));
+        }
+        let database = Self::empty(engine)?;
+        migrate(&mut database.session(), |_, _| {}).expect("an empty database can be migrated");
+        Some(database)
+    }
+
+    /// A database without anything in it; `None` if there is no PostgreSQL to be had.
+    pub fn empty(engine: Engine) -> Option<Self> {
+        Some(match engine {
+            Engine::Sqlite => Self::in_folder(),
+            Engine::Postgres => Self::on_server(cluster()?.create_empty(), None),
+        })
+    }
+
+    fn in_folder() -> Self {
+        let folder = TempDir::new().expect("there is room for a folder");
+        let url = DatabaseUrl::Sqlite(folder.path().join("orders.sqlite").display().to_string());
+        Self { url, engine: Engine::Sqlite, _home: Home::Folder(folder) }
+    }
+
+    fn on_server(scratch: Scratch, template: Option<Arc<Scratch>>) -> Self {
+        let url = scratch.url().parse().expect("it is a database URL");
+        Self { url, engine: Engine::Postgres, _home: Home::Server(scratch, template) }
+    }
+
+    /// The URL as a command line takes it.
+    pub fn url_text(&self) -> String {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => format!("sqlite:{path}"),
+            DatabaseUrl::Postgres(url) => url.clone(),
+        }
+    }
+
+    /// A session of the test's own.
+    pub fn session(&self) -> Session {
+        Session::connect(&self.url, Purpose::Operate, None).expect("the test's database is there")
+    }
+
+    /// Holds the lock that every write to a store takes first, until it is released: on SQLite that is
+    /// the lock of the whole database. `store` must exist.
+    pub fn hold(&self, store: &str) -> StoreHeld {
+        let mut session = self.session();
+        let statements = match self.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE".to_owned(),
+            Engine::Postgres => format!("BEGIN; SELECT FROM store WHERE store_id = '{store}' FOR UPDATE"),
+        };
+        session.batch(&statements).expect("nobody else writes");
+        StoreHeld(session)
+    }
+}
+
+/// A store whose lock is held.
+pub struct StoreHeld(Session);
+
+impl StoreHeld {
+    /// Lets it go.
+    pub fn release(mut self) {
+        self.0.batch("ROLLBACK").expect("the session holds a transaction");
+    }
+}

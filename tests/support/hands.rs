@@ -1,0 +1,65 @@
+//! What a test hands to the service instead of the machine's own: a clock that stands still until the
+//! test moves it, and ids that count.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use prost_types::Timestamp as Instant;
+use purchase_order_service::clock::Clock;
+use purchase_order_service::domain::Ids;
+use purchase_order_service::domain::time::Timestamp;
+use uuid::Uuid;
+
+/// When every test begins: a Monday morning.
+pub const MONDAY: &str = "2026-03-02T09:00:00Z";
+
+/// An instant as messages hold it, from RFC 3339.
+pub fn at(time: &str) -> Option<Instant> {
+    Some(time.parse().expect("it is an instant"))
+}
+
+/// A clock that the test moves.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    /// A clock that stands at [`MONDAY`].
+    pub fn new() -> Self {
+        Self(AtomicI64::new(micros(MONDAY)))
+    }
+
+    /// Sets it, also backwards: wall clocks do that.
+    pub fn set(&self, time: &str) {
+        self.0.store(micros(time), Ordering::SeqCst);
+    }
+}
+
+fn micros(time: &str) -> i64 {
+    let instant = at(time).expect("it is an instant");
+    instant.seconds * 1_000_000 + i64::from(instant.nanos / 1_000)
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Ids 1, 2, 3 ...
+#[derive(Default)]
+pub struct TestIds {
+    given: AtomicU64,
+    panics: AtomicBool,
+}
+
+impl TestIds {
+    /// Makes the next call panic, as a fault in a rule would.
+    pub fn panic_once(&self) {
+        self.panics.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Ids for TestIds {
+    fn next(&self) -> Uuid {
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "a fault, on purpose");
+        Uuid::from_u64_pair(0x7000, 0x8000_0000_0000_0000 + self.given.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+}

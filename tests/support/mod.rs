@@ -1,0 +1,22 @@
+//! The harness: databases of either engine, the service in this process, callers, and a database
+//! connection that breaks on purpose.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
+
+mod caller;
+mod cluster;
+mod database;
+mod hands;
+mod proxy;
+mod refused;
+mod rpc;
+mod world;
+
+pub use self::caller::{Caller, chain_line_text, line, line_text};
+pub use self::cluster::{Cluster, cluster};
+pub use self::database::{Database, Engine, StoreHeld};
+pub use self::hands::{MONDAY, TestClock, TestIds, at};
+pub use self::proxy::{Cut, Proxy};
+pub use self::refused::Refused;
+pub use self::rpc::{Call, Mutation, Rpc};
+pub use self::world::{STORE, Setup, World};

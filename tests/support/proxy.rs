@@ -1,0 +1,228 @@
+//! A way to PostgreSQL that breaks when it is told to: it forwards what it is given and understands
+//! just enough of the protocol to know a COMMIT when it passes.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+
+use purchase_order_service::repository::url::DatabaseUrl;
+use url::Url;
+
+use super::database::Database;
+
+/// Where the next connection that commits is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// COMMIT never arrives at the server.
+    BeforeCommit,
+    /// The server commits, and its answer never arrives.
+    AfterCommit,
+}
+
+/// See the module.
+pub struct Proxy {
+    /// The database's URL by way of this.
+    pub url: DatabaseUrl,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: Server,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    cut: Option<Cut>,
+    away: bool,
+    open: Vec<Pipe>,
+}
+
+/// Where the server listens.
+enum Server {
+    Socket(PathBuf),
+    Address(String),
+}
+
+/// Either kind of stream.
+enum Pipe {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Proxy {
+    /// A way to a PostgreSQL database.
+    pub fn to(database: &Database) -> Self {
+        let mut url: Url = database.url_text().parse().expect("it is a database URL");
+        let given = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let (socket, user) = (given("host"), given("user"));
+        let server = match socket {
+            Some(dir) => Server::Socket(PathBuf::from(dir).join(".s.PGSQL.5432")),
+            None => {
+                Server::Address(format!("{}:{}", url.host_str().expect("it has a host"), url.port().unwrap_or(5432)))
+            }
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        url.set_query(None);
+        url.set_host(Some("127.0.0.1")).expect("it can have a host");
+        url.set_port(Some(port)).expect("it can have a port");
+        if let Some(user) = user {
+            url.set_username(&user).expect("it can have a user");
+        }
+        let shared = Arc::new(Shared { server, state: Mutex::default() });
+        let accepting = Arc::clone(&shared);
+        // Ends with the process: it holds nothing but a port.
+        thread::spawn(move || listener.incoming().flatten().for_each(|client| accepting.accept(client)));
+        Self { url: url.as_str().parse().expect("it is a database URL"), shared }
+    }
+
+    /// Cuts the next connection that commits, once.
+    pub fn cut(&self, cut: Cut) {
+        self.shared.state().cut = Some(cut);
+    }
+
+    /// Whether the cut that was asked for has been made.
+    pub fn has_cut(&self) -> bool {
+        self.shared.state().cut.is_none()
+    }
+
+    /// Takes the database away: cuts every connection and lets no other in.
+    pub fn take_away(&self) {
+        let mut state = self.shared.state();
+        state.away = true;
+        state.open.drain(..).for_each(|pipe| pipe.close());
+    }
+
+    /// Brings it back.
+    pub fn bring_back(&self) {
+        self.shared.state().away = false;
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while holding it")
+    }
+
+    fn accept(self: &Arc<Self>, client: TcpStream) {
+        let client = Pipe::Tcp(client);
+        let mut state = self.state();
+        match self.server.connect() {
+            Ok(server) if !state.away => {
+                state.open.extend([client.again(), server.again()]);
+                self.forward(client, server);
+            }
+            _ => client.close(),
+        }
+    }
+
+    fn forward(self: &Arc<Self>, client: Pipe, server: Pipe) {
+        let swallow = Arc::new(Mutex::new(false));
+        let (shared, from, to, swallows) = (Arc::clone(self), client.again(), server.again(), Arc::clone(&swallow));
+        thread::spawn(move || {
+            let _ = shared.requests(&from, &to, &swallows);
+            from.close();
+            to.close();
+        });
+        thread::spawn(move || {
+            let _ = answers(&server, &client, &swallow);
+            client.close();
+            server.close();
+        });
+    }
+
+    /// Forwards message by message, until one is a COMMIT to cut at.
+    fn requests(&self, client: &Pipe, server: &Pipe, swallow: &Mutex<bool>) -> io::Result<()> {
+        server.write(&message(client, 0)?)?;
+        loop {
+            let message = message(client, 1)?;
+            if is_commit(&message) {
+                match self.state().cut.take() {
+                    Some(Cut::BeforeCommit) => return Ok(()),
+                    Some(Cut::AfterCommit) => *swallow.lock().expect("nothing panics while holding it") = true,
+                    None => {}
+                }
+            }
+            server.write(&message)?;
+        }
+    }
+}
+
+/// Forwards what the server says; ends when the next word of it is to be swallowed.
+fn answers(server: &Pipe, client: &Pipe, swallow: &Mutex<bool>) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let length = server.read(&mut buffer)?;
+        if length == 0 || *swallow.lock().expect("nothing panics while holding it") {
+            return Ok(());
+        }
+        client.write(&buffer[..length])?;
+    }
+}
+
+/// Reads one message whose length stands behind a type of so many bytes.
+fn message(from: &Pipe, type_bytes: usize) -> io::Result<Vec<u8>> {
+    let mut message = vec![0; type_bytes + 4];
+    from.read_all(&mut message)?;
+    let length = message[type_bytes..].iter().fold(0, |length, byte| (length << 8) | usize::from(*byte));
+    message.resize(type_bytes + length, 0);
+    from.read_all(&mut message[type_bytes + 4..])?;
+    Ok(message)
+}
+
+/// Whether a message runs or prepares COMMIT.
+fn is_commit(message: &[u8]) -> bool {
+    matches!(message[0], b'Q' | b'P') && message.windows(6).any(|word| word.eq_ignore_ascii_case(b"COMMIT"))
+}
+
+impl Server {
+    fn connect(&self) -> io::Result<Pipe> {
+        Ok(match self {
+            Self::Socket(path) => Pipe::Unix(UnixStream::connect(path)?),
+            Self::Address(address) => Pipe::Tcp(TcpStream::connect(address)?),
+        })
+    }
+}
+
+impl Pipe {
+    fn again(&self) -> Self {
+        let failed = "a descriptor can be duplicated";
+        match self {
+            Self::Unix(stream) => Self::Unix(stream.try_clone().expect(failed)),
+            Self::Tcp(stream) => Self::Tcp(stream.try_clone().expect(failed)),
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => (&*stream).read(buffer),
+            Self::Tcp(stream) => (&*stream).read(buffer),
+        }
+    }
+
+    fn read_all(&self, buffer: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => (&*stream).read_exact(buffer),
+            Self::Tcp(stream) => (&*stream).read_exact(buffer),
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => (&*stream).write_all(bytes),
+            Self::Tcp(stream) => (&*stream).write_all(bytes),
+        }
+    }
+
+    fn close(&self) {
+        // The other side may have closed it before.
+        let _ = match self {
+            Self::Unix(stream) => stream.shutdown(Shutdown::Both),
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Both),
+        };
+    }
+}

@@ -1,0 +1,278 @@
+//! Calling by message alone: each request knows its rpc and its answer.
+
+use std::fmt::Debug;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::time::Duration;
+
+use prost::Message;
+use purchase_order_service::proto::v1::*;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+
+use super::refused::Refused;
+
+/// A request: which rpc it is for, and what that answers.
+pub trait Rpc: Message + Clone + Debug + Default + 'static {
+    const PATH: &'static str;
+    type Answer: Message + Debug + Default + 'static;
+}
+
+/// A request that changes something.
+pub trait Mutation: Rpc {
+    fn request_id(&mut self) -> &mut String;
+}
+
+/// A request about to be sent by somebody; awaiting it sends it.
+#[derive(Clone)]
+pub struct Call<R> {
+    pub(super) channel: Channel,
+    /// Who calls; nobody is named if it is empty.
+    pub(super) principal: String,
+    pub(super) timeout: Option<Duration>,
+    /// What is sent.
+    pub request: R,
+}
+
+impl<R: Rpc> Call<R> {
+    /// Changes what is sent.
+    pub fn with(mut self, change: impl FnOnce(&mut R)) -> Self {
+        change(&mut self.request);
+        self
+    }
+
+    /// Sets a deadline, which the service is told of.
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The answer of a call that must succeed.
+    pub async fn ok(self) -> R::Answer {
+        let request = format!("{} {:?}", R::PATH, self.request);
+        self.await.unwrap_or_else(|status| panic!("{request}\n  was refused: {status:?}"))
+    }
+
+    /// The refusal of a call that must be refused for this reason.
+    pub async fn refused(self, code: Code, reason: &str) -> Refused {
+        let request = format!("{} {:?}", R::PATH, self.request);
+        match self.await {
+            Ok(answer) => panic!("{request}\n  should be refused with {reason} and was answered {answer:?}"),
+            Err(status) => Refused::new(request, status, code, reason),
+        }
+    }
+
+    async fn send(self) -> Result<R::Answer, Status> {
+        let mut client = tonic::client::Grpc::new(self.channel);
+        client.ready().await.map_err(|error| Status::unavailable(format!("the service is gone: {error}")))?;
+        let mut request = Request::new(self.request);
+        if !self.principal.is_empty() {
+            request.metadata_mut().insert("x-principal", self.principal.parse().expect("principals here are ASCII"));
+        }
+        if let Some(timeout) = self.timeout {
+            request.set_timeout(timeout);
+        }
+        let codec = tonic_prost::ProstCodec::<R, R::Answer>::default();
+        let answer = client.unary(request, PathAndQuery::from_static(R::PATH), codec).await?;
+        Ok(answer.into_inner())
+    }
+}
+
+impl<R: Mutation> Call<R> {
+    /// Sends it under this request id: again and again it is the same intention.
+    pub fn id(self, id: impl ToString) -> Self {
+        self.with(|request| *request.request_id() = id.to_string())
+    }
+}
+
+impl<R: Rpc> IntoFuture for Call<R> {
+    type Output = Result<R::Answer, Status>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl Rpc for CreatePurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/CreatePurchaseOrder";
+    type Answer = CreatePurchaseOrderResponse;
+}
+
+impl Rpc for GetPurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/GetPurchaseOrder";
+    type Answer = GetPurchaseOrderResponse;
+}
+
+impl Rpc for ListPurchaseOrdersRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ListPurchaseOrders";
+    type Answer = ListPurchaseOrdersResponse;
+}
+
+impl Rpc for PlacePurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/PlacePurchaseOrder";
+    type Answer = PlacePurchaseOrderResponse;
+}
+
+impl Rpc for ReceivePurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ReceivePurchaseOrder";
+    type Answer = ReceivePurchaseOrderResponse;
+}
+
+impl Rpc for VoidReceiptRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/VoidReceipt";
+    type Answer = VoidReceiptResponse;
+}
+
+impl Rpc for PreviewCompletionRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/PreviewCompletion";
+    type Answer = PreviewCompletionResponse;
+}
+
+impl Rpc for CompletePurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/CompletePurchaseOrder";
+    type Answer = CompletePurchaseOrderResponse;
+}
+
+impl Rpc for CancelPurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/CancelPurchaseOrder";
+    type Answer = CancelPurchaseOrderResponse;
+}
+
+impl Rpc for GetBackOrderChainRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/GetBackOrderChain";
+    type Answer = GetBackOrderChainResponse;
+}
+
+impl Rpc for GetInventoryLevelRequest {
+    const PATH: &'static str = "/purchasing.v1.InventoryService/GetInventoryLevel";
+    type Answer = GetInventoryLevelResponse;
+}
+
+impl Rpc for ListStockMovementsRequest {
+    const PATH: &'static str = "/purchasing.v1.InventoryService/ListStockMovements";
+    type Answer = ListStockMovementsResponse;
+}
+
+impl Rpc for CreateStoreRequest {
+    const PATH: &'static str = "/purchasing.v1.StoreService/CreateStore";
+    type Answer = CreateStoreResponse;
+}
+
+impl Rpc for GetStoreRequest {
+    const PATH: &'static str = "/purchasing.v1.StoreService/GetStore";
+    type Answer = GetStoreResponse;
+}
+
+impl Rpc for ListStoresRequest {
+    const PATH: &'static str = "/purchasing.v1.StoreService/ListStores";
+    type Answer = ListStoresResponse;
+}
+
+impl Rpc for EnableBackOrdersRequest {
+    const PATH: &'static str = "/purchasing.v1.StoreService/EnableBackOrders";
+    type Answer = EnableBackOrdersResponse;
+}
+
+impl Rpc for DisableBackOrdersRequest {
+    const PATH: &'static str = "/purchasing.v1.StoreService/DisableBackOrders";
+    type Answer = DisableBackOrdersResponse;
+}
+
+impl Rpc for CreateRoleRequest {
+    const PATH: &'static str = "/purchasing.v1.AccessService/CreateRole";
+    type Answer = CreateRoleResponse;
+}
+
+impl Rpc for ListRolesRequest {
+    const PATH: &'static str = "/purchasing.v1.AccessService/ListRoles";
+    type Answer = ListRolesResponse;
+}
+
+impl Rpc for GrantRoleRequest {
+    const PATH: &'static str = "/purchasing.v1.AccessService/GrantRole";
+    type Answer = GrantRoleResponse;
+}
+
+impl Rpc for RevokeRoleRequest {
+    const PATH: &'static str = "/purchasing.v1.AccessService/RevokeRole";
+    type Answer = RevokeRoleResponse;
+}
+
+impl Rpc for ListGrantsRequest {
+    const PATH: &'static str = "/purchasing.v1.AccessService/ListGrants";
+    type Answer = ListGrantsResponse;
+}
+
+impl Mutation for CreatePurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for PlacePurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for ReceivePurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for VoidReceiptRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for CompletePurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for CancelPurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for CreateStoreRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for EnableBackOrdersRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for DisableBackOrdersRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for CreateRoleRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for GrantRoleRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for RevokeRoleRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
