@@ -83,6 +83,7 @@ diesel::table! {
         gtin -> Nullable<Text>,
         unit -> Text,
         unit_cost -> BigInt,
+        inherited -> Bool,
         first_expected_date -> Nullable<Text>,
         first_ordered -> BigInt,
         expected_date -> Nullable<Text>,

@@ -272,6 +272,7 @@ impl CompleteOrder {
             gtin: line.gtin.clone(),
             unit: line.unit,
             unit_cost: line.unit_cost,
+            inherited: true,
             expected_date: line.expected_date.filter(|_| self.expected_date.is_none()),
             first_expected_date: line.first_expected_date.or(self.expected_date),
             first_ordered: quantity,

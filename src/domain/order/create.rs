@@ -122,6 +122,7 @@ impl CreateOrder {
             gtin: line.gtin.clone(),
             unit: line.unit,
             unit_cost: line.unit_cost,
+            inherited: false,
             expected_date: line.expected_date,
             first_expected_date: line.expected_date.or(self.expected_date),
             first_ordered: line.quantity,

@@ -1,5 +1,6 @@
 //! Orders, their lines, and their chains.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use super::filter::AllOf;
@@ -72,14 +73,21 @@ pub fn list(
 fn conditions(store: &StoreId, filter: &OrderFilter) -> AllOf<po::table> {
     let store = store.as_str().to_owned();
     let states: Vec<&'static str> = filter.states.iter().map(|state| state.name()).collect();
-    let with_product = |product: &ProductId| {
+    let of_product = |product: &ProductId| {
         let lines = pol::table.filter(pol::store_id.eq(store.clone()));
-        po::po_id.eq_any(lines.filter(pol::product_id.eq(product.as_str().to_owned())).select(pol::po_id))
+        lines.filter(pol::product_id.eq(product.as_str().to_owned()))
     };
+    // The index holds the lines of originals: their chains are few, and each order of a chain is
+    // looked into for whether the line went that far.
+    let in_chain = |product: &ProductId| {
+        po::root_id.eq_any(of_product(product).filter(diesel::dsl::not(pol::inherited)).select(pol::po_id))
+    };
+    let on_order = |product: &ProductId| exists(of_product(product).filter(pol::po_id.eq(po::po_id)));
     AllOf::new(po::store_id.eq(store.clone()))
         .and((!states.is_empty()).then(|| po::state.eq_any(states)))
         .and(filter.supplier.clone().map(|supplier| po::supplier_id.eq(supplier)))
-        .and(filter.product.as_ref().map(with_product))
+        .and(filter.product.as_ref().map(in_chain))
+        .and(filter.product.as_ref().map(on_order))
         .and(filter.number_prefix.clone().map(|prefix| po::number.ge(prefix)))
         .and(filter.number_prefix.as_deref().map(|prefix| po::number.lt(after_prefix(prefix))))
         .and(filter.supplier_reference.clone().map(|reference| po::supplier_reference.assume_not_null().eq(reference)))

@@ -23,6 +23,7 @@ pub struct LineRow {
     gtin: Option<String>,
     unit: String,
     unit_cost: i64,
+    inherited: bool,
     first_expected_date: Option<String>,
     first_ordered: i64,
     expected_date: Option<String>,
@@ -70,6 +71,7 @@ impl TryFrom<LineRow> for Line {
             gtin: row.gtin,
             unit: unit(row.unit)?,
             unit_cost: UnitCost::from_scaled(row.unit_cost),
+            inherited: row.inherited,
             expected_date: maybe_date(row.expected_date)?,
             first_expected_date: maybe_date(row.first_expected_date)?,
             first_ordered: Quantity::from_scaled(row.first_ordered),
@@ -92,6 +94,7 @@ impl Row for Line {
         "gtin",
         "unit",
         "unit_cost",
+        "inherited",
         "first_expected_date",
         "first_ordered",
         "expected_date",
@@ -107,7 +110,7 @@ impl Row for Line {
         "back_order_time",
     ];
     const KEY: usize = 3;
-    const FIXED: usize = 10;
+    const FIXED: usize = 11;
 
     fn cells(&self) -> Vec<Cell<'_>> {
         let Quantities { ordered, received, rejected, back_ordered, cancelled, pending, excess } = self.quantities;
@@ -120,6 +123,7 @@ impl Row for Line {
             Cell::maybe(self.gtin.as_deref()),
             Cell::text(self.unit.name()),
             Cell::big(self.unit_cost.scaled()),
+            Cell::Bool(self.inherited),
             Cell::written(self.first_expected_date),
             Cell::big(self.first_ordered.scaled()),
             Cell::written(self.expected_date),
