@@ -16,7 +16,8 @@
 //! - `domain` knows nothing of the others, and no tonic, prost, Diesel, tokio, clock or randomness:
 //!   time and ids are handed in.
 //! - `repository` and `auth` know `domain` alone; `lanes` know `domain` and `repository`; `rpc` knows
-//!   those and reads through `repository::read`; `verify` knows a session alone.
+//!   those and reads through `repository::read`; `verify` knows a session alone, and asks
+//!   the dialect for one query of a catalogue.
 //! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
 //! - No `Status` and no generated message goes below `rpc`.
 //!

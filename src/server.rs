@@ -27,9 +27,9 @@ use crate::proto::v1::purchase_order_service_server::PurchaseOrderServiceServer;
 use crate::proto::v1::store_service_server::StoreServiceServer;
 use crate::repository::dialect::Purpose;
 use crate::repository::error::DbError;
-use crate::repository::migrate::{SchemaState, migrate, schema_state};
+use crate::repository::migrate::{SchemaState, prepare};
 use crate::repository::pool::Pool;
-use crate::repository::session::{Observer, Session};
+use crate::repository::session::Observer;
 use crate::repository::url::DatabaseUrl;
 use crate::rpc::{App, Service};
 
@@ -156,20 +156,11 @@ impl Server {
     }
 }
 
-/// Migrates SQLite; on PostgreSQL, which several instances share, only looks.
+/// Sees to it that the schema is this binary's.
 async fn prepare_database(url: &DatabaseUrl) -> Result<(), StartError> {
     let owned = url.clone();
-    let prepared = tokio::task::spawn_blocking(move || {
-        let mut session = Session::connect(&owned, Purpose::Operate, None)?;
-        let state = schema_state(&mut session)?;
-        if matches!((&owned, &state), (DatabaseUrl::Sqlite(_), SchemaState::Older(_))) {
-            migrate(&mut session, |_, _| {})?;
-            return Ok(SchemaState::Current);
-        }
-        Ok(state)
-    });
-    let state = prepared.await.map_err(std::io::Error::other)?;
-    match state.map_err(|error| StartError::Database { url: url.clone(), error })? {
+    let prepared = tokio::task::spawn_blocking(move || prepare(&owned)).await.map_err(std::io::Error::other)?;
+    match prepared.map_err(|error| StartError::Database { url: url.clone(), error })? {
         SchemaState::Current => Ok(()),
         SchemaState::Older(_) => Err(StartError::SchemaOlder(url.clone())),
         SchemaState::Newer(_) => Err(StartError::SchemaNewer(url.clone())),

@@ -14,7 +14,7 @@ use crate::verify::verify;
 
 /// Prints one line per violation; status 1 if there is any. A bar shows the progress on a terminal.
 pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
-    let mut session = Session::connect(url, Purpose::Operate, None)?;
+    let mut session = Session::connect(url, Purpose::Inspect, None)?;
     match schema_state(&mut session)? {
         SchemaState::Current => {}
         SchemaState::Older(_) => return Err(StartError::SchemaOlder(url.clone()).into()),

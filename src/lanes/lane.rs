@@ -36,6 +36,8 @@ pub(super) struct Lane {
 
 /// Why a batch was not done.
 enum Failure {
+    /// There was no connection to be had: waiting longer is the caller's to decide.
+    Away(DbError),
     /// Nothing was written.
     Clear(DbError),
     /// It may have been written.
@@ -84,6 +86,13 @@ impl Lane {
                     unclear = true;
                     jobs = refuse_unmarked(jobs);
                 }
+                Failure::Away(error) => {
+                    tracing::warn!(%error, commands = jobs.len(), "the database is away");
+                    return refuse_all(
+                        jobs,
+                        if unclear { &Refusal::OutcomeUnknown } else { &Refusal::DatabaseUnavailable },
+                    );
+                }
                 Failure::Clear(error) if error.is_transient() => {
                     tracing::warn!(%error, attempt, commands = jobs.len(), "a batch failed and is begun again");
                 }
@@ -103,7 +112,7 @@ impl Lane {
     fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Outcome>, Failure> {
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => self.parts.pool.get().map_err(Failure::Clear)?,
+            None => self.parts.pool.get().map_err(Failure::Away)?,
         };
         let (clock, ids) = (&*self.parts.clock, &*self.parts.ids);
         let done = catch_unwind(AssertUnwindSafe(|| batch::run(&mut session, jobs, clock, ids)));
@@ -122,17 +131,15 @@ impl Lane {
     }
 
     fn settle(&self, jobs: Vec<Job>, outcomes: Vec<Outcome>) {
-        let (mut put_back, mut answered) = (Vec::new(), 0);
+        let answered = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Answered(_))).count();
+        self.counters.committed(answered);
+        let mut put_back = Vec::new();
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::PutBack => put_back.push(job),
-                Outcome::Answered(answer) => {
-                    answered += 1;
-                    job.answer(*answer);
-                }
+                Outcome::Answered(answer) => job.answer(*answer),
             }
         }
-        self.counters.committed(answered);
         self.queue.push_front(put_back);
     }
 
@@ -156,7 +163,7 @@ impl Lane {
     fn last_try(&mut self, jobs: Vec<Job>) {
         match self.attempt(&jobs) {
             Ok(outcomes) => self.settle(jobs, outcomes),
-            Err(Failure::Clear(error) | Failure::Unclear(error)) => {
+            Err(Failure::Away(error) | Failure::Clear(error) | Failure::Unclear(error)) => {
                 tracing::error!(%error, "a command cannot be saved");
                 refuse_all(jobs, &Refusal::Internal(error.to_string()));
             }

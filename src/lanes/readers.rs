@@ -133,7 +133,14 @@ fn work(waiting: &Mutex<Receiver<Box<dyn Read>>>, pool: &Pool) {
 
 fn answer(read: &mut dyn Read, kept: &mut Option<Pooled>, pool: &Pool) {
     for attempt in 0.. {
-        let error = match attempt_read(read, kept, pool) {
+        let session = match kept.take().map_or_else(|| pool.get(), Ok) {
+            Ok(session) => session,
+            Err(error) => {
+                tracing::warn!(%error, "the database is away");
+                return read.refuse(Refusal::DatabaseUnavailable);
+            }
+        };
+        let error = match attempt_read(read, session, kept) {
             Ok(()) => return,
             Err(error) => error,
         };
@@ -147,11 +154,7 @@ fn answer(read: &mut dyn Read, kept: &mut Option<Pooled>, pool: &Pool) {
     }
 }
 
-fn attempt_read(read: &mut dyn Read, kept: &mut Option<Pooled>, pool: &Pool) -> Result<(), DbError> {
-    let mut session = match kept.take() {
-        Some(session) => session,
-        None => pool.get()?,
-    };
+fn attempt_read(read: &mut dyn Read, mut session: Pooled, kept: &mut Option<Pooled>) -> Result<(), DbError> {
     let done = catch_unwind(AssertUnwindSafe(|| read.run(&mut session)));
     let done = done.unwrap_or_else(|_| Err(DbError::new(DbErrorKind::Other, "a panic while reading")));
     match &done {

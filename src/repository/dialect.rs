@@ -15,6 +15,8 @@ pub enum Purpose {
     Read,
     /// An operator's command: no time limits.
     Operate,
+    /// An operator's look at a database that must be there: no time limits either.
+    Inspect,
 }
 
 /// What a transaction may do.
@@ -59,7 +61,7 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
         (DatabaseUrl::Postgres(_), Purpose::Read) => {
             &["SET statement_timeout = '30s'", "SET idle_in_transaction_session_timeout = '30s'"]
         }
-        (DatabaseUrl::Postgres(_), Purpose::Operate) => &[],
+        (DatabaseUrl::Postgres(_), Purpose::Operate | Purpose::Inspect) => &[],
     }
 }
 

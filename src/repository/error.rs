@@ -4,7 +4,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 
 /// A failed statement or connection.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{kind:?}: {detail}")]
+#[error("{detail}")]
 pub struct DbError {
     /// How to react.
     pub kind: DbErrorKind,

@@ -5,9 +5,10 @@ use diesel::migration::{Migration, MigrationSource};
 use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::dialect;
+use super::dialect::{self, Purpose};
 use super::error::{DbError, DbErrorKind};
 use super::session::{Backend as Connected, Session, WriteError};
+use super::url::DatabaseUrl;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -39,6 +40,18 @@ pub fn schema_state(session: &mut Session) -> Result<SchemaState, DbError> {
     }
     let missing: Vec<String> = known.into_iter().filter(|version| !applied.contains(version)).collect();
     Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Older(missing) })
+}
+
+/// Makes a database ready to be served, as far as that is a server's business: an embedded one, which
+/// is this process's own, is migrated; one that several instances share is only looked at.
+pub fn prepare(url: &DatabaseUrl) -> Result<SchemaState, DbError> {
+    let mut session = Session::connect(url, Purpose::Operate, None)?;
+    let state = schema_state(&mut session)?;
+    if matches!((url, &state), (DatabaseUrl::Sqlite(_), SchemaState::Older(_))) {
+        migrate(&mut session, |_, _| {})?;
+        return Ok(SchemaState::Current);
+    }
+    Ok(state)
 }
 
 /// Applies what is missing, in one transaction that holds other migrations off; several may start at

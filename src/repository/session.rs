@@ -59,6 +59,11 @@ impl From<DbError> for WriteError {
 impl Session {
     /// Connects, and sets the session up for what it is to do.
     pub fn connect(url: &DatabaseUrl, purpose: Purpose, observer: Option<&Observer>) -> Result<Self, DbError> {
+        if let (DatabaseUrl::Sqlite(path), Purpose::Inspect) = (url, purpose)
+            && !std::path::Path::new(path).is_file()
+        {
+            return Err(DbError::new(DbErrorKind::Other, format!("there is no file {path}")));
+        }
         let lost = |error: diesel::ConnectionError| DbError::new(DbErrorKind::Lost, error.to_string());
         let backend = match url {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(SqliteConnection::establish(path).map_err(lost)?),

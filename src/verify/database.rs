@@ -4,7 +4,7 @@
 use diesel::sql_types::Text;
 
 use super::finding::Finding;
-use crate::repository::dialect;
+use crate::repository::dialect::ledger_triggers;
 use crate::repository::error::DbError;
 use crate::repository::session::Session;
 
@@ -44,7 +44,7 @@ struct Named {
 
 /// What is wrong with the database as a whole.
 pub(super) fn findings(session: &mut Session) -> Result<Vec<Finding>, DbError> {
-    let triggers = names(session, dialect::ledger_triggers(session))?;
+    let triggers = names(session, ledger_triggers(session))?;
     let missing = TRIGGERS.into_iter().filter(|trigger| !triggers.iter().any(|name| name == trigger));
     let missing = missing.map(|trigger| format!("the trigger {trigger} does not guard the stock ledger"));
     let mut findings: Vec<Finding> = missing.map(|detail| finding(GUARD, detail)).collect();

@@ -14,6 +14,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Somebody who calls a service by this channel.
+    pub fn of(channel: Channel, principal: &str, store: &str) -> Self {
+        Self { channel, principal: principal.to_owned(), store: store.to_owned() }
+    }
+
     /// The same person, calling about another store.
     pub fn at(&self, store: &str) -> Self {
         Self { store: store.to_owned(), ..self.clone() }

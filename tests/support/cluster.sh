@@ -33,7 +33,7 @@ fi
 cd "$dir"
 $as "$bin/initdb" --pgdata=data --auth=trust --username=tester --encoding=UTF8 --locale=C --no-sync >log 2>&1 ||
     { cat log >&2; exit 1; }
-$as "$bin/postgres" -D data -k "$dir" -c listen_addresses= -c max_connections=400 -c shared_buffers=64MB \
+$as "$bin/postgres" -D data -k "$dir" -c listen_addresses= -c max_connections=400 -c shared_buffers=64MB -c fsync=off \
     </dev/null >>log 2>&1 &
 server=$!
 

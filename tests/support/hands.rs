@@ -51,6 +51,11 @@ pub struct TestIds {
 }
 
 impl TestIds {
+    /// How many were given.
+    pub fn given(&self) -> u64 {
+        self.given.load(Ordering::SeqCst)
+    }
+
     /// Makes the next call panic, as a fault in a rule would.
     pub fn panic_once(&self) {
         self.panics.store(true, Ordering::SeqCst);

@@ -10,6 +10,7 @@ mod hands;
 mod proxy;
 mod refused;
 mod rpc;
+mod statements;
 mod world;
 
 pub use self::caller::{Caller, chain_line_text, line, line_text};
@@ -17,6 +18,7 @@ pub use self::cluster::{Cluster, cluster};
 pub use self::database::{Database, Engine, StoreHeld};
 pub use self::hands::{MONDAY, TestClock, TestIds, at};
 pub use self::proxy::{Cut, Proxy};
-pub use self::refused::Refused;
-pub use self::rpc::{Call, Mutation, Rpc};
-pub use self::world::{STORE, Setup, World};
+pub use self::refused::{Refused, reason};
+pub use self::rpc::{Call, Mutation, Rpc, together};
+pub use self::statements::{Recorder, Statement, Transaction};
+pub use self::world::{Instance, STORE, Setup, World};

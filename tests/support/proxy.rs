@@ -1,5 +1,5 @@
 //! A way to PostgreSQL that breaks when it is told to: it forwards what it is given and understands
-//! just enough of the protocol to know a COMMIT when it passes.
+//! just enough of the protocol to know a write transaction and its COMMIT when they pass.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,9 +13,11 @@ use url::Url;
 
 use super::database::Database;
 
-/// Where the next connection that commits is cut.
+/// Where the next write transaction is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
+    /// At its first statement with values: long before COMMIT.
+    InTransaction,
     /// COMMIT never arrives at the server.
     BeforeCommit,
     /// The server commits, and its answer never arrives.
@@ -37,6 +39,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     cut: Option<Cut>,
+    /// How many write transactions pass before it.
+    passing: usize,
     away: bool,
     open: Vec<Pipe>,
 }
@@ -80,9 +84,15 @@ impl Proxy {
         Self { url: url.as_str().parse().expect("it is a database URL"), shared }
     }
 
-    /// Cuts the next connection that commits, once.
+    /// Cuts the next write transaction, once.
     pub fn cut(&self, cut: Cut) {
-        self.shared.state().cut = Some(cut);
+        self.cut_later(cut, 0);
+    }
+
+    /// Cuts a write transaction, once, but lets so many of them pass first.
+    pub fn cut_later(&self, cut: Cut, passing: usize) {
+        let mut state = self.shared.state();
+        (state.cut, state.passing) = (Some(cut), passing);
     }
 
     /// Whether the cut that was asked for has been made.
@@ -138,16 +148,32 @@ impl Shared {
     /// Forwards message by message, until one is a COMMIT to cut at.
     fn requests(&self, client: &Pipe, server: &Pipe, swallow: &Mutex<bool>) -> io::Result<()> {
         server.write(&message(client, 0)?)?;
+        let mut writing = false;
         loop {
             let message = message(client, 1)?;
-            if is_commit(&message) {
-                match self.state().cut.take() {
-                    Some(Cut::BeforeCommit) => return Ok(()),
-                    Some(Cut::AfterCommit) => *swallow.lock().expect("nothing panics while holding it") = true,
-                    None => {}
-                }
+            writing |= says(&message, b"READ COMMITTED");
+            match self.cut_at(&message, writing) {
+                Some(Cut::InTransaction | Cut::BeforeCommit) => return Ok(()),
+                Some(Cut::AfterCommit) => *swallow.lock().expect("nothing panics while holding it") = true,
+                None => {}
             }
             server.write(&message)?;
+        }
+    }
+
+    /// Whether to cut at this message.
+    fn cut_at(&self, message: &[u8], writing: bool) -> Option<Cut> {
+        let mut state = self.state();
+        let here = match state.cut? {
+            Cut::InTransaction => writing && message[0] == b'B',
+            Cut::BeforeCommit | Cut::AfterCommit => says(message, b"COMMIT") && !says(message, b"COMMITTED"),
+        };
+        match (here, state.passing) {
+            (true, 0) => state.cut.take(),
+            (here, _) => {
+                state.passing -= usize::from(here);
+                None
+            }
         }
     }
 }
@@ -174,9 +200,9 @@ fn message(from: &Pipe, type_bytes: usize) -> io::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// Whether a message runs or prepares COMMIT.
-fn is_commit(message: &[u8]) -> bool {
-    matches!(message[0], b'Q' | b'P') && message.windows(6).any(|word| word.eq_ignore_ascii_case(b"COMMIT"))
+/// Whether a message runs a statement with these words in it.
+fn says(message: &[u8], words: &[u8]) -> bool {
+    matches!(message[0], b'Q' | b'P') && message.windows(words.len()).any(|part| part.eq_ignore_ascii_case(words))
 }
 
 impl Server {

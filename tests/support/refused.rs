@@ -1,9 +1,15 @@
 //! What a refusal says, for a program that must react to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+
+/// The reason that a refusal gives.
+pub fn reason(status: &Status) -> String {
+    let details = status.get_error_details();
+    details.error_info().map(|info| info.reason.clone()).unwrap_or_else(|| format!("no reason: {status:?}"))
+}
 
 /// A refusal whose code and reason are the expected ones.
 pub struct Refused {
@@ -40,14 +46,20 @@ impl Refused {
         value.unwrap_or_else(|| panic!("{}\n  its refusal has no {key} in {metadata:?}", self.request))
     }
 
-    /// Checks which fields it names, all of them and in this order.
+    /// Checks which fields it names: these and no others.
     pub fn names_fields(self, fields: &[&str]) -> Self {
         let details = self.status.get_error_details();
         let violations = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
-        let named: Vec<&str> = violations.iter().map(|violation| violation.field.as_str()).collect();
-        assert_eq!(named, fields, "{}\n  {violations:?}", self.request);
+        let named: BTreeSet<&str> = violations.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(named, fields.iter().copied().collect(), "{}\n  {violations:?}", self.request);
+        assert_eq!(violations.len(), fields.len(), "{}\n  {violations:?}", self.request);
         assert!(violations.iter().all(|violation| !violation.description.is_empty()), "{violations:?}");
         self
+    }
+
+    /// Whether it tells a client when to try again.
+    pub fn may_be_retried(&self) -> bool {
+        self.status.get_error_details().retry_info().is_some()
     }
 
     /// Everything that it says.

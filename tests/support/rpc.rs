@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use prost::Message;
 use purchase_order_service::proto::v1::*;
+use tokio::task::JoinHandle;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -77,6 +78,23 @@ impl<R: Rpc> Call<R> {
         let answer = client.unary(request, PathAndQuery::from_static(R::PATH), codec).await?;
         Ok(answer.into_inner())
     }
+}
+
+impl<R: Rpc> Call<R> {
+    /// Sends it without waiting for the answer.
+    pub fn start(self) -> JoinHandle<Result<R::Answer, Status>> {
+        tokio::spawn(self.into_future())
+    }
+}
+
+/// Sends calls all at once; the answers in their order.
+pub async fn together<R: Rpc>(calls: impl IntoIterator<Item = Call<R>>) -> Vec<Result<R::Answer, Status>> {
+    let started: Vec<_> = calls.into_iter().map(Call::start).collect();
+    let mut answers = Vec::with_capacity(started.len());
+    for call in started {
+        answers.push(call.await.expect("a call does not panic"));
+    }
+    answers
 }
 
 impl<R: Mutation> Call<R> {

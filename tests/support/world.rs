@@ -5,16 +5,19 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use purchase_order_service::config::ServeConfig;
+use purchase_order_service::lanes::Stats;
 use purchase_order_service::repository::session::Observer;
 use purchase_order_service::repository::url::DatabaseUrl;
 use purchase_order_service::server::{Parts, Server};
 use purchase_order_service::verify::verify;
 use tokio::net::TcpListener;
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use super::caller::Caller;
 use super::database::{Database, Engine};
 use super::hands::{TestClock, TestIds};
+use super::rpc::{Call, Rpc};
 
 /// The store that every world has: alice owns it, carol manages it, bob receives in it, and its
 /// back-order feature is on.
@@ -22,12 +25,13 @@ pub const STORE: &str = "north";
 
 /// See the module. A test ends with [`World::verify`].
 pub struct World {
-    /// The service.
-    pub server: Server,
-    /// Its clock.
+    server: Option<Server>,
+    /// The service's clock.
     pub clock: Arc<TestClock>,
     /// Its source of ids.
     pub ids: Arc<TestIds>,
+    observer: Option<Observer>,
+    by_way_of: DatabaseUrl,
     channel: Channel,
     verified: Cell<bool>,
     /// Its database, which is dropped last.
@@ -43,6 +47,19 @@ pub struct Setup {
     pub by_way_of: Option<DatabaseUrl>,
 }
 
+/// Another instance of the service on a world's database.
+pub struct Instance {
+    _server: Server,
+    channel: Channel,
+}
+
+impl Instance {
+    /// The same person, calling this instance.
+    pub fn caller(&self, caller: &Caller) -> Caller {
+        Caller { channel: self.channel.clone(), ..caller.clone() }
+    }
+}
+
 impl World {
     /// A world on this engine; `None` if it is not to be had.
     pub async fn on(engine: Engine) -> Option<Self> {
@@ -51,17 +68,55 @@ impl World {
 
     /// A world around this database.
     pub async fn set_up(database: Database, setup: Setup) -> Self {
-        let (clock, ids) = (Arc::new(TestClock::new()), Arc::new(TestIds::default()));
-        let parts = Parts { clock: clock.clone(), ids: ids.clone(), observer: setup.observer, ..Parts::default() };
-        let mut config = ServeConfig::new(setup.by_way_of.unwrap_or_else(|| database.url.clone()));
-        (config.lanes, config.readers) = (2, 2);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
-        let server = Server::start(listener, &config, parts).await.expect("the service starts");
-        let address = format!("http://{}", server.local_addr());
-        let channel = Endpoint::from_shared(address).expect("it is an address").connect_lazy();
-        let world = Self { server, clock, ids, channel, verified: Cell::new(false), database };
+        let mut world = Self {
+            server: None,
+            clock: Arc::new(TestClock::new()),
+            ids: Arc::new(TestIds::default()),
+            observer: setup.observer,
+            by_way_of: setup.by_way_of.unwrap_or_else(|| database.url.clone()),
+            channel: Endpoint::from_static("http://127.0.0.1:0").connect_lazy(),
+            verified: Cell::new(false),
+            database,
+        };
+        world.start().await;
         world.settle_in().await;
         world
+    }
+
+    async fn start(&mut self) {
+        let (server, channel) = self.serve().await;
+        (self.server, self.channel) = (Some(server), channel);
+    }
+
+    async fn serve(&self) -> (Server, Channel) {
+        let (clock, ids, observer) = (self.clock.clone(), self.ids.clone(), self.observer.clone());
+        let mut config = ServeConfig::new(self.by_way_of.clone());
+        (config.lanes, config.readers) = (2, 2);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        let server = Server::start(listener, &config, Parts { clock, ids, observer }).await;
+        let server = server.expect("the service starts");
+        let address = format!("http://{}", server.local_addr());
+        let channel = Endpoint::from_shared(address).expect("it is an address").connect_lazy();
+        (server, channel)
+    }
+
+    /// Starts another instance of the service on the same database, which ends with the test.
+    pub async fn another_instance(&self) -> Instance {
+        let (server, channel) = self.serve().await;
+        Instance { _server: server, channel }
+    }
+
+    /// Stops the service and starts it again on the same database.
+    pub async fn restart(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+        self.start().await;
+    }
+
+    /// How the service's commands were batched so far.
+    pub fn stats(&self) -> Stats {
+        self.server.as_ref().expect("it was started").stats()
     }
 
     async fn settle_in(&self) {
@@ -73,7 +128,7 @@ impl World {
 
     /// Anybody.
     pub fn caller(&self, principal: &str) -> Caller {
-        Caller { channel: self.channel.clone(), principal: principal.to_owned(), store: STORE.to_owned() }
+        Caller::of(self.channel.clone(), principal, STORE)
     }
 
     /// The store's owner: may do everything there.
@@ -107,6 +162,37 @@ impl World {
         for _ in 0..3 {
             self.operator().get_store().ok().await;
         }
+    }
+
+    /// Sends calls that the service does as one batch; their answers in the order in which they were
+    /// queued.
+    pub async fn as_one_batch<R: Rpc>(&self, calls: Vec<Call<R>>) -> Vec<Result<R::Answer, Status>> {
+        let count = calls.len() as u64;
+        let answers = self.queued_up(calls).await;
+        // Another command: when it is answered, the batch before it has been counted.
+        self.alice().grant("bob", "receiver").ok().await;
+        assert!(self.stats().largest_batch >= count, "{:?} after {count} calls", self.stats());
+        answers
+    }
+
+    /// Lets calls queue up behind another command, which changes nothing and waits for the store's
+    /// lock; their answers in the order in which they were queued.
+    pub async fn queued_up<R: Rpc>(&self, calls: Vec<Call<R>>) -> Vec<Result<R::Answer, Status>> {
+        let held = self.database.hold(STORE);
+        let decoy = self.alice().grant("bob", "receiver").start();
+        self.catch_up().await;
+        let mut queued = Vec::new();
+        for call in calls {
+            queued.push(call.start());
+            self.catch_up().await;
+        }
+        held.release();
+        let mut answers = Vec::new();
+        for call in queued {
+            answers.push(call.await.expect("a call does not panic"));
+        }
+        decoy.await.expect("a call does not panic").expect("it changes nothing");
+        answers
     }
 
     /// Checks every invariant over the whole database, on a session of its own.

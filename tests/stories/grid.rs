@@ -1,0 +1,283 @@
+//! Who may call what: every rpc of the contract, with the permission that it takes and with each that
+//! it does not. An rpc that is missing here fails the test.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+
+use prost::Message;
+use purchase_order_service::proto::DESCRIPTORS;
+use purchase_order_service::proto::v1::{Permission, PurchaseOrder, PurchaseOrderAction};
+use rstest::rstest;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::support::Engine::{self, Postgres, Sqlite};
+use crate::support::{Call, Caller, Rpc, World};
+
+/// What an rpc requires of its caller.
+#[derive(Clone, Copy, PartialEq)]
+enum Needs {
+    Nothing,
+    AnyRole,
+    Operator,
+    /// This permission, by a role.
+    Role(Permission),
+    /// This permission, by a role or as an operator.
+    RoleOrOperator(Permission),
+}
+
+type Answered = Pin<Box<dyn Future<Output = Result<(), Status>>>>;
+
+struct Entry {
+    path: &'static str,
+    needs: Needs,
+    call: Box<dyn Fn(&Caller) -> Answered>,
+}
+
+fn entry<R: Rpc>(needs: Needs, request: impl Fn(&Caller) -> Call<R> + 'static) -> Entry {
+    let call = move |caller: &Caller| -> Answered {
+        let call = request(caller);
+        Box::pin(async move { call.await.map(drop) })
+    };
+    Entry { path: R::PATH, needs, call: Box::new(call) }
+}
+
+/// Every rpc, called about an order that does not exist.
+fn every_rpc() -> Vec<Entry> {
+    use Needs::{AnyRole, Nothing, Operator, Role, RoleOrOperator};
+    use Permission::{Cancel, CompletePurchaseOrders, Edit, ManageAccess, Place, Receive, View};
+    let none =
+        || PurchaseOrder { purchase_order_id: "01234567-89ab-7cde-8f01-23456789abcd".into(), ..Default::default() };
+    vec![
+        entry(Role(Edit), |caller| caller.create(&[("apples", "1")])),
+        entry(Role(View), move |caller| caller.get(&none().purchase_order_id)),
+        entry(Role(View), |caller| caller.list()),
+        entry(Role(Place), move |caller| caller.place(&none())),
+        entry(Role(Receive), move |caller| caller.receive(&none()).all_pending()),
+        entry(Role(Receive), move |caller| caller.void(&none(), 1)),
+        entry(Role(CompletePurchaseOrders), move |caller| caller.preview(&none())),
+        entry(Role(CompletePurchaseOrders), move |caller| caller.complete(&none())),
+        entry(Role(Cancel), move |caller| caller.cancel(&none())),
+        entry(Role(View), move |caller| caller.chain(&none())),
+        entry(Role(View), |caller| caller.level("apples")),
+        entry(Role(View), |caller| caller.movements("apples")),
+        entry(Operator, |caller| caller.create_store("sam")),
+        entry(AnyRole, |caller| caller.get_store()),
+        entry(Nothing, |caller| caller.list_stores()),
+        entry(Operator, |caller| caller.enable_back_orders()),
+        entry(Operator, |caller| caller.disable_back_orders()),
+        entry(RoleOrOperator(ManageAccess), |caller| caller.create_role("auditor", &[View])),
+        entry(RoleOrOperator(ManageAccess), |caller| caller.list_roles()),
+        entry(RoleOrOperator(ManageAccess), |caller| caller.grant("dora", "no-such-role")),
+        entry(RoleOrOperator(ManageAccess), |caller| caller.revoke("dora", "no-such-role")),
+        entry(RoleOrOperator(ManageAccess), |caller| caller.list_grants()),
+    ]
+}
+
+const PERMISSIONS: [Permission; 11] = [
+    Permission::View,
+    Permission::Edit,
+    Permission::Place,
+    Permission::Receive,
+    Permission::CompletePurchaseOrders,
+    Permission::Reopen,
+    Permission::Cancel,
+    Permission::AdjustInventory,
+    Permission::ManageStore,
+    Permission::ManageAccess,
+    Permission::ViewReports,
+];
+
+/// `COMPLETE_PURCHASE_ORDERS`, as refusals name it.
+fn name(permission: Permission) -> &'static str {
+    permission.as_str_name().trim_start_matches("PERMISSION_")
+}
+
+/// The reason that a call is denied by; `None` if its caller may, whatever else stands in the way.
+async fn denied(entry: &Entry, caller: &Caller) -> Option<String> {
+    let status = (entry.call)(caller).await.err()?;
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap();
+    let permission = info.metadata.get("permission").map_or(String::new(), |permission| format!(" {permission}"));
+    let is_denial = matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated);
+    is_denial.then(|| format!("{}{permission}", info.reason))
+}
+
+#[test]
+fn every_rpc_of_the_contract_is_in_the_grid() {
+    let contract = prost_types::FileDescriptorSet::decode(DESCRIPTORS).unwrap();
+    let mut uncovered = BTreeSet::new();
+    for file in contract.file {
+        for service in &file.service {
+            let path = |method: &str| format!("/{}.{}/{method}", file.package(), service.name());
+            uncovered.extend(service.method.iter().map(|method| path(method.name())));
+        }
+    }
+    every_rpc().iter().for_each(|entry| assert!(uncovered.remove(entry.path), "{} is no rpc", entry.path));
+    assert_eq!(uncovered, BTreeSet::new());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn each_rpc_takes_its_permission_and_no_other(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    for permission in PERMISSIONS {
+        let label = name(permission).to_lowercase().replace('_', "-");
+        let others: Vec<Permission> = PERMISSIONS.into_iter().filter(|other| *other != permission).collect();
+        for (role, permissions) in [(format!("only-{label}"), vec![permission]), (format!("all-but-{label}"), others)] {
+            world.alice().create_role(&role, &permissions).ok().await;
+            world.alice().grant(&role, &role).ok().await;
+        }
+    }
+    for entry in every_rpc() {
+        for permission in PERMISSIONS {
+            let label = name(permission).to_lowercase().replace('_', "-");
+            let missing = |needed| Some(format!("PERMISSION_MISSING {}", name(needed)));
+            let (with_it, without_it) = match entry.needs {
+                Needs::Nothing | Needs::AnyRole => (None, None),
+                Needs::Operator => (Some("NOT_PLATFORM_OPERATOR".to_owned()), Some("NOT_PLATFORM_OPERATOR".to_owned())),
+                Needs::Role(needed) | Needs::RoleOrOperator(needed) if needed == permission => (None, missing(needed)),
+                Needs::Role(needed) | Needs::RoleOrOperator(needed) => (missing(needed), None),
+            };
+            let holder = world.caller(&format!("only-{label}"));
+            assert_eq!(denied(&entry, &holder).await, with_it, "{} by only-{label}", entry.path);
+            let lacker = world.caller(&format!("all-but-{label}"));
+            assert_eq!(denied(&entry, &lacker).await, without_it, "{} by all-but-{label}", entry.path);
+        }
+    }
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_operators_and_the_nameless(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    for entry in every_rpc() {
+        let nameless = denied(&entry, &world.caller("")).await;
+        assert_eq!(nameless.as_deref(), Some("NO_CREDENTIALS"), "{}", entry.path);
+        let stranger = denied(&entry, &world.caller("mallory")).await;
+        let expected = match entry.needs {
+            Needs::Nothing => None,
+            Needs::Operator => Some("NOT_PLATFORM_OPERATOR"),
+            _ => Some("NO_STORE_ACCESS"),
+        };
+        assert_eq!(stranger.as_deref(), expected, "{} by a stranger", entry.path);
+        let operator = denied(&entry, &world.operator()).await;
+        let expected = matches!(entry.needs, Needs::Role(_)).then_some("NO_STORE_ACCESS");
+        assert_eq!(operator.as_deref(), expected, "{} by the operator", entry.path);
+    }
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_others_and_none_at_all_give_one_answer(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    world.operator().at("other").create_store("sam").ok().await;
+    for entry in every_rpc().iter().filter(|entry| entry.needs != Needs::Nothing) {
+        let said = async |store: &str| {
+            let status = (entry.call)(&world.alice().at(store)).await.unwrap_err();
+            let details = status.get_error_details();
+            let metadata = format!("{:?}", details.error_info().unwrap().metadata);
+            (status.code(), status.message().replace(store, "..."), metadata.replace(store, "..."))
+        };
+        assert_eq!(said("other").await, said("absent").await, "{}", entry.path);
+    }
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    world.operator().at("south").create_store("alice").ok().await;
+    let southern = world.alice().at("south").received(&[("apples", "2")], &[(1, "1")]).await;
+    let absent = PurchaseOrder { purchase_order_id: "01234567-89ab-7cde-8f01-23456789abcd".into(), ..southern.clone() };
+    let alice = world.alice();
+    for order in [&southern, &absent] {
+        let expected = (Code::NotFound, "there is no such purchase order in this store".to_owned());
+        let said = [
+            alice.get(&order.purchase_order_id).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.place(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.receive(order).accept(1, "1").refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.receive(order).all_pending().refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.void(order, 1).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.preview(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.complete(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.cancel(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.chain(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+        ];
+        assert!(said.iter().all(|(code, message, _)| (*code, message) == (expected.0, &expected.1)), "{said:?}");
+    }
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_is_offered_what_it_may_do(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    alice.create_role("clerk", &[Permission::View, Permission::Edit, Permission::Place]).ok().await;
+    alice.grant("dora", "clerk").ok().await;
+    let lines = [("apples", "2")];
+    let rejected = alice.order(&lines).await;
+    alice.receive(&rejected).reject(1, "2", "mouldy").ok().await;
+    let completed = alice.received(&lines, &[(1, "2")]).await;
+    alice.complete(&completed).ok().await;
+    let cancelled = alice.draft(&lines).await;
+    alice.cancel(&cancelled).ok().await;
+    let orders = [
+        ("draft", alice.draft(&lines).await),
+        ("on order", alice.order(&lines).await),
+        ("rejected", rejected),
+        ("accepted", alice.received(&lines, &[(1, "1")]).await),
+        ("completed", completed),
+        ("cancelled", cancelled),
+    ];
+
+    let mut grid = Vec::new();
+    for (role, principal) in [("owner", "alice"), ("manager", "carol"), ("receiver", "bob"), ("clerk", "dora")] {
+        for (state, order) in &orders {
+            let seen = world.caller(principal).seen(&order.purchase_order_id).await;
+            let listed = world.caller(principal).list().ok().await.purchase_orders;
+            assert!(listed.contains(&seen), "a list shows what Get shows");
+            let actions: Vec<&str> = seen.allowed_actions().map(action_name).collect();
+            grid.push(format!("{role}, {state}: {}", actions.join(" ")));
+        }
+    }
+    assert_eq!(
+        grid,
+        [
+            "owner, draft: PLACE CANCEL",
+            "owner, on order: RECEIVE CANCEL",
+            "owner, rejected: RECEIVE VOID_RECEIPT CANCEL",
+            "owner, accepted: RECEIVE VOID_RECEIPT COMPLETE",
+            "owner, completed: ",
+            "owner, cancelled: ",
+            "manager, draft: PLACE CANCEL",
+            "manager, on order: RECEIVE CANCEL",
+            "manager, rejected: RECEIVE VOID_RECEIPT CANCEL",
+            "manager, accepted: RECEIVE VOID_RECEIPT COMPLETE",
+            "manager, completed: ",
+            "manager, cancelled: ",
+            "receiver, draft: ",
+            "receiver, on order: RECEIVE",
+            "receiver, rejected: RECEIVE VOID_RECEIPT",
+            "receiver, accepted: RECEIVE VOID_RECEIPT",
+            "receiver, completed: ",
+            "receiver, cancelled: ",
+            "clerk, draft: PLACE",
+            "clerk, on order: ",
+            "clerk, rejected: ",
+            "clerk, accepted: ",
+            "clerk, completed: ",
+            "clerk, cancelled: ",
+        ]
+    );
+    world.verify().await;
+}
+
+fn action_name(action: PurchaseOrderAction) -> &'static str {
+    action.as_str_name().trim_start_matches("PURCHASE_ORDER_ACTION_")
+}

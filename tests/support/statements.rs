@@ -1,0 +1,78 @@
+//! What the lanes say to the database: a recorder for the service's statements.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+
+use purchase_order_service::repository::session::{Observed, Observer};
+
+/// Records the statements of the lanes.
+#[derive(Clone, Default)]
+pub struct Recorder(Arc<Mutex<Recorded>>);
+
+#[derive(Default)]
+struct Recorded {
+    said: Vec<Statement>,
+    prepared: Vec<String>,
+}
+
+/// A statement that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Its text.
+    pub text: String,
+    /// What was bound to it, as one text.
+    pub binds: String,
+}
+
+/// A write transaction from BEGIN to COMMIT, both left out.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    /// The statements before the first that writes.
+    pub loads: Vec<Statement>,
+    /// The statements from then on.
+    pub saves: Vec<Statement>,
+}
+
+impl Recorder {
+    /// Hands what it hears to this recorder.
+    pub fn observer(&self) -> Observer {
+        let recorder = self.clone();
+        Arc::new(move |observed| {
+            if thread::current().name().is_some_and(|name| name.starts_with("lane")) {
+                recorder.hear(observed);
+            }
+        })
+    }
+
+    fn hear(&self, observed: Observed<'_>) {
+        let mut recorded = self.recorded();
+        match observed {
+            Observed::Statement(statement) => {
+                let (text, binds) = statement.split_once(" -- binds: ").unwrap_or((statement, ""));
+                recorded.said.push(Statement { text: text.to_owned(), binds: binds.to_owned() });
+            }
+            Observed::Prepared(text) => recorded.prepared.push(text.to_owned()),
+        }
+    }
+
+    fn recorded(&self) -> MutexGuard<'_, Recorded> {
+        self.0.lock().expect("nothing panics while holding it")
+    }
+
+    /// The texts that were prepared so far, in their order.
+    pub fn prepared(&self) -> Vec<String> {
+        self.recorded().prepared.clone()
+    }
+
+    /// The last transaction that was committed.
+    pub fn last_transaction(&self) -> Transaction {
+        let recorded = self.recorded();
+        let is = |statement: &Statement, word: &str| statement.text.starts_with(word);
+        let begin = recorded.said.iter().rposition(|statement| is(statement, "BEGIN")).expect("a transaction began");
+        let inside = &recorded.said[begin + 1..];
+        let end = inside.iter().position(|statement| is(statement, "COMMIT")).expect("it was committed");
+        let writes = |statement: &Statement| ["INSERT", "UPDATE", "DELETE"].iter().any(|word| is(statement, word));
+        let first_write = inside[..end].iter().position(writes).unwrap_or(end);
+        Transaction { loads: inside[..first_write].to_vec(), saves: inside[first_write..end].to_vec() }
+    }
+}
