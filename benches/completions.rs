@@ -26,10 +26,19 @@ const STORES: usize = 16;
 const LINES: i32 = 10;
 const PRODUCTS: usize = 200;
 const ROUNDS: usize = 3;
-const ALONE: usize = 400;
-const TOGETHER: usize = 4_000;
+const ALONE: usize = 300;
+const TOGETHER: usize = 3_000;
 const IN_FLIGHT: usize = 64;
 const CHANNELS: usize = 4;
+
+/// What came of each order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    /// Everything: its completion makes no back order.
+    Whole,
+    /// A part of every line: its completion makes a back order of as many lines.
+    Partial,
+}
 
 /// An order: its store and its id.
 type Order = (String, String);
@@ -40,16 +49,19 @@ async fn main() {
     let is_wanted =
         |engine: &Engine| wanted.as_ref().is_none_or(|name| format!("{engine:?}").eq_ignore_ascii_case(name));
     for engine in [Engine::Sqlite, Engine::Postgres].into_iter().filter(is_wanted) {
-        match Database::migrated(engine) {
-            Some(database) => measure(engine, &database).await,
-            None => println!("{engine:?}: NOT MEASURED, there is no server to be had"),
+        for delivery in [Delivery::Whole, Delivery::Partial] {
+            match Database::migrated(engine) {
+                Some(database) => measure(engine, delivery, &database).await,
+                None => println!("{engine:?}: NOT MEASURED, there is no server to be had"),
+            }
         }
     }
 }
 
-async fn measure(engine: Engine, database: &Database) {
-    let mut orders = prepare(database).await;
-    println!("\n{engine:?}: completions of {LINES}-line orders with a back order each, {STORES} stores");
+async fn measure(engine: Engine, delivery: Delivery, database: &Database) {
+    let mut orders = prepare(delivery, database).await;
+    let received = if delivery == Delivery::Whole { "wholly received" } else { "every line back-ordered in part" };
+    println!("\n{engine:?}: completions of {LINES}-line orders, {received}, {STORES} stores");
     println!("{:>10} {:>12} {:>14} {:>9} {:>10}", "in flight", "completed/s", "commands/batch", "largest", "peak MB");
     let (mut alone, mut together) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -81,7 +93,7 @@ fn median(rates: &mut [f64]) -> f64 {
 }
 
 /// Makes stores and, in each, orders whose lines are partly received.
-async fn prepare(database: &Database) -> VecDeque<Order> {
+async fn prepare(delivery: Delivery, database: &Database) -> VecDeque<Order> {
     let server = Served::start(database);
     let callers = Callers::connect(&server).await;
     for store in 0..STORES {
@@ -94,7 +106,7 @@ async fn prepare(database: &Database) -> VecDeque<Order> {
     let make = move |client, order| {
         let into = Arc::clone(&into);
         async move {
-            let order = make_order(client, order).await;
+            let order = make_order(delivery, client, order).await;
             into.lock().unwrap().push_back(order);
         }
     };
@@ -103,7 +115,11 @@ async fn prepare(database: &Database) -> VecDeque<Order> {
     Arc::try_unwrap(made).unwrap().into_inner().unwrap()
 }
 
-async fn make_order(mut client: PurchaseOrderServiceClient<Channel>, (store_id, n): Order) -> Order {
+async fn make_order(
+    delivery: Delivery,
+    mut client: PurchaseOrderServiceClient<Channel>,
+    (store_id, n): Order,
+) -> Order {
     let n: usize = n.parse().unwrap();
     let line = |line: i32| v1::NewLine {
         product_id: format!("product-{}", (n * 7 + line as usize) % PRODUCTS),
@@ -127,7 +143,8 @@ async fn make_order(mut client: PurchaseOrderServiceClient<Channel>, (store_id, 
         ..Default::default()
     };
     client.place_purchase_order(by_owner(place)).await.unwrap();
-    let item = |line_number| v1::NewReceiptItem { line_number, accepted: Some("7".into()), ..Default::default() };
+    let accepted = if delivery == Delivery::Whole { "12" } else { "7" };
+    let item = |line_number| v1::NewReceiptItem { line_number, accepted: Some(accepted.into()), ..Default::default() };
     let receive = v1::ReceivePurchaseOrderRequest {
         store_id: store_id.clone(),
         purchase_order_id: purchase_order_id.clone(),

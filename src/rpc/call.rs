@@ -8,11 +8,10 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use tonic::metadata::MetadataMap;
 use tonic::{Request as TonicRequest, Status};
-use uuid::Uuid;
 
 use super::App;
 use super::errors::to_status;
-use super::form::Form;
+use super::form::{Form, parse_uuid};
 use crate::domain::code::StoreId;
 use crate::domain::mutation::{Mutation, Request};
 use crate::domain::principal::Principal;
@@ -112,9 +111,4 @@ pub trait Marked: Message + Clone {
         hash.update(bare.encode_to_vec());
         (Some(RequestMark { id, fingerprint: format!("{:x}", hash.finalize()) }), bytes)
     }
-}
-
-/// A UUID in its usual form, in either case.
-pub fn parse_uuid(text: &str) -> Option<Uuid> {
-    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }

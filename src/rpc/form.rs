@@ -4,7 +4,6 @@
 use prost_types::Timestamp as ProtoTimestamp;
 use uuid::Uuid;
 
-use super::call::parse_uuid;
 use crate::domain::code::{Code, PrincipalId, ProductId, RoleId, StoreId};
 use crate::domain::decimal;
 use crate::domain::money::{Currency, UnitCost};
@@ -190,4 +189,9 @@ impl Form {
     pub fn time_zone(&mut self, field: &str, value: &str) -> Option<TimeZone> {
         self.known(field, TimeZone::parse(value), "a zone of the IANA database such as Europe/Amsterdam")
     }
+}
+
+/// A UUID in its usual form, in either case.
+pub fn parse_uuid(text: &str) -> Option<Uuid> {
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
