@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use indicatif::ProgressBar;
 
-use super::CommandError;
+use super::{CommandError, counted};
 use crate::repository::dialect::Purpose;
 use crate::repository::migrate::migrate;
 use crate::repository::session::Session;
@@ -21,7 +21,7 @@ pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
     bar.finish_and_clear();
     match applied {
         0 => println!("{url} is up to date"),
-        count => println!("{url}: applied {count} migration{}", if count == 1 { "" } else { "s" }),
+        count => println!("{url}: applied {}", counted(count, "migration")),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -57,3 +57,8 @@ impl Cli {
 
 /// What ends a command early.
 type CommandError = Box<dyn std::error::Error>;
+
+/// A number and what it counts.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use indicatif::ProgressBar;
 
-use super::CommandError;
+use super::{CommandError, counted};
 use crate::repository::dialect::Purpose;
 use crate::repository::migrate::{SchemaState, schema_state};
 use crate::repository::session::Session;
@@ -32,8 +32,8 @@ pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
         println!("{finding}");
     }
     match findings.len() {
-        0 => println!("{url}: {stores} stores, every invariant holds"),
-        count => println!("{url}: {stores} stores, {count} violations"),
+        0 => println!("{url}: {}, every invariant holds", counted(stores, "store")),
+        count => println!("{url}: {}, {}", counted(stores, "store"), counted(count, "violation")),
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
