@@ -37,6 +37,8 @@ use crate::rpc::{App, Service};
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// How often the health service asks the database.
 const HEALTH_EVERY: Duration = Duration::from_secs(1);
+/// How long the database may take to answer it.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 /// How long calls in flight have to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -69,7 +71,9 @@ pub enum StartError {
         error: DbError,
     },
     /// The database's schema is older than this binary's.
-    #[error("the schema of {0} is older than this binary's; bring it up to date with: purchase-order-service migrate")]
+    #[error(
+        "the schema of {0} is older than this binary's; bring it up to date with: purchase-order-service migrate --database-url {0}"
+    )]
     SchemaOlder(DatabaseUrl),
     /// The database's schema is newer than this binary's.
     #[error(
@@ -234,7 +238,8 @@ async fn follow_database(app: Arc<App>, health: HealthReporter) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let answers = app.readers.read(None, |session| Ok(session.batch("SELECT 1")?)).await.is_ok();
+        let asked = app.readers.read(None, |session| Ok(session.batch("SELECT 1")?));
+        let answers = matches!(tokio::time::timeout(HEALTH_PATIENCE, asked).await, Ok(Ok(())));
         if answers != serving {
             serving = answers;
             tracing::warn!(serving, "the database {}", if serving { "is back" } else { "is away" });

@@ -23,7 +23,7 @@ pub struct Cli {
         hide_env_values = true,
         default_value = "sqlite:purchase-orders.sqlite"
     )]
-    database_url: DatabaseUrl,
+    database_url: String,
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -43,15 +43,21 @@ enum Command {
 impl Cli {
     /// Runs the command; whatever it fails with is told on standard error.
     pub fn run(self) -> ExitCode {
-        let done = match self.command.unwrap_or(Command::Serve(self.serve)) {
-            Command::Serve(serve) => serve.run(self.database_url),
-            Command::Migrate => migrate::run(&self.database_url),
-            Command::Verify => verify::run(&self.database_url),
-        };
+        let done = self.execute();
         done.unwrap_or_else(|error| {
             eprintln!("purchase-order-service: {error}");
             ExitCode::FAILURE
         })
+    }
+
+    fn execute(self) -> Result<ExitCode, CommandError> {
+        // Parsed here and not by clap, which would print a value that it refuses, password and all.
+        let url: DatabaseUrl = self.database_url.parse()?;
+        match self.command.unwrap_or(Command::Serve(self.serve)) {
+            Command::Serve(serve) => serve.run(url),
+            Command::Migrate => migrate::run(&url),
+            Command::Verify => verify::run(&url),
+        }
     }
 }
 

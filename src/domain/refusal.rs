@@ -102,7 +102,7 @@ pub enum Refusal {
     #[error("there is no such purchase order in this store")]
     OrderNotFound,
     /// The order has no such lines.
-    #[error("purchase order {number} has no line {lines}")]
+    #[error("purchase order {number} has no {}", lines_text(lines))]
     LinesNotFound {
         /// The order's number.
         number: String,
@@ -155,11 +155,10 @@ pub enum Refusal {
     OpenOrders(Listed<String>),
     /// A quantity would go to a back order and the feature is off.
     #[error(
-        "this store's back-order feature is off; cancel what is pending on line {0} instead, or have an operator turn it on"
-    )]
+        "this store's back-order feature is off; cancel what is pending on {} instead, or have an operator turn it on", lines_text(.0))]
     BackOrdersDisabled(Listed<i32>),
     /// Nobody said what is to become of pending quantities.
-    #[error("say for line {0} what becomes of the pending quantity: back order or cancel, in `lines` or by `rest`")]
+    #[error("say what becomes of the quantity pending on {}: back order or cancel", lines_text(.0))]
     PendingUnsettled(Listed<i32>),
     /// Nothing was accepted.
     #[error("purchase order {0} has nothing accepted to complete; cancel it instead")]
@@ -171,7 +170,7 @@ pub enum Refusal {
     #[error("purchase order {0} has accepted quantities staged; complete it, or void their receipts first")]
     AcceptedStaged(String),
     /// More was accepted than ordered.
-    #[error("more would be received than was ordered on line {0}")]
+    #[error("more would be received than was ordered on {}", lines_text(.0))]
     OverReceipt(Listed<i32>),
     /// The receipt was voided before.
     #[error("receipt {receipt} of purchase order {number} was voided before")]
@@ -182,10 +181,10 @@ pub enum Refusal {
         receipt: i32,
     },
     /// Lines of quantity 0 cannot be placed.
-    #[error("line {0} has quantity 0: it cannot be placed")]
+    #[error("quantity 0 cannot be placed: {}", lines_text(.0))]
     LinesWithoutQuantity(Listed<i32>),
     /// An expected date lies before the order's date.
-    #[error("the expected date of line {lines} lies before the order's date {order_date}")]
+    #[error("the expected date lies before the order's date {order_date}: {}", lines_text(lines))]
     ExpectedDatePassed {
         /// The lines.
         lines: Listed<i32>,
@@ -229,6 +228,10 @@ pub enum Refusal {
 
 fn are<T>(listed: &Listed<T>) -> String {
     if listed.total == 1 { "1 is".to_owned() } else { format!("{} are", listed.total) }
+}
+
+fn lines_text(lines: &Listed<i32>) -> String {
+    format!("line{} {lines}", if lines.total == 1 { "" } else { "s" })
 }
 
 fn violations_text(violations: &[Violation]) -> String {

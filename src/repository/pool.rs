@@ -68,6 +68,7 @@ struct LogErrors;
 
 impl r2d2::HandleError<DbError> for LogErrors {
     fn handle_error(&self, error: DbError) {
-        tracing::warn!(%error, "cannot connect to the database");
+        // r2d2 tries again many times a second; whoever waits for the session tells that it is away.
+        tracing::debug!(error = %error.detail.replace('\n', " "), "cannot connect to the database");
     }
 }
