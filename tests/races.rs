@@ -8,6 +8,7 @@ mod support;
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::{CompletePurchaseOrderRequest, PurchaseOrder};
 use rstest::rstest;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use support::Engine::{self, Postgres, Sqlite};
 use support::{Call, Caller, Instance, STORE, World, reason, together};
 use tonic::Code::{FailedPrecondition, PermissionDenied};
@@ -247,5 +248,62 @@ async fn completions_that_share_products_in_opposite_order_both_succeed(#[values
     for product in ["apples", "pears"] {
         assert_eq!(alice.level(product).ok().await.inventory_level.unwrap().on_hand, expected);
     }
+    world.verify().await;
+}
+
+/// PostgreSQL alone: on SQLite a writer waits for the database and reads afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_while_a_command_waited_is_no_conflict() {
+    let recorder = support::Recorder::default();
+    let Some(database) = support::Database::migrated(Postgres) else { return };
+    let setup = support::Setup { observer: Some(recorder.observer()), ..support::Setup::default() };
+    let world = World::set_up(database, setup).await;
+    let order = world.alice().received(&[("apples", "10")], &[(1, "4")]).await;
+    let before = recorder.begun();
+
+    let mut other = world.database.session();
+    other.batch("BEGIN; UPDATE store SET last_event = last_event WHERE store_id = 'north'").unwrap();
+    let completed = complete(&world.alice(), &order).start();
+    support::await_lock_waiter(&mut other);
+    other.batch("COMMIT").unwrap();
+
+    completed.await.unwrap().unwrap();
+    assert_eq!(recorder.begun() - before, 1);
+    world.verify().await;
+}
+
+/// The lane of a store among two, as the service has it.
+fn lane_of(store: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    store.hash(&mut hasher);
+    hasher.finish() % 2
+}
+
+/// PostgreSQL alone: SQLite locks the database and not stores.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_held_holds_up_no_other_of_its_batch() {
+    let Some(world) = World::on(Postgres).await else { return };
+    let names = (0..).map(|n| format!("store-{n}")).filter(|name| lane_of(name) == lane_of(STORE));
+    let names: Vec<String> = names.take(2).collect();
+    let owner = |store: &str| Caller::of(world.channel(), "alice", store);
+    for name in &names {
+        Caller::of(world.channel(), "operator", name).create_store("alice").ok().await;
+    }
+
+    let (first, slow) = (world.database.hold(STORE), world.database.hold(&names[0]));
+    let decoy = world.alice().grant("bob", "receiver").start();
+    world.catch_up().await;
+    let waits = owner(&names[0]).create(&[("apples", "1")]).start();
+    world.catch_up().await;
+    let passes = owner(&names[1]).create(&[("apples", "1")]).start();
+    world.catch_up().await;
+    first.release();
+
+    let passed = tokio::time::timeout(std::time::Duration::from_secs(2), passes).await;
+    assert!(!waits.is_finished());
+    slow.release();
+    passed.expect("it waits for nobody").unwrap().unwrap();
+    waits.await.unwrap().unwrap();
+    decoy.await.unwrap().unwrap();
     world.verify().await;
 }

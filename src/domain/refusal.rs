@@ -54,7 +54,7 @@ impl<T: fmt::Display> fmt::Display for Listed<T> {
         for (i, item) in self.first.iter().enumerate() {
             write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
         }
-        match self.total - self.first.len() {
+        match self.total.saturating_sub(self.first.len()) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }

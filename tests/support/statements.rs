@@ -76,3 +76,10 @@ impl Recorder {
         Transaction { loads: inside[..first_write].to_vec(), saves: inside[first_write..end].to_vec() }
     }
 }
+
+impl Recorder {
+    /// How many transactions the lanes began so far.
+    pub fn begun(&self) -> usize {
+        self.recorded().said.iter().filter(|statement| statement.text.starts_with("BEGIN")).count()
+    }
+}
