@@ -28,9 +28,11 @@ use crate::proto::v1::store_service_server::StoreServiceServer;
 use crate::repository::dialect::Purpose;
 use crate::repository::error::DbError;
 use crate::repository::migrate::{SchemaState, prepare};
+use crate::repository::page_key;
 use crate::repository::pool::Pool;
 use crate::repository::session::Observer;
 use crate::repository::url::DatabaseUrl;
+use crate::rpc::page::PageKey;
 use crate::rpc::{App, Service};
 
 /// The largest message, in either direction.
@@ -105,9 +107,9 @@ pub struct Server {
 impl Server {
     /// Starts serving on a listener that is bound already.
     pub async fn start(listener: TcpListener, config: &ServeConfig, parts: Parts) -> Result<Self, StartError> {
-        prepare_database(&config.database).await?;
+        let page_key = prepare_database(&config.database).await?;
         let address = listener.local_addr()?;
-        let app = Arc::new(app(config, parts)?);
+        let app = Arc::new(app(config, parts, page_key)?);
         if config.demo_store {
             demo::create(&app).await.map_err(StartError::Demo)?;
         }
@@ -160,18 +162,21 @@ impl Server {
     }
 }
 
-/// Sees to it that the schema is this binary's.
-async fn prepare_database(url: &DatabaseUrl) -> Result<(), StartError> {
-    let owned = url.clone();
-    let prepared = tokio::task::spawn_blocking(move || prepare(&owned)).await.map_err(std::io::Error::other)?;
-    match prepared.map_err(|error| StartError::Database { url: url.clone(), error })? {
-        SchemaState::Current => Ok(()),
-        SchemaState::Older(_) => Err(StartError::SchemaOlder(url.clone())),
-        SchemaState::Newer(_) => Err(StartError::SchemaNewer(url.clone())),
-    }
+/// Sees to it that the schema is this binary's; what its page tokens are signed with.
+async fn prepare_database(url: &DatabaseUrl) -> Result<PageKey, StartError> {
+    let url = url.clone();
+    let prepared = tokio::task::spawn_blocking(move || {
+        let failed = |error| StartError::Database { url: url.clone(), error };
+        match prepare(&url).map_err(failed)? {
+            SchemaState::Current => Ok(PageKey::new(&page_key::load(&url).map_err(failed)?)),
+            SchemaState::Older(_) => Err(StartError::SchemaOlder(url)),
+            SchemaState::Newer(_) => Err(StartError::SchemaNewer(url)),
+        }
+    });
+    prepared.await.map_err(std::io::Error::other)?
 }
 
-fn app(config: &ServeConfig, parts: Parts) -> std::io::Result<App> {
+fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result<App> {
     let Parts { clock, ids, observer } = parts;
     let writers = Pool::new(&config.database, Purpose::Write, config.lanes, observer.clone());
     let readers = Pool::new(&config.database, Purpose::Read, config.readers, observer);
@@ -185,6 +190,7 @@ fn app(config: &ServeConfig, parts: Parts) -> std::io::Result<App> {
         authenticator: Box::new(Development),
         lanes: Lanes::start(config.lanes, &lane_parts)?,
         readers: Readers::start(config.readers, &readers)?,
+        page_key,
         clock,
         ids,
     })

@@ -16,12 +16,14 @@ use tonic::transport::Endpoint;
 
 const LATER: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231235959')";
 
-/// The program with these arguments on a database, without anything from the environment.
+/// The program with these arguments on a database, without anything from the environment; it would
+/// listen on a free port.
 fn program(database_url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"));
-    ["DATABASE_URL", "LISTEN", "LANES", "REQUEST_RETENTION_DAYS", "RUST_LOG"].iter().for_each(|name| {
+    ["DATABASE_URL", "LANES", "REQUEST_RETENTION_DAYS", "RUST_LOG"].iter().for_each(|name| {
         command.env_remove(name);
     });
+    command.env("LISTEN", "127.0.0.1:0");
     command.args(arguments).args(["--database-url", database_url]).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -8,9 +8,8 @@ mod support;
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::{CompletePurchaseOrderRequest, PurchaseOrder};
 use rstest::rstest;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use support::Engine::{self, Postgres, Sqlite};
-use support::{Call, Caller, Instance, STORE, World, reason, together};
+use support::{Call, Caller, Instance, STORE, World, lane_of, reason, together};
 use tonic::Code::{FailedPrecondition, PermissionDenied};
 use uuid::Uuid;
 
@@ -270,13 +269,6 @@ async fn what_was_committed_while_a_command_waited_is_no_conflict() {
     completed.await.unwrap().unwrap();
     assert_eq!(recorder.begun() - before, 1);
     world.verify().await;
-}
-
-/// The lane of a store among two, as the service has it.
-fn lane_of(store: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    store.hash(&mut hasher);
-    hasher.finish() % 2
 }
 
 /// PostgreSQL alone: SQLite locks the database and not stores.

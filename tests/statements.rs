@@ -12,7 +12,7 @@ use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::PurchaseOrder;
 use rstest::rstest;
 use support::Engine::{self, Postgres, Sqlite};
-use support::{Call, Database, Mutation, Recorder, Rpc, Setup, Statement, Transaction, World};
+use support::{Call, Database, Mutation, Recorder, Rpc, Setup, Statement, Transaction, World, line};
 use uuid::Uuid;
 
 async fn recorded(on: Engine) -> Option<(World, Recorder)> {
@@ -38,8 +38,8 @@ async fn cost_of<R: Rpc>(on: Engine, recorder: &Recorder, call: Call<R>) -> (Vec
     cost(on, &recorder.last_transaction())
 }
 
-/// An order of so many lines, whose transactions cost as much as that of one line: created, placed,
-/// received in part, one receipt voided, completed with a back order, the back order cancelled.
+/// An order of so many lines, whose transactions cost as much as that of one line: created, rewritten,
+/// placed, received in part, one receipt voided, completed with a back order, the back order cancelled.
 async fn costs_of_an_order(
     on: Engine,
     world: &World,
@@ -52,6 +52,10 @@ async fn costs_of_an_order(
     let wanted: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "10")).collect();
     let mut costs = vec![cost_of(on, recorder, alice.create(&wanted).id(Uuid::now_v7())).await];
     let order = alice.list().ok().await.purchase_orders.remove(0);
+    let rewritten = alice.update(&order, &["lines"]).with(|request| {
+        request.lines = wanted.iter().map(|(product, _)| line(product, "9")).collect();
+    });
+    costs.push(cost_of(on, recorder, rewritten.id(Uuid::now_v7())).await);
     costs.push(cost_of(on, recorder, alice.place(&order).id(Uuid::now_v7())).await);
     let delivery = || (1..=lines).fold(alice.receive(&order), |call, line| call.accept(line as i32, "4"));
     costs.push(cost_of(on, recorder, delivery().id(Uuid::now_v7())).await);

@@ -7,7 +7,7 @@ pub const SCALE: i64 = 10_000;
 const PLACES: usize = 4;
 
 /// The accepted form, for messages.
-pub const FORM: &str = "a plain decimal such as 12 or 2.5, with at most 4 places";
+pub const FORM: &str = "a plain decimal such as 12 or 2.5, with 4 places at most";
 
 /// Reads `(0|[1-9][0-9]*)(\.[0-9]{1,4})?` into ten-thousandths.
 ///

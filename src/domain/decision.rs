@@ -4,7 +4,7 @@ use super::access::{GrantKey, RolePermissionKey, Tenure};
 use super::event::Event;
 use super::inventory::{Level, Movement};
 use super::order::receipt::Receipt;
-use super::order::{Line, Order};
+use super::order::{Line, LineKey, Order};
 use super::request::{Made, RequestRecord};
 use super::store::Store;
 
@@ -14,12 +14,14 @@ use super::store::Store;
 pub struct Decision {
     pub stores: Vec<Store>,
     pub orders: Vec<Order>,
+    pub lines_removed: Vec<LineKey>,
     pub lines: Vec<Line>,
     pub receipts: Vec<Receipt>,
     pub levels: Vec<Level>,
     pub movements: Vec<Movement>,
     pub events: Vec<Event>,
     pub permissions: Vec<Tenure<RolePermissionKey>>,
+    pub permissions_closed: Vec<Tenure<RolePermissionKey>>,
     pub grants: Vec<Tenure<GrantKey>>,
     pub grants_closed: Vec<Tenure<GrantKey>>,
     pub request: Option<RequestRecord>,

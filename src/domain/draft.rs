@@ -2,7 +2,7 @@
 //! cannot change. Everything that follows from the rows it puts is worked out here and nowhere else:
 //! header counters, levels, the store's counters, event numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ids;
 use super::access::{Admission, GrantKey, Permission, RolePermissionKey, Tenure};
@@ -135,9 +135,14 @@ impl Draft<'_> {
 /// Roles and grants. Each call follows the event that it belongs to.
 impl Draft<'_> {
     /// What a role allows; `None` if there is no such role.
-    pub fn role(&self, role: &RoleId) -> Result<Option<Vec<Permission>>, Refusal> {
+    pub fn find_role(&self, role: &RoleId) -> Result<Option<BTreeSet<Permission>>, Refusal> {
         let roles = self.workspace.roles(&self.request.store)?;
-        Ok(roles.get(role).map(|permissions| permissions.iter().copied().collect()))
+        Ok(roles.get(role).map(|allowed| allowed.keys().copied().collect()))
+    }
+
+    /// What a role that must be there allows.
+    pub fn role(&self, role: &RoleId) -> Result<BTreeSet<Permission>, Refusal> {
+        self.find_role(role)?.ok_or_else(|| Refusal::RoleNotFound(role.clone()))
     }
 
     /// How many roles the store has.
@@ -150,29 +155,47 @@ impl Draft<'_> {
         Ok(self.workspace.roles_of(&self.request.store, principal)?.contains_key(role))
     }
 
-    /// Whether somebody would hold MANAGE_ACCESS if `principal` lost `role`.
-    pub fn somebody_manages_access_without(&self, principal: &PrincipalId, role: &RoleId) -> Result<bool, Refusal> {
-        let store = &self.request.store;
-        for (who, held) in self.workspace.everybody(store)? {
-            let mut held = held.clone();
-            if who == principal {
-                held.remove(role);
-            }
-            if self.workspace.permissions_of(store, &held)?.contains(&Permission::ManageAccess) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Who holds a role.
+    pub fn holders(&self, role: &RoleId) -> Result<Vec<PrincipalId>, Refusal> {
+        let everybody = self.workspace.everybody(&self.request.store)?;
+        Ok(everybody.into_iter().filter(|(_, held)| held.contains_key(role)).map(|(who, _)| who.clone()).collect())
     }
 
-    /// Makes a role.
-    pub fn create_role(&mut self, role: &RoleId, permissions: Vec<Permission>) -> Result<(), Refusal> {
-        let (store, from_event) = (self.request.store.clone(), self.store()?.last_event);
-        self.decision.permissions.extend(permissions.into_iter().map(|permission| {
-            let key = RolePermissionKey { store: store.clone(), role: role.clone(), permission };
-            Tenure { key, from_event, to_event: None }
-        }));
+    /// Refuses unless somebody would hold MANAGE_ACCESS if only those grants counted that `counts`.
+    pub fn check_access_manager(&self, counts: impl Fn(&PrincipalId, &RoleId) -> bool) -> Result<(), Refusal> {
+        let roles = self.workspace.roles(&self.request.store)?;
+        let manages = |role: &RoleId| roles.get(role).is_some_and(|may| may.contains_key(&Permission::ManageAccess));
+        let everybody = self.workspace.everybody(&self.request.store)?;
+        let mut grants = everybody.into_iter().flat_map(|(who, held)| held.keys().map(move |role| (who, role)));
+        let is_left = grants.any(|(who, role)| manages(role) && counts(who, role));
+        if is_left { Ok(()) } else { Err(Refusal::LastAccessManager) }
+    }
+
+    /// Lets a role allow more; makes it if it allowed nothing.
+    pub fn allow(&mut self, role: &RoleId, permissions: impl IntoIterator<Item = Permission>) -> Result<(), Refusal> {
+        let from_event = self.store()?.last_event;
+        for permission in permissions {
+            let key = self.role_permission_key(role, permission);
+            self.decision.permissions.push(Tenure { key, from_event, to_event: None });
+        }
         Ok(())
+    }
+
+    /// Lets a role allow no more of these; one that then allows nothing is gone.
+    pub fn disallow(&mut self, role: &RoleId, permissions: &BTreeSet<Permission>) -> Result<(), Refusal> {
+        let to_event = Some(self.store()?.last_event);
+        let allowed = self.workspace.roles(&self.request.store)?.get(role);
+        for (permission, from_event) in allowed.into_iter().flatten() {
+            if permissions.contains(permission) {
+                let key = self.role_permission_key(role, *permission);
+                self.decision.permissions_closed.push(Tenure { key, from_event: *from_event, to_event });
+            }
+        }
+        Ok(())
+    }
+
+    fn role_permission_key(&self, role: &RoleId, permission: Permission) -> RolePermissionKey {
+        RolePermissionKey { store: self.request.store.clone(), role: role.clone(), permission }
     }
 
     /// Gives a role.
@@ -243,6 +266,16 @@ impl Draft<'_> {
     /// to its product's level changes.
     pub fn put_line(&mut self, line: Line) {
         self.lines.insert(line.key.clone(), line);
+    }
+
+    /// Puts all lines of a draft instead of those it has. Lines of a draft add nothing to levels, so
+    /// those that go leave nothing behind.
+    pub fn replace_lines(&mut self, draft: &Order, lines: Vec<Line>) -> Result<(), Refusal> {
+        lines.into_iter().for_each(|line| self.put_line(line));
+        let before = self.workspace.lines_of(&draft.key)?;
+        let gone = before.into_iter().filter(|line| self.lines.get(&line.key) != Some(*line));
+        self.decision.lines_removed = gone.map(|line| line.key.clone()).collect();
+        Ok(())
     }
 
     /// Puts a receipt.
@@ -359,7 +392,13 @@ impl Draft<'_> {
         for line in self.lines.values() {
             let before = self.workspace.line(&line.key).ok().flatten();
             if let Some(order) = self.orders.get_mut(&line.key.order) {
-                order.counters.count_line(before, line);
+                order.counters.count_line(before, Some(line));
+            }
+        }
+        for key in self.decision.lines_removed.iter().filter(|key| !self.lines.contains_key(key)) {
+            let before = self.workspace.line(key).ok().flatten();
+            if let Some(order) = self.orders.get_mut(&key.order) {
+                order.counters.count_line(before, None);
             }
         }
         for receipt in self.receipts.values() {

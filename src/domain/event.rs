@@ -17,7 +17,7 @@ pub struct Event {
     pub time: Timestamp,
     /// Who did it.
     pub actor: PrincipalId,
-    /// Whether as a platform operator rather than by a role.
+    /// Whether as a platform operator.
     pub as_operator: bool,
     /// The order that it happened to.
     pub order: Option<OrderMark>,
@@ -42,12 +42,16 @@ pub struct OrderMark {
 #[allow(missing_docs, reason = "each field is named as in the contract")]
 pub enum Detail {
     StoreCreated { owner: String, currency: &'static str, time_zone: String },
+    StoreUpdated { display_name: Option<String>, time_zone: Option<String> },
     BackOrdersEnabled {},
     BackOrdersDisabled {},
     RoleCreated { role: String, permissions: Vec<&'static str> },
+    RoleUpdated { role: String, added: Vec<&'static str>, removed: Vec<&'static str> },
+    RoleDeleted { role: String },
     RoleGranted { principal: String, role: String },
     RoleRevoked { principal: String, role: String },
     OrderCreated { number: String, lines: Vec<LineQuantity> },
+    OrderUpdated(OrderChanges),
     OrderPlaced { order_time: i64 },
     ReceiptBooked { receipt: i32, receive_time: i64, items: Vec<ItemQuantities> },
     ReceiptVoided { receipt: i32, reason: String, items: Vec<ItemQuantities> },
@@ -56,8 +60,25 @@ pub enum Detail {
     OrderCancelled { reason: Option<String> },
 }
 
+/// What was changed of an order: fields that were not are left out, and those that were emptied are
+/// null.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "named as in the contract")]
+pub struct OrderChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supplier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supplier_reference: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_date: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Vec<LineQuantity>>,
+}
+
 /// A line and how many it is about.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as in the contract")]
 pub struct LineQuantity {
     pub line: i32,
@@ -90,12 +111,16 @@ impl Detail {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::StoreCreated { .. } => "STORE_CREATED",
+            Self::StoreUpdated { .. } => "STORE_UPDATED",
             Self::BackOrdersEnabled {} => "BACK_ORDERS_ENABLED",
             Self::BackOrdersDisabled {} => "BACK_ORDERS_DISABLED",
             Self::RoleCreated { .. } => "ROLE_CREATED",
+            Self::RoleUpdated { .. } => "ROLE_UPDATED",
+            Self::RoleDeleted { .. } => "ROLE_DELETED",
             Self::RoleGranted { .. } => "ROLE_GRANTED",
             Self::RoleRevoked { .. } => "ROLE_REVOKED",
             Self::OrderCreated { .. } => "ORDER_CREATED",
+            Self::OrderUpdated(_) => "ORDER_UPDATED",
             Self::OrderPlaced { .. } => "ORDER_PLACED",
             Self::ReceiptBooked { .. } => "RECEIPT_BOOKED",
             Self::ReceiptVoided { .. } => "RECEIPT_VOIDED",

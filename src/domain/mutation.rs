@@ -99,7 +99,7 @@ fn stored_answer(workspace: &Workspace, request: &Request) -> Result<Option<Made
 }
 
 /// An order's header as one caller may see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderSeen {
     /// The header.
     pub order: Order,
@@ -108,7 +108,7 @@ pub struct OrderSeen {
 }
 
 /// What a caller is answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// What the command made: the same on each replay.
     pub made: Made,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::access::Permission;
-use super::code::{ProductId, RoleId, StoreId};
+use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::order::State;
 use super::workspace::NotLoaded;
 
@@ -78,7 +78,7 @@ pub enum Refusal {
     #[error("{0}")]
     NoCredentials(String),
     /// No role in the store, or no such store: the two are not told apart.
-    #[error("you have no access to a store '{0}'")]
+    #[error("you hold no role in a store '{0}', or there is none")]
     NoStoreAccess(StoreId),
     /// The caller's roles lack a permission.
     #[error("your roles in this store lack the permission {0}")]
@@ -87,11 +87,11 @@ pub enum Refusal {
     #[error("only a platform operator may do this")]
     NotPlatformOperator,
     /// Nobody gives what they do not hold.
-    #[error("role '{role}' holds permissions that you do not hold yourself: {permissions}")]
+    #[error("role '{role}' would give {permissions}, which you do not hold in this store yourself")]
     PermissionNotHeld {
-        /// The role that was to be granted.
+        /// The role that was to be granted or changed.
         role: RoleId,
-        /// What it holds and the caller does not.
+        /// What it would give and the caller does not hold.
         permissions: Listed<Permission>,
     },
 
@@ -141,24 +141,35 @@ pub enum Refusal {
     },
 
     /// The order's state does not allow it.
-    #[error("purchase order {number} is {state}: it cannot be {verb}")]
+    #[error("purchase order {number} is {state}: {rule}")]
     WrongState {
         /// The order's number.
         number: String,
         /// Its state.
         state: State,
-        /// What was to happen, as a participle.
-        verb: &'static str,
+        /// In which states it could be done.
+        rule: &'static str,
+    },
+    /// What was agreed with the supplier is not changed by an update.
+    #[error(
+        "purchase order {number} is {state}: {fields} can be changed only while it is a DRAFT, note and supplier_reference also now"
+    )]
+    FieldsFixed {
+        /// The order's number.
+        number: String,
+        /// Its state.
+        state: State,
+        /// The fields that were to change.
+        fields: Listed<&'static str>,
     },
     /// The feature is turned on only while every order is closed.
     #[error("back orders can be turned on only while every purchase order is closed; {count} open: {0}", count = are(&.0))]
     OpenOrders(Listed<String>),
     /// A quantity would go to a back order and the feature is off.
-    #[error(
-        "this store's back-order feature is off; cancel what is pending on {} instead, or have an operator turn it on", lines_text(.0))]
+    #[error("back orders are off in this store: what is pending on {} can only be cancelled", lines_text(.0))]
     BackOrdersDisabled(Listed<i32>),
     /// Nobody said what is to become of pending quantities.
-    #[error("say what becomes of the quantity pending on {}: back order or cancel", lines_text(.0))]
+    #[error("quantities are pending on {}: say in `lines` or `rest` what is back-ordered and what cancelled", lines_text(.0))]
     PendingUnsettled(Listed<i32>),
     /// Nothing was accepted.
     #[error("purchase order {0} has nothing accepted to complete; cancel it instead")]
@@ -170,8 +181,13 @@ pub enum Refusal {
     #[error("purchase order {0} has accepted quantities staged; complete it, or void their receipts first")]
     AcceptedStaged(String),
     /// More was accepted than ordered.
-    #[error("more would be received than was ordered on {}", lines_text(.0))]
-    OverReceipt(Listed<i32>),
+    #[error("more would be received than was ordered on {}: line {}", lines_text(lines), first)]
+    OverReceipt {
+        /// The lines.
+        lines: Listed<i32>,
+        /// The first of them, and how many of how many.
+        first: String,
+    },
     /// The receipt was voided before.
     #[error("receipt {receipt} of purchase order {number} was voided before")]
     ReceiptVoided {
@@ -181,10 +197,13 @@ pub enum Refusal {
         receipt: i32,
     },
     /// Lines of quantity 0 cannot be placed.
-    #[error("quantity 0 cannot be placed: {}", lines_text(.0))]
+    #[error("nothing is ordered on {}: give every line a quantity before the order is placed", lines_text(.0))]
     LinesWithoutQuantity(Listed<i32>),
     /// An expected date lies before the order's date.
-    #[error("the expected date lies before the order's date {order_date}: {}", lines_text(lines))]
+    #[error(
+        "the goods of {} are expected before the order's date, {order_date}: correct the expected dates or order_time",
+        lines_text(lines)
+    )]
     ExpectedDatePassed {
         /// The lines.
         lines: Listed<i32>,
@@ -195,7 +214,9 @@ pub enum Refusal {
     #[error("the stock or the quantity on order of product {0} would pass its limit of 900,000,000,000 units")]
     LevelOutOfRange(Listed<ProductId>),
     /// The receipts of one order are bounded.
-    #[error("purchase order {number} would have {items} receipt items; at most 20,000 are allowed")]
+    #[error(
+        "the receipts of purchase order {number} would have {items} items; at most 20,000 are allowed, voided ones included"
+    )]
     TooManyReceiptItems {
         /// The order's number.
         number: String,
@@ -205,8 +226,16 @@ pub enum Refusal {
     /// The roles of one store are bounded.
     #[error("this store has 100 roles, the most that are allowed")]
     TooManyRoles,
+    /// A role that somebody holds is not deleted.
+    #[error("role '{role}' is held by {holders}: revoke it from them first")]
+    RoleInUse {
+        /// The role.
+        role: RoleId,
+        /// Who holds it.
+        holders: Listed<PrincipalId>,
+    },
     /// Somebody always keeps MANAGE_ACCESS.
-    #[error("nobody would be left in this store who holds MANAGE_ACCESS")]
+    #[error("nobody would be left who holds MANAGE_ACCESS in this store: give it to somebody else first")]
     LastAccessManager,
 
     /// Too many calls wait.
@@ -216,13 +245,15 @@ pub enum Refusal {
     #[error("the database is not reachable; nothing was done, try again in a moment")]
     DatabaseUnavailable,
     /// The caller's deadline passed first.
-    #[error("the deadline passed before the call was done")]
+    #[error(
+        "the deadline passed first; a change may have been made all the same: send it again with the same request_id"
+    )]
     DeadlineExceeded,
     /// The connection was lost while committing, and no request id tells what became of the call.
     #[error("the outcome is unknown: the database connection was lost while committing; look before sending it again")]
     OutcomeUnknown,
     /// A fault of the service. The text is for its log and never for a caller.
-    #[error("internal error")]
+    #[error("a fault of this service; its log tells more under the id in this error's metadata")]
     Internal(String),
 }
 
@@ -268,19 +299,21 @@ impl Refusal {
             Self::RoleExists(_) => "ROLE_EXISTS",
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
             Self::WrongState { .. } => "WRONG_STATE",
+            Self::FieldsFixed { .. } => "FIELDS_FIXED",
             Self::OpenOrders(_) => "OPEN_PURCHASE_ORDERS",
             Self::BackOrdersDisabled(_) => "BACK_ORDERS_DISABLED",
             Self::PendingUnsettled(_) => "PENDING_UNSETTLED",
             Self::NothingReceived(_) => "NOTHING_RECEIVED",
             Self::NothingPending(_) => "NOTHING_PENDING",
             Self::AcceptedStaged(_) => "ACCEPTED_STAGED",
-            Self::OverReceipt(_) => "OVER_RECEIPT",
+            Self::OverReceipt { .. } => "OVER_RECEIPT",
             Self::ReceiptVoided { .. } => "RECEIPT_VOIDED",
             Self::LinesWithoutQuantity(_) => "LINES_WITHOUT_QUANTITY",
             Self::ExpectedDatePassed { .. } => "EXPECTED_DATE_PASSED",
             Self::LevelOutOfRange(_) => "LEVEL_OUT_OF_RANGE",
             Self::TooManyReceiptItems { .. } => "TOO_MANY_RECEIPT_ITEMS",
             Self::TooManyRoles => "TOO_MANY_ROLES",
+            Self::RoleInUse { .. } => "ROLE_IN_USE",
             Self::LastAccessManager => "LAST_ACCESS_MANAGER",
             Self::QueueFull => "QUEUE_FULL",
             Self::DatabaseUnavailable => "DATABASE_UNAVAILABLE",
@@ -297,7 +330,7 @@ impl Refusal {
             | Self::ExpectedDatePassed { lines, .. }
             | Self::BackOrdersDisabled(lines)
             | Self::PendingUnsettled(lines)
-            | Self::OverReceipt(lines)
+            | Self::OverReceipt { lines, .. }
             | Self::LinesWithoutQuantity(lines) => Some(lines),
             _ => None,
         }

@@ -26,6 +26,10 @@ enum Mark {
     Unchanged,
     New,
     Changed,
+    /// Taken away.
+    Removed,
+    /// Taken away, and put again as something else.
+    Replaced,
 }
 
 #[derive(Clone, Debug)]
@@ -66,26 +70,45 @@ impl<K: Ord, V> Shelf<K, V> {
         self.entries.values().filter_map(|entry| entry.value.as_ref())
     }
 
+    /// Keys to delete, before anything is inserted.
+    pub fn removed_keys(&self) -> Vec<&K> {
+        let removed = |entry: &Entry<V>| matches!(entry.mark, Mark::Removed | Mark::Replaced);
+        self.entries.iter().filter(|(_, entry)| removed(entry)).map(|(key, _)| key).collect()
+    }
+
     /// Entries to insert.
     pub fn new_entries(&self) -> Vec<&V> {
-        self.marked(Mark::New)
+        self.marked(&[Mark::New, Mark::Replaced])
     }
 
     /// Entries to update.
     pub fn changed_entries(&self) -> Vec<&V> {
-        self.marked(Mark::Changed)
+        self.marked(&[Mark::Changed])
     }
 
-    fn marked(&self, mark: Mark) -> Vec<&V> {
-        self.entries.values().filter(|entry| entry.mark == mark).filter_map(|entry| entry.value.as_ref()).collect()
+    fn marked(&self, marks: &[Mark]) -> Vec<&V> {
+        let marked = self.entries.values().filter(|entry| marks.contains(&entry.mark));
+        marked.filter_map(|entry| entry.value.as_ref()).collect()
     }
 
     fn put(&mut self, key: K, value: V) {
         let mark = match self.entries.get(&key) {
+            Some(Entry { mark: Mark::Removed | Mark::Replaced, .. }) => Mark::Replaced,
             Some(Entry { value: Some(_), mark: Mark::Unchanged | Mark::Changed }) => Mark::Changed,
             _ => Mark::New,
         };
         self.entries.insert(key, Entry { value: Some(value), mark });
+    }
+
+    fn remove(&mut self, key: &K) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let was_saved = entry.mark != Mark::New && entry.value.is_some();
+        if was_saved {
+            entry.mark = Mark::Removed;
+        } else if entry.mark == Mark::New {
+            entry.mark = Mark::Unchanged;
+        }
+        entry.value = None;
     }
 }
 
@@ -100,6 +123,8 @@ pub struct Appended {
     pub requests: Vec<RequestRecord>,
     /// Permissions that roles gain.
     pub permissions: Vec<Tenure<RolePermissionKey>>,
+    /// Permissions that roles lose.
+    pub permissions_closed: Vec<Tenure<RolePermissionKey>>,
     /// Roles that principals gain.
     pub grants: Vec<Tenure<GrantKey>>,
     /// Roles that principals lose.
@@ -108,6 +133,9 @@ pub struct Appended {
 
 /// The roles that one principal holds, each with the event that gave it.
 pub type Held = BTreeMap<RoleId, i64>;
+
+/// What one role allows, each permission with the event that gave it.
+pub type Allowed = BTreeMap<Permission, i64>;
 
 /// What was loaded, and what was decided since.
 #[derive(Clone, Debug)]
@@ -126,7 +154,7 @@ pub struct Workspace {
     pub levels: Shelf<LevelKey, Level>,
     /// Rows to add.
     pub appended: Appended,
-    roles: BTreeMap<StoreId, BTreeMap<RoleId, BTreeSet<Permission>>>,
+    roles: BTreeMap<StoreId, BTreeMap<RoleId, Allowed>>,
     grants: BTreeMap<(StoreId, PrincipalId), Held>,
     all_grants: BTreeSet<StoreId>,
     open_orders: BTreeMap<StoreId, Listed<String>>,
@@ -210,14 +238,14 @@ impl Workspace {
     }
 
     /// The store's roles and what each allows.
-    pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, BTreeSet<Permission>>, NotLoaded> {
+    pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, Allowed>, NotLoaded> {
         self.roles.get(store).ok_or(NotLoaded("a store's roles"))
     }
 
     /// What holding `roles` allows.
     pub fn permissions_of(&self, store: &StoreId, roles: &Held) -> Result<BTreeSet<Permission>, NotLoaded> {
         let known = self.roles(store)?;
-        Ok(roles.keys().filter_map(|role| known.get(role)).flatten().copied().collect())
+        Ok(roles.keys().filter_map(|role| known.get(role)).flat_map(Allowed::keys).copied().collect())
     }
 
     /// The numbers of the store's open orders, as they were when the batch was loaded.
@@ -238,9 +266,10 @@ impl Workspace {
         self.roles.entry(store).or_default();
     }
 
-    /// Notes a role's permission.
-    pub fn permission_found(&mut self, store: StoreId, role: RoleId, permission: Permission) {
-        self.roles.entry(store).or_default().entry(role).or_default().insert(permission);
+    /// Notes that a role has a permission since an event.
+    pub fn permission_found(&mut self, key: RolePermissionKey, from_event: i64) {
+        let roles = self.roles.entry(key.store).or_default();
+        roles.entry(key.role).or_default().insert(key.permission, from_event);
     }
 
     /// Notes that a principal's roles were looked for.
@@ -295,6 +324,9 @@ impl Workspace {
             }
             self.orders.put(order.key.clone(), order);
         }
+        for key in &decision.lines_removed {
+            self.lines.remove(key);
+        }
         for line in decision.lines {
             self.lines.put(line.key.clone(), line);
         }
@@ -308,34 +340,94 @@ impl Workspace {
             self.requests.put(record.key.clone(), record.clone());
             self.appended.requests.push(record);
         }
-        self.absorb_access(&decision.permissions, &decision.grants, &decision.grants_closed);
+        self.absorb_permissions(&decision.permissions_closed, &decision.permissions);
+        self.absorb_grants(&decision.grants_closed, &decision.grants);
         self.appended.movements.extend(decision.movements);
         self.appended.events.extend(decision.events);
         self.appended.permissions.extend(decision.permissions);
+        self.appended.permissions_closed.extend(decision.permissions_closed);
         self.appended.grants.extend(decision.grants);
         self.appended.grants_closed.extend(decision.grants_closed);
     }
 
-    fn absorb_access(
-        &mut self,
-        permissions: &[Tenure<RolePermissionKey>],
-        grants: &[Tenure<GrantKey>],
-        closed: &[Tenure<GrantKey>],
-    ) {
-        for Tenure { key, .. } in permissions {
-            self.permission_found(key.store.clone(), key.role.clone(), key.permission);
+    fn absorb_permissions(&mut self, closed: &[Tenure<RolePermissionKey>], given: &[Tenure<RolePermissionKey>]) {
+        for Tenure { key, .. } in closed {
+            let roles = self.roles.entry(key.store.clone()).or_default();
+            roles.entry(key.role.clone()).or_default().remove(&key.permission);
         }
+        for Tenure { key, from_event, .. } in given {
+            self.permission_found(key.clone(), *from_event);
+        }
+        for Tenure { key, .. } in closed {
+            // A role exists while it allows something.
+            self.roles.entry(key.store.clone()).or_default().retain(|_, allowed| !allowed.is_empty());
+        }
+    }
+
+    fn absorb_grants(&mut self, closed: &[Tenure<GrantKey>], given: &[Tenure<GrantKey>]) {
         for Tenure { key, .. } in closed {
             if let Some(held) = self.grants.get_mut(&(key.store.clone(), key.principal.clone())) {
                 held.remove(&key.role);
             }
         }
-        for Tenure { key, from_event, .. } in grants {
+        for Tenure { key, from_event, .. } in given {
             let holder = (key.store.clone(), key.principal.clone());
             // Somebody whose roles were not loaded stays not loaded: nobody in this batch asks.
             if self.all_grants.contains(&key.store) || self.grants.contains_key(&holder) {
                 self.grants.entry(holder).or_default().insert(key.role.clone(), *from_event);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf() -> Shelf<i32, &'static str> {
+        let mut shelf = Shelf::new("a word");
+        shelf.found(1, "one");
+        shelf.sought(2);
+        shelf
+    }
+
+    /// What is to be deleted, inserted and updated.
+    fn to_save(shelf: &Shelf<i32, &'static str>) -> (Vec<i32>, Vec<&'static str>, Vec<&'static str>) {
+        let copied = |values: Vec<&&'static str>| values.into_iter().copied().collect();
+        let removed = shelf.removed_keys().into_iter().copied().collect();
+        (removed, copied(shelf.new_entries()), copied(shelf.changed_entries()))
+    }
+
+    #[test]
+    fn what_was_there_is_updated_and_what_was_not_is_inserted() {
+        let mut shelf = shelf();
+        shelf.put(1, "uno");
+        shelf.put(2, "due");
+        shelf.put(2, "zwei");
+        assert_eq!(to_save(&shelf), (vec![], vec!["zwei"], vec!["uno"]));
+        assert_eq!(shelf.get(&3), Err(NotLoaded("a word")));
+    }
+
+    #[test]
+    fn what_goes_is_deleted_and_what_takes_its_place_is_inserted_behind_it() {
+        let mut shelf = shelf();
+        shelf.remove(&1);
+        assert_eq!((shelf.get(&1), to_save(&shelf)), (Ok(None), (vec![1], vec![], vec![])));
+        shelf.put(1, "uno");
+        shelf.put(1, "eins");
+        assert_eq!((shelf.get(&1), to_save(&shelf)), (Ok(Some(&"eins")), (vec![1], vec!["eins"], vec![])));
+        shelf.remove(&1);
+        assert_eq!((shelf.get(&1), to_save(&shelf)), (Ok(None), (vec![1], vec![], vec![])));
+    }
+
+    #[test]
+    fn what_came_and_went_in_one_batch_leaves_nothing_to_save() {
+        let mut shelf = shelf();
+        shelf.put(2, "due");
+        shelf.remove(&2);
+        shelf.remove(&2);
+        assert_eq!((shelf.get(&2), to_save(&shelf)), (Ok(None), (vec![], vec![], vec![])));
+        shelf.put(2, "zwei");
+        assert_eq!(to_save(&shelf), (vec![], vec!["zwei"], vec![]));
     }
 }

@@ -74,6 +74,14 @@ pub fn update<R: Row>(session: &mut Session, rows: &[&R]) -> Result<(), DbError>
     save::<R, Update>(session, rows.iter().map(|row| changing_cells(*row)))
 }
 
+/// Deletes rows by their keys.
+pub fn delete<'a, R: Row>(
+    session: &mut Session,
+    keys: impl ExactSizeIterator<Item = Vec<Cell<'a>>>,
+) -> Result<(), DbError> {
+    save::<R, Delete>(session, keys)
+}
+
 fn changing_cells<R: Row>(row: &R) -> Vec<Cell<'_>> {
     let mut cells = row.cells();
     cells.drain(R::KEY..R::FIXED);
@@ -121,6 +129,7 @@ enum Part {
 
 struct Insert;
 struct Update;
+struct Delete;
 
 impl Verb for Insert {
     fn columns<R: Row>() -> Vec<&'static str> {
@@ -160,23 +169,47 @@ impl Verb for Update {
             write(Part::Text(" = "))?;
             write(Part::Bind(R::KEY + index))?;
         }
-        for (index, column) in R::COLUMNS[..R::KEY].iter().enumerate() {
-            write(Part::Text(if index == 0 { " WHERE " } else { " AND " }))?;
-            write(Part::Text(column))?;
-            write(Part::Text(" = "))?;
-            write(Part::Bind(index))?;
-        }
-        Ok(())
+        one_key::<R>(write)
     }
 
     fn many_rows<R: Row>() -> (String, String) {
-        let columns = Self::columns::<R>();
-        let (key, changing) = columns.split_at(R::KEY);
-        let set: Vec<String> = changing.iter().map(|column| format!("{column} = v.{column}")).collect();
-        let same: Vec<String> = key.iter().map(|column| format!("t.{column} = v.{column}")).collect();
-        let head = format!("UPDATE {} AS t SET {} FROM ", R::TABLE, set.join(", "));
-        (head, format!(" WHERE {}", same.join(" AND ")))
+        let changing = R::COLUMNS[R::FIXED..].iter();
+        let set: Vec<String> = changing.map(|column| format!("{column} = v.{column}")).collect();
+        (format!("UPDATE {} AS t SET {} FROM ", R::TABLE, set.join(", ")), many_keys::<R>())
     }
+}
+
+impl Verb for Delete {
+    fn columns<R: Row>() -> Vec<&'static str> {
+        R::COLUMNS[..R::KEY].to_vec()
+    }
+
+    fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
+        write(Part::Text("DELETE FROM "))?;
+        write(Part::Text(R::TABLE))?;
+        one_key::<R>(write)
+    }
+
+    fn many_rows<R: Row>() -> (String, String) {
+        (format!("DELETE FROM {} AS t USING ", R::TABLE), many_keys::<R>())
+    }
+}
+
+/// The row with the key that the first cells hold.
+fn one_key<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
+    for (index, column) in R::COLUMNS[..R::KEY].iter().enumerate() {
+        write(Part::Text(if index == 0 { " WHERE " } else { " AND " }))?;
+        write(Part::Text(column))?;
+        write(Part::Text(" = "))?;
+        write(Part::Bind(index))?;
+    }
+    Ok(())
+}
+
+/// The rows `t` with the keys of the rows `v`.
+fn many_keys<R: Row>() -> String {
+    let same: Vec<String> = R::COLUMNS[..R::KEY].iter().map(|column| format!("t.{column} = v.{column}")).collect();
+    format!(" WHERE {}", same.join(" AND "))
 }
 
 struct OneRow<'a, R, V> {

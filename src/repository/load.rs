@@ -179,8 +179,8 @@ pub fn access(
     let permissions: Vec<RolePermissionRow> = rows::<lookups::RolesOfStore, _>(session, keys)?;
     stores.into_iter().for_each(|store| workspace.roles_sought(store));
     for row in permissions {
-        let permission = row.permission()?;
-        workspace.permission_found(StoreId::new(row.store_id), RoleId::new(row.role_id), permission);
+        let from_event = row.from_event;
+        workspace.permission_found(row.key()?, from_event);
     }
     let keys = callers.iter().map(|(store, principal)| vec![store.as_str().into(), principal.as_str().into()]);
     let grants: Vec<RoleGrantRow> = rows::<lookups::GrantsOfPrincipal, _>(session, keys)?;

@@ -58,6 +58,15 @@ impl Lookup for Orders {
         &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k1"];
 }
 
+/// The orders of a chain, by its original.
+pub struct OrdersOfChain;
+impl Lookup for OrdersOfChain {
+    type Table = schema::purchase_order::table;
+    const KEY: &'static [KeyPart] = &[Text, Text];
+    const JOINS: &'static [&'static str] =
+        &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.root_id = k.k1"];
+}
+
 /// All lines of an order.
 pub struct LinesOfOrder;
 impl Lookup for LinesOfOrder {

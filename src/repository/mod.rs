@@ -8,6 +8,7 @@ pub mod keys;
 pub mod load;
 pub mod lookups;
 pub mod migrate;
+pub mod page_key;
 pub mod pool;
 pub mod prune;
 pub mod read;

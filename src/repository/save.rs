@@ -1,20 +1,24 @@
 //! Saving what a batch decided: one statement per table on PostgreSQL, one text per table on SQLite.
 
-use super::bulk::{insert, update};
+use super::bulk::{delete, insert, update};
 use super::error::DbError;
+use super::rows::line::line_key;
 use super::rows::receipt::ItemOfReceipt;
 use super::session::Session;
+use crate::domain::order::Line;
 use crate::domain::order::receipt::Receipt;
 use crate::domain::workspace::Workspace;
 
 /// Saves everything that was put into `workspace` since it was loaded. New rows come before changes
-/// of the same table, because a batch may make a row and end it.
+/// of the same table, because a batch may make a row and end it. Lines that go come before them,
+/// because another may take their place.
 pub fn save(session: &mut Session, workspace: &Workspace) -> Result<(), DbError> {
     insert(session, &workspace.stores.new_entries())?;
     update(session, &workspace.stores.changed_entries())?;
     save_access(session, workspace)?;
     insert(session, &workspace.orders.new_entries())?;
     update(session, &workspace.orders.changed_entries())?;
+    delete::<Line>(session, workspace.lines.removed_keys().into_iter().map(line_key))?;
     insert(session, &workspace.lines.new_entries())?;
     update(session, &workspace.lines.changed_entries())?;
     save_receipts(session, workspace)?;
@@ -27,6 +31,7 @@ pub fn save(session: &mut Session, workspace: &Workspace) -> Result<(), DbError>
 
 fn save_access(session: &mut Session, workspace: &Workspace) -> Result<(), DbError> {
     insert(session, &all(&workspace.appended.permissions))?;
+    update(session, &all(&workspace.appended.permissions_closed))?;
     insert(session, &all(&workspace.appended.grants))?;
     update(session, &all(&workspace.appended.grants_closed))
 }

@@ -185,5 +185,12 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    page_token_key (id) {
+        id -> Integer,
+        secret -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(purchase_order, purchase_order_line);
 diesel::allow_tables_to_appear_in_same_query!(store, role_grant);

@@ -1,5 +1,7 @@
 //! AccessService.
 
+use std::collections::BTreeSet;
+
 use tonic::{Request, Response, Status};
 
 use super::call::{Call, Marked, Submission};
@@ -8,7 +10,9 @@ use super::form::Form;
 use super::page::{Page, Paged};
 use super::{Service, admitted, convert};
 use crate::domain::access::create_role::CreateRole;
+use crate::domain::access::delete_role::DeleteRole;
 use crate::domain::access::grants::{GrantRole, RevokeRole};
+use crate::domain::access::update_role::UpdateRole;
 use crate::domain::access::{Permission, Requirement};
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
 use crate::domain::refusal::Refusal;
@@ -45,6 +49,22 @@ impl Marked for v1::RevokeRoleRequest {
     }
 }
 
+impl Marked for v1::UpdateRoleRequest {
+    const RPC: &'static str = "purchasing.v1.AccessService/UpdateRole";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Marked for v1::DeleteRoleRequest {
+    const RPC: &'static str = "purchasing.v1.AccessService/DeleteRole";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
 impl Paged for v1::ListGrantsRequest {
     const RPC: &'static str = "purchasing.v1.AccessService/ListGrants";
 
@@ -66,6 +86,30 @@ impl AccessService for Service {
         Ok(Response::new(v1::CreateRoleResponse { role, event_number: reply.made.event }))
     }
 
+    async fn update_role(
+        &self,
+        request: Request<v1::UpdateRoleRequest>,
+    ) -> Result<Response<v1::UpdateRoleResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let (submission, update) = parse_update(&call, &request).map_err(to_status)?;
+        let reply = self.0.submit(&call, submission).await?;
+        let role = Some(role(&update.role, update.permissions));
+        Ok(Response::new(v1::UpdateRoleResponse { role, event_number: reply.made.event }))
+    }
+
+    async fn delete_role(
+        &self,
+        request: Request<v1::DeleteRoleRequest>,
+    ) -> Result<Response<v1::DeleteRoleResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
+        let role = form.role_id(&request.role_id);
+        form.finish().map_err(to_status)?;
+        let reply = self.0.submit(&call, call.submission(store, mark, DeleteRole { role })).await?;
+        Ok(Response::new(v1::DeleteRoleResponse { event_number: reply.made.event }))
+    }
+
     async fn list_roles(
         &self,
         request: Request<v1::ListRolesRequest>,
@@ -77,7 +121,7 @@ impl AccessService for Service {
         let principal = call.principal.clone();
         let read = move |session: &mut Session| -> Result<Vec<v1::Role>, ReadError> {
             let seen = admitted(session, &store, &principal, MANAGE_ACCESS)?;
-            Ok(seen.roles.into_iter().map(|(id, permissions)| role(&id, permissions)).collect())
+            Ok(seen.roles.iter().map(|(id, allowed)| role(id, allowed.keys().copied())).collect())
         };
         let roles = self.0.read(&call, read).await?;
         Ok(Response::new(v1::ListRolesResponse { roles }))
@@ -116,8 +160,8 @@ impl AccessService for Service {
     ) -> Result<Response<v1::ListGrantsResponse>, Status> {
         let (call, request) = Call::open(&self.0, request)?;
         let mut form = Form::default();
-        let page: Page<GrantPosition> = Page::of(&request, &mut form);
         let store: StoreId = form.store_id(&request.store_id);
+        let page: Page<GrantPosition> = Page::of(&self.0.page_key, &request, &mut form);
         let of = form.optional_text("principal", &request.principal, MAX_DESCRIPTION).map(PrincipalId::new);
         form.finish().map_err(to_status)?;
         let (principal, asked) = (call.principal.clone(), page.clone());
@@ -135,24 +179,36 @@ impl AccessService for Service {
 fn parse_create(call: &Call, request: &v1::CreateRoleRequest) -> Result<(Submission, CreateRole), Refusal> {
     let mut form = Form::default();
     let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
-    let role = form.role_id(&request.role_id);
-    let mut permissions = Vec::new();
-    for (index, wire) in request.permissions.iter().enumerate() {
-        let field = format!("permissions[{index}]");
-        let Some(permission) = form.known(&field, convert::permission_of(*wire), "one of the known permissions") else {
-            continue;
-        };
-        if permissions.contains(&permission) {
-            form.violation(field, format!("names {permission} a second time"));
-        }
-        permissions.push(permission);
-    }
-    if request.permissions.is_empty() {
-        form.violation("permissions", "must not be empty");
-    }
+    let create =
+        CreateRole { role: form.role_id(&request.role_id), permissions: permissions(&mut form, &request.permissions) };
     form.finish()?;
-    let create = CreateRole { role, permissions };
     Ok((call.submission(store, mark, create.clone()), create))
+}
+
+fn parse_update(call: &Call, request: &v1::UpdateRoleRequest) -> Result<(Submission, UpdateRole), Refusal> {
+    let mut form = Form::default();
+    let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
+    let role = form.role_id(&request.role_id);
+    form.mask(request.update_mask.as_ref(), &["permissions"]);
+    let update = UpdateRole { role, permissions: permissions(&mut form, &request.permissions) };
+    form.finish()?;
+    Ok((call.submission(store, mark, update.clone()), update))
+}
+
+/// What a role is to allow: at least one permission, each once.
+fn permissions(form: &mut Form, wire: &[i32]) -> BTreeSet<Permission> {
+    let mut permissions = BTreeSet::new();
+    for (index, wire) in wire.iter().enumerate() {
+        let field = format!("permissions[{index}]");
+        let known = form.known(&field, convert::permission_of(*wire), "a Permission other than UNSPECIFIED");
+        if let Some(again) = known.filter(|permission| !permissions.insert(*permission)) {
+            form.violation(field, format!("names {again} a second time"));
+        }
+    }
+    if wire.is_empty() {
+        form.violation("permissions", "must name at least one permission");
+    }
+    permissions
 }
 
 fn holder(form: &mut Form, principal: &str, role: &str) -> (PrincipalId, RoleId) {

@@ -118,8 +118,14 @@ pub fn line(order: &Order, line: &Line) -> v1::PurchaseOrderLine {
     }
 }
 
-/// A receipt.
+/// A receipt with its items.
 pub fn receipt(receipt: &Receipt) -> v1::Receipt {
+    let items: Vec<v1::ReceiptItem> = receipt.items.iter().map(receipt_item).collect();
+    v1::Receipt { item_count: items.len() as i32, items, ..receipt_header(receipt, 0) }
+}
+
+/// A receipt that has so many items, without them.
+pub fn receipt_header(receipt: &Receipt, item_count: i32) -> v1::Receipt {
     let voided = receipt.voided.as_ref();
     v1::Receipt {
         receipt_number: receipt.key.number,
@@ -130,7 +136,9 @@ pub fn receipt(receipt: &Receipt) -> v1::Receipt {
         note: receipt.note.clone().unwrap_or_default(),
         void_time: voided.map(|voided| time(voided.time)),
         void_reason: voided.map(|voided| voided.reason.clone()).unwrap_or_default(),
-        items: receipt.items.iter().map(receipt_item).collect(),
+        items: Vec::new(),
+        item_count,
+        voided_by: voided.map(|voided| voided.by.to_string()).unwrap_or_default(),
     }
 }
 
@@ -184,6 +192,7 @@ const fn state(state: State) -> v1::PurchaseOrderState {
 
 const fn action(action: Action) -> v1::PurchaseOrderAction {
     match action {
+        Action::Update => v1::PurchaseOrderAction::Update,
         Action::Place => v1::PurchaseOrderAction::Place,
         Action::Receive => v1::PurchaseOrderAction::Receive,
         Action::VoidReceipt => v1::PurchaseOrderAction::VoidReceipt,

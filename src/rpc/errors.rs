@@ -49,19 +49,21 @@ fn code(refusal: &Refusal) -> Code {
         R::StoreExists(_) | R::RoleExists(_) => Code::AlreadyExists,
         R::EtagMismatch { .. } => Code::Aborted,
         R::WrongState { .. }
+        | R::FieldsFixed { .. }
         | R::OpenOrders(_)
         | R::BackOrdersDisabled(_)
         | R::PendingUnsettled(_)
         | R::NothingReceived(_)
         | R::NothingPending(_)
         | R::AcceptedStaged(_)
-        | R::OverReceipt(_)
+        | R::OverReceipt { .. }
         | R::ReceiptVoided { .. }
         | R::LinesWithoutQuantity(_)
         | R::ExpectedDatePassed { .. }
         | R::LevelOutOfRange(_)
         | R::TooManyReceiptItems { .. }
         | R::TooManyRoles
+        | R::RoleInUse { .. }
         | R::LastAccessManager => Code::FailedPrecondition,
         R::QueueFull => Code::ResourceExhausted,
         R::DatabaseUnavailable => Code::Unavailable,
@@ -85,7 +87,7 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         Refusal::PermissionMissing(permission) => add("permission", permission.to_string()),
         Refusal::PermissionNotHeld { role, permissions } => {
             add("role_id", role.to_string());
-            add("permissions", permissions.to_string());
+            add("permissions", listed(permissions));
         }
         Refusal::RoleNotFound(role) | Refusal::RoleExists(role) => add("role_id", role.to_string()),
         Refusal::ProductNotFound(product) => add("product_id", product.to_string()),
@@ -96,6 +98,16 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         Refusal::WrongState { number, state, .. } => {
             add("number", number.clone());
             add("state", state.to_string());
+        }
+        Refusal::FieldsFixed { number, state, fields } => {
+            add("number", number.clone());
+            add("state", state.to_string());
+            add("fields", listed(fields));
+        }
+        Refusal::RoleInUse { role, holders } => {
+            add("role_id", role.to_string());
+            add("principals", cut(listed(holders), MAX_MESSAGE));
+            add("total", holders.total.to_string());
         }
         Refusal::OpenOrders(open) => {
             add("numbers", listed(open));
@@ -109,6 +121,7 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             add("number", number.clone());
             add("receipt_number", receipt.to_string());
         }
+        Refusal::LinesNotFound { number, .. } => add("number", number.clone()),
         Refusal::NothingReceived(number) | Refusal::NothingPending(number) | Refusal::AcceptedStaged(number) => {
             add("number", number.clone());
         }

@@ -1,7 +1,9 @@
 //! Parsing requests: every field is judged by itself, and all violations are collected before the
 //! first is reported.
 
-use prost_types::Timestamp as ProtoTimestamp;
+use std::collections::BTreeSet;
+
+use prost_types::{FieldMask, Timestamp as ProtoTimestamp};
 use uuid::Uuid;
 
 use crate::domain::code::{Code, PrincipalId, ProductId, RoleId, StoreId};
@@ -37,6 +39,23 @@ impl Form {
             Some(parsed) if self.violations.is_empty() => Ok(parsed),
             _ => Err(Refusal::Invalid(self.violations)),
         }
+    }
+}
+
+/// Updates.
+impl Form {
+    /// The fields that an update changes: at least one, and none but these.
+    pub fn mask<'m>(&mut self, mask: Option<&'m FieldMask>, fields: &[&str]) -> BTreeSet<&'m str> {
+        let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
+        if paths.is_empty() {
+            self.violation("update_mask", format!("must name what changes: {}", fields.join(", ")));
+        }
+        for (index, path) in paths.iter().enumerate() {
+            if !fields.contains(&path.as_str()) {
+                self.violation(format!("update_mask.paths[{index}]"), format!("must be one of {}", fields.join(", ")));
+            }
+        }
+        paths.iter().map(String::as_str).collect()
     }
 }
 
@@ -93,7 +112,10 @@ impl Form {
     /// An order's id.
     pub fn order_id(&mut self, value: &str) -> OrderId {
         OrderId(parse_uuid(value).unwrap_or_else(|| {
-            self.violation("purchase_order_id", "must be the UUID of a purchase order");
+            self.violation(
+                "purchase_order_id",
+                "must be a purchase order's id, a UUID; its number (PO-000001) is found with ListPurchaseOrders",
+            );
             Uuid::nil()
         }))
     }
@@ -101,7 +123,7 @@ impl Form {
     /// A trade item number, if there is one.
     pub fn gtin(&mut self, field: &str, value: &str) -> Option<String> {
         if !value.is_empty() && !text::is_gtin(value) {
-            self.violation(field, "must be 8, 12, 13 or 14 digits with a right check digit");
+            self.violation(field, "must be 8, 12, 13 or 14 digits, the last of which is the right check digit");
         }
         Some(value.to_owned()).filter(|gtin| !gtin.is_empty())
     }
@@ -144,6 +166,14 @@ impl Form {
         value
     }
 
+    /// A receipt's number.
+    pub fn receipt_number(&mut self, value: i32) -> i32 {
+        if value < 1 {
+            self.violation("receipt_number", "must be the number of a receipt: 1 or more");
+        }
+        value
+    }
+
     /// An enum value that must be a known one and not unspecified.
     pub fn known<T>(&mut self, field: &str, value: Option<T>, what: &str) -> Option<T> {
         if value.is_none() {
@@ -154,7 +184,7 @@ impl Form {
 }
 
 fn decimal_rule(max: &str) -> String {
-    format!("must be {} and at most {max}", decimal::FORM)
+    format!("must be {}, up to {max}", decimal::FORM)
 }
 
 /// Dates, times, currencies.

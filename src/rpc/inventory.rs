@@ -8,6 +8,7 @@ use super::form::Form;
 use super::page::{Page, Paged};
 use super::{Service, admitted, convert};
 use crate::domain::access::{Permission, Requirement};
+use crate::domain::code::ProductId;
 use crate::domain::inventory::{Level, LevelKey, Movement};
 use crate::domain::refusal::Refusal;
 use crate::lanes::ReadError;
@@ -17,6 +18,16 @@ use crate::repository::read::inventory;
 use crate::repository::session::Session;
 
 const VIEW: Requirement = Requirement::Permission(Permission::View);
+/// How many products a list may be asked for by name.
+const MAX_PRODUCTS: usize = 1_000;
+
+impl Paged for v1::ListInventoryLevelsRequest {
+    const RPC: &'static str = "purchasing.v1.InventoryService/ListInventoryLevels";
+
+    fn page_fields(&mut self) -> (&mut i32, &mut String) {
+        (&mut self.page_size, &mut self.page_token)
+    }
+}
 
 impl Paged for v1::ListStockMovementsRequest {
     const RPC: &'static str = "purchasing.v1.InventoryService/ListStockMovements";
@@ -45,14 +56,35 @@ impl InventoryService for Service {
         Ok(Response::new(v1::GetInventoryLevelResponse { inventory_level: Some(convert::level(&level)) }))
     }
 
+    async fn list_inventory_levels(
+        &self,
+        request: Request<v1::ListInventoryLevelsRequest>,
+    ) -> Result<Response<v1::ListInventoryLevelsResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let mut form = Form::default();
+        let store = form.store_id(&request.store_id);
+        let page: Page<String> = Page::of(&self.0.page_key, &request, &mut form);
+        let products = products(&mut form, &request.product_ids);
+        form.finish().map_err(to_status)?;
+        let (principal, asked) = (call.principal.clone(), page.clone());
+        let read = move |session: &mut Session| -> Result<Vec<Level>, ReadError> {
+            admitted(session, &store, &principal, VIEW)?;
+            Ok(inventory::levels(session, &store, &products, asked.after.as_deref(), asked.limit())?)
+        };
+        let mut levels = self.0.read(&call, read).await?;
+        let next_page_token = page.cut(&mut levels, |last| last.key.product.to_string());
+        let inventory_levels = levels.iter().map(convert::level).collect();
+        Ok(Response::new(v1::ListInventoryLevelsResponse { inventory_levels, next_page_token }))
+    }
+
     async fn list_stock_movements(
         &self,
         request: Request<v1::ListStockMovementsRequest>,
     ) -> Result<Response<v1::ListStockMovementsResponse>, Status> {
         let (call, request) = Call::open(&self.0, request)?;
         let mut form = Form::default();
-        let page: Page<i64> = Page::of(&request, &mut form);
         let key = level_key(&mut form, &request.store_id, &request.product_id);
+        let page: Page<i64> = Page::of(&self.0.page_key, &request, &mut form);
         form.finish().map_err(to_status)?;
         let (principal, asked) = (call.principal.clone(), page.clone());
         let read = move |session: &mut Session| -> Result<Vec<Movement>, ReadError> {
@@ -69,6 +101,14 @@ impl InventoryService for Service {
 
 fn level_key(form: &mut Form, store: &str, product: &str) -> LevelKey {
     LevelKey { store: form.store_id(store), product: form.product_id("product_id", product) }
+}
+
+fn products(form: &mut Form, products: &[String]) -> Vec<ProductId> {
+    if products.len() > MAX_PRODUCTS {
+        form.violation("product_ids", format!("must be at most {MAX_PRODUCTS}, not {}", products.len()));
+    }
+    let products = products.iter().take(MAX_PRODUCTS).enumerate();
+    products.map(|(index, product)| form.product_id(&format!("product_ids[{index}]"), product)).collect()
 }
 
 fn existing_level(session: &mut Session, key: &LevelKey) -> Result<Level, ReadError> {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use tonic::Status;
 
 use self::call::{Call, Submission};
+use self::page::PageKey;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::domain::Ids;
@@ -26,6 +27,7 @@ use crate::domain::mutation::Reply;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
+use crate::domain::workspace::Allowed;
 use crate::lanes::{Lanes, ReadError, Readers};
 use crate::repository::read;
 use crate::repository::session::Session;
@@ -38,6 +40,8 @@ pub struct App {
     pub lanes: Lanes,
     /// Where reads go.
     pub readers: Readers,
+    /// What page tokens are signed with.
+    pub page_key: PageKey,
     /// The wall clock, for previews.
     pub clock: Arc<dyn Clock>,
     /// New ids, for previews.
@@ -69,7 +73,7 @@ impl App {
 struct Seen {
     store: Store,
     permissions: BTreeSet<Permission>,
-    roles: BTreeMap<RoleId, BTreeSet<Permission>>,
+    roles: BTreeMap<RoleId, Allowed>,
 }
 
 /// Judges in a read's own snapshot whether its caller may.

@@ -12,6 +12,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
 use crate::domain::store::back_orders::{DisableBackOrders, EnableBackOrders};
 use crate::domain::store::create::CreateStore;
+use crate::domain::store::update::UpdateStore;
 use crate::domain::text::MAX_DESCRIPTION;
 use crate::lanes::ReadError;
 use crate::proto::v1;
@@ -21,6 +22,14 @@ use crate::repository::session::Session;
 
 impl Marked for v1::CreateStoreRequest {
     const RPC: &'static str = "purchasing.v1.StoreService/CreateStore";
+
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Marked for v1::UpdateStoreRequest {
+    const RPC: &'static str = "purchasing.v1.StoreService/UpdateStore";
 
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
@@ -82,7 +91,7 @@ impl StoreService for Service {
     ) -> Result<Response<v1::ListStoresResponse>, Status> {
         let (call, request) = Call::open(&self.0, request)?;
         let mut form = Form::default();
-        let page: Page<String> = Page::of(&request, &mut form);
+        let page: Page<String> = Page::of(&self.0.page_key, &request, &mut form);
         form.finish().map_err(to_status)?;
         let (principal, asked) = (call.principal.clone(), page.clone());
         let read = move |session: &mut Session| -> Result<Vec<Store>, ReadError> {
@@ -92,6 +101,16 @@ impl StoreService for Service {
         let next_page_token = page.cut(&mut found, |last| last.id.to_string());
         let stores = found.iter().map(convert::store).collect();
         Ok(Response::new(v1::ListStoresResponse { stores, next_page_token }))
+    }
+
+    async fn update_store(
+        &self,
+        request: Request<v1::UpdateStoreRequest>,
+    ) -> Result<Response<v1::UpdateStoreResponse>, Status> {
+        let (call, request) = Call::open(&self.0, request)?;
+        let reply = self.0.submit(&call, parse_update(&call, &request).map_err(to_status)?).await?;
+        let store = Some(convert::store(&reply.store));
+        Ok(Response::new(v1::UpdateStoreResponse { store, event_number: reply.made.event }))
     }
 
     async fn enable_back_orders(
@@ -126,10 +145,21 @@ fn parse_create(call: &Call, request: &v1::CreateStoreRequest) -> Result<Submiss
     let id = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);
     let display_name = form.text("display_name", &request.display_name, MAX_DESCRIPTION);
-    let owner = form.principal("owner_principal", &request.owner_principal);
     let currency = form.currency("currency", &request.currency);
     let time_zone = form.time_zone("time_zone", &request.time_zone);
+    let owner = form.principal("owner_principal", &request.owner_principal);
     let (currency, time_zone) = form.finish_with(currency.zip(time_zone))?;
     let create = CreateStore { id: id.clone(), display_name, currency, time_zone, owner };
     Ok(call.submission(id, mark, create))
+}
+
+fn parse_update(call: &Call, request: &v1::UpdateStoreRequest) -> Result<Submission, Refusal> {
+    let mut form = Form::default();
+    let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
+    let mask = form.mask(request.update_mask.as_ref(), &["display_name", "time_zone"]);
+    let display_name = mask.contains("display_name");
+    let display_name = display_name.then(|| form.text("display_name", &request.display_name, MAX_DESCRIPTION));
+    let time_zone = mask.contains("time_zone").then(|| form.time_zone("time_zone", &request.time_zone));
+    form.finish()?;
+    Ok(call.submission(store, mark, UpdateStore { display_name, time_zone: time_zone.flatten() }))
 }

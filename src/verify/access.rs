@@ -10,14 +10,31 @@ use super::check::Check;
 macro_rules! needed {
     () => {
         "WITH needed(event_type, permission, by_operator) AS (VALUES
-            ('STORE_CREATED', '', 'ONLY'), ('BACK_ORDERS_ENABLED', '', 'ONLY'), ('BACK_ORDERS_DISABLED', '', 'ONLY'),
+            ('STORE_CREATED', '', 'ONLY'), ('STORE_UPDATED', 'MANAGE_STORE', 'ALSO'),
+            ('BACK_ORDERS_ENABLED', '', 'ONLY'), ('BACK_ORDERS_DISABLED', '', 'ONLY'),
             ('ROLE_CREATED', 'MANAGE_ACCESS', 'ALSO'), ('ROLE_GRANTED', 'MANAGE_ACCESS', 'ALSO'),
             ('ROLE_REVOKED', 'MANAGE_ACCESS', 'ALSO'),
-            ('ORDER_CREATED', 'EDIT', 'NEVER'), ('ORDER_PLACED', 'PLACE', 'NEVER'),
+            ('ROLE_UPDATED', 'MANAGE_ACCESS', 'ALSO'), ('ROLE_DELETED', 'MANAGE_ACCESS', 'ALSO'),
+            ('ORDER_CREATED', 'EDIT', 'NEVER'), ('ORDER_UPDATED', 'EDIT', 'NEVER'), ('ORDER_PLACED', 'PLACE', 'NEVER'),
             ('RECEIPT_BOOKED', 'RECEIVE', 'NEVER'), ('RECEIPT_VOIDED', 'RECEIVE', 'NEVER'),
             ('ORDER_COMPLETED', 'COMPLETE_PURCHASE_ORDERS', 'NEVER'),
             ('BACK_ORDER_CREATED', 'COMPLETE_PURCHASE_ORDERS', 'NEVER'),
             ('ORDER_CANCELLED', 'CANCEL', 'NEVER')) "
+    };
+}
+
+/// Whether the actor of the event `e` held a permission by the grants and roles of that moment.
+macro_rules! actor_held {
+    ($permission:literal) => {
+        concat!(
+            "EXISTS (
+                SELECT 1 FROM role_grant g
+                JOIN role_permission h ON h.store_id = g.store_id AND h.role_id = g.role_id
+                WHERE g.store_id = e.store_id AND g.principal = e.actor AND h.permission = ",
+            $permission,
+            "     AND g.from_event < e.event_number AND (g.to_event IS NULL OR g.to_event >= e.event_number)
+                  AND h.from_event < e.event_number AND (h.to_event IS NULL OR h.to_event >= e.event_number))"
+        )
     };
 }
 
@@ -65,30 +82,52 @@ pub(super) const CHECKS: &[Check] = &[
             "SELECT 'event ' || e.event_number || ', ' || e.event_type || ', was by ' || e.actor
                 || ', who did not hold ' || n.permission || ' then' AS detail
             FROM event e JOIN needed n ON n.event_type = e.event_type
-            WHERE e.store_id = {store} AND n.by_operator <> 'ONLY' AND NOT e.as_operator AND NOT EXISTS (
-                SELECT 1 FROM role_grant g
-                JOIN role_permission p ON p.store_id = g.store_id AND p.role_id = g.role_id
-                WHERE g.store_id = e.store_id AND g.principal = e.actor AND p.permission = n.permission
-                  AND g.from_event < e.event_number AND (g.to_event IS NULL OR g.to_event >= e.event_number)
-                  AND p.from_event < e.event_number AND (p.to_event IS NULL OR p.to_event >= e.event_number))"
+            WHERE e.store_id = {store} AND n.by_operator <> 'ONLY' AND NOT e.as_operator AND NOT ",
+            actor_held!("n.permission")
         ),
     },
     Check {
         invariant: 12,
         title: "nobody granted what they did not hold",
-        sql: "
-            SELECT 'event ' || e.event_number || ': ' || e.actor || ' granted ' || t.role_id || ' to ' || t.principal
+        sql: concat!(
+            "SELECT 'event ' || e.event_number || ': ' || e.actor || ' granted ' || t.role_id || ' to ' || t.principal
                 || ' without holding ' || p.permission AS detail
             FROM role_grant t
             JOIN event e ON e.store_id = t.store_id AND e.event_number = t.from_event
             JOIN role_permission p ON p.store_id = t.store_id AND p.role_id = t.role_id
                 AND p.from_event < e.event_number AND (p.to_event IS NULL OR p.to_event >= e.event_number)
-            WHERE t.store_id = {store} AND e.event_type = 'ROLE_GRANTED' AND NOT e.as_operator AND NOT EXISTS (
-                SELECT 1 FROM role_grant g
-                JOIN role_permission h ON h.store_id = g.store_id AND h.role_id = g.role_id
-                WHERE g.store_id = e.store_id AND g.principal = e.actor AND h.permission = p.permission
-                  AND g.from_event < e.event_number AND (g.to_event IS NULL OR g.to_event >= e.event_number)
-                  AND h.from_event < e.event_number AND (h.to_event IS NULL OR h.to_event >= e.event_number))",
+            WHERE t.store_id = {store} AND e.event_type = 'ROLE_GRANTED' AND NOT e.as_operator AND NOT ",
+            actor_held!("p.permission")
+        ),
+    },
+    Check {
+        invariant: 12,
+        title: "nobody let a role allow what they did not hold",
+        sql: concat!(
+            "SELECT 'event ' || e.event_number || ': ' || e.actor || ' let ' || p.role_id || ' allow ' || p.permission
+                || ' without holding it' AS detail
+            FROM role_permission p
+            JOIN event e ON e.store_id = p.store_id AND e.event_number = p.from_event
+            WHERE p.store_id = {store} AND e.event_type = 'ROLE_UPDATED' AND NOT e.as_operator AND NOT ",
+            actor_held!("p.permission")
+        ),
+    },
+    Check {
+        invariant: 12,
+        title: "a role that somebody holds allows something, from first to last",
+        sql: "
+            WITH edge AS (
+                SELECT role_id, from_event AS event_number FROM role_permission WHERE store_id = {store}
+                UNION SELECT role_id, to_event FROM role_permission WHERE store_id = {store} AND to_event IS NOT NULL
+                UNION SELECT role_id, from_event FROM role_grant WHERE store_id = {store})
+            SELECT 'from event ' || d.event_number || ' on, ' || g.principal || ' holds ' || g.role_id
+                || ', which is no role' AS detail
+            FROM edge d JOIN role_grant g ON g.store_id = {store} AND g.role_id = d.role_id
+                AND g.from_event <= d.event_number AND (g.to_event IS NULL OR g.to_event > d.event_number)
+            WHERE NOT EXISTS (
+                SELECT 1 FROM role_permission p
+                WHERE p.store_id = g.store_id AND p.role_id = g.role_id
+                  AND p.from_event <= d.event_number AND (p.to_event IS NULL OR p.to_event > d.event_number))",
     },
     Check {
         invariant: 12,
@@ -125,7 +164,9 @@ pub(super) const CHECKS: &[Check] = &[
                 UNION ALL SELECT held, kind || ' ENDS', to_event FROM tenure WHERE to_event IS NOT NULL),
             told(kind, event_type) AS (VALUES
                 ('GRANT BEGINS', 'STORE_CREATED'), ('GRANT BEGINS', 'ROLE_GRANTED'), ('GRANT ENDS', 'ROLE_REVOKED'),
-                ('PERMISSION BEGINS', 'STORE_CREATED'), ('PERMISSION BEGINS', 'ROLE_CREATED')),
+                ('PERMISSION BEGINS', 'STORE_CREATED'), ('PERMISSION BEGINS', 'ROLE_CREATED'),
+                ('PERMISSION BEGINS', 'ROLE_UPDATED'), ('PERMISSION ENDS', 'ROLE_UPDATED'),
+                ('PERMISSION ENDS', 'ROLE_DELETED')),
             kept AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT d.held || ': ' || d.kind || ' with event ' || d.event_number || ', which is '
                 || COALESCE(e.event_type, 'not there') AS detail
@@ -142,11 +183,14 @@ pub(super) const CHECKS: &[Check] = &[
             tenures!(),
             ", edge AS (
                 SELECT kind || ' BEGINS' AS kind, from_event AS event_number FROM tenure
-                UNION SELECT kind || ' ENDS', to_event FROM tenure WHERE to_event IS NOT NULL),
+                UNION SELECT kind || ' ENDS', to_event FROM tenure WHERE to_event IS NOT NULL
+                UNION SELECT kind || ' BEGINS OR ENDS', from_event FROM tenure
+                UNION SELECT kind || ' BEGINS OR ENDS', to_event FROM tenure WHERE to_event IS NOT NULL),
             wanted(event_type, kind) AS (VALUES
                 ('STORE_CREATED', 'GRANT BEGINS'), ('STORE_CREATED', 'PERMISSION BEGINS'),
                 ('ROLE_CREATED', 'PERMISSION BEGINS'), ('ROLE_GRANTED', 'GRANT BEGINS'),
-                ('ROLE_REVOKED', 'GRANT ENDS'))
+                ('ROLE_REVOKED', 'GRANT ENDS'), ('ROLE_UPDATED', 'PERMISSION BEGINS OR ENDS'),
+                ('ROLE_DELETED', 'PERMISSION ENDS'))
             SELECT 'event ' || e.event_number || ' is ' || e.event_type || ', but there is no row that says ' || w.kind
                 AS detail
             FROM event e JOIN wanted w ON w.event_type = e.event_type

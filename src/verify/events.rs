@@ -53,7 +53,7 @@ pub(super) const CHECKS: &[Check] = &[
                 AS detail
             FROM event e LEFT JOIN purchase_order o ON o.store_id = e.store_id AND o.po_id = e.po_id
             WHERE e.store_id = {store} AND o.number IS NULL
-              AND (e.po_id IS NOT NULL OR e.event_type IN ('ORDER_CREATED', 'BACK_ORDER_CREATED', 'ORDER_PLACED',
+              AND (e.po_id IS NOT NULL OR e.event_type IN ('ORDER_CREATED', 'BACK_ORDER_CREATED', 'ORDER_UPDATED', 'ORDER_PLACED',
                 'RECEIPT_BOOKED', 'RECEIPT_VOIDED', 'ORDER_COMPLETED', 'ORDER_CANCELLED'))",
     },
     Check {
@@ -62,7 +62,8 @@ pub(super) const CHECKS: &[Check] = &[
         sql: "
             WITH step(event_type, before, after) AS (VALUES
                 ('ORDER_CREATED', '', 'DRAFT'), ('BACK_ORDER_CREATED', '', 'ON_ORDER'),
-                ('ORDER_PLACED', 'DRAFT', 'ON_ORDER'),
+                ('ORDER_UPDATED', 'DRAFT', 'DRAFT'), ('ORDER_UPDATED', 'ON_ORDER', 'ON_ORDER'),
+                ('ORDER_UPDATED', 'RECEIVING', 'RECEIVING'), ('ORDER_PLACED', 'DRAFT', 'ON_ORDER'),
                 ('RECEIPT_BOOKED', 'ON_ORDER', 'RECEIVING'), ('RECEIPT_BOOKED', 'RECEIVING', 'RECEIVING'),
                 ('RECEIPT_VOIDED', 'RECEIVING', 'RECEIVING'), ('RECEIPT_VOIDED', 'RECEIVING', 'ON_ORDER'),
                 ('ORDER_COMPLETED', 'RECEIVING', 'COMPLETED'),

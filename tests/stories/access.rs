@@ -61,7 +61,7 @@ async fn nobody_gives_what_they_do_not_hold(#[values(Sqlite, Postgres)] on: Engi
 
     let refused = dora.grant("dora", "finisher").refused(PermissionDenied, "PERMISSION_NOT_HELD").await;
     assert_eq!(refused.metadata("role_id"), "finisher");
-    assert_eq!(refused.metadata("permissions"), "RECEIVE, COMPLETE_PURCHASE_ORDERS");
+    assert_eq!(refused.metadata("permissions"), "RECEIVE,COMPLETE_PURCHASE_ORDERS");
     // Making a role gives nobody anything; granting it is what is judged.
     dora.create_role("everything", &[View, CompletePurchaseOrders]).ok().await;
     dora.grant("dora", "everything").refused(PermissionDenied, "PERMISSION_NOT_HELD").await;

@@ -46,28 +46,36 @@ fn entry<R: Rpc>(needs: Needs, request: impl Fn(&Caller) -> Call<R> + 'static) -
 /// Every rpc, called about an order that does not exist.
 fn every_rpc() -> Vec<Entry> {
     use Needs::{AnyRole, Nothing, Operator, Role, RoleOrOperator};
-    use Permission::{Cancel, CompletePurchaseOrders, Edit, ManageAccess, Place, Receive, View};
+    use Permission::{Cancel, CompletePurchaseOrders, Edit, ManageAccess, ManageStore, Place, Receive, View};
     let none =
         || PurchaseOrder { purchase_order_id: "01234567-89ab-7cde-8f01-23456789abcd".into(), ..Default::default() };
     vec![
         entry(Role(Edit), |caller| caller.create(&[("apples", "1")])),
         entry(Role(View), move |caller| caller.get(&none().purchase_order_id)),
         entry(Role(View), |caller| caller.list()),
+        entry(Role(Edit), move |caller| caller.update(&none(), &["note"])),
         entry(Role(Place), move |caller| caller.place(&none())),
         entry(Role(Receive), move |caller| caller.receive(&none()).all_pending()),
         entry(Role(Receive), move |caller| caller.void(&none(), 1)),
         entry(Role(CompletePurchaseOrders), move |caller| caller.preview(&none())),
         entry(Role(CompletePurchaseOrders), move |caller| caller.complete(&none())),
         entry(Role(Cancel), move |caller| caller.cancel(&none())),
+        entry(Role(View), move |caller| caller.list_lines(&none())),
+        entry(Role(View), move |caller| caller.receipt(&none(), 1)),
+        entry(Role(View), move |caller| caller.list_receipts(&none())),
         entry(Role(View), move |caller| caller.chain(&none())),
         entry(Role(View), |caller| caller.level("apples")),
+        entry(Role(View), |caller| caller.list_levels()),
         entry(Role(View), |caller| caller.movements("apples")),
         entry(Operator, |caller| caller.create_store("sam")),
         entry(AnyRole, |caller| caller.get_store()),
         entry(Nothing, |caller| caller.list_stores()),
+        entry(RoleOrOperator(ManageStore), |caller| caller.update_store(&["display_name"])),
         entry(Operator, |caller| caller.enable_back_orders()),
         entry(Operator, |caller| caller.disable_back_orders()),
         entry(RoleOrOperator(ManageAccess), |caller| caller.create_role("auditor", &[View])),
+        entry(RoleOrOperator(ManageAccess), |caller| caller.update_role("no-such-role", &[View])),
+        entry(RoleOrOperator(ManageAccess), |caller| caller.delete_role("no-such-role")),
         entry(RoleOrOperator(ManageAccess), |caller| caller.list_roles()),
         entry(RoleOrOperator(ManageAccess), |caller| caller.grant("dora", "no-such-role")),
         entry(RoleOrOperator(ManageAccess), |caller| caller.revoke("dora", "no-such-role")),
@@ -199,6 +207,10 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
         let expected = (Code::NotFound, "there is no such purchase order in this store".to_owned());
         let said = [
             alice.get(&order.purchase_order_id).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.update(order, &["note"]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.list_lines(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.receipt(order, 1).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+            alice.list_receipts(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
             alice.place(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
             alice.receive(order).accept(1, "1").refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
             alice.receive(order).all_pending().refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
@@ -249,16 +261,16 @@ async fn each_role_is_offered_what_it_may_do(#[values(Sqlite, Postgres)] on: Eng
     assert_eq!(
         grid,
         [
-            "owner, draft: PLACE CANCEL",
-            "owner, on order: RECEIVE CANCEL",
-            "owner, rejected: RECEIVE VOID_RECEIPT CANCEL",
-            "owner, accepted: RECEIVE VOID_RECEIPT COMPLETE",
+            "owner, draft: UPDATE PLACE CANCEL",
+            "owner, on order: UPDATE RECEIVE CANCEL",
+            "owner, rejected: UPDATE RECEIVE VOID_RECEIPT CANCEL",
+            "owner, accepted: UPDATE RECEIVE VOID_RECEIPT COMPLETE",
             "owner, completed: ",
             "owner, cancelled: ",
-            "manager, draft: PLACE CANCEL",
-            "manager, on order: RECEIVE CANCEL",
-            "manager, rejected: RECEIVE VOID_RECEIPT CANCEL",
-            "manager, accepted: RECEIVE VOID_RECEIPT COMPLETE",
+            "manager, draft: UPDATE PLACE CANCEL",
+            "manager, on order: UPDATE RECEIVE CANCEL",
+            "manager, rejected: UPDATE RECEIVE VOID_RECEIPT CANCEL",
+            "manager, accepted: UPDATE RECEIVE VOID_RECEIPT COMPLETE",
             "manager, completed: ",
             "manager, cancelled: ",
             "receiver, draft: ",
@@ -267,10 +279,10 @@ async fn each_role_is_offered_what_it_may_do(#[values(Sqlite, Postgres)] on: Eng
             "receiver, accepted: RECEIVE VOID_RECEIPT",
             "receiver, completed: ",
             "receiver, cancelled: ",
-            "clerk, draft: PLACE",
-            "clerk, on order: ",
-            "clerk, rejected: ",
-            "clerk, accepted: ",
+            "clerk, draft: UPDATE PLACE",
+            "clerk, on order: UPDATE",
+            "clerk, rejected: UPDATE",
+            "clerk, accepted: UPDATE",
             "clerk, completed: ",
             "clerk, cancelled: ",
         ]

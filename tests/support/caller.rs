@@ -1,5 +1,6 @@
 //! Somebody who calls: one short method per rpc, to be refined before it is sent.
 
+use prost_types::FieldMask;
 use purchase_order_service::proto::v1::*;
 use tonic::transport::Channel;
 
@@ -32,6 +33,10 @@ impl Caller {
     fn store_id(&self) -> String {
         self.store.clone()
     }
+}
+
+fn mask(fields: &[&str]) -> Option<FieldMask> {
+    Some(FieldMask { paths: fields.iter().map(|field| (*field).to_owned()).collect() })
 }
 
 /// A line of a new order: 2.50 each.
@@ -74,6 +79,16 @@ impl Caller {
         let order = self.order(lines).await;
         let receive = accepted.iter().fold(self.receive(&order), |call, (line, quantity)| call.accept(*line, quantity));
         receive.ok().await.purchase_order.expect("the header is answered")
+    }
+
+    /// Changes the fields that are named; their values are to be set.
+    pub fn update(&self, order: &PurchaseOrder, fields: &[&str]) -> Call<UpdatePurchaseOrderRequest> {
+        self.call(UpdatePurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            update_mask: mask(fields),
+            ..UpdatePurchaseOrderRequest::default()
+        })
     }
 
     pub fn place(&self, order: &PurchaseOrder) -> Call<PlacePurchaseOrderRequest> {
@@ -156,6 +171,30 @@ impl Caller {
         self.call(ListPurchaseOrdersRequest { store_id: self.store_id(), ..ListPurchaseOrdersRequest::default() })
     }
 
+    pub fn list_lines(&self, order: &PurchaseOrder) -> Call<ListPurchaseOrderLinesRequest> {
+        self.call(ListPurchaseOrderLinesRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            ..ListPurchaseOrderLinesRequest::default()
+        })
+    }
+
+    pub fn receipt(&self, order: &PurchaseOrder, receipt_number: i32) -> Call<GetReceiptRequest> {
+        self.call(GetReceiptRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            receipt_number,
+        })
+    }
+
+    pub fn list_receipts(&self, order: &PurchaseOrder) -> Call<ListReceiptsRequest> {
+        self.call(ListReceiptsRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            ..ListReceiptsRequest::default()
+        })
+    }
+
     pub fn chain(&self, order: &PurchaseOrder) -> Call<GetBackOrderChainRequest> {
         self.call(GetBackOrderChainRequest {
             store_id: self.store_id(),
@@ -169,6 +208,10 @@ impl Caller {
 impl Caller {
     pub fn level(&self, product_id: &str) -> Call<GetInventoryLevelRequest> {
         self.call(GetInventoryLevelRequest { store_id: self.store_id(), product_id: product_id.to_owned() })
+    }
+
+    pub fn list_levels(&self) -> Call<ListInventoryLevelsRequest> {
+        self.call(ListInventoryLevelsRequest { store_id: self.store_id(), ..ListInventoryLevelsRequest::default() })
     }
 
     pub fn movements(&self, product_id: &str) -> Call<ListStockMovementsRequest> {
@@ -245,6 +288,12 @@ impl Caller {
         self.call(ListStoresRequest::default())
     }
 
+    /// Changes the fields that are named; their values are to be set.
+    pub fn update_store(&self, fields: &[&str]) -> Call<UpdateStoreRequest> {
+        let (store_id, update_mask) = (self.store_id(), mask(fields));
+        self.call(UpdateStoreRequest { store_id, update_mask, ..UpdateStoreRequest::default() })
+    }
+
     pub fn enable_back_orders(&self) -> Call<EnableBackOrdersRequest> {
         self.call(EnableBackOrdersRequest { store_id: self.store_id(), ..EnableBackOrdersRequest::default() })
     }
@@ -260,6 +309,21 @@ impl Caller {
             permissions: permissions.iter().map(|permission| (*permission).into()).collect(),
             ..CreateRoleRequest::default()
         })
+    }
+
+    pub fn update_role(&self, role: &str, permissions: &[Permission]) -> Call<UpdateRoleRequest> {
+        self.call(UpdateRoleRequest {
+            store_id: self.store_id(),
+            role_id: role.to_owned(),
+            update_mask: mask(&["permissions"]),
+            permissions: permissions.iter().map(|permission| (*permission).into()).collect(),
+            ..UpdateRoleRequest::default()
+        })
+    }
+
+    pub fn delete_role(&self, role: &str) -> Call<DeleteRoleRequest> {
+        let (store_id, role_id) = (self.store_id(), role.to_owned());
+        self.call(DeleteRoleRequest { store_id, role_id, ..DeleteRoleRequest::default() })
     }
 
     pub fn list_roles(&self) -> Call<ListRolesRequest> {

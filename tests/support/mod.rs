@@ -21,4 +21,4 @@ pub use self::proxy::{Cut, Proxy};
 pub use self::refused::{Refused, reason};
 pub use self::rpc::{Call, Mutation, Rpc, together};
 pub use self::statements::{Recorder, Statement, Transaction};
-pub use self::world::{Instance, STORE, Setup, World};
+pub use self::world::{Instance, STORE, Setup, World, lane_of};

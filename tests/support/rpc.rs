@@ -223,6 +223,46 @@ impl Rpc for ListGrantsRequest {
     type Answer = ListGrantsResponse;
 }
 
+impl Rpc for UpdatePurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/UpdatePurchaseOrder";
+    type Answer = UpdatePurchaseOrderResponse;
+}
+
+impl Rpc for ListPurchaseOrderLinesRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ListPurchaseOrderLines";
+    type Answer = ListPurchaseOrderLinesResponse;
+}
+
+impl Rpc for GetReceiptRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/GetReceipt";
+    type Answer = GetReceiptResponse;
+}
+
+impl Rpc for ListReceiptsRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ListReceipts";
+    type Answer = ListReceiptsResponse;
+}
+
+impl Rpc for ListInventoryLevelsRequest {
+    const PATH: &'static str = "/purchasing.v1.InventoryService/ListInventoryLevels";
+    type Answer = ListInventoryLevelsResponse;
+}
+
+impl Rpc for UpdateStoreRequest {
+    const PATH: &'static str = "/purchasing.v1.StoreService/UpdateStore";
+    type Answer = UpdateStoreResponse;
+}
+
+impl Rpc for UpdateRoleRequest {
+    const PATH: &'static str = "/purchasing.v1.AccessService/UpdateRole";
+    type Answer = UpdateRoleResponse;
+}
+
+impl Rpc for DeleteRoleRequest {
+    const PATH: &'static str = "/purchasing.v1.AccessService/DeleteRole";
+    type Answer = DeleteRoleResponse;
+}
+
 impl Mutation for CreatePurchaseOrderRequest {
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
@@ -290,6 +330,30 @@ impl Mutation for GrantRoleRequest {
 }
 
 impl Mutation for RevokeRoleRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for UpdatePurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for UpdateStoreRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for UpdateRoleRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for DeleteRoleRequest {
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
     }

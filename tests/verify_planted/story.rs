@@ -1,9 +1,9 @@
 //! The story that violations are planted into: it leaves something of everything behind.
 
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
-use purchase_order_service::proto::v1::Permission::View;
+use purchase_order_service::proto::v1::Permission::{Edit, View};
 
-use crate::support::{World, at};
+use crate::support::{World, at, line};
 
 /// The other store: nothing is planted there.
 const OTHER: &str = "south";
@@ -12,7 +12,7 @@ const OTHER: &str = "south";
 ///
 /// - `PO-000001` COMPLETED after a void, with rejections, back-ordered and cancelled quantities;
 /// - `PO-000001-B1` COMPLETED, its back order, and `PO-000001-B2` RECEIVING, the back order of that;
-/// - `PO-000002` DRAFT, `PO-000003` ON_ORDER, `PO-000004` RECEIVING;
+/// - `PO-000002` DRAFT and rewritten since, `PO-000003` ON_ORDER, `PO-000004` RECEIVING;
 /// - `PO-000005` CANCELLED with a rejection, `PO-000006` CANCELLED as a draft;
 /// - `PO-000007` COMPLETED with nothing left open;
 /// - `PO-000008` ON_ORDER by dora, whose role came and went and came again;
@@ -66,7 +66,12 @@ async fn chain(world: &World) {
 
 async fn by_state(world: &World) {
     let carol = world.carol();
-    carol.draft(&[("apples", "5"), ("eggs", "12")]).await;
+    let draft = carol.draft(&[("apples", "5"), ("eggs", "12"), ("dates", "1")]).await;
+    let rewritten = carol.update(&draft, &["note", "lines"]).with(|request| {
+        request.note = "for Easter".to_owned();
+        request.lines = vec![line("apples", "5"), line("eggs", "10")];
+    });
+    rewritten.id(id(10)).ok().await;
     carol.order(&[("pears", "5"), ("apples", "3")]).await;
     carol.received(&[("eggs", "12"), ("figs", "2")], &[(1, "6")]).await;
     let rejected = carol.order(&[("figs", "4")]).await;
@@ -82,6 +87,12 @@ async fn by_state(world: &World) {
 async fn access(world: &World) {
     let (alice, dora) = (world.alice(), world.caller("dora"));
     alice.create_role("buyer", &[View]).ok().await;
+    alice.update_role("buyer", &[Edit, View]).id(id(11)).ok().await;
+    alice.update_role("buyer", &[Edit]).ok().await;
+    alice.create_role("temp", &[View]).ok().await;
+    alice.delete_role("temp").id(id(12)).ok().await;
+    let renamed = alice.update_store(&["display_name"]).with(|request| request.display_name = "North".to_owned());
+    renamed.id(id(13)).ok().await;
     alice.grant("dora", "manager").id(id(9)).ok().await;
     dora.order(&[("plums", "1")]).await;
     alice.revoke("dora", "manager").ok().await;

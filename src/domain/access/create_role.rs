@@ -1,5 +1,7 @@
 //! CreateRole: a new set of permissions that nobody holds yet.
 
+use std::collections::BTreeSet;
+
 use crate::domain::access::{MAX_ROLES, Permission, Requirement};
 use crate::domain::code::RoleId;
 use crate::domain::draft::Draft;
@@ -14,8 +16,8 @@ use crate::domain::request::Made;
 pub struct CreateRole {
     /// Its id.
     pub role: RoleId,
-    /// What it allows; at least one, each once.
-    pub permissions: Vec<Permission>,
+    /// What it allows; at least one.
+    pub permissions: BTreeSet<Permission>,
 }
 
 impl Mutation for CreateRole {
@@ -27,7 +29,7 @@ impl Mutation for CreateRole {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
         draft.store()?;
-        if draft.role(&self.role)?.is_some() {
+        if draft.find_role(&self.role)?.is_some() {
             return Err(Refusal::RoleExists(self.role.clone()));
         }
         if draft.role_count()? >= MAX_ROLES {
@@ -37,7 +39,7 @@ impl Mutation for CreateRole {
             role: self.role.to_string(),
             permissions: self.permissions.iter().map(|p| p.name()).collect(),
         })?;
-        draft.create_role(&self.role, self.permissions.clone())?;
+        draft.allow(&self.role, self.permissions.clone())?;
         Ok(Made { event, ..Made::default() })
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
 use crate::domain::mutation::Mutation;
 use crate::domain::needs::Needs;
-use crate::domain::refusal::{Listed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::request::Made;
 
 /// Gives a role to a principal.
@@ -29,17 +29,11 @@ impl Mutation for GrantRole {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
         draft.store()?;
-        let Some(permissions) = draft.role(&self.role)? else {
-            return Err(Refusal::RoleNotFound(self.role.clone()));
-        };
-        let held = &draft.admission().permissions;
-        let not_held = permissions.into_iter().filter(|p| !held.contains(p)).collect();
-        if let (false, Some(permissions)) = (draft.admission().as_operator, Listed::some(not_held)) {
-            return Err(Refusal::PermissionNotHeld { role: self.role.clone(), permissions });
-        }
+        let permissions = draft.role(&self.role)?;
         if draft.holds(&self.principal, &self.role)? {
             return Ok(Made::default());
         }
+        draft.admission().check_gift(&self.role, &permissions)?;
         let event =
             draft.record(Detail::RoleGranted { principal: self.principal.to_string(), role: self.role.to_string() })?;
         draft.grant(&self.principal, &self.role)?;
@@ -67,15 +61,11 @@ impl Mutation for RevokeRole {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
         draft.store()?;
-        if draft.role(&self.role)?.is_none() {
-            return Err(Refusal::RoleNotFound(self.role.clone()));
-        }
+        draft.role(&self.role)?;
         if !draft.holds(&self.principal, &self.role)? {
             return Ok(Made::default());
         }
-        if !draft.somebody_manages_access_without(&self.principal, &self.role)? {
-            return Err(Refusal::LastAccessManager);
-        }
+        draft.check_access_manager(|who, role| (who, role) != (&self.principal, &self.role))?;
         let event =
             draft.record(Detail::RoleRevoked { principal: self.principal.to_string(), role: self.role.to_string() })?;
         draft.revoke(&self.principal, &self.role)?;

@@ -2,14 +2,16 @@
 //! requires. The same code judges a call and makes the list of actions that a caller is offered.
 
 pub mod create_role;
+pub mod delete_role;
 pub mod grants;
+pub mod update_role;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::code::{PrincipalId, RoleId, StoreId};
 use super::principal::Principal;
-use super::refusal::Refusal;
+use super::refusal::{Listed, Refusal};
 use super::workspace::Workspace;
 
 /// How many roles a store has at most.
@@ -103,10 +105,23 @@ pub enum Requirement {
 /// How a caller came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
-    /// As a platform operator rather than by a role: events record it.
+    /// As a platform operator, by a role or not: events record it.
     pub as_operator: bool,
     /// What the caller's roles in the store allow.
     pub permissions: BTreeSet<Permission>,
+}
+
+impl Admission {
+    /// Refuses to let the caller give, by `role`, what they do not hold themselves.
+    pub fn check_gift(&self, role: &RoleId, given: &BTreeSet<Permission>) -> Result<(), Refusal> {
+        let not_held = Listed::some(given.difference(&self.permissions).copied().collect());
+        match not_held {
+            Some(permissions) if !self.as_operator => {
+                Err(Refusal::PermissionNotHeld { role: role.clone(), permissions })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Judges whether `principal` may do in `store` what requires `requirement`.
@@ -128,7 +143,8 @@ pub fn admit(
         Requirement::PermissionOrOperator(p) => (permissions.contains(&p), true, Refusal::PermissionMissing(p)),
         Requirement::AnyRoleOrOperator => (has_role, true, Refusal::NoStoreAccess(store.clone())),
     };
-    let as_operator = !by_role && by_operator && principal.is_operator;
+    // A role of their own takes nothing from what operators may.
+    let as_operator = by_operator && principal.is_operator;
     if by_role || as_operator {
         return Ok(Admission { as_operator, permissions });
     }

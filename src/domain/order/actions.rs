@@ -11,6 +11,8 @@ use crate::domain::refusal::Refusal;
 /// Something that may be done to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Change what it says.
+    Update,
     /// Set it on order.
     Place,
     /// Book a delivery in.
@@ -24,11 +26,12 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 5] = [Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel];
+    const ALL: [Self; 6] = [Self::Update, Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel];
 
     /// The permission that it takes.
     pub const fn permission(self) -> Permission {
         match self {
+            Self::Update => Permission::Edit,
             Self::Place => Permission::Place,
             Self::Receive | Self::VoidReceipt => Permission::Receive,
             Self::Complete => Permission::CompletePurchaseOrders,
@@ -38,15 +41,16 @@ impl Action {
 
     /// Refuses what the order's state and quantities do not allow.
     pub fn check(self, order: &Order) -> Result<(), Refusal> {
-        let (in_state, verb) = match self {
-            Self::Place => (order.state == State::Draft, "placed"),
-            Self::Receive => (order.state.is_live(), "received"),
-            Self::VoidReceipt => (order.state == State::Receiving, "rid of a receipt"),
-            Self::Complete => (order.state.is_live(), "completed"),
-            Self::Cancel => (order.state.is_open(), "cancelled"),
+        let (in_state, rule) = match self {
+            Self::Update => (order.state.is_open(), "a closed order is not changed any more"),
+            Self::Place => (order.state == State::Draft, "only a DRAFT is placed"),
+            Self::Receive => (order.state.is_live(), "goods are received while it is ON_ORDER or RECEIVING"),
+            Self::VoidReceipt => (order.state == State::Receiving, "receipts are voided while it is RECEIVING"),
+            Self::Complete => (order.state.is_live(), "an order is completed while it is ON_ORDER or RECEIVING"),
+            Self::Cancel => (order.state.is_open(), "a closed order is not cancelled any more"),
         };
         if !in_state {
-            return Err(order.wrong_state(verb));
+            return Err(order.wrong_state(rule));
         }
         let accepted = order.counters.totals.received.is_positive();
         match self {

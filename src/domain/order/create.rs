@@ -1,6 +1,6 @@
 //! CreatePurchaseOrder: a draft.
 
-use super::{Counters, Line, LineKey, Order, OrderKey, Quantities, State};
+use super::{Counters, Line, LineKey, Order, Quantities, State};
 use crate::domain::access::{Permission, Requirement};
 use crate::domain::code::ProductId;
 use crate::domain::draft::Draft;
@@ -61,18 +61,14 @@ impl Mutation for CreateOrder {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
         let mut violations = self.currency_violations(draft)?;
-        for (index, line) in self.lines.iter().enumerate() {
-            violations.extend(fix_unit(draft, index, line)?);
-        }
+        violations.extend(fix_units(draft, &self.lines)?);
         if !violations.is_empty() {
             return Err(Refusal::InvalidForStoredData(violations));
         }
         let order = self.header(draft)?;
         let (id, number) = (order.key.order, order.number.clone());
-        for (index, line) in self.lines.iter().enumerate() {
-            draft.put_line(self.line(&order.key, index, line));
-        }
-        let event = draft.put_order(order, Detail::OrderCreated { number, lines: self.quantities() })?;
+        lines_of(&order, &self.lines).into_iter().for_each(|line| draft.put_line(line));
+        let event = draft.put_order(order, Detail::OrderCreated { number, lines: quantities(&self.lines) })?;
         Ok(Made { event, order: Some(id), ..Made::default() })
     }
 }
@@ -113,30 +109,43 @@ impl CreateOrder {
             counters: Counters::default(),
         })
     }
+}
 
-    fn line(&self, order: &OrderKey, index: usize, line: &NewLine) -> Line {
-        Line {
-            key: LineKey { order: order.clone(), number: index as i32 + 1 },
-            product: line.product.clone(),
-            description: line.description.clone(),
-            gtin: line.gtin.clone(),
-            unit: line.unit,
-            unit_cost: line.unit_cost,
-            inherited: false,
-            expected_date: line.expected_date,
-            first_expected_date: line.expected_date.or(self.expected_date),
-            first_ordered: line.quantity,
-            quantities: Quantities::ordered(line.quantity),
-            first_receive_time: None,
-            last_receive_time: None,
-            back_order_time: None,
-        }
-    }
+/// The lines of a draft, numbered as they are given.
+pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
+    let line = |(number, line): (i32, &NewLine)| Line {
+        key: LineKey { order: draft.key.clone(), number },
+        product: line.product.clone(),
+        description: line.description.clone(),
+        gtin: line.gtin.clone(),
+        unit: line.unit,
+        unit_cost: line.unit_cost,
+        inherited: false,
+        expected_date: line.expected_date,
+        first_expected_date: line.expected_date.or(draft.expected_date),
+        first_ordered: line.quantity,
+        quantities: Quantities::ordered(line.quantity),
+        first_receive_time: None,
+        last_receive_time: None,
+        back_order_time: None,
+    };
+    (1..).zip(lines).map(line).collect()
+}
 
-    fn quantities(&self) -> Vec<LineQuantity> {
-        let numbered = (1..).zip(&self.lines);
-        numbered.map(|(line, new)| LineQuantity { line, quantity: new.quantity.to_string() }).collect()
+/// The same for an event.
+pub(super) fn quantities(lines: &[NewLine]) -> Vec<LineQuantity> {
+    let numbered = (1..).zip(lines);
+    numbered.map(|(line, new)| LineQuantity { line, quantity: new.quantity.to_string() }).collect()
+}
+
+/// Fixes the units of products that are new to the store; the lines that count a product in another
+/// unit than the store does.
+pub(super) fn fix_units(draft: &mut Draft<'_>, lines: &[NewLine]) -> Result<Vec<Violation>, Refusal> {
+    let mut violations = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        violations.extend(fix_unit(draft, index, line)?);
     }
+    Ok(violations)
 }
 
 /// A product's first line in a store fixes its unit there; a later line in another is a violation.

@@ -9,6 +9,7 @@ pub mod place;
 pub mod preview;
 pub mod receipt;
 pub mod receive;
+pub mod update;
 pub mod void;
 
 use std::fmt;
@@ -84,7 +85,7 @@ impl ReceiptKey {
 }
 
 /// Where an order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Being written.
     Draft,
@@ -210,9 +211,9 @@ impl Order {
         line.expected_date.or(self.expected_date)
     }
 
-    /// The refusal of `verb` by the order's state.
-    pub fn wrong_state(&self, verb: &'static str) -> Refusal {
-        Refusal::WrongState { number: self.number.clone(), state: self.state, verb }
+    /// The refusal by the order's state of what only other states allow.
+    pub fn wrong_state(&self, rule: &'static str) -> Refusal {
+        Refusal::WrongState { number: self.number.clone(), state: self.state, rule }
     }
 }
 
@@ -234,12 +235,13 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts a line as it is after a change instead of as it was before.
-    pub fn count_line(&mut self, before: Option<&Line>, after: &Line) {
-        self.lines += i32::from(before.is_none());
-        let was_pending = before.is_some_and(|line| line.quantities.pending.is_positive());
-        self.pending_lines += i32::from(after.quantities.pending.is_positive()) - i32::from(was_pending);
-        self.totals.exchange(before.map(|line| line.quantities).unwrap_or_default(), after.quantities);
+    /// Counts a line as it is after a change, if it still is, instead of as it was before.
+    pub fn count_line(&mut self, before: Option<&Line>, after: Option<&Line>) {
+        let is_pending = |line: Option<&Line>| line.is_some_and(|line| line.quantities.pending.is_positive());
+        let quantities = |line: Option<&Line>| line.map(|line| line.quantities).unwrap_or_default();
+        self.lines += i32::from(after.is_some()) - i32::from(before.is_some());
+        self.pending_lines += i32::from(is_pending(after)) - i32::from(is_pending(before));
+        self.totals.exchange(quantities(before), quantities(after));
     }
 
     /// Counts a receipt likewise.

@@ -6,6 +6,10 @@ use crate::domain::event::ItemQuantities;
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 
+/// Bytes of all reject reasons of one receipt: with them, every line touched and 5,000 items, an answer
+/// still fits into a message.
+pub const MAX_REJECT_REASONS: usize = 1_000_000;
+
 /// One delivery. It stands until it is voided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {

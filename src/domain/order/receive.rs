@@ -183,9 +183,13 @@ fn with_item(mut line: Line, item: &ReceiptItem, receive_time: Timestamp) -> Lin
 /// Nothing may be accepted beyond what was ordered, line by line: what one line has too much never
 /// makes up for what another has too little.
 fn check_tolerance(received: &[(ReceiptItem, Line)]) -> Result<(), Refusal> {
-    let over = |(item, line): &&(ReceiptItem, Line)| line.quantities.received + item.accepted > line.quantities.ordered;
-    let over = received.iter().filter(over).map(|(_, line)| line.key.number).collect();
-    Listed::some(over).map_or(Ok(()), |lines| Err(Refusal::OverReceipt(lines)))
+    let would_be = |(item, line): &(ReceiptItem, Line)| line.quantities.received + item.accepted;
+    let over = received.iter().filter(|each| would_be(each) > each.1.quantities.ordered);
+    let Some(first) = over.clone().next() else { return Ok(()) };
+    let lines = Listed::of(over.map(|(_, line)| line.key.number).collect());
+    let (line, received) = (&first.1, would_be(first));
+    let first = format!("{} would have {received} of {}", line.key.number, line.quantities.ordered);
+    Err(Refusal::OverReceipt { lines, first })
 }
 
 fn check_item_count(order: &Order, more: usize) -> Result<(), Refusal> {

@@ -58,7 +58,7 @@ impl Mutation for CreateStore {
             time_zone: self.time_zone.name().to_owned(),
         })?;
         for (role, permissions) in first_roles() {
-            draft.create_role(&role, permissions)?;
+            draft.allow(&role, permissions)?;
         }
         draft.grant(&self.owner, &RoleId::new("owner"))?;
         Ok(Made { event, ..Made::default() })

@@ -2,6 +2,7 @@
 
 pub mod back_orders;
 pub mod create;
+pub mod update;
 
 use super::code::StoreId;
 use super::money::Currency;

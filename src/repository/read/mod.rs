@@ -3,7 +3,9 @@
 pub mod access;
 pub mod filter;
 pub mod inventory;
+pub mod order_list;
 pub mod orders;
+pub mod receipts;
 pub mod stores;
 
 use super::error::DbError;

@@ -3,6 +3,7 @@
 use diesel::prelude::Queryable;
 
 use crate::domain::access::{GrantKey, Permission, RolePermissionKey, Tenure};
+use crate::domain::code::{RoleId, StoreId};
 use crate::repository::bulk::{Cell, Row};
 use crate::repository::error::DbError;
 
@@ -18,9 +19,11 @@ pub struct RolePermissionRow {
 }
 
 impl RolePermissionRow {
-    /// The permission that it names.
-    pub fn permission(&self) -> Result<Permission, DbError> {
-        Permission::from_name(&self.permission).ok_or_else(|| DbError::unreadable("permission", &self.permission))
+    /// Which role allows what.
+    pub fn key(self) -> Result<RolePermissionKey, DbError> {
+        let permission = Permission::from_name(&self.permission);
+        let permission = permission.ok_or_else(|| DbError::unreadable("permission", &self.permission))?;
+        Ok(RolePermissionKey { store: StoreId::new(self.store_id), role: RoleId::new(self.role_id), permission })
     }
 }
 

@@ -83,6 +83,11 @@ impl TryFrom<LineRow> for Line {
     }
 }
 
+/// The cells that name a line.
+pub fn line_key(key: &LineKey) -> Vec<Cell<'_>> {
+    vec![Cell::text(key.order.store.as_str()), Cell::text(key.order.order.to_string()), Cell::Int(key.number)]
+}
+
 impl Row for Line {
     const TABLE: &'static str = "purchase_order_line";
     const COLUMNS: &'static [&'static str] = &[
@@ -114,10 +119,8 @@ impl Row for Line {
 
     fn cells(&self) -> Vec<Cell<'_>> {
         let Quantities { ordered, received, rejected, back_ordered, cancelled, pending, excess } = self.quantities;
-        vec![
-            Cell::text(self.key.order.store.as_str()),
-            Cell::text(self.key.order.order.to_string()),
-            Cell::Int(self.key.number),
+        let mut cells = line_key(&self.key);
+        cells.extend([
             Cell::text(self.product.as_str()),
             Cell::text(&self.description),
             Cell::maybe(self.gtin.as_deref()),
@@ -137,6 +140,7 @@ impl Row for Line {
             Cell::Big(self.first_receive_time.map(Timestamp::micros)),
             Cell::Big(self.last_receive_time.map(Timestamp::micros)),
             Cell::Big(self.back_order_time.map(Timestamp::micros)),
-        ]
+        ]);
+        cells
     }
 }

@@ -47,6 +47,11 @@ pub struct OrderRow {
 }
 
 impl OrderRow {
+    /// What lists are sorted by.
+    pub fn position(&self) -> (i64, &str) {
+        (self.create_time, &self.po_id)
+    }
+
     fn counters(&self) -> Counters {
         Counters {
             lines: self.line_count,

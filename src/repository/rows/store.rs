@@ -48,10 +48,10 @@ impl Row for Store {
     const TABLE: &'static str = "store";
     const COLUMNS: &'static [&'static str] = &[
         "store_id",
-        "display_name",
         "currency",
-        "time_zone",
         "create_time",
+        "display_name",
+        "time_zone",
         "back_orders_enabled",
         "open_orders",
         "last_order_number",
@@ -59,15 +59,15 @@ impl Row for Store {
         "last_event_time",
     ];
     const KEY: usize = 1;
-    const FIXED: usize = 5;
+    const FIXED: usize = 3;
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
             Cell::text(self.id.as_str()),
-            Cell::text(&self.display_name),
             Cell::text(self.currency.code()),
-            Cell::text(self.time_zone.name()),
             Cell::big(self.create_time.micros()),
+            Cell::text(&self.display_name),
+            Cell::text(self.time_zone.name()),
             Cell::Bool(self.back_orders_enabled),
             Cell::big(self.open_orders),
             Cell::big(self.last_order_number),

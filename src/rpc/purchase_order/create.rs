@@ -39,39 +39,48 @@ fn parse(call: &Call, request: v1::CreatePurchaseOrderRequest) -> Result<Submiss
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);
-    let currency = match request.currency.as_str() {
-        "" => None,
-        code => form.currency("currency", code),
-    };
-    if request.lines.is_empty() || request.lines.len() > MAX_LINES {
-        form.violation("lines", format!("must be 1 to {MAX_LINES}, not {}", request.lines.len()));
-    }
-    let lines = request.lines.iter().take(MAX_LINES).enumerate();
-    let lines: Vec<Option<NewLine>> = lines.map(|(index, line)| parse_line(&mut form, index, line)).collect();
     let create = CreateOrder {
         supplier: form.required_text("supplier_id", &request.supplier_id, MAX_CODE),
         supplier_reference: form.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION),
         note: form.optional_text("note", &request.note, MAX_NOTE),
-        currency,
+        currency: match request.currency.as_str() {
+            "" => None,
+            code => form.currency("currency", code),
+        },
         expected_date: form.date("expected_date", &request.expected_date),
-        lines: lines.into_iter().flatten().collect(),
+        lines: parse_lines(&mut form, &request.lines),
     };
     form.finish()?;
     Ok(call.submission(store, mark, create))
 }
 
+/// The lines of a draft.
+pub(super) fn parse_lines(form: &mut Form, lines: &[v1::NewLine]) -> Vec<NewLine> {
+    if lines.is_empty() || lines.len() > MAX_LINES {
+        form.violation("lines", format!("must be 1 to {MAX_LINES}, not {}", lines.len()));
+    }
+    let lines = lines.iter().take(MAX_LINES).enumerate();
+    lines.filter_map(|(index, line)| parse_line(form, index, line)).collect()
+}
+
+/// A line; `None` stands for one whose unit is a violation.
 fn parse_line(form: &mut Form, index: usize, line: &v1::NewLine) -> Option<NewLine> {
     let field = |name: &str| format!("lines[{index}].{name}");
-    let unit: Option<Unit> = form.known(&field("unit"), convert::unit_of(line.unit), "one of the known units");
-    Some(NewLine {
-        product: form.product_id(&field("product_id"), &line.product_id),
-        description: form.text(&field("description"), &line.description, MAX_DESCRIPTION),
-        gtin: form.gtin(&field("gtin"), &line.gtin),
+    let product = form.product_id(&field("product_id"), &line.product_id);
+    let description = form.text(&field("description"), &line.description, MAX_DESCRIPTION);
+    let gtin = form.gtin(&field("gtin"), &line.gtin);
+    let known = "UNIT_EACH, UNIT_KILOGRAM or another Unit other than UNSPECIFIED";
+    let unit: Option<Unit> = form.known(&field("unit"), convert::unit_of(line.unit), known);
+    let parsed = NewLine {
+        product,
+        description,
+        gtin,
         quantity: quantity(form, &field("quantity"), line.quantity.as_deref(), unit),
-        unit: unit?,
+        unit: unit.unwrap_or(Unit::Each),
         unit_cost: form.unit_cost(&field("unit_cost"), line.unit_cost.as_deref()),
         expected_date: form.date(&field("expected_date"), &line.expected_date),
-    })
+    };
+    unit.map(|_| parsed)
 }
 
 fn quantity(form: &mut Form, field: &str, value: Option<&str>, unit: Option<Unit>) -> Quantity {

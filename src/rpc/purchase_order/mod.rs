@@ -6,7 +6,9 @@ mod create;
 mod place;
 mod preview;
 mod reads;
+mod receipts;
 mod receive;
+mod update;
 mod void;
 
 use tonic::{Request, Response, Status};
@@ -24,11 +26,25 @@ impl PurchaseOrderService for Service {
         create::create(&self.0, request).await.map(Response::new)
     }
 
+    async fn update_purchase_order(
+        &self,
+        request: Request<v1::UpdatePurchaseOrderRequest>,
+    ) -> Result<Response<v1::UpdatePurchaseOrderResponse>, Status> {
+        update::update(&self.0, request).await.map(Response::new)
+    }
+
     async fn get_purchase_order(
         &self,
         request: Request<v1::GetPurchaseOrderRequest>,
     ) -> Result<Response<v1::GetPurchaseOrderResponse>, Status> {
         reads::get(&self.0, request).await.map(Response::new)
+    }
+
+    async fn list_purchase_order_lines(
+        &self,
+        request: Request<v1::ListPurchaseOrderLinesRequest>,
+    ) -> Result<Response<v1::ListPurchaseOrderLinesResponse>, Status> {
+        reads::lines(&self.0, request).await.map(Response::new)
     }
 
     async fn list_purchase_orders(
@@ -50,6 +66,20 @@ impl PurchaseOrderService for Service {
         request: Request<v1::ReceivePurchaseOrderRequest>,
     ) -> Result<Response<v1::ReceivePurchaseOrderResponse>, Status> {
         receive::receive(&self.0, request).await.map(Response::new)
+    }
+
+    async fn get_receipt(
+        &self,
+        request: Request<v1::GetReceiptRequest>,
+    ) -> Result<Response<v1::GetReceiptResponse>, Status> {
+        receipts::get(&self.0, request).await.map(Response::new)
+    }
+
+    async fn list_receipts(
+        &self,
+        request: Request<v1::ListReceiptsRequest>,
+    ) -> Result<Response<v1::ListReceiptsResponse>, Status> {
+        receipts::list(&self.0, request).await.map(Response::new)
     }
 
     async fn void_receipt(

@@ -44,7 +44,7 @@ pub(super) async fn preview(
     request: Request<v1::PreviewCompletionRequest>,
 ) -> Result<v1::PreviewCompletionResponse, Status> {
     let (call, request) = Call::open(app, request)?;
-    let Asked { command, complete, page } = parse(&call, request).map_err(to_status)?;
+    let Asked { command, complete, page } = parse(app, &call, request).map_err(to_status)?;
     let (clock, ids) = (Arc::clone(&app.clock), Arc::clone(&app.ids));
     let read = move |session: &mut Session| -> Result<(Preview, OrderSeen), ReadError> {
         let workspace = read::needs_of(session, &command)?;
@@ -59,10 +59,10 @@ pub(super) async fn preview(
     Ok(response(&preview, &seen, &page))
 }
 
-fn parse(call: &Call, request: v1::PreviewCompletionRequest) -> Result<Asked, Refusal> {
+fn parse(app: &App, call: &Call, request: v1::PreviewCompletionRequest) -> Result<Asked, Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
-    let page = Page::of(&request, &mut form);
+    let page = Page::of(&app.page_key, &request, &mut form);
     let choices = Choices {
         order: &request.purchase_order_id,
         etag: request.etag,

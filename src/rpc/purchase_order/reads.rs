@@ -1,4 +1,4 @@
-//! GetPurchaseOrder, ListPurchaseOrders, GetBackOrderChain.
+//! GetPurchaseOrder, ListPurchaseOrderLines, ListPurchaseOrders, GetBackOrderChain.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,13 @@ use crate::domain::code::{ProductId, StoreId};
 use crate::domain::mutation::OrderSeen;
 use crate::domain::order::actions::allowed;
 use crate::domain::order::chain::{ChainLine, roll_up};
-use crate::domain::order::{Line, Order, OrderKey};
+use crate::domain::order::{Line, Order, OrderKey, State};
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION};
 use crate::lanes::ReadError;
 use crate::proto::v1;
-use crate::repository::read::orders::{self, OrderFilter, OrderPosition};
+use crate::repository::read::order_list::{self, OrderFilter, OrderPosition};
+use crate::repository::read::orders;
 use crate::repository::session::Session;
 use crate::rpc::call::Call;
 use crate::rpc::errors::to_status;
@@ -22,7 +23,15 @@ use crate::rpc::form::Form;
 use crate::rpc::page::{Page, Paged};
 use crate::rpc::{App, admitted, convert};
 
-const VIEW: Requirement = Requirement::Permission(Permission::View);
+pub(super) const VIEW: Requirement = Requirement::Permission(Permission::View);
+
+impl Paged for v1::ListPurchaseOrderLinesRequest {
+    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListPurchaseOrderLines";
+
+    fn page_fields(&mut self) -> (&mut i32, &mut String) {
+        (&mut self.page_size, &mut self.page_token)
+    }
+}
 
 impl Paged for v1::ListPurchaseOrdersRequest {
     const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListPurchaseOrders";
@@ -38,6 +47,25 @@ impl Paged for v1::GetBackOrderChainRequest {
     fn page_fields(&mut self) -> (&mut i32, &mut String) {
         (&mut self.page_size, &mut self.page_token)
     }
+}
+
+/// Which order a read is about.
+pub(super) fn order_key(form: &mut Form, store: &str, order: &str) -> OrderKey {
+    OrderKey { store: form.store_id(store), order: form.order_id(order) }
+}
+
+/// Which order a list is of, by the numbers of what it lists.
+pub(super) fn of_order<R: Paged>(
+    app: &App,
+    request: &R,
+    store: &str,
+    order: &str,
+) -> Result<(OrderKey, Page<i32>), Refusal> {
+    let mut form = Form::default();
+    let key = order_key(&mut form, store, order);
+    let page = Page::of(&app.page_key, request, &mut form);
+    form.finish()?;
+    Ok((key, page))
 }
 
 fn seen(order: Order, permissions: &BTreeSet<Permission>) -> OrderSeen {
@@ -67,11 +95,30 @@ pub(super) async fn get(
 
 fn parse_get(request: &v1::GetPurchaseOrderRequest) -> Result<(OrderKey, bool), Refusal> {
     let mut form = Form::default();
-    let key = OrderKey { store: form.store_id(&request.store_id), order: form.order_id(&request.purchase_order_id) };
+    let key = order_key(&mut form, &request.store_id, &request.purchase_order_id);
     let view = v1::PurchaseOrderView::try_from(request.view).ok();
     let view = form.known("view", view, "BASIC, FULL or unspecified");
     form.finish()?;
     Ok((key, view == Some(v1::PurchaseOrderView::Full)))
+}
+
+pub(super) async fn lines(
+    app: &App,
+    request: Request<v1::ListPurchaseOrderLinesRequest>,
+) -> Result<v1::ListPurchaseOrderLinesResponse, Status> {
+    let (call, request) = Call::open(app, request)?;
+    let (key, page) = of_order(app, &request, &request.store_id, &request.purchase_order_id).map_err(to_status)?;
+    let (principal, asked) = (call.principal.clone(), page.clone());
+    let read = move |session: &mut Session| -> Result<(Order, Vec<Line>), ReadError> {
+        admitted(session, &key.store, &principal, VIEW)?;
+        let order = orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
+        let after = asked.after.unwrap_or(0);
+        Ok((order, orders::lines_after(session, &key, request.pending_only, after, asked.limit())?))
+    };
+    let (order, mut lines) = app.read(&call, read).await?;
+    let next_page_token = page.cut(&mut lines, |last| last.key.number);
+    let lines = lines.iter().map(|line| convert::line(&order, line)).collect();
+    Ok(v1::ListPurchaseOrderLinesResponse { lines, next_page_token })
 }
 
 pub(super) async fn list(
@@ -79,31 +126,30 @@ pub(super) async fn list(
     request: Request<v1::ListPurchaseOrdersRequest>,
 ) -> Result<v1::ListPurchaseOrdersResponse, Status> {
     let (call, request) = Call::open(app, request)?;
-    let (store, filter, page) = parse_list(&request).map_err(to_status)?;
+    let (store, filter, page) = parse_list(app, &request).map_err(to_status)?;
     let (principal, asked) = (call.principal.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<Vec<OrderSeen>, ReadError> {
         let permissions = admitted(session, &store, &principal, VIEW)?.permissions;
-        let orders = orders::list(session, &store, &filter, asked.after.as_ref(), asked.limit())?;
+        let orders = order_list::list(session, &store, &filter, asked.after.as_ref(), asked.limit())?;
         Ok(orders.into_iter().map(|order| seen(order, &permissions)).collect())
     };
     let mut found = app.read(&call, read).await?;
-    let next_page_token = page.cut(&mut found, |last| orders::position(&last.order));
+    let next_page_token = page.cut(&mut found, |last| order_list::position(&last.order));
     Ok(v1::ListPurchaseOrdersResponse {
         purchase_orders: found.iter().map(convert::purchase_order).collect(),
         next_page_token,
     })
 }
 
-fn parse_list(request: &v1::ListPurchaseOrdersRequest) -> Result<(StoreId, OrderFilter, Page<OrderPosition>), Refusal> {
+fn parse_list(
+    app: &App,
+    request: &v1::ListPurchaseOrdersRequest,
+) -> Result<(StoreId, OrderFilter, Page<OrderPosition>), Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
-    let page = Page::of(request, &mut form);
-    let mut states = Vec::new();
-    for (index, state) in request.states.iter().enumerate() {
-        states.extend(form.known(&format!("states[{index}]"), convert::state_of(*state), "one of the known states"));
-    }
+    let page = Page::of(&app.page_key, request, &mut form);
     let filter = OrderFilter {
-        states,
+        states: parse_states(&mut form, &request.states),
         supplier: form.optional_text("supplier_id", &request.supplier_id, MAX_CODE),
         product: form.optional_text("product_id", &request.product_id, MAX_CODE).map(ProductId::new),
         number_prefix: form.optional_text("number_prefix", &request.number_prefix, MAX_CODE),
@@ -116,12 +162,23 @@ fn parse_list(request: &v1::ListPurchaseOrdersRequest) -> Result<(StoreId, Order
     Ok((store, filter, page))
 }
 
+/// The states, each once however often it is named: databases bound how many values a condition has.
+fn parse_states(form: &mut Form, wire: &[i32]) -> Vec<State> {
+    let mut states = Vec::new();
+    for (index, wire) in wire.iter().enumerate() {
+        let state = convert::state_of(*wire);
+        let known = form.known(&format!("states[{index}]"), state, "a PurchaseOrderState other than UNSPECIFIED");
+        states.extend(known.filter(|state| !states.contains(state)));
+    }
+    states
+}
+
 pub(super) async fn chain(
     app: &App,
     request: Request<v1::GetBackOrderChainRequest>,
 ) -> Result<v1::GetBackOrderChainResponse, Status> {
     let (call, request) = Call::open(app, request)?;
-    let (key, page) = parse_chain(&request).map_err(to_status)?;
+    let (key, page) = of_order(app, &request, &request.store_id, &request.purchase_order_id).map_err(to_status)?;
     let (principal, asked) = (call.principal.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<(Vec<OrderSeen>, Vec<ChainLine>), ReadError> {
         let permissions = admitted(session, &key.store, &principal, VIEW)?.permissions;
@@ -138,14 +195,6 @@ pub(super) async fn chain(
         lines: lines.iter().map(chain_line).collect(),
         next_page_token,
     })
-}
-
-fn parse_chain(request: &v1::GetBackOrderChainRequest) -> Result<(OrderKey, Page<i32>), Refusal> {
-    let mut form = Form::default();
-    let page = Page::of(request, &mut form);
-    let key = OrderKey { store: form.store_id(&request.store_id), order: form.order_id(&request.purchase_order_id) };
-    form.finish()?;
-    Ok((key, page))
 }
 
 fn chain_line(rolled: &ChainLine) -> v1::ChainLine {

@@ -6,7 +6,7 @@ use tonic::{Request, Status};
 
 use crate::domain::decimal;
 use crate::domain::order::MAX_LINES;
-use crate::domain::order::receipt::ReceiptItem;
+use crate::domain::order::receipt::{MAX_REJECT_REASONS, ReceiptItem};
 use crate::domain::order::receive::{Items, Receive};
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{MAX_DESCRIPTION, MAX_NOTE};
@@ -69,7 +69,16 @@ fn parse_items(form: &mut Form, request: &v1::ReceivePurchaseOrderRequest) -> It
     }
     let mut seen = BTreeSet::new();
     let items = request.items.iter().take(MAX_LINES).enumerate();
-    Items::Listed(items.map(|(index, item)| parse_item(form, index, item, &mut seen)).collect())
+    let items: Vec<ReceiptItem> = items.map(|(index, item)| parse_item(form, index, item, &mut seen)).collect();
+    // In normal form, as they are kept and answered: some text grows threefold by it.
+    let reasons: usize = items.iter().filter_map(|item| item.reject_reason.as_ref()).map(String::len).sum();
+    if reasons > MAX_REJECT_REASONS {
+        form.violation(
+            "items",
+            format!("have reject reasons of {reasons} bytes; at most {MAX_REJECT_REASONS} together"),
+        );
+    }
+    Items::Listed(items)
 }
 
 fn parse_item(form: &mut Form, index: usize, item: &v1::NewReceiptItem, seen: &mut BTreeSet<i32>) -> ReceiptItem {

@@ -38,12 +38,9 @@ fn parse(call: &Call, request: v1::VoidReceiptRequest) -> Result<Submission, Ref
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);
-    if request.receipt_number < 1 {
-        form.violation("receipt_number", "must be the number of a receipt: 1 or more");
-    }
     let void = VoidReceipt {
         order: form.order_id(&request.purchase_order_id),
-        receipt: request.receipt_number,
+        receipt: form.receipt_number(request.receipt_number),
         reason: form.required_text("reason", &request.reason, MAX_NOTE),
         etag: request.etag,
     };

@@ -57,6 +57,26 @@ pub const PLANTS: &[Plants] = &[
     },
     Plants {
         invariant: 12,
+        check: "nobody let a role allow what they did not hold",
+        each: &[
+            "UPDATE role_permission SET permission = 'FLY' WHERE role_id = 'buyer' AND permission = 'EDIT'",
+            "UPDATE event SET actor = 'bob' WHERE store_id = 'north' AND event_number IN (
+               SELECT from_event FROM role_permission WHERE role_id = 'buyer' AND permission = 'EDIT')",
+        ],
+    },
+    Plants {
+        invariant: 12,
+        check: "a role that somebody holds allows something, from first to last",
+        each: &[
+            "INSERT INTO role_grant VALUES ('north', 'emil', 'no-role', 4, NULL)",
+            "INSERT INTO role_grant SELECT store_id, 'emil', role_id, from_event, NULL FROM role_permission
+               WHERE role_id = 'temp'",
+            "INSERT INTO role_grant SELECT store_id, 'emil', role_id, to_event, NULL FROM role_permission
+               WHERE role_id = 'temp'",
+        ],
+    },
+    Plants {
+        invariant: 12,
         check: "nobody holds the same twice at once",
         each: &[
             "INSERT INTO role_grant SELECT store_id, principal, role_id, from_event + 1, NULL FROM role_grant
