@@ -1,0 +1,140 @@
+//! The end of a run: the whole database is the pure side's workspace.
+
+use diesel::QueryableByName;
+use diesel::sql_types::BigInt;
+use purchase_order_service::domain::access::Requirement;
+use purchase_order_service::domain::code::{PrincipalId, ProductId, StoreId};
+use purchase_order_service::domain::draft::Draft;
+use purchase_order_service::domain::mutation::{Mutation, Request};
+use purchase_order_service::domain::needs::{LineNeed, Needs};
+use purchase_order_service::domain::order::{Order, OrderId, OrderKey, ReceiptKey};
+use purchase_order_service::domain::principal::Principal;
+use purchase_order_service::domain::refusal::Refusal;
+use purchase_order_service::domain::request::Made;
+use purchase_order_service::domain::workspace::{Held, Workspace};
+use purchase_order_service::repository::read::needs_of;
+use purchase_order_service::repository::session::Session;
+use std::sync::Arc;
+
+use crate::pure::Pure;
+
+/// How many orders are loaded at a time.
+const STEP: usize = 200;
+
+/// Asks for some orders with everything of them, and for all that is not an order's. It is never
+/// decided: what it needs is all that is wanted of it.
+#[derive(Debug)]
+struct Everything {
+    /// With the number of their last receipts.
+    orders: Vec<(OrderId, i32)>,
+    products: Vec<ProductId>,
+}
+
+impl Mutation for Everything {
+    fn requires(&self) -> Requirement {
+        Requirement::AnyRoleOrOperator
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.products.clone_from(&self.products);
+        (needs.all_grants, needs.open_orders) = (true, true);
+        for (order, last_receipt) in &self.orders {
+            let need = needs.order(*order, LineNeed::All);
+            need.receipts.extend(1..=*last_receipt);
+            need.standing_receipts = true;
+        }
+    }
+
+    fn decide(&self, _: &mut Draft<'_>) -> Result<Made, Refusal> {
+        Err(Refusal::OrderNotFound)
+    }
+}
+
+/// Compares, after the last command was answered.
+pub fn compare(session: &mut Session, pure: &Pure) {
+    for store in pure.workspace.stores.present() {
+        let all = pure.orders.get(&store.id).map_or(&[][..], |orders| &orders.all);
+        compare_store(&load(session, pure, &store.id, &[]), pure, &store.id);
+        for orders in all.chunks(STEP) {
+            compare_orders(&load(session, pure, &store.id, orders), &pure.workspace, orders);
+        }
+    }
+    // What is in the database and should not be would not have been asked for.
+    for (table, rows) in rows(pure) {
+        assert_eq!(count(session, table), rows as i64, "rows of {table}");
+    }
+}
+
+fn load(session: &mut Session, pure: &Pure, store: &StoreId, orders: &[OrderKey]) -> Workspace {
+    let levels = pure.workspace.levels.present().filter(|level| orders.is_empty() && level.key.store == *store);
+    let everything = Everything {
+        orders: orders.iter().map(|key| (key.order, header(&pure.workspace, key).counters.last_receipt)).collect(),
+        products: levels.map(|level| level.key.product.clone()).collect(),
+    };
+    let principal = Principal { id: PrincipalId::new("anybody"), is_operator: true };
+    let request = Request { store: store.clone(), principal, mark: None, mutation: Arc::new(everything) };
+    needs_of(session, &request).expect("the database can be read")
+}
+
+fn header<'a>(workspace: &'a Workspace, key: &OrderKey) -> &'a Order {
+    workspace.order(key).expect("it was looked for").expect("it was made")
+}
+
+fn compare_store(stored: &Workspace, pure: &Pure, store: &StoreId) {
+    let expected = &pure.workspace;
+    assert_eq!(stored.store(store), expected.store(store));
+    assert_eq!(stored.roles(store), expected.roles(store), "roles of {store}");
+    assert_eq!(holders(stored, store), holders(expected, store), "grants of {store}");
+    assert_eq!(stored.open_orders(store), Ok(&pure.open_orders(store)), "open orders of {store}");
+    for level in expected.levels.present().filter(|level| level.key.store == *store) {
+        assert_eq!(stored.levels.get(&level.key), Ok(Some(level)));
+    }
+}
+
+/// Everybody who holds a role.
+fn holders<'a>(workspace: &'a Workspace, store: &StoreId) -> Vec<(&'a PrincipalId, &'a Held)> {
+    let everybody = workspace.everybody(store).expect("everybody was looked for");
+    everybody.into_iter().filter(|(_, held)| !held.is_empty()).collect()
+}
+
+fn compare_orders(stored: &Workspace, expected: &Workspace, orders: &[OrderKey]) {
+    for key in orders {
+        let order = header(expected, key);
+        assert_eq!(stored.order(key), Ok(Some(order)));
+        assert_eq!(stored.lines_of(key), expected.lines_of(key), "lines of {}", order.number);
+        assert_eq!(stored.standing_receipts_of(key), expected.standing_receipts_of(key), "{}", order.number);
+        for number in 1..=order.counters.last_receipt {
+            let key = ReceiptKey { order: key.clone(), number };
+            assert_eq!(stored.receipts.get(&key), expected.receipts.get(&key), "{}", order.number);
+        }
+    }
+}
+
+fn rows(pure: &Pure) -> [(&'static str, usize); 11] {
+    let Workspace { stores, requests, orders, lines, receipts, levels, .. } = &pure.workspace;
+    [
+        ("store", stores.present().count()),
+        ("request_record", requests.present().count()),
+        ("purchase_order", orders.present().count()),
+        ("purchase_order_line", lines.present().count()),
+        ("receipt", receipts.present().count()),
+        ("receipt_item", receipts.present().map(|receipt| receipt.items.len()).sum()),
+        ("inventory_level", levels.present().count()),
+        ("stock_movement", pure.rows.movements),
+        ("event", pure.rows.events),
+        ("role_permission", pure.rows.permissions),
+        ("role_grant", pure.rows.grants),
+    ]
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+fn count(session: &mut Session, table: &str) -> i64 {
+    let query = diesel::sql_query(format!("SELECT count(*) AS count FROM {table}"));
+    let counted: Vec<Count> = session.load(query).expect("the database can be read");
+    counted[0].count
+}
