@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 
-use super::error::DbError;
+use super::error::{DbError, DbErrorKind};
 use super::keys::{ByKeys, KeyValue, Lookup, StoreLock};
 use super::lookups;
 use super::rows::access::{RoleGrantRow, RolePermissionRow};
@@ -163,6 +163,10 @@ fn request_records(session: &mut Session, workspace: &mut Workspace, wanted: &[W
         .iter()
         .map(|key| vec![key.store.as_str().into(), key.principal.as_str().into(), key.id.to_string().into()]);
     let records: Vec<RequestRecord> = by_keys::<lookups::Requests, RequestRow, _>(session, parts)?;
+    // A store that was not there to be locked was made since, by this very request at another instance.
+    if records.iter().any(|record| matches!(workspace.store(&record.key.store), Ok(None))) {
+        return Err(DbError::new(DbErrorKind::Retry, "a store was made while it was looked for"));
+    }
     keys.into_iter().for_each(|key| workspace.requests.sought(key));
     records.into_iter().for_each(|record| workspace.requests.found(record.key.clone(), record));
     Ok(())
