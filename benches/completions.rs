@@ -237,7 +237,7 @@ struct Served {
 impl Served {
     fn start(database: &Database) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database.url_text()])
+            .args(["develop", "--listen", "127.0.0.1:0", "--database-url", &database.url_text()])
             .env("RUST_LOG", "info")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::auth::credentials::CredentialConfig;
+use crate::door::occupancy::Limits;
+use crate::door::tls::TlsFiles;
 use crate::repository::dialect::lanes_for;
 use crate::repository::url::DatabaseUrl;
 
@@ -18,10 +21,31 @@ pub struct ServeConfig {
     pub request_retention: Duration,
     /// Whether an empty database gets the store `demo`.
     pub demo_store: bool,
+    /// How callers are known.
+    pub access: Access,
+    /// What TLS is spoken with, if it is.
+    pub tls: Option<TlsFiles>,
+    /// What there is room for.
+    pub limits: Limits,
+    /// How long a call may take at most, whatever its caller says.
+    pub max_deadline: Duration,
+    /// How long calls in flight have to finish when the service stops.
+    pub drain: Duration,
+    /// Whether reflection needs no credentials.
+    pub public_reflection: bool,
+}
+
+/// How callers are known.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// They say who they are, and are believed. For loopback alone.
+    Development,
+    /// They prove it.
+    Credentials(CredentialConfig),
 }
 
 impl ServeConfig {
-    /// The defaults for a database.
+    /// The defaults for a database, in development mode.
     pub fn new(database: DatabaseUrl) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
@@ -29,6 +53,12 @@ impl ServeConfig {
             readers: cores.max(2),
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),
             demo_store: false,
+            access: Access::Development,
+            tls: None,
+            limits: Limits::default(),
+            max_deadline: Duration::from_secs(30),
+            drain: Duration::from_secs(20),
+            public_reflection: true,
             database,
         }
     }

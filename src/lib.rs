@@ -3,7 +3,8 @@
 //!
 //! # The way of a request
 //!
-//! `CompletePurchaseOrder` arrives at [`rpc`]: its message is parsed into a domain command, all
+//! A connection comes in by the [`door`]. `CompletePurchaseOrder` arrives at [`rpc`], where the guard
+//! asks [`auth`] who calls and the policy what that takes: its message is parsed into a domain command, all
 //! violations at once, and submitted with its caller and deadline to the [`lanes`]. The lane that the
 //! store belongs to takes whatever is queued and, in one transaction, has the [`repository`] lock the
 //! stores, load what the commands need into a [`Workspace`](domain::workspace::Workspace), lets the
@@ -15,7 +16,8 @@
 //!
 //! - `domain` knows nothing of the others, and no tonic, prost, Diesel, tokio, clock or randomness:
 //!   time and ids are handed in.
-//! - `repository` and `auth` know `domain` alone; `lanes` know `domain` and `repository`; `rpc` knows
+//! - `repository` and `auth` know `domain` alone (and `auth` files that are read again); the `door` knows
+//!   certificates and connections, and nothing of what is called; `lanes` know `domain` and `repository`; `rpc` knows
 //!   those and reads through `repository::read`; `verify` knows a session alone, and asks
 //!   the dialect for one query of a catalogue.
 //! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
@@ -29,9 +31,11 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod door;
 pub mod ids;
 pub mod lanes;
 pub mod proto;
+pub mod reload;
 pub mod repository;
 pub mod rpc;
 pub mod server;

@@ -6,18 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::server::NamedService;
-use tonic::transport::server::{Router, TcpIncoming};
+use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
+use crate::auth::Authenticator;
+use crate::auth::credentials::Credentials;
 use crate::auth::development::Development;
 use crate::clock::{Clock, SystemClock};
-use crate::config::ServeConfig;
+use crate::config::{Access as Known, ServeConfig};
 use crate::demo;
 use crate::domain::Ids;
 use crate::domain::refusal::Refusal;
+use crate::door::occupancy::Occupancy;
+use crate::door::{Door, tls};
 use crate::ids::UuidV7;
 use crate::lanes::{LaneParts, Lanes, Readers, Stats};
 use crate::proto::DESCRIPTORS;
@@ -32,6 +36,7 @@ use crate::repository::page_key;
 use crate::repository::pool::Pool;
 use crate::repository::session::Observer;
 use crate::repository::url::DatabaseUrl;
+use crate::rpc::guard::Guard;
 use crate::rpc::page::PageKey;
 use crate::rpc::{App, Service};
 
@@ -41,8 +46,8 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How long the database may take to answer it.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
-/// How long calls in flight have to finish when the server stops.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How long the lanes have to end their last transactions when the server stops.
+const LANES_END: Duration = Duration::from_secs(5);
 
 /// What a server is handed instead of reaching for it.
 #[derive(Clone)]
@@ -86,6 +91,9 @@ pub enum StartError {
     /// The machine did not give what it takes.
     #[error("cannot start: {0}")]
     Io(#[from] std::io::Error),
+    /// A file with keys or certificates cannot be used.
+    #[error("{0}")]
+    Credentials(String),
     /// The reflection service refused the contract.
     #[error("the contract cannot be served by reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -99,8 +107,9 @@ pub struct Server {
     address: SocketAddr,
     app: Arc<App>,
     health: HealthReporter,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<Result<(), tonic::transport::Error>>,
+    drain: Duration,
+    closing: watch::Sender<bool>,
+    serving: JoinHandle<()>,
     probing: JoinHandle<()>,
 }
 
@@ -113,15 +122,21 @@ impl Server {
         if config.demo_store {
             demo::create(&app).await.map_err(StartError::Demo)?;
         }
-        let (health, router) = services(&app)?;
+        let (health, routes) = services(&app)?;
         set_serving(&health, true).await;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async move { drop(stopped.await) };
-        // Without TCP_NODELAY small answers wait for the peer's delayed acknowledgement: 40 ms a call.
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let serving = tokio::spawn(router.serve_with_incoming_shutdown(incoming, shutdown));
+        let (closing, closes) = watch::channel(false);
+        let guard = Guard {
+            routes,
+            authenticator: authenticator(&config.access).await?,
+            max_deadline: config.max_deadline,
+            public_reflection: config.public_reflection,
+            closing: closes.clone(),
+        };
+        let door = door(config, closes).await?;
+        let answer = move |connection, request| guard.clone().answer(connection, request);
+        let serving = tokio::spawn(door.serve(listener, answer));
         let probing = tokio::spawn(follow_database(Arc::clone(&app), health.clone()));
-        Ok(Self { address, app, health, stop, serving, probing })
+        Ok(Self { address, app, health, drain: config.drain, closing, serving, probing })
     }
 
     /// Where it listens.
@@ -143,20 +158,21 @@ impl Server {
         self.stop().await;
     }
 
-    /// Says NOT_SERVING, lets the calls in flight finish within [`DRAIN`], and ends. One peer that is
-    /// stuck keeps nothing from ending.
+    /// Says NOT_SERVING, lets the calls in flight finish within the configured time, and ends. A peer
+    /// that is stuck keeps nothing from ending.
     pub async fn stop(mut self) {
         self.probing.abort();
         set_serving(&self.health, false).await;
-        let _ = self.stop.send(());
-        if !self.serving.is_finished() && tokio::time::timeout(DRAIN, &mut self.serving).await.is_err() {
+        self.closing.send_replace(true);
+        if !self.serving.is_finished() && tokio::time::timeout(self.drain, &mut self.serving).await.is_err() {
             tracing::warn!("some calls did not end in time");
             self.serving.abort();
         }
         let app = self.app;
         let Stats { batches, commands, largest_batch } = app.lanes.stats();
         tracing::info!(batches, commands, largest_batch, "stopped");
-        if tokio::task::spawn_blocking(move || app.lanes.stop()).await.is_err() {
+        let ending = tokio::task::spawn_blocking(move || app.lanes.stop());
+        if !matches!(tokio::time::timeout(LANES_END, ending).await, Ok(Ok(()))) {
             tracing::error!("the lanes did not end well");
         }
     }
@@ -187,7 +203,6 @@ fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result
         request_retention: config.request_retention,
     };
     Ok(App {
-        authenticator: Box::new(Development),
         lanes: Lanes::start(config.lanes, &lane_parts)?,
         readers: Readers::start(config.readers, &readers)?,
         page_key,
@@ -201,7 +216,24 @@ type Inventory = InventoryServiceServer<Service>;
 type Orders = PurchaseOrderServiceServer<Service>;
 type Stores = StoreServiceServer<Service>;
 
-fn services(app: &Arc<App>) -> Result<(HealthReporter, Router), StartError> {
+async fn authenticator(access: &Known) -> Result<Arc<dyn Authenticator>, StartError> {
+    Ok(match access {
+        Known::Development => Arc::new(Development),
+        Known::Credentials(config) => {
+            Arc::new(Credentials::open(config.clone()).await.map_err(StartError::Credentials)?)
+        }
+    })
+}
+
+async fn door(config: &ServeConfig, closing: watch::Receiver<bool>) -> Result<Door, StartError> {
+    let tls = match &config.tls {
+        Some(files) => Some(tls::open(files).await.map_err(StartError::Credentials)?),
+        None => None,
+    };
+    Ok(Door { occupancy: Occupancy::new(config.limits), tls, closing })
+}
+
+fn services(app: &Arc<App>) -> Result<(HealthReporter, Routes), StartError> {
     let service = || Service(Arc::clone(app));
     let (reporter, health) = tonic_health::server::health_reporter();
     let reflection = || {
@@ -211,10 +243,7 @@ fn services(app: &Arc<App>) -> Result<(HealthReporter, Router), StartError> {
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let router = tonic::transport::Server::builder()
-        .max_concurrent_streams(256)
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .add_service(health)
+    let routes = Routes::new(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(
@@ -223,7 +252,7 @@ fn services(app: &Arc<App>) -> Result<(HealthReporter, Router), StartError> {
         .add_service(Inventory::new(service()).max_decoding_message_size(MAX_MESSAGE))
         .add_service(Stores::new(service()).max_decoding_message_size(MAX_MESSAGE))
         .add_service(Access::new(service()).max_decoding_message_size(MAX_MESSAGE));
-    Ok((reporter, router))
+    Ok((reporter, routes.prepare()))
 }
 
 /// Tells the health of every service and of the whole.

@@ -9,17 +9,19 @@ use std::path::{Path, PathBuf};
 
 /// Who may know whom. What is not named here may not be known; a module always knows itself. The
 /// composition root, `main`, `lib` and the commands see everything.
-const KNOWS: [(&str, &[&str]); 10] = [
+const KNOWS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("ids", &["domain"]),
-    ("auth", &["domain"]),
+    ("auth", &["domain", "reload"]),
+    ("door", &["auth", "domain", "reload"]),
+    ("reload", &[]),
     ("repository", &["domain"]),
     ("lanes", &["domain", "repository", "clock"]),
     // Which triggers guard the ledger is asked of each database's own catalogue.
     ("verify", &["repository::session", "repository::error", "repository::dialect"]),
     // A read is handed a session and hands it on.
-    ("rpc", &["auth", "domain", "lanes", "repository::read", "repository::session", "clock", "proto"]),
+    ("rpc", &["auth", "domain", "door", "lanes", "repository::read", "repository::session", "clock", "proto"]),
     ("proto", &[]),
     ("telemetry", &[]),
 ];
@@ -34,16 +36,30 @@ const ABSENT: [(&[&str], &[&str], &str); 5] = [
     ),
     (&["domain", "repository"], &["now_v7", "new_v4", "now_utc"], "time and ids are handed in"),
     (
-        &["auth", "cli", "clock", "config", "demo", "ids", "lanes", "main", "proto", "rpc", "server", "telemetry"],
+        &[
+            "auth",
+            "cli",
+            "clock",
+            "config",
+            "demo",
+            "door",
+            "ids",
+            "lanes",
+            "main",
+            "proto",
+            "rpc",
+            "server",
+            "telemetry",
+        ],
         &["diesel"],
         "SQL lives in repository and verify",
     ),
     (
-        &["auth", "clock", "domain", "ids", "lanes", "repository", "verify"],
+        &["auth", "clock", "domain", "door", "ids", "lanes", "reload", "repository", "verify"],
         &["Status"],
         "a Status is made by rpc alone",
     ),
-    (&["auth", "domain", "lanes", "repository", "verify"], &["proto", "v1"], "no message goes below rpc"),
+    (&["auth", "domain", "door", "lanes", "repository", "verify"], &["proto", "v1"], "no message goes below rpc"),
 ];
 
 /// A source file: its module path from the crate's root, and its code without comments and tests.

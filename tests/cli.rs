@@ -101,7 +101,7 @@ fn on_postgres_serve_wants_the_schema_of_its_own_version() {
     let (Some(empty), Some(newer)) = (Database::empty(Postgres), Database::migrated(Postgres)) else { return };
     newer.session().batch(LATER).unwrap();
 
-    for command in ["serve", "verify"] {
+    for command in ["develop", "verify"] {
         let older = complaint(&run(&empty, &[command]));
         assert!(older.contains("older") && older.contains("purchase-order-service migrate"), "{older}");
         let newer = complaint(&run(&newer, &[command]));
@@ -116,7 +116,7 @@ fn on_sqlite_serve_migrates_but_not_back() {
     let database = Database::migrated(Sqlite).unwrap();
     database.session().batch(LATER).unwrap();
 
-    let newer = complaint(&run(&database, &["serve"]));
+    let newer = complaint(&run(&database, &["develop"]));
 
     assert!(newer.contains("newer"), "{newer}");
 }
@@ -148,7 +148,7 @@ async fn verify_tells_what_is_wrong_and_how_it_ended(#[values(Sqlite, Postgres)]
 fn in_development_mode_only_loopback_is_listened_on(#[case] address: &str) {
     let database = Database::empty(Sqlite).unwrap();
 
-    let refused = complaint(&run(&database, &["serve", "--listen", address]));
+    let refused = complaint(&run(&database, &["develop", "--listen", address]));
 
     assert!(refused.contains(address) && refused.contains("loopback"), "{refused}");
 }
@@ -158,10 +158,10 @@ fn a_database_url_is_judged_before_anything_else_and_its_password_is_never_shown
     for (url, complaint_of) in
         [("mysql://u:hunter2@localhost/x", "sqlite:"), ("postgres://u:hunter2@db.example/x", "sslmode")]
     {
-        let refused = complaint(&program(url, &["serve"]).output().unwrap());
+        let refused = complaint(&program(url, &["develop"]).output().unwrap());
         assert!(refused.contains(complaint_of) && !refused.contains("hunter2"), "{refused}");
     }
-    for command in ["serve", "migrate", "verify"] {
+    for command in ["develop", "migrate", "verify"] {
         let away = program("postgres://u:hunter2@127.0.0.1:1/orders", &[command]).output().unwrap();
         let (said, complained) = (text(&away.stdout), complaint(&away));
         assert!(!said.contains("hunter2") && !complained.contains("hunter2"), "{said}{complained}");
@@ -186,7 +186,7 @@ async fn a_first_run_has_a_demo_store_to_try(#[values(Sqlite, Postgres)] on: Eng
     alice.complete(&order).refused(FailedPrecondition, "PENDING_UNSETTLED").await;
     assert!(serving.terminate(), "it ends well when it is asked to");
 
-    let serving = Serving::start(&database, &["serve", "--listen", "127.0.0.1:0"]);
+    let serving = Serving::start(&database, &["develop", "--listen", "127.0.0.1:0"]);
     let kept = serving.caller("alice").list().ok().await.purchase_orders;
     assert_eq!(kept.len(), 1);
     let verified = run(&database, &["verify"]);

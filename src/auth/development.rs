@@ -1,7 +1,10 @@
-//! Development mode: callers name themselves. Whoever can reach the port is believed, so the server
-//! refuses to listen on anything but loopback in this mode.
+//! Development mode: callers name themselves. Nothing is proved, which is why the service refuses to
+//! listen on anything but loopback in this mode.
 
-use super::Authenticator;
+use http::HeaderMap;
+
+use super::certificate::Certificate;
+use super::{Authenticator, only};
 use crate::domain::code::PrincipalId;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -17,13 +20,16 @@ pub const OPERATOR: &str = "operator";
 pub struct Development;
 
 impl Authenticator for Development {
-    fn authenticate(&self, header: &dyn Fn(&str) -> Option<String>) -> Result<Principal, Refusal> {
-        let refused = |what: &str| Err(Refusal::NoCredentials(format!("the metadata key {PRINCIPAL_HEADER} {what}")));
-        let Some(name) = header(PRINCIPAL_HEADER) else { return refused("is missing: name the caller in it") };
-        match text::bounded(&name, text::MAX_DESCRIPTION) {
+    fn authenticate(&self, headers: &HeaderMap, _: Option<&Certificate>) -> Result<Principal, Refusal> {
+        let Some(name) = only(headers, PRINCIPAL_HEADER)? else {
+            let missing = format!("the metadata key {PRINCIPAL_HEADER} is missing: name the caller in it");
+            return Err(Refusal::NoCredentials(missing));
+        };
+        let refused = |what: &str| Refusal::NoCredentials(format!("the metadata key {PRINCIPAL_HEADER} {what}"));
+        match text::bounded(name, text::MAX_DESCRIPTION) {
             Ok(name) if !name.is_empty() => Ok(Principal { is_operator: name == OPERATOR, id: PrincipalId::new(name) }),
-            Ok(_) => refused("is empty"),
-            Err(rule) => refused(&rule),
+            Ok(_) => Err(refused("is empty")),
+            Err(rule) => Err(refused(&rule)),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The command line: one file per command.
 
+mod develop;
 mod migrate;
+mod running;
 mod serve;
 mod verify;
 
@@ -27,13 +29,15 @@ pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: serve::Serve,
+    develop: develop::Develop,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve; the default
-    Serve(serve::Serve),
+    /// Serve on this machine alone, where callers name themselves; the default
+    Develop(develop::Develop),
+    /// Serve callers who prove who they are
+    Serve(Box<serve::Serve>),
     /// Bring the database to this binary's schema
     Migrate,
     /// Check every invariant over the whole database, also while it is in use
@@ -53,7 +57,8 @@ impl Cli {
     fn execute(self) -> Result<ExitCode, CommandError> {
         // Parsed here and not by clap, which would print a value that it refuses, password and all.
         let url: DatabaseUrl = self.database_url.parse()?;
-        match self.command.unwrap_or(Command::Serve(self.serve)) {
+        match self.command.unwrap_or(Command::Develop(self.develop)) {
+            Command::Develop(develop) => develop.run(url),
             Command::Serve(serve) => serve.run(url),
             Command::Migrate => migrate::run(&url),
             Command::Verify => verify::run(&url),

@@ -1,94 +1,101 @@
-//! `serve`: the service in development mode, the only mode there is until credentials exist.
+//! `serve`: the service for callers who prove who they are, by a token or a client certificate.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
-use tokio::net::TcpListener;
 
 use super::CommandError;
-use crate::config::ServeConfig;
-use crate::repository::dialect::lanes_for;
+use super::running::Running;
+use crate::auth::certificate::KINDS;
+use crate::auth::credentials::CredentialConfig;
+use crate::auth::tokens::{OperatorClaim, TokenConfig};
+use crate::config::Access;
+use crate::domain::code::PrincipalId;
+use crate::door::tls::TlsFiles;
 use crate::repository::url::DatabaseUrl;
-use crate::server::{Parts, Server};
-use crate::{demo, telemetry};
 
-const LISTEN: &str = "127.0.0.1:50051";
-const RETENTION_DAYS: u64 = 7;
-
-/// Serve; the default
+/// Serve callers who prove who they are
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen; development mode allows loopback only
-    #[arg(long, env = "LISTEN", default_value = LISTEN)]
-    listen: SocketAddr,
-    /// For how many days the first answer to each request id is kept
-    #[arg(long, env = "REQUEST_RETENTION_DAYS", default_value_t = RETENTION_DAYS, value_parser = clap::value_parser!(u64).range(1..=3650))]
-    request_retention_days: u64,
-    /// How many transactions write at once on PostgreSQL: as many as it has cores to give [default: this machine's cores]
-    #[arg(long, env = "LANES", value_parser = clap::value_parser!(u16).range(1..=64))]
-    lanes: Option<u16>,
+    #[command(flatten)]
+    running: Running,
+    /// The key set (JWKS) of the tokens' issuer: a file, read again when it changes
+    #[arg(long, env = "TOKEN_KEYS", requires_all = ["token_issuer", "token_audience"])]
+    token_keys: Option<PathBuf>,
+    /// What the claim `iss` of a token must be
+    #[arg(long, env = "TOKEN_ISSUER")]
+    token_issuer: Option<String>,
+    /// What the claim `aud` of a token must be, or hold
+    #[arg(long, env = "TOKEN_AUDIENCE")]
+    token_audience: Option<String>,
+    /// The claim that makes a platform operator, as NAME=VALUE: a text, a list that holds it, or true; a name that begins with / is a JSON pointer
+    #[arg(long, env = "OPERATOR_CLAIM", requires = "token_keys")]
+    operator_claim: Option<OperatorClaim>,
+    /// The server's certificate chain, in PEM: a file, read again when it changes
+    #[arg(long, env = "TLS_CERTIFICATE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The server's private key, in PEM: a file, read again when it changes
+    #[arg(long, env = "TLS_KEY", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// The authorities of client certificates, in PEM: a file, read again when it changes
+    #[arg(long, env = "CLIENT_CA", requires = "tls_certificate")]
+    client_ca: Option<PathBuf>,
+    /// Client certificates of platform operators, such as uri:spiffe://corp.example/operator or dns:ops.corp.example
+    #[arg(long, env = "OPERATOR_CERTIFICATES", value_delimiter = ',', requires = "client_ca")]
+    operator_certificates: Vec<String>,
+    /// Speak plain text off loopback: tokens can be read on the way unless something else encrypts
+    #[arg(long, env = "ALLOW_PLAINTEXT", conflicts_with = "tls_certificate")]
+    allow_plaintext: bool,
+    /// Let anybody ask by reflection what the contract is
+    #[arg(long, env = "PUBLIC_REFLECTION")]
+    public_reflection: bool,
 }
 
 impl Serve {
     /// Serves until the process is asked to end.
     pub fn run(self, database: DatabaseUrl) -> Result<ExitCode, CommandError> {
-        if !self.listen.ip().is_loopback() {
-            let why = "in development mode callers name themselves, so only loopback may be listened on";
-            return Err(format!("cannot listen on {}: {why}", self.listen).into());
+        let listen = self.running.listen;
+        let credentials = self.credentials()?;
+        let tls = self.tls_certificate.zip(self.tls_key);
+        if tls.is_none() && !listen.ip().is_loopback() && !self.allow_plaintext {
+            let why = "without TLS, tokens could be read on the way";
+            let cure = "give --tls-certificate and --tls-key, or --allow-plaintext where something else encrypts";
+            return Err(format!("cannot listen on {listen}: {why}; {cure}").into());
         }
-        telemetry::init();
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.serve(database))
+        let mut config = self.running.config(database)?;
+        config.access = Access::Credentials(credentials);
+        let client_ca = self.client_ca;
+        config.tls = tls.map(|(certificate, key)| TlsFiles { certificate, key, client_ca });
+        config.public_reflection = self.public_reflection;
+        let how = if config.tls.is_some() { "TLS" } else { "plain text" };
+        self.running.serve(&config, |database: &DatabaseUrl, address: SocketAddr| {
+            println!("purchase-order-service listens on {address} ({how}) with {database}");
+        })
     }
 
-    async fn serve(self, database: DatabaseUrl) -> Result<ExitCode, CommandError> {
-        let mut config = ServeConfig::new(database);
-        config.demo_store = true;
-        config.request_retention = Duration::from_secs(self.request_retention_days * 24 * 60 * 60);
-        if let Some(lanes) = self.lanes {
-            config.lanes = lanes_for(&config.database, lanes.into());
+    fn credentials(&self) -> Result<CredentialConfig, CommandError> {
+        if self.token_keys.is_none() && self.client_ca.is_none() {
+            let cure = "give --token-keys with --token-issuer and --token-audience, or --client-ca, or both";
+            return Err(format!(
+                "no credentials are configured, so nobody could call: {cure}; `develop` serves without, on loopback"
+            )
+            .into());
         }
-        let listener = TcpListener::bind(self.listen).await.map_err(|error| format!("{}: {error}", self.listen))?;
-        let server = Server::start(listener, &config, Parts::default()).await?;
-        greet(&config.database, server.local_addr());
-        server.run_until(asked_to_end()).await;
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn greet(database: &DatabaseUrl, address: SocketAddr) {
-    println!("purchase-order-service listens on {address} with {database}");
-    println!("DEVELOPMENT MODE: callers name themselves in the metadata key x-principal; do not expose this port");
-    println!(
-        "the store '{}': {} may do everything, {} may receive; 'operator' runs the platform",
-        demo::STORE,
-        demo::OWNER,
-        demo::RECEIVER
-    );
-    println!(
-        "try: grpcurl -plaintext -H 'x-principal: alice' -d '{{\"store_id\": \"demo\"}}' {address} purchasing.v1.StoreService/GetStore"
-    );
-}
-
-/// Ends at SIGTERM or Ctrl-C.
-async fn asked_to_end() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(error) => {
-                tracing::error!(%error, "SIGTERM cannot be heard");
-                std::future::pending().await
-            }
+        let bad = |name: &&String| !KINDS.iter().any(|kind| name.starts_with(kind));
+        if let Some(name) = self.operator_certificates.iter().find(bad) {
+            return Err(format!("--operator-certificates: '{name}' begins neither with uri: nor with dns:").into());
         }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        _ = interrupted => {}
-        () = terminated => {}
+        let parts = self.token_keys.clone().zip(self.token_issuer.clone().zip(self.token_audience.clone()));
+        let operator = self.operator_claim.clone();
+        Ok(CredentialConfig {
+            tokens: parts.map(|(keys, (issuer, audience))| TokenConfig { keys, issuer, audience, operator }),
+            operator_certificates: self
+                .operator_certificates
+                .iter()
+                .map(|name| PrincipalId::new(name.as_str()))
+                .collect(),
+        })
     }
-    tracing::info!("asked to end; calls in flight may finish");
 }

@@ -77,6 +77,9 @@ pub enum Refusal {
     /// Nobody is named as the caller.
     #[error("{0}")]
     NoCredentials(String),
+    /// The caller's credentials do not hold.
+    #[error("{0}")]
+    InvalidCredentials(String),
     /// No role in the store, or no such store: the two are not told apart.
     #[error("you hold no role in a store '{0}', or there is none")]
     NoStoreAccess(StoreId),
@@ -238,6 +241,18 @@ pub enum Refusal {
     #[error("nobody would be left who holds MANAGE_ACCESS in this store: give it to somebody else first")]
     LastAccessManager,
 
+    /// There is no such rpc.
+    #[error("there is no such method; the contract is told by reflection")]
+    MethodUnknown,
+    /// The request's bytes are no message of its type.
+    #[error("the request cannot be read as its message: its bytes are broken, or meant for another contract")]
+    MalformedMessage,
+    /// The request is larger than any message may be.
+    #[error("the message is too large; at most 4 MiB are allowed")]
+    MessageTooLarge,
+    /// The request's metadata is larger than this many bytes.
+    #[error("the metadata is too large; at most {0} bytes are allowed")]
+    MetadataTooLarge(usize),
     /// Too many calls wait.
     #[error("too many calls are waiting; nothing was done, try again in a moment")]
     QueueFull,
@@ -285,6 +300,7 @@ impl Refusal {
             Self::InvalidForStoredData(_) => "INVALID_FOR_STORED_DATA",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::NoCredentials(_) => "NO_CREDENTIALS",
+            Self::InvalidCredentials(_) => "INVALID_CREDENTIALS",
             Self::NoStoreAccess(_) => "NO_STORE_ACCESS",
             Self::PermissionMissing(_) => "PERMISSION_MISSING",
             Self::NotPlatformOperator => "NOT_PLATFORM_OPERATOR",
@@ -315,6 +331,10 @@ impl Refusal {
             Self::TooManyRoles => "TOO_MANY_ROLES",
             Self::RoleInUse { .. } => "ROLE_IN_USE",
             Self::LastAccessManager => "LAST_ACCESS_MANAGER",
+            Self::MethodUnknown => "METHOD_UNKNOWN",
+            Self::MalformedMessage => "MALFORMED_MESSAGE",
+            Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
+            Self::MetadataTooLarge(_) => "METADATA_TOO_LARGE",
             Self::QueueFull => "QUEUE_FULL",
             Self::DatabaseUnavailable => "DATABASE_UNAVAILABLE",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",

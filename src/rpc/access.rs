@@ -9,11 +9,11 @@ use super::errors::to_status;
 use super::form::Form;
 use super::page::{Page, Paged};
 use super::{Service, admitted, convert};
+use crate::domain::access::Permission;
 use crate::domain::access::create_role::CreateRole;
 use crate::domain::access::delete_role::DeleteRole;
 use crate::domain::access::grants::{GrantRole, RevokeRole};
 use crate::domain::access::update_role::UpdateRole;
-use crate::domain::access::{Permission, Requirement};
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
 use crate::domain::refusal::Refusal;
 use crate::domain::text::MAX_DESCRIPTION;
@@ -22,8 +22,6 @@ use crate::proto::v1;
 use crate::proto::v1::access_service_server::AccessService;
 use crate::repository::read::access::{self, GrantPosition};
 use crate::repository::session::Session;
-
-const MANAGE_ACCESS: Requirement = Requirement::PermissionOrOperator(Permission::ManageAccess);
 
 impl Marked for v1::CreateRoleRequest {
     const RPC: &'static str = "purchasing.v1.AccessService/CreateRole";
@@ -79,7 +77,7 @@ impl AccessService for Service {
         &self,
         request: Request<v1::CreateRoleRequest>,
     ) -> Result<Response<v1::CreateRoleResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let (submission, create) = parse_create(&call, &request).map_err(to_status)?;
         let reply = self.0.submit(&call, submission).await?;
         let role = Some(role(&create.role, create.permissions));
@@ -90,7 +88,7 @@ impl AccessService for Service {
         &self,
         request: Request<v1::UpdateRoleRequest>,
     ) -> Result<Response<v1::UpdateRoleResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let (submission, update) = parse_update(&call, &request).map_err(to_status)?;
         let reply = self.0.submit(&call, submission).await?;
         let role = Some(role(&update.role, update.permissions));
@@ -101,7 +99,7 @@ impl AccessService for Service {
         &self,
         request: Request<v1::DeleteRoleRequest>,
     ) -> Result<Response<v1::DeleteRoleResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         let role = form.role_id(&request.role_id);
@@ -114,13 +112,13 @@ impl AccessService for Service {
         &self,
         request: Request<v1::ListRolesRequest>,
     ) -> Result<Response<v1::ListRolesResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let store = form.store_id(&request.store_id);
         form.finish().map_err(to_status)?;
-        let principal = call.principal.clone();
+        let caller = call.caller.clone();
         let read = move |session: &mut Session| -> Result<Vec<v1::Role>, ReadError> {
-            let seen = admitted(session, &store, &principal, MANAGE_ACCESS)?;
+            let seen = admitted(session, &store, &caller)?;
             Ok(seen.roles.iter().map(|(id, allowed)| role(id, allowed.keys().copied())).collect())
         };
         let roles = self.0.read(&call, read).await?;
@@ -131,7 +129,7 @@ impl AccessService for Service {
         &self,
         request: Request<v1::GrantRoleRequest>,
     ) -> Result<Response<v1::GrantRoleResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         let (principal, role) = holder(&mut form, &request.principal, &request.role_id);
@@ -145,7 +143,7 @@ impl AccessService for Service {
         &self,
         request: Request<v1::RevokeRoleRequest>,
     ) -> Result<Response<v1::RevokeRoleResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         let (principal, role) = holder(&mut form, &request.principal, &request.role_id);
@@ -158,15 +156,15 @@ impl AccessService for Service {
         &self,
         request: Request<v1::ListGrantsRequest>,
     ) -> Result<Response<v1::ListGrantsResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let store: StoreId = form.store_id(&request.store_id);
         let page: Page<GrantPosition> = Page::of(&self.0.page_key, &request, &mut form);
         let of = form.optional_text("principal", &request.principal, MAX_DESCRIPTION).map(PrincipalId::new);
         form.finish().map_err(to_status)?;
-        let (principal, asked) = (call.principal.clone(), page.clone());
+        let (caller, asked) = (call.caller.clone(), page.clone());
         let read = move |session: &mut Session| -> Result<Vec<(PrincipalId, RoleId)>, ReadError> {
-            admitted(session, &store, &principal, MANAGE_ACCESS)?;
+            admitted(session, &store, &caller)?;
             Ok(access::grants(session, &store, of.as_ref(), asked.after.as_ref(), asked.limit())?)
         };
         let mut found = self.0.read(&call, read).await?;

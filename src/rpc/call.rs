@@ -4,36 +4,54 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tonic::metadata::MetadataMap;
 use tonic::{Request as TonicRequest, Status};
 
-use super::App;
 use super::errors::to_status;
 use super::form::{Form, parse_uuid};
+use crate::domain::access::Requirement;
 use crate::domain::code::StoreId;
 use crate::domain::mutation::{Mutation, Request};
 use crate::domain::principal::Principal;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, Violation};
 use crate::domain::request::RequestMark;
+
+/// Who calls, and what the rpc requires of them.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub principal: Principal,
+    /// What they must be allowed, as its policy says; `None` if to be known is enough.
+    pub requirement: Option<Requirement>,
+}
+
+/// What the guard found out about a call that it let through.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Who.
+    pub caller: Caller,
+    /// When they stop waiting.
+    pub deadline: Option<Instant>,
+}
 
 /// Who calls and how long they wait.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Who.
-    pub principal: Principal,
+    pub caller: Caller,
     /// When they stop waiting, if they said so.
     pub deadline: Option<Instant>,
 }
 
 impl Call {
-    /// Judges the credentials of a call and takes its message out.
-    pub fn open<T>(app: &App, request: TonicRequest<T>) -> Result<(Self, T), Status> {
-        let (metadata, _, message) = request.into_parts();
-        let header = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let principal = app.authenticator.authenticate(&header).map_err(to_status)?;
-        Ok((Self { principal, deadline: deadline(&metadata) }, message))
+    /// Takes the message of a call out; a call that the guard has not seen is refused.
+    pub fn open<T>(request: TonicRequest<T>) -> Result<(Self, T), Status> {
+        let (_, mut extensions, message) = request.into_parts();
+        let unguarded = || to_status(Refusal::Internal("a call came past the guard".to_owned()));
+        let Opened { caller, deadline } = extensions.remove::<Opened>().ok_or_else(unguarded)?;
+        Ok((Self { caller, deadline }, message))
     }
 
     /// Waits for `answer` until the deadline.
@@ -55,7 +73,8 @@ impl Call {
         mutation: impl Mutation + 'static,
     ) -> Submission {
         let (mark, bytes) = marked;
-        let request = Request { store, principal: self.principal.clone(), mark, mutation: Arc::new(mutation) };
+        debug_assert_eq!(Some(mutation.requires()), self.caller.requirement, "the policy and the rule are one");
+        let request = Request { store, principal: self.caller.principal.clone(), mark, mutation: Arc::new(mutation) };
         Submission { request, bytes }
     }
 }
@@ -68,10 +87,21 @@ pub struct Submission {
     pub bytes: usize,
 }
 
-/// `grpc-timeout`: up to 8 digits and a unit (gRPC over HTTP/2, "Requests").
-fn deadline(metadata: &MetadataMap) -> Option<Instant> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+/// When the caller stops waiting, by `grpc-timeout`: up to 8 digits and a unit (gRPC over HTTP/2,
+/// "Requests").
+pub fn deadline(headers: &HeaderMap, now: Instant) -> Result<Option<Instant>, Refusal> {
+    let Some(text) = headers.get("grpc-timeout") else { return Ok(None) };
+    let rule = || Violation::new("grpc-timeout", "must be up to 8 digits and one of H, M, S, m, u, n");
+    let timeout = text.to_str().ok().and_then(timeout).ok_or_else(|| Refusal::Invalid(vec![rule()]))?;
+    // What cannot be reckoned is so far off that it is no deadline.
+    Ok(now.checked_add(timeout))
+}
+
+fn timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let count: u32 = digits.parse().ok()?;
     let unit = match unit {
         "H" => Duration::from_secs(3_600),
@@ -82,7 +112,7 @@ fn deadline(metadata: &MetadataMap) -> Option<Instant> {
         "n" => Duration::from_nanos(1),
         _ => return None,
     };
-    Instant::now().checked_add(unit.checked_mul(count)?)
+    unit.checked_mul(count)
 }
 
 /// A mutating request.

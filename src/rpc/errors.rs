@@ -35,8 +35,8 @@ pub fn to_status(refusal: Refusal) -> Status {
 fn code(refusal: &Refusal) -> Code {
     use Refusal as R;
     match refusal {
-        R::Invalid(_) | R::InvalidForStoredData(_) | R::RequestIdReused => Code::InvalidArgument,
-        R::NoCredentials(_) => Code::Unauthenticated,
+        R::Invalid(_) | R::InvalidForStoredData(_) | R::RequestIdReused | R::MalformedMessage => Code::InvalidArgument,
+        R::NoCredentials(_) | R::InvalidCredentials(_) => Code::Unauthenticated,
         R::NoStoreAccess(_) | R::PermissionMissing(_) | R::NotPlatformOperator | R::PermissionNotHeld { .. } => {
             Code::PermissionDenied
         }
@@ -65,7 +65,8 @@ fn code(refusal: &Refusal) -> Code {
         | R::TooManyRoles
         | R::RoleInUse { .. }
         | R::LastAccessManager => Code::FailedPrecondition,
-        R::QueueFull => Code::ResourceExhausted,
+        R::QueueFull | R::MessageTooLarge | R::MetadataTooLarge(_) => Code::ResourceExhausted,
+        R::MethodUnknown => Code::Unimplemented,
         R::DatabaseUnavailable => Code::Unavailable,
         R::DeadlineExceeded => Code::DeadlineExceeded,
         R::OutcomeUnknown => Code::Unknown,

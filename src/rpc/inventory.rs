@@ -7,7 +7,6 @@ use super::errors::to_status;
 use super::form::Form;
 use super::page::{Page, Paged};
 use super::{Service, admitted, convert};
-use crate::domain::access::{Permission, Requirement};
 use crate::domain::code::ProductId;
 use crate::domain::inventory::{Level, LevelKey, Movement};
 use crate::domain::refusal::Refusal;
@@ -17,7 +16,6 @@ use crate::proto::v1::inventory_service_server::InventoryService;
 use crate::repository::read::inventory;
 use crate::repository::session::Session;
 
-const VIEW: Requirement = Requirement::Permission(Permission::View);
 /// How many products a list may be asked for by name.
 const MAX_PRODUCTS: usize = 1_000;
 
@@ -43,13 +41,13 @@ impl InventoryService for Service {
         &self,
         request: Request<v1::GetInventoryLevelRequest>,
     ) -> Result<Response<v1::GetInventoryLevelResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let key = level_key(&mut form, &request.store_id, &request.product_id);
         form.finish().map_err(to_status)?;
-        let principal = call.principal.clone();
+        let caller = call.caller.clone();
         let read = move |session: &mut Session| -> Result<Level, ReadError> {
-            admitted(session, &key.store, &principal, VIEW)?;
+            admitted(session, &key.store, &caller)?;
             existing_level(session, &key)
         };
         let level = self.0.read(&call, read).await?;
@@ -60,15 +58,15 @@ impl InventoryService for Service {
         &self,
         request: Request<v1::ListInventoryLevelsRequest>,
     ) -> Result<Response<v1::ListInventoryLevelsResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let store = form.store_id(&request.store_id);
         let page: Page<String> = Page::of(&self.0.page_key, &request, &mut form);
         let products = products(&mut form, &request.product_ids);
         form.finish().map_err(to_status)?;
-        let (principal, asked) = (call.principal.clone(), page.clone());
+        let (caller, asked) = (call.caller.clone(), page.clone());
         let read = move |session: &mut Session| -> Result<Vec<Level>, ReadError> {
-            admitted(session, &store, &principal, VIEW)?;
+            admitted(session, &store, &caller)?;
             Ok(inventory::levels(session, &store, &products, asked.after.as_deref(), asked.limit())?)
         };
         let mut levels = self.0.read(&call, read).await?;
@@ -81,14 +79,14 @@ impl InventoryService for Service {
         &self,
         request: Request<v1::ListStockMovementsRequest>,
     ) -> Result<Response<v1::ListStockMovementsResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let key = level_key(&mut form, &request.store_id, &request.product_id);
         let page: Page<i64> = Page::of(&self.0.page_key, &request, &mut form);
         form.finish().map_err(to_status)?;
-        let (principal, asked) = (call.principal.clone(), page.clone());
+        let (caller, asked) = (call.caller.clone(), page.clone());
         let read = move |session: &mut Session| -> Result<Vec<Movement>, ReadError> {
-            admitted(session, &key.store, &principal, VIEW)?;
+            admitted(session, &key.store, &caller)?;
             existing_level(session, &key)?;
             Ok(inventory::movements(session, &key, asked.after.unwrap_or(0), asked.limit())?)
         };

@@ -2,12 +2,15 @@
 //! place that knows tonic, prost and the contract.
 
 pub mod access;
+pub mod bodies;
 pub mod call;
 pub mod convert;
 pub mod errors;
 pub mod form;
+pub mod guard;
 pub mod inventory;
 pub mod page;
+pub mod policy;
 pub mod purchase_order;
 pub mod store;
 
@@ -16,15 +19,13 @@ use std::sync::Arc;
 
 use tonic::Status;
 
-use self::call::{Call, Submission};
+use self::call::{Call, Caller, Submission};
 use self::page::PageKey;
-use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::domain::Ids;
-use crate::domain::access::{Permission, Requirement, admit};
+use crate::domain::access::{Permission, admit};
 use crate::domain::code::{RoleId, StoreId};
 use crate::domain::mutation::Reply;
-use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
 use crate::domain::workspace::Allowed;
@@ -34,8 +35,6 @@ use crate::repository::session::Session;
 
 /// What every rpc needs.
 pub struct App {
-    /// Who calls.
-    pub authenticator: Box<dyn Authenticator>,
     /// Where commands go.
     pub lanes: Lanes,
     /// Where reads go.
@@ -77,14 +76,11 @@ struct Seen {
 }
 
 /// Judges in a read's own snapshot whether its caller may.
-fn admitted(
-    session: &mut Session,
-    store: &StoreId,
-    principal: &Principal,
-    requirement: Requirement,
-) -> Result<Seen, ReadError> {
-    let workspace = read::caller(session, store, &principal.id)?;
-    let permissions = admit(&workspace, store, principal, requirement)?.permissions;
+fn admitted(session: &mut Session, store: &StoreId, caller: &Caller) -> Result<Seen, ReadError> {
+    let unruled = || Refusal::Internal("the policy of this rpc requires nothing".to_owned());
+    let requirement = caller.requirement.ok_or_else(unruled)?;
+    let workspace = read::caller(session, store, &caller.principal.id)?;
+    let permissions = admit(&workspace, store, &caller.principal, requirement)?.permissions;
     let roles = workspace.roles(store)?.clone();
     let found = workspace.store(store)?.cloned();
     let store = found.ok_or_else(|| Refusal::StoreNotFound(store.clone()))?;

@@ -7,7 +7,6 @@ use super::errors::to_status;
 use super::form::Form;
 use super::page::{Page, Paged};
 use super::{Service, admitted, convert};
-use crate::domain::access::Requirement;
 use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
 use crate::domain::store::back_orders::{DisableBackOrders, EnableBackOrders};
@@ -66,21 +65,20 @@ impl StoreService for Service {
         &self,
         request: Request<v1::CreateStoreRequest>,
     ) -> Result<Response<v1::CreateStoreResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let reply = self.0.submit(&call, parse_create(&call, &request).map_err(to_status)?).await?;
         let store = Some(convert::store(&reply.store));
         Ok(Response::new(v1::CreateStoreResponse { store, event_number: reply.made.event }))
     }
 
     async fn get_store(&self, request: Request<v1::GetStoreRequest>) -> Result<Response<v1::GetStoreResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let store = form.store_id(&request.store_id);
         form.finish().map_err(to_status)?;
-        let principal = call.principal.clone();
-        let read = move |session: &mut Session| -> Result<Store, ReadError> {
-            Ok(admitted(session, &store, &principal, Requirement::AnyRoleOrOperator)?.store)
-        };
+        let caller = call.caller.clone();
+        let read =
+            move |session: &mut Session| -> Result<Store, ReadError> { Ok(admitted(session, &store, &caller)?.store) };
         let store = self.0.read(&call, read).await?;
         Ok(Response::new(v1::GetStoreResponse { store: Some(convert::store(&store)) }))
     }
@@ -89,13 +87,13 @@ impl StoreService for Service {
         &self,
         request: Request<v1::ListStoresRequest>,
     ) -> Result<Response<v1::ListStoresResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let page: Page<String> = Page::of(&self.0.page_key, &request, &mut form);
         form.finish().map_err(to_status)?;
-        let (principal, asked) = (call.principal.clone(), page.clone());
+        let (caller, asked) = (call.caller.clone(), page.clone());
         let read = move |session: &mut Session| -> Result<Vec<Store>, ReadError> {
-            Ok(stores::list(session, &principal, asked.after.as_deref().unwrap_or(""), asked.limit())?)
+            Ok(stores::list(session, &caller.principal, asked.after.as_deref().unwrap_or(""), asked.limit())?)
         };
         let mut found = self.0.read(&call, read).await?;
         let next_page_token = page.cut(&mut found, |last| last.id.to_string());
@@ -107,7 +105,7 @@ impl StoreService for Service {
         &self,
         request: Request<v1::UpdateStoreRequest>,
     ) -> Result<Response<v1::UpdateStoreResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let reply = self.0.submit(&call, parse_update(&call, &request).map_err(to_status)?).await?;
         let store = Some(convert::store(&reply.store));
         Ok(Response::new(v1::UpdateStoreResponse { store, event_number: reply.made.event }))
@@ -117,7 +115,7 @@ impl StoreService for Service {
         &self,
         request: Request<v1::EnableBackOrdersRequest>,
     ) -> Result<Response<v1::EnableBackOrdersResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         form.finish().map_err(to_status)?;
@@ -130,7 +128,7 @@ impl StoreService for Service {
         &self,
         request: Request<v1::DisableBackOrdersRequest>,
     ) -> Result<Response<v1::DisableBackOrdersResponse>, Status> {
-        let (call, request) = Call::open(&self.0, request)?;
+        let (call, request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         form.finish().map_err(to_status)?;

@@ -24,7 +24,7 @@ pub(super) async fn cancel(
     app: &App,
     request: Request<v1::CancelPurchaseOrderRequest>,
 ) -> Result<v1::CancelPurchaseOrderResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
     Ok(v1::CancelPurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),

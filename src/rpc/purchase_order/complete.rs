@@ -28,7 +28,7 @@ pub(super) async fn complete(
     app: &App,
     request: Request<v1::CompletePurchaseOrderRequest>,
 ) -> Result<v1::CompletePurchaseOrderResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
     Ok(v1::CompletePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),

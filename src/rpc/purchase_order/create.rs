@@ -27,7 +27,7 @@ pub(super) async fn create(
     app: &App,
     request: Request<v1::CreatePurchaseOrderRequest>,
 ) -> Result<v1::CreatePurchaseOrderResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
     Ok(v1::CreatePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),

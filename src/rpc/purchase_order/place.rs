@@ -23,7 +23,7 @@ pub(super) async fn place(
     app: &App,
     request: Request<v1::PlacePurchaseOrderRequest>,
 ) -> Result<v1::PlacePurchaseOrderResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
     Ok(v1::PlacePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),

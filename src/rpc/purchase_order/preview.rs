@@ -43,7 +43,7 @@ pub(super) async fn preview(
     app: &App,
     request: Request<v1::PreviewCompletionRequest>,
 ) -> Result<v1::PreviewCompletionResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let Asked { command, complete, page } = parse(app, &call, request).map_err(to_status)?;
     let (clock, ids) = (Arc::clone(&app.clock), Arc::clone(&app.ids));
     let read = move |session: &mut Session| -> Result<(Preview, OrderSeen), ReadError> {

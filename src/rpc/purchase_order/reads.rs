@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tonic::{Request, Status};
 
-use crate::domain::access::{Permission, Requirement};
+use crate::domain::access::Permission;
 use crate::domain::code::{ProductId, StoreId};
 use crate::domain::mutation::OrderSeen;
 use crate::domain::order::actions::allowed;
@@ -23,7 +23,6 @@ use crate::rpc::form::Form;
 use crate::rpc::page::{Page, Paged};
 use crate::rpc::{App, admitted, convert};
 
-pub(super) const VIEW: Requirement = Requirement::Permission(Permission::View);
 
 impl Paged for v1::ListPurchaseOrderLinesRequest {
     const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListPurchaseOrderLines";
@@ -77,11 +76,11 @@ pub(super) async fn get(
     app: &App,
     request: Request<v1::GetPurchaseOrderRequest>,
 ) -> Result<v1::GetPurchaseOrderResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let (key, full) = parse_get(&request).map_err(to_status)?;
-    let principal = call.principal.clone();
+    let caller = call.caller.clone();
     let read = move |session: &mut Session| -> Result<(OrderSeen, Vec<Line>), ReadError> {
-        let permissions = admitted(session, &key.store, &principal, VIEW)?.permissions;
+        let permissions = admitted(session, &key.store, &caller)?.permissions;
         let order = orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
         let lines = if full { orders::lines(session, &key)? } else { Vec::new() };
         Ok((seen(order, &permissions), lines))
@@ -106,11 +105,11 @@ pub(super) async fn lines(
     app: &App,
     request: Request<v1::ListPurchaseOrderLinesRequest>,
 ) -> Result<v1::ListPurchaseOrderLinesResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let (key, page) = of_order(app, &request, &request.store_id, &request.purchase_order_id).map_err(to_status)?;
-    let (principal, asked) = (call.principal.clone(), page.clone());
+    let (caller, asked) = (call.caller.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<(Order, Vec<Line>), ReadError> {
-        admitted(session, &key.store, &principal, VIEW)?;
+        admitted(session, &key.store, &caller)?;
         let order = orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
         let after = asked.after.unwrap_or(0);
         Ok((order, orders::lines_after(session, &key, request.pending_only, after, asked.limit())?))
@@ -125,11 +124,11 @@ pub(super) async fn list(
     app: &App,
     request: Request<v1::ListPurchaseOrdersRequest>,
 ) -> Result<v1::ListPurchaseOrdersResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let (store, filter, page) = parse_list(app, &request).map_err(to_status)?;
-    let (principal, asked) = (call.principal.clone(), page.clone());
+    let (caller, asked) = (call.caller.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<Vec<OrderSeen>, ReadError> {
-        let permissions = admitted(session, &store, &principal, VIEW)?.permissions;
+        let permissions = admitted(session, &store, &caller)?.permissions;
         let orders = order_list::list(session, &store, &filter, asked.after.as_ref(), asked.limit())?;
         Ok(orders.into_iter().map(|order| seen(order, &permissions)).collect())
     };
@@ -177,11 +176,11 @@ pub(super) async fn chain(
     app: &App,
     request: Request<v1::GetBackOrderChainRequest>,
 ) -> Result<v1::GetBackOrderChainResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let (key, page) = of_order(app, &request, &request.store_id, &request.purchase_order_id).map_err(to_status)?;
-    let (principal, asked) = (call.principal.clone(), page.clone());
+    let (caller, asked) = (call.caller.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<(Vec<OrderSeen>, Vec<ChainLine>), ReadError> {
-        let permissions = admitted(session, &key.store, &principal, VIEW)?.permissions;
+        let permissions = admitted(session, &key.store, &caller)?.permissions;
         let order = orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
         let chain = orders::chain(session, &key.store, order.root)?;
         let lines = orders::chain_lines(session, &chain, asked.after.unwrap_or(0), asked.limit())?;

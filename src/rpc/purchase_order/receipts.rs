@@ -2,7 +2,7 @@
 
 use tonic::{Request, Status};
 
-use super::reads::{VIEW, of_order, order_key};
+use super::reads::{of_order, order_key};
 use crate::domain::order::receipt::Receipt;
 use crate::domain::order::{OrderKey, ReceiptKey};
 use crate::domain::refusal::Refusal;
@@ -25,11 +25,11 @@ impl Paged for v1::ListReceiptsRequest {
 }
 
 pub(super) async fn get(app: &App, request: Request<v1::GetReceiptRequest>) -> Result<v1::GetReceiptResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let key = parse_get(&request).map_err(to_status)?;
-    let principal = call.principal.clone();
+    let caller = call.caller.clone();
     let read = move |session: &mut Session| -> Result<Receipt, ReadError> {
-        admitted(session, &key.order.store, &principal, VIEW)?;
+        admitted(session, &key.order.store, &caller)?;
         let order = orders::order(session, &key.order)?.ok_or(Refusal::OrderNotFound)?;
         let not_found = || Refusal::ReceiptNotFound { number: order.number, receipt: key.number };
         Ok(receipts::receipt(session, &key)?.ok_or_else(not_found)?)
@@ -50,11 +50,11 @@ pub(super) async fn list(
     app: &App,
     request: Request<v1::ListReceiptsRequest>,
 ) -> Result<v1::ListReceiptsResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let (key, page) = of_order(app, &request, &request.store_id, &request.purchase_order_id).map_err(to_status)?;
-    let (principal, asked) = (call.principal.clone(), page.clone());
+    let (caller, asked) = (call.caller.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<Vec<(Receipt, i32)>, ReadError> {
-        admitted(session, &key.store, &principal, VIEW)?;
+        admitted(session, &key.store, &caller)?;
         orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
         let after = asked.after.unwrap_or(0);
         let found = receipts::list(session, &key, request.standing_only, after, asked.limit())?;

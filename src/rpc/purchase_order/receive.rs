@@ -29,7 +29,7 @@ pub(super) async fn receive(
     app: &App,
     request: Request<v1::ReceivePurchaseOrderRequest>,
 ) -> Result<v1::ReceivePurchaseOrderResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let mut reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
     // A replay repeats the receipt as it was booked, even if it was voided since.
     if let Some(receipt) = &mut reply.receipt {

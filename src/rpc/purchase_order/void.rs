@@ -24,7 +24,7 @@ pub(super) async fn void(
     app: &App,
     request: Request<v1::VoidReceiptRequest>,
 ) -> Result<v1::VoidReceiptResponse, Status> {
-    let (call, request) = Call::open(app, request)?;
+    let (call, request) = Call::open(request)?;
     let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
     Ok(v1::VoidReceiptResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),

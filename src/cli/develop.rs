@@ -1,0 +1,54 @@
+//! `develop`: the service on loopback, with callers who are whoever they say. The default, so that a
+//! first `cargo run` serves at once.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::CommandError;
+use super::running::Running;
+use crate::demo;
+use crate::repository::url::DatabaseUrl;
+
+/// Whoever sets one of these means to serve, and must not be served like this unawares.
+const CREDENTIALS: [&str; 3] = ["TOKEN_KEYS", "CLIENT_CA", "TLS_CERTIFICATE"];
+
+/// Serve on this machine alone, where callers name themselves; the default
+#[derive(Debug, Args)]
+pub struct Develop {
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Develop {
+    /// Serves until the process is asked to end.
+    pub fn run(self, database: DatabaseUrl) -> Result<ExitCode, CommandError> {
+        let listen = self.running.listen;
+        if !listen.ip().is_loopback() {
+            let why = "in development mode callers name themselves, so only loopback may be listened on";
+            return Err(format!("cannot listen on {listen}: {why}; `serve` has callers prove who they are").into());
+        }
+        if let Some(set) = CREDENTIALS.iter().find(|name| std::env::var_os(name).is_some()) {
+            let why = "development mode would let anybody in who says a name";
+            return Err(format!("{set} is set, but {why}; run `purchase-order-service serve`").into());
+        }
+        let mut config = self.running.config(database)?;
+        config.demo_store = true;
+        self.running.serve(&config, greet)
+    }
+}
+
+fn greet(database: &DatabaseUrl, address: SocketAddr) {
+    println!("purchase-order-service listens on {address} with {database}");
+    println!("DEVELOPMENT MODE: callers name themselves in the metadata key x-principal; do not expose this port");
+    println!(
+        "the store '{}': {} may do everything, {} may receive; 'operator' runs the platform",
+        demo::STORE,
+        demo::OWNER,
+        demo::RECEIVER
+    );
+    println!(
+        "try: grpcurl -plaintext -H 'x-principal: alice' -d '{{\"store_id\": \"demo\"}}' {address} purchasing.v1.StoreService/GetStore"
+    );
+}

@@ -1,0 +1,140 @@
+//! What both ways of serving have in common.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::CommandError;
+use crate::config::ServeConfig;
+use crate::door::occupancy::Limits;
+use crate::repository::dialect::lanes_for;
+use crate::repository::url::DatabaseUrl;
+use crate::server::{Parts, Server};
+use crate::telemetry;
+
+const LISTEN: &str = "127.0.0.1:50051";
+const RETENTION_DAYS: u64 = 7;
+const MAX_DEADLINE_SECONDS: u64 = 30;
+const DRAIN_SECONDS: u64 = 20;
+/// Descriptors that are not for connections: the database's, files, and the runtime's own.
+const DESCRIPTORS_KEPT: usize = 128;
+/// How long threads that are stuck may keep the process from ending.
+const RUNTIME_END: Duration = Duration::from_secs(1);
+
+/// What both ways of serving have in common.
+#[derive(Debug, Args)]
+pub struct Running {
+    /// Where to listen
+    #[arg(long, env = "LISTEN", default_value = LISTEN)]
+    pub listen: SocketAddr,
+    /// For how many days the first answer to each request id is kept
+    #[arg(long, env = "REQUEST_RETENTION_DAYS", default_value_t = RETENTION_DAYS, value_parser = clap::value_parser!(u64).range(1..=3650))]
+    request_retention_days: u64,
+    /// How many transactions write at once on PostgreSQL: as many as it has cores to give [default: this machine's cores]
+    #[arg(long, env = "LANES", value_parser = clap::value_parser!(u16).range(1..=64))]
+    lanes: Option<u16>,
+    /// How many seconds a call may take at most, whatever its caller says
+    #[arg(long, env = "MAX_DEADLINE_SECONDS", default_value_t = MAX_DEADLINE_SECONDS, value_parser = clap::value_parser!(u64).range(1..=600))]
+    max_deadline_seconds: u64,
+    /// How many seconds calls in flight have to finish when the service stops
+    #[arg(long, env = "DRAIN_SECONDS", default_value_t = DRAIN_SECONDS, value_parser = clap::value_parser!(u64).range(0..=600))]
+    drain_seconds: u64,
+    /// How many connections are open at once [default: 1000, or what the descriptor limit leaves]
+    #[arg(long, env = "MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    max_connections: Option<u32>,
+    /// How many of them one address may have
+    #[arg(long, env = "MAX_CONNECTIONS_PER_PEER", default_value_t = Limits::default().connections_per_peer as u32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    max_connections_per_peer: u32,
+}
+
+impl Running {
+    /// How to serve this database so.
+    pub fn config(&self, database: DatabaseUrl) -> Result<ServeConfig, CommandError> {
+        let mut config = ServeConfig::new(database);
+        config.request_retention = Duration::from_secs(self.request_retention_days * 24 * 60 * 60);
+        config.max_deadline = Duration::from_secs(self.max_deadline_seconds);
+        config.drain = Duration::from_secs(self.drain_seconds);
+        config.limits.connections = connections(self.max_connections, descriptors())?;
+        config.limits.connections_per_peer = self.max_connections_per_peer as usize;
+        if let Some(lanes) = self.lanes {
+            config.lanes = lanes_for(&config.database, lanes.into());
+        }
+        Ok(config)
+    }
+
+    /// Serves until the process is asked to end; `greet` says that it begins.
+    pub fn serve(
+        &self,
+        config: &ServeConfig,
+        greet: impl FnOnce(&DatabaseUrl, SocketAddr),
+    ) -> Result<ExitCode, CommandError> {
+        telemetry::init();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let served = runtime.block_on(async {
+            let bound = TcpListener::bind(self.listen).await;
+            let listener = bound.map_err(|error| format!("{}: {error}", self.listen))?;
+            let server = Server::start(listener, config, Parts::default()).await?;
+            greet(&config.database, server.local_addr());
+            server.run_until(asked_to_end()).await;
+            Ok(ExitCode::SUCCESS)
+        });
+        runtime.shutdown_timeout(RUNTIME_END);
+        served
+    }
+}
+
+/// How many connections there is room for, with so many descriptors.
+fn connections(asked: Option<u32>, descriptors: Option<usize>) -> Result<usize, CommandError> {
+    let room = descriptors.map_or(usize::MAX, |descriptors| descriptors.saturating_sub(DESCRIPTORS_KEPT));
+    match asked.map(|asked| asked as usize) {
+        Some(asked) if asked > room => Err(format!(
+            "--max-connections {asked}: the process may open {} descriptors (ulimit -n), which leaves {room} for connections",
+            room + DESCRIPTORS_KEPT
+        )
+        .into()),
+        Some(asked) => Ok(asked),
+        None => Ok(Limits::default().connections.min(room).max(1)),
+    }
+}
+
+/// How many descriptors the process may open, as far as it is known.
+fn descriptors() -> Option<usize> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.and_then(|limit| usize::try_from(limit).ok())
+}
+
+/// Ends at SIGTERM or Ctrl-C.
+async fn asked_to_end() {
+    let interrupted = tokio::signal::ctrl_c();
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(error) => {
+                tracing::error!(%error, "SIGTERM cannot be heard");
+                std::future::pending().await
+            }
+        }
+    };
+    tokio::select! {
+        _ = interrupted => {}
+        () = terminated => {}
+    }
+    tracing::info!("asked to end; calls in flight may finish");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::connections;
+
+    #[test]
+    fn connections_stay_below_the_descriptor_limit() {
+        assert_eq!(connections(None, Some(100_000)).unwrap(), 1_000);
+        assert_eq!(connections(None, Some(256)).unwrap(), 128);
+        assert_eq!(connections(Some(128), Some(256)).unwrap(), 128);
+        let refused = connections(Some(129), Some(256)).unwrap_err().to_string();
+        assert!(refused.contains("129") && refused.contains("256"), "{refused}");
+    }
+}

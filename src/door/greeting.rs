@@ -1,0 +1,63 @@
+//! What a connection must say before it counts: TLS, if that is spoken here, and the beginning of
+//! HTTP/2. Whoever is silent, or speaks another protocol, is shut out.
+
+use std::io::{Cursor, Error, ErrorKind};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::auth::certificate::Certificate;
+use crate::reload::Reloading;
+
+/// From the connection being accepted to HTTP/2 being begun.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The client's connection preface (RFC 9113, section 3.4): this, and then a SETTINGS frame.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const FRAME_HEADER: usize = 9;
+const SETTINGS: u8 = 4;
+
+/// A byte stream, encrypted or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A connection that has begun to speak HTTP/2.
+pub(super) struct Greeted {
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) certificate: Option<Certificate>,
+}
+
+/// Waits for the greeting, not for long.
+pub(super) async fn greet(stream: TcpStream, tls: Option<&Reloading<ServerConfig>>) -> std::io::Result<Greeted> {
+    let late = |_| Error::new(ErrorKind::TimedOut, "no greeting in time");
+    tokio::time::timeout(PATIENCE, async {
+        let Some(tls) = tls else { return begun(stream, None).await };
+        let stream = TlsAcceptor::from(tls.current()).accept(stream).await?;
+        let chain = stream.get_ref().1.peer_certificates();
+        let certificate = chain.and_then(|chain| chain.first()).and_then(|first| {
+            let read = Certificate::of(first);
+            read.inspect_err(|error| tracing::warn!(error, "a client certificate names nobody")).ok()
+        });
+        begun(stream, certificate).await
+    })
+    .await
+    .map_err(late)?
+}
+
+async fn begun(mut stream: impl Stream + 'static, certificate: Option<Certificate>) -> std::io::Result<Greeted> {
+    let mut said = [0; PREFACE.len() + FRAME_HEADER];
+    stream.read_exact(&mut said[..PREFACE.len()]).await?;
+    if said[..PREFACE.len()] != *PREFACE {
+        return Err(Error::new(ErrorKind::InvalidData, "this is not HTTP/2"));
+    }
+    stream.read_exact(&mut said[PREFACE.len()..]).await?;
+    if said[PREFACE.len() + 3] != SETTINGS {
+        return Err(Error::new(ErrorKind::InvalidData, "HTTP/2 begins with SETTINGS"));
+    }
+    let (reader, writer) = tokio::io::split(stream);
+    let stream = tokio::io::join(Cursor::new(said).chain(reader), writer);
+    Ok(Greeted { stream: Box::new(stream), certificate })
+}

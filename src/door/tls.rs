@@ -1,0 +1,69 @@
+//! TLS, by rustls. Certificates are read again when they change; a connection keeps what it began
+//! with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+
+use crate::reload::Reloading;
+
+/// Where the certificates are.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The server's certificate and what leads up to its authority, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
+    /// The authorities whose client certificates are taken, in PEM, if any are.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Reads the certificates and watches them; an error says what is wrong with them.
+pub async fn open(files: &TlsFiles) -> Result<Reloading<ServerConfig>, String> {
+    let TlsFiles { certificate, key, client_ca } = files.clone();
+    let paths = [certificate, key].into_iter().chain(client_ca).collect();
+    Reloading::open("the TLS certificates", paths, |contents| match contents {
+        [certificate, key] => config(certificate, key, None),
+        [certificate, key, client_ca] => config(certificate, key, Some(client_ca)),
+        _ => Err("files are missing".to_owned()),
+    })
+    .await
+}
+
+fn config(certificate: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<ServerConfig, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let chain = certificates("the certificate", certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "the key is not a private key in PEM".to_owned())?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?;
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(authorities) => {
+            let mut roots = RootCertStore::empty();
+            for authority in certificates("the client authority", authorities)? {
+                roots.add(authority).map_err(|error| format!("the client authority cannot be used: {error}"))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            // Whoever has none may still have a token; health is asked by balancers that have neither.
+            let verifier = verifier.allow_unauthenticated().build();
+            builder.with_client_cert_verifier(verifier.map_err(|error| error.to_string())?)
+        }
+    };
+    let config = builder.with_single_cert(chain, key);
+    let mut config = config.map_err(|error| format!("certificate and key cannot be used: {error}"))?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
+
+fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(format!("{what} is not a certificate in PEM")),
+    }
+}

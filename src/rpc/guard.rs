@@ -1,0 +1,140 @@
+//! What every call passes on its way to its rpc, in this order: the bound on its metadata, its policy,
+//! room for it, its deadline, its credentials. What comes back is bounded too, and a panic on the way
+//! becomes an answer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tonic::Code;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower_service::Service as _;
+
+use super::bodies::{Answer, Counted, Share};
+use super::call::{Caller, Opened, deadline};
+use super::errors::to_status;
+use super::policy::{self, Policy};
+use crate::auth::Authenticator;
+use crate::domain::refusal::Refusal;
+use crate::door::connection::Connection;
+use crate::door::occupancy::Held;
+
+/// Bytes of metadata, names and values and 32 for each (RFC 9113, section 6.5.2).
+const MAX_METADATA: usize = 16 * 1024;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Guard {
+    /// The rpcs.
+    pub routes: Routes,
+    /// Who calls.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// How long a call may take at most, whatever its caller says.
+    pub max_deadline: Duration,
+    /// Whether anybody may ask what the contract is.
+    pub public_reflection: bool,
+    /// True from the moment on when what is watched ends.
+    pub closing: watch::Receiver<bool>,
+}
+
+/// A call that may go on.
+struct Admitted {
+    opened: Option<Opened>,
+    /// `None`: it is watched.
+    deadline: Option<Instant>,
+    held: Held,
+}
+
+impl Guard {
+    /// Answers one call.
+    pub async fn answer(self, connection: Arc<Connection>, request: Request<Incoming>) -> Response<Answer> {
+        let watched = Unanswered(Some(&connection));
+        let answered = match self.admit(&connection, &request) {
+            Ok(admitted) => self.run(admitted, request).await,
+            Err(refusal) => Answer::refusal(to_status(refusal)),
+        };
+        watched.answered();
+        answered
+    }
+
+    fn admit(&self, connection: &Connection, request: &Request<Incoming>) -> Result<Admitted, Refusal> {
+        let headers = request.headers();
+        let metadata: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        if metadata + request.uri().path().len() > MAX_METADATA {
+            return Err(Refusal::MetadataTooLarge(MAX_METADATA));
+        }
+        let policy = policy::of(request.uri().path(), self.public_reflection).ok_or(Refusal::MethodUnknown)?;
+        let held = connection.call().ok_or(Refusal::QueueFull)?;
+        let now = Instant::now();
+        let asked = deadline(headers, now)?;
+        let most = now + self.max_deadline;
+        let deadline = match policy {
+            Policy::PublicStream | Policy::KnownStream => asked,
+            _ => Some(asked.map_or(most, |asked| asked.min(most))),
+        };
+        let requirement = match policy {
+            Policy::Public | Policy::PublicStream => return Ok(Admitted { opened: None, deadline, held }),
+            Policy::Known | Policy::KnownStream => None,
+            Policy::Requires(requirement) => Some(requirement),
+        };
+        let principal = self.authenticator.authenticate(headers, connection.certificate())?;
+        let caller = Caller { principal, requirement };
+        Ok(Admitted { opened: Some(Opened { caller, deadline }), deadline, held })
+    }
+
+    async fn run(mut self, admitted: Admitted, mut request: Request<Incoming>) -> Response<Answer> {
+        let Admitted { opened, deadline, held } = admitted;
+        if let Some(opened) = opened {
+            request.extensions_mut().insert(opened);
+        }
+        let held = Share::new(held);
+        let called = self.routes.call(request.map(|body| Body::new(Counted::new(body, held.clone()))));
+        let called = AssertUnwindSafe(called).catch_unwind();
+        let called = match deadline {
+            None => Ok(called.await),
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), called).await,
+        };
+        match called {
+            Err(_) => Answer::refusal(to_status(Refusal::DeadlineExceeded)),
+            Ok(Err(_)) => Answer::refusal(to_status(Refusal::Internal("a panic in a call".to_owned()))),
+            Ok(Ok(Ok(response))) => {
+                let response = in_our_words(response);
+                Answer::begin(response, held, deadline, self.closing).await
+            }
+        }
+    }
+}
+
+/// What tonic refuses by itself, with the codes and details that callers are told of.
+fn in_our_words(response: Response<Body>) -> Response<Body> {
+    let headers = response.headers();
+    let ours = headers.contains_key("grpc-status-details-bin");
+    let refusal = match headers.get("grpc-status").map(|status| Code::from_bytes(status.as_bytes())) {
+        Some(Code::OutOfRange) if !ours => Refusal::MessageTooLarge,
+        Some(Code::Internal) if !ours => Refusal::MalformedMessage,
+        _ => return response,
+    };
+    to_status(refusal).into_http()
+}
+
+/// A call whose caller may go before it is answered.
+struct Unanswered<'c>(Option<&'c Connection>);
+
+impl Unanswered<'_> {
+    fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0 {
+            connection.abandon();
+        }
+    }
+}
