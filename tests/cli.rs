@@ -20,9 +20,8 @@ const LATER: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES ('9
 /// listen on a free port.
 fn program(database_url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"));
-    ["DATABASE_URL", "LANES", "REQUEST_RETENTION_DAYS", "RUST_LOG"].iter().for_each(|name| {
-        command.env_remove(name);
-    });
+    // The service's own variables and nothing else is of consequence to it.
+    command.env_clear();
     command.env("LISTEN", "127.0.0.1:0");
     command.args(arguments).args(["--database-url", database_url]).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -166,6 +165,28 @@ fn a_database_url_is_judged_before_anything_else_and_its_password_is_never_shown
         let (said, complained) = (text(&away.stdout), complaint(&away));
         assert!(!said.contains("hunter2") && !complained.contains("hunter2"), "{said}{complained}");
     }
+}
+
+#[test]
+fn nobody_is_served_unawares() {
+    let database = Database::empty(Sqlite).unwrap();
+    let keys = ["--token-keys", "keys.json", "--token-issuer", "i", "--token-audience", "a"];
+    let with_keys =
+        |more: &[&'static str]| ["serve"].into_iter().chain(keys).chain(more.iter().copied()).collect::<Vec<_>>();
+
+    let none = complaint(&run(&database, &["serve"]));
+    assert!(none.contains("no credentials") && none.contains("--token-keys") && none.contains("develop"), "{none}");
+    let plain = complaint(&run(&database, &with_keys(&["--listen", "0.0.0.0:0"])));
+    assert!(plain.contains("--allow-plaintext") && plain.contains("--tls-certificate"), "{plain}");
+    let absent = complaint(&run(&database, &with_keys(&[])));
+    assert!(absent.contains("the token keys: keys.json"), "{absent}");
+    let half = complaint(&run(&database, &["serve", "--token-keys", "keys.json"]));
+    assert!(half.contains("--token-issuer") && half.contains("--token-audience"), "{half}");
+    let ca_alone = complaint(&run(&database, &["serve", "--client-ca", "ca.pem"]));
+    assert!(ca_alone.contains("--tls-certificate"), "{ca_alone}");
+    let mut meant_to_serve = program(&database.url_text(), &[]);
+    let unawares = complaint(&meant_to_serve.env("TOKEN_KEYS", "keys.json").output().unwrap());
+    assert!(unawares.contains("TOKEN_KEYS") && unawares.contains("serve"), "{unawares}");
 }
 
 #[rstest]

@@ -77,6 +77,9 @@ impl Guard {
             Policy::PublicStream | Policy::KnownStream => asked,
             _ => Some(asked.map_or(most, |asked| asked.min(most))),
         };
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Err(Refusal::DeadlineExceeded);
+        }
         let requirement = match policy {
             Policy::Public | Policy::PublicStream => return Ok(Admitted { opened: None, deadline, held }),
             Policy::Known | Policy::KnownStream => None,

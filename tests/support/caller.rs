@@ -11,13 +11,19 @@ use super::rpc::{Call, Rpc};
 pub struct Caller {
     pub(super) channel: Channel,
     pub(super) principal: String,
+    pub(super) token: Option<String>,
     pub(super) store: String,
 }
 
 impl Caller {
     /// Somebody who calls a service by this channel.
     pub fn of(channel: Channel, principal: &str, store: &str) -> Self {
-        Self { channel, principal: principal.to_owned(), store: store.to_owned() }
+        Self { channel, principal: principal.to_owned(), token: None, store: store.to_owned() }
+    }
+
+    /// Somebody with this token, if with any.
+    pub fn bearing(&self, token: Option<String>) -> Self {
+        Self { token, ..self.clone() }
     }
 
     /// The same person, calling about another store.
@@ -27,7 +33,13 @@ impl Caller {
 
     /// Any request.
     pub fn call<R: Rpc>(&self, request: R) -> Call<R> {
-        Call { channel: self.channel.clone(), principal: self.principal.clone(), timeout: None, request }
+        Call {
+            channel: self.channel.clone(),
+            principal: self.principal.clone(),
+            token: self.token.clone(),
+            timeout: None,
+            request,
+        }
     }
 
     fn store_id(&self) -> String {

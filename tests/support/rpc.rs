@@ -31,6 +31,8 @@ pub struct Call<R> {
     pub(super) channel: Channel,
     /// Who calls; nobody is named if it is empty.
     pub(super) principal: String,
+    /// What proves it, where proof is asked for.
+    pub(super) token: Option<String>,
     pub(super) timeout: Option<Duration>,
     /// What is sent.
     pub request: R,
@@ -70,6 +72,10 @@ impl<R: Rpc> Call<R> {
         let mut request = Request::new(self.request);
         if !self.principal.is_empty() {
             request.metadata_mut().insert("x-principal", self.principal.parse().expect("principals here are ASCII"));
+        }
+        if let Some(token) = self.token {
+            let bearer = format!("Bearer {token}").parse().expect("tokens are ASCII");
+            request.metadata_mut().insert("authorization", bearer);
         }
         if let Some(timeout) = self.timeout {
             request.set_timeout(timeout);

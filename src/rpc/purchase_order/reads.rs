@@ -23,7 +23,6 @@ use crate::rpc::form::Form;
 use crate::rpc::page::{Page, Paged};
 use crate::rpc::{App, admitted, convert};
 
-
 impl Paged for v1::ListPurchaseOrderLinesRequest {
     const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListPurchaseOrderLines";
 

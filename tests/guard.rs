@@ -1,0 +1,233 @@
+//! What every call passes, seen with rpcs that misbehave: one that panics, one that never answers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails says so by a panic")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use purchase_order_service::auth::development::Development;
+use purchase_order_service::door::Door;
+use purchase_order_service::door::occupancy::{Limits, Occupancy};
+use purchase_order_service::proto::v1::store_service_server::{StoreService, StoreServiceServer};
+use purchase_order_service::proto::v1::*;
+use purchase_order_service::rpc::guard::Guard;
+use support::{Caller, STORE};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::Code::{DeadlineExceeded, Internal, InvalidArgument, ResourceExhausted};
+use tonic::service::Routes;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status};
+
+/// How often each rpc was begun, and how often it was dropped unanswered.
+#[derive(Default)]
+struct Seen {
+    begun: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// GetStore panics, ListStores never answers, UpdateStore answers.
+#[derive(Clone, Default)]
+struct Misbehaving(Arc<Seen>);
+
+struct Unanswered(Arc<Seen>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.0.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tonic::async_trait]
+impl StoreService for Misbehaving {
+    async fn get_store(&self, _: Request<GetStoreRequest>) -> Result<Response<GetStoreResponse>, Status> {
+        panic!("a secret of the code")
+    }
+
+    async fn list_stores(&self, _: Request<ListStoresRequest>) -> Result<Response<ListStoresResponse>, Status> {
+        self.0.begun.fetch_add(1, Ordering::SeqCst);
+        let _unanswered = Unanswered(Arc::clone(&self.0));
+        std::future::pending().await
+    }
+
+    async fn update_store(&self, _: Request<UpdateStoreRequest>) -> Result<Response<UpdateStoreResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn create_store(&self, _: Request<CreateStoreRequest>) -> Result<Response<CreateStoreResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn enable_back_orders(
+        &self,
+        _: Request<EnableBackOrdersRequest>,
+    ) -> Result<Response<EnableBackOrdersResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn disable_back_orders(
+        &self,
+        _: Request<DisableBackOrdersRequest>,
+    ) -> Result<Response<DisableBackOrdersResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+}
+
+/// The door and the guard before rpcs that misbehave.
+struct Guarded {
+    seen: Arc<Seen>,
+    closing: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    channel: Channel,
+}
+
+impl Guarded {
+    async fn with(limits: Limits, max_deadline: Duration) -> Self {
+        let (closing, closes) = watch::channel(false);
+        let rpcs = Misbehaving::default();
+        let guard = Guard {
+            routes: Routes::new(StoreServiceServer::new(rpcs.clone())),
+            authenticator: Arc::new(Development),
+            max_deadline,
+            public_reflection: false,
+            closing: closes.clone(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let door = Door { occupancy: Occupancy::new(limits), tls: None, closing: closes };
+        let answer = move |connection, request| guard.clone().answer(connection, request);
+        let serving = tokio::spawn(door.serve(listener, answer));
+        let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
+        Self { seen: rpcs.0, closing, serving, channel }
+    }
+
+    fn alice(&self) -> Caller {
+        Caller::of(self.channel.clone(), "alice", STORE)
+    }
+
+    /// Waits until so many calls of ListStores were begun.
+    async fn begun(&self, count: u64) {
+        while self.seen.begun.load(Ordering::SeqCst) < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn dropped(&self, count: u64) {
+        while self.seen.dropped.load(Ordering::SeqCst) < count {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+const LONG: Duration = Duration::from_secs(600);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_becomes_internal_with_an_id_and_the_connection_lives() {
+    let guarded = Guarded::with(Limits::default(), LONG).await;
+    let other = guarded.alice().list_stores().start();
+    guarded.begun(1).await;
+
+    let refused = guarded.alice().get_store().refused(Internal, "INTERNAL").await;
+
+    assert_eq!(refused.metadata("id").len(), 36);
+    assert!(!refused.message().contains("secret"), "{}", refused.message());
+    guarded.alice().update_store(&["display_name"]).ok().await;
+    assert!(!other.is_finished(), "what else goes on, on the same connection, goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_takes_no_longer_than_the_service_allows_whatever_its_caller_says() {
+    let guarded = Guarded::with(Limits::default(), Duration::from_millis(50)).await;
+
+    for call in [guarded.alice().list_stores(), guarded.alice().list_stores().within(LONG)] {
+        call.refused(DeadlineExceeded, "DEADLINE_EXCEEDED").await;
+    }
+
+    guarded.dropped(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_has_passed_begins_nothing() {
+    let guarded = Guarded::with(Limits::default(), Duration::ZERO).await;
+
+    guarded.alice().list_stores().refused(DeadlineExceeded, "DEADLINE_EXCEEDED").await;
+
+    assert_eq!(guarded.seen.begun.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_caller_has_gone_is_dropped() {
+    let guarded = Guarded::with(Limits::default(), LONG).await;
+    let waiting = guarded.alice().list_stores().start();
+    guarded.begun(1).await;
+
+    waiting.abort();
+
+    guarded.dropped(1).await;
+    guarded.alice().update_store(&["display_name"]).ok().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_room_a_call_is_refused_before_it_begins() {
+    let guarded = Guarded::with(Limits { calls: 4, ..Limits::default() }, LONG).await;
+    let waiting = [guarded.alice().list_stores().start(), guarded.alice().list_stores().start()];
+    guarded.begun(2).await;
+
+    let refused = guarded.alice().list_stores().refused(ResourceExhausted, "QUEUE_FULL").await;
+
+    assert!(refused.may_be_retried());
+    assert_eq!(guarded.seen.begun.load(Ordering::SeqCst), 2, "one peer has half of the room");
+    waiting.iter().for_each(JoinHandle::abort);
+    guarded.dropped(2).await;
+    while guarded.alice().update_store(&["display_name"]).await.is_err() {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_for_which_there_is_no_room_is_refused() {
+    let guarded = Guarded::with(Limits { bytes: 2_000, ..Limits::default() }, LONG).await;
+    let update = |size: usize| {
+        let name = "n".repeat(size);
+        guarded.alice().update_store(&["display_name"]).with(|request| request.display_name = name)
+    };
+
+    update(500).ok().await;
+    assert!(update(1_500).refused(ResourceExhausted, "QUEUE_FULL").await.may_be_retried());
+    for _ in 0..10 {
+        update(500).ok().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_service_stops_nobody_new_comes_in_and_who_is_there_may_finish() {
+    let guarded = Guarded::with(Limits::default(), LONG).await;
+    let waiting = guarded.alice().list_stores().start();
+    guarded.begun(1).await;
+
+    guarded.closing.send_replace(true);
+
+    while guarded.alice().update_store(&["display_name"]).await.is_ok() {}
+    assert!(!guarded.serving.is_finished(), "it waits for the call in flight");
+    waiting.abort();
+    guarded.serving.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeout_that_cannot_be_read_is_refused() {
+    let guarded = Guarded::with(Limits::default(), LONG).await;
+    for malformed in ["", "5", "S", "-1S", "123456789S", "1s", "+5S", "1 S"] {
+        let mut client = tonic::client::Grpc::new(guarded.channel.clone());
+        client.ready().await.unwrap();
+        let mut request = Request::new(UpdateStoreRequest::default());
+        request.metadata_mut().insert("x-principal", "alice".parse().unwrap());
+        request.metadata_mut().insert("grpc-timeout", malformed.parse().unwrap());
+        let path = tonic::codegen::http::uri::PathAndQuery::from_static("/purchasing.v1.StoreService/UpdateStore");
+        let codec = tonic_prost::ProstCodec::<_, UpdateStoreResponse>::default();
+        let refused = client.unary(request, path, codec).await.unwrap_err();
+        assert_eq!(refused.code(), InvalidArgument, "{malformed:?}");
+        assert!(refused.message().contains("grpc-timeout"), "{malformed:?}: {}", refused.message());
+    }
+}
