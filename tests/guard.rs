@@ -14,7 +14,7 @@ use purchase_order_service::door::occupancy::{Limits, Occupancy};
 use purchase_order_service::proto::v1::store_service_server::{StoreService, StoreServiceServer};
 use purchase_order_service::proto::v1::*;
 use purchase_order_service::rpc::guard::Guard;
-use support::{Caller, STORE};
+use support::{Caller, STORE, patiently};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -111,16 +111,21 @@ impl Guarded {
 
     /// Waits until so many calls of ListStores were begun.
     async fn begun(&self, count: u64) {
-        while self.seen.begun.load(Ordering::SeqCst) < count {
-            tokio::task::yield_now().await;
-        }
+        reaches(&self.seen.begun, count).await;
     }
 
     async fn dropped(&self, count: u64) {
-        while self.seen.dropped.load(Ordering::SeqCst) < count {
+        reaches(&self.seen.dropped, count).await;
+    }
+}
+
+async fn reaches(counter: &AtomicU64, count: u64) {
+    patiently(async {
+        while counter.load(Ordering::SeqCst) < count {
             tokio::task::yield_now().await;
         }
-    }
+    })
+    .await;
 }
 
 const LONG: Duration = Duration::from_secs(600);
@@ -183,7 +188,7 @@ async fn where_there_is_no_room_a_call_is_refused_before_it_begins() {
     assert_eq!(guarded.seen.begun.load(Ordering::SeqCst), 2, "one peer has half of the room");
     waiting.iter().for_each(JoinHandle::abort);
     guarded.dropped(2).await;
-    while guarded.alice().update_store(&["display_name"]).await.is_err() {}
+    patiently(async { while guarded.alice().update_store(&["display_name"]).await.is_err() {} }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,10 +214,10 @@ async fn when_the_service_stops_nobody_new_comes_in_and_who_is_there_may_finish(
 
     guarded.closing.send_replace(true);
 
-    while guarded.alice().update_store(&["display_name"]).await.is_ok() {}
+    patiently(async { while guarded.alice().update_store(&["display_name"]).await.is_ok() {} }).await;
     assert!(!guarded.serving.is_finished(), "it waits for the call in flight");
     waiting.abort();
-    guarded.serving.await.unwrap();
+    patiently(guarded.serving).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

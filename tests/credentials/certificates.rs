@@ -6,8 +6,8 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use crate::secured::{Authority, OPERATOR, STORE, Secured, dns, uri};
-use crate::support::Caller;
 use crate::support::Engine::{self, Postgres, Sqlite};
+use crate::support::{Caller, patiently};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -96,11 +96,14 @@ async fn who_came_in_by_a_certificate_shows_it_again_when_the_authority_changes(
     secured.turn_over_clients(&[&second]);
 
     // Its connection is ended between two calls, and no other is let in.
-    let refused = loop {
-        if let Err(refused) = till.get_store().await {
-            break refused;
+    let refused = patiently(async {
+        loop {
+            if let Err(refused) = till.get_store().await {
+                break refused;
+            }
         }
-    };
+    })
+    .await;
     assert!(is_shut_out(&refused), "{refused:?}");
     let renewed = Caller::of(
         secured.connect(&[&secured.authority], Some(&second.client(&[uri("spiffe://corp.example/till")]))),
