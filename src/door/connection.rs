@@ -3,10 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::sync::Notify;
 
 use super::occupancy::Held;
+use super::streams::Streams;
 use crate::auth::certificate::Certificate;
 
 /// Calls at once on one connection.
@@ -29,8 +30,8 @@ const MAX_ABANDONED: f64 = 500.0;
 const ABANDONED_A_SECOND: f64 = 50.0;
 
 /// HTTP/2 with every bound set that its libraries know.
-pub(super) fn http2() -> hyper::server::conn::http2::Builder<TokioExecutor> {
-    let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+pub(super) fn http2() -> hyper::server::conn::http2::Builder<Streams> {
+    let mut http = hyper::server::conn::http2::Builder::new(Streams);
     http.timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADERS)

@@ -5,6 +5,7 @@
 pub mod connection;
 mod greeting;
 pub mod occupancy;
+pub mod streams;
 pub mod tls;
 
 use std::convert::Infallible;

@@ -1,10 +1,8 @@
-//! The bytes of a call, in both directions: counted as long as they are held, and cut off when the
-//! call's time is over.
+//! The bytes of a call, in both directions, counted as long as they are held.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -79,48 +77,29 @@ pub struct Answer {
     first: Option<Frame<Bytes>>,
     rest: Body,
     share: Option<Share>,
-    end: Option<BoxFuture<'static, End>>,
-}
-
-/// Why an answer is cut off.
-enum End {
-    /// Its time is over.
-    Deadline,
-    /// The service stops, and this is watched for ever.
-    Closing,
+    /// Ends what is watched when the service stops.
+    closing: Option<BoxFuture<'static, ()>>,
 }
 
 impl Answer {
     /// An answer that says no.
     pub fn refusal(status: Status) -> Response<Self> {
-        status.into_http().map(|rest| Self { first: None, rest, share: None, end: None })
+        status.into_http().map(|rest| Self { first: None, rest, share: None, closing: None })
     }
 
-    /// An answer that is to be sent before `deadline`, or until `closing` if it has none.
-    pub async fn begin(
-        response: Response<Body>,
-        share: Share,
-        deadline: Option<Instant>,
-        mut closing: watch::Receiver<bool>,
-    ) -> Response<Self> {
+    /// An answer that is sent as long as it lasts, or until `closing`.
+    pub fn begin(response: Response<Body>, share: Share, closing: Option<watch::Receiver<bool>>) -> Response<Self> {
         let (head, mut rest) = response.into_parts();
-        let first = match rest.frame().now_or_never() {
-            Some(Some(Ok(frame))) => Some(frame),
-            Some(Some(Err(status))) => return Self::refusal(status),
-            Some(None) | None => None,
+        let first = match rest.frame().now_or_never().flatten() {
+            Some(Err(status)) => return Self::refusal(status),
+            Some(Ok(frame)) => Some(frame),
+            None => None,
         };
         if let Some(Err(refusal)) = first.as_ref().map(|frame| share.take(frame)) {
             return Self::refusal(to_status(refusal));
         }
-        let end = match deadline {
-            Some(deadline) => tokio::time::sleep_until(deadline.into()).map(|()| End::Deadline).boxed(),
-            None => async move {
-                closes(&mut closing).await;
-                End::Closing
-            }
-            .boxed(),
-        };
-        Response::from_parts(head, Self { first, rest, share: Some(share), end: Some(end) })
+        let closing = closing.map(|mut closing| async move { closes(&mut closing).await }.boxed());
+        Response::from_parts(head, Self { first, rest, share: Some(share), closing })
     }
 }
 
@@ -129,27 +108,22 @@ impl HttpBody for Answer {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(end) = self.end.as_mut()
-            && let Poll::Ready(end) = end.as_mut().poll(cx)
-        {
-            self.end = None;
-            self.rest = Body::empty();
-            return Poll::Ready(Some(match end {
-                End::Deadline => Err(to_status(Refusal::DeadlineExceeded)),
-                End::Closing => Ok(Frame::trailers(stopping())),
-            }));
-        }
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        let frame = ready!(Pin::new(&mut self.rest).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| {
-            let frame = frame?;
-            if let Some(share) = &self.share {
-                share.take(&frame).map_err(to_status)?;
-            }
-            Ok(frame)
-        }))
+        if let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(cx) {
+            return Poll::Ready(frame.map(|frame| {
+                let frame = frame?;
+                if let Some(share) = &self.share {
+                    share.take(&frame).map_err(to_status)?;
+                }
+                Ok(frame)
+            }));
+        }
+        // What was there to be told was told, such as NOT_SERVING.
+        ready!(self.closing.as_mut().map_or(Poll::Pending, |closing| closing.as_mut().poll(cx)));
+        (self.closing, self.rest) = (None, Body::empty());
+        Poll::Ready(Some(Ok(Frame::trailers(stopping()))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -23,9 +23,12 @@ use crate::auth::Authenticator;
 use crate::domain::refusal::Refusal;
 use crate::door::connection::Connection;
 use crate::door::occupancy::Held;
+use crate::door::streams::end_at;
 
 /// Bytes of metadata, names and values and 32 for each (RFC 9113, section 6.5.2).
 const MAX_METADATA: usize = 16 * 1024;
+/// How long an answer that was made in time may take to be read.
+const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Clone)]
@@ -100,14 +103,17 @@ impl Guard {
         let called = AssertUnwindSafe(called).catch_unwind();
         let called = match deadline {
             None => Ok(called.await),
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), called).await,
+            Some(deadline) => {
+                end_at(deadline + READ_WITHIN);
+                tokio::time::timeout_at(deadline.into(), called).await
+            }
         };
         match called {
             Err(_) => Answer::refusal(to_status(Refusal::DeadlineExceeded)),
             Ok(Err(_)) => Answer::refusal(to_status(Refusal::Internal("a panic in a call".to_owned()))),
             Ok(Ok(Ok(response))) => {
                 let response = in_our_words(response);
-                Answer::begin(response, held, deadline, self.closing).await
+                Answer::begin(response, held, deadline.is_none().then_some(self.closing))
             }
         }
     }
