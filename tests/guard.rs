@@ -149,7 +149,7 @@ async fn a_call_takes_no_longer_than_the_service_allows_whatever_its_caller_says
     let guarded = Guarded::with(Limits::default(), Duration::from_millis(50)).await;
 
     for call in [guarded.alice().list_stores(), guarded.alice().list_stores().within(LONG)] {
-        call.refused(DeadlineExceeded, "DEADLINE_EXCEEDED").await;
+        patiently(call.refused(DeadlineExceeded, "DEADLINE_EXCEEDED")).await;
     }
 
     guarded.dropped(2).await;
@@ -182,7 +182,8 @@ async fn where_there_is_no_room_a_call_is_refused_before_it_begins() {
     let waiting = [guarded.alice().list_stores().start(), guarded.alice().list_stores().start()];
     guarded.begun(2).await;
 
-    let refused = guarded.alice().list_stores().refused(ResourceExhausted, "QUEUE_FULL").await;
+    let third = guarded.alice().list_stores();
+    let refused = patiently(third.refused(ResourceExhausted, "QUEUE_FULL")).await;
 
     assert!(refused.may_be_retried());
     assert_eq!(guarded.seen.begun.load(Ordering::SeqCst), 2, "one peer has half of the room");

@@ -1,0 +1,121 @@
+//! The program under attack, and an honest caller.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tonic::transport::Endpoint;
+
+use crate::support::{Caller, Database, Engine, patiently};
+
+/// See the module; killed with this.
+pub struct Attacked {
+    process: Child,
+    pub address: String,
+    /// Its own, if it has one.
+    kept: Option<Database>,
+}
+
+impl Attacked {
+    /// The program on a fresh SQLite database.
+    pub fn alone(arguments: &[&str]) -> Self {
+        let database = Database::empty(Engine::Sqlite).unwrap();
+        let mut attacked = Self::on(&database, arguments);
+        attacked.kept = Some(database);
+        attacked
+    }
+
+    /// The program in development mode on a database.
+    pub fn on(database: &Database, arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"))
+            .env_clear()
+            .args(["develop", "--listen", "127.0.0.1:0", "--database-url", &database.url_text()])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let greeting = said.next().unwrap();
+        let address = greeting.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
+        std::thread::spawn(move || said.count());
+        Self { process, address, kept: None }
+    }
+
+    /// Alice of the demo store, from 127.0.0.1.
+    pub fn alice(&self) -> Caller {
+        let channel = Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy();
+        Caller::of(channel, "alice", "demo")
+    }
+
+    /// Its resident memory, in KiB.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    pub fn terminate(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Whether it ends well.
+    pub async fn ends_well(&mut self) -> bool {
+        patiently(async {
+            loop {
+                if let Some(status) = self.process.try_wait().unwrap() {
+                    break status.success();
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Attacked {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An honest caller who calls again and again while an attack goes on.
+pub struct Honest {
+    enough: Arc<AtomicBool>,
+    calling: JoinHandle<Vec<Duration>>,
+}
+
+impl Honest {
+    pub fn begin(attacked: &Attacked) -> Self {
+        let enough = Arc::new(AtomicBool::new(false));
+        let (stop, alice) = (Arc::clone(&enough), attacked.alice());
+        let calling = tokio::spawn(async move {
+            let mut took = Vec::new();
+            while !stop.load(Ordering::Relaxed) || took.len() < 20 {
+                let begun = Instant::now();
+                alice.get_store().ok().await;
+                took.push(begun.elapsed());
+            }
+            took
+        });
+        Self { enough, calling }
+    }
+
+    /// Every call was answered; how long they took is printed.
+    pub async fn end(self, attack: &str, before: u64, attacked: &Attacked) {
+        self.enough.store(true, Ordering::Relaxed);
+        let mut took = patiently(self.calling).await.expect("every honest call is answered");
+        took.sort();
+        let (count, after) = (took.len(), attacked.memory());
+        let (median, last) = (took[count / 2], took[count - 1]);
+        eprintln!(
+            "{attack}: {count} honest calls, {:?} {median:?} {last:?} (min, median, max); {before} -> {after} KiB",
+            took[0]
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! Attacks against the running program: what a peer can do to it by bytes alone. Asserted is what is
+//! refused and how much memory it costs, and that an honest caller is served meanwhile; how long an
+//! honest call takes is printed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails says so by a panic")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attacked;
+mod bodies;
+mod floods;
+mod frames;
+mod limits;
+mod silence;
+mod stopping;

@@ -1,0 +1,71 @@
+//! SIGTERM while callers go on and peers are stuck.
+
+use std::sync::{Arc, Mutex};
+
+use purchase_order_service::verify::verify;
+use rstest::rstest;
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinSet;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::attacked::Attacked;
+use crate::frames::{END_HEADERS, Flood, HEADERS, PREFACE, connect, frame, head};
+use crate::support::Engine::{self, Postgres, Sqlite};
+use crate::support::{Database, patiently};
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(database) = Database::migrated(on) else { return };
+    let mut attacked = Attacked::on(&database, &["--drain-seconds", "3"]);
+    let silent = connect(&attacked.address, 2).await.unwrap();
+    let mut begun = connect(&attacked.address, 2).await.unwrap();
+    begun.write_all(PREFACE).await.unwrap();
+    // A call whose message never comes is in flight when the service stops.
+    let mut stuck = Flood::begin(&attacked.address, 2).await;
+    assert!(stuck.send(&frame(HEADERS, END_HEADERS, 1, &head())).await);
+    let channel = Endpoint::from_shared(format!("http://{}", attacked.address)).unwrap().connect().await.unwrap();
+    let watched = HealthClient::new(channel).watch(HealthCheckRequest::default()).await.unwrap();
+    let mut watched = watched.into_inner();
+    assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let mut callers = JoinSet::new();
+    for _ in 0..8 {
+        let (alice, acknowledged) = (attacked.alice(), Arc::clone(&acknowledged));
+        callers.spawn(async move {
+            while let Ok(created) = alice.create(&[("apples", "1")]).await {
+                acknowledged.lock().unwrap().push(created.purchase_order.unwrap().purchase_order_id);
+            }
+        });
+    }
+    patiently(async {
+        while acknowledged.lock().unwrap().len() < 100 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+
+    attacked.terminate();
+
+    let told = patiently(watched.message()).await.unwrap().unwrap();
+    assert_eq!(told.status(), ServingStatus::NotServing, "it says so before it ends");
+    assert!(patiently(watched.message()).await.is_err(), "what is watched ends with the service");
+    assert!(attacked.ends_well().await);
+    while let Some(ended) = callers.join_next().await {
+        ended.unwrap();
+    }
+    drop((silent, begun, stuck));
+
+    let ids = acknowledged.lock().unwrap().clone();
+    let findings = verify(&mut database.session(), |_, _| {}).unwrap();
+    assert!(findings.is_empty(), "{}", findings.len());
+    let again = Attacked::on(&database, &[]);
+    let alice = again.alice();
+    for id in &ids {
+        alice.seen(id).await;
+    }
+    eprintln!("SIGTERM under load: {} acknowledged orders are there", ids.len());
+}
