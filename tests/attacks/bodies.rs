@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use h2::client::{ResponseFuture, SendRequest};
+use h2::{PingPong, SendStream};
 use http::Request;
 use hyper::body::Bytes;
 use prost::Message;
@@ -14,12 +15,37 @@ use crate::frames::connect;
 use crate::support::{line, patiently};
 
 /// A connection of one's own, without flow control given back unless asked for.
-async fn peer(address: &str, from: u8, window: u32) -> SendRequest<Bytes> {
+pub async fn peer(address: &str, from: u8, window: u32) -> Peer {
     let socket = connect(address, from).await.unwrap();
     let mut builder = h2::client::Builder::new();
-    let (sender, connection) = builder.initial_window_size(window).handshake(socket).await.unwrap();
+    let (calls, mut connection) = builder.initial_window_size(window).handshake(socket).await.unwrap();
+    let pings = connection.ping_pong().unwrap();
     tokio::spawn(connection);
-    sender
+    Peer { calls, pings }
+}
+
+pub struct Peer {
+    calls: SendRequest<Bytes>,
+    pings: PingPong,
+}
+
+impl Peer {
+    /// Begins a call; its message is still to be sent.
+    async fn call(&mut self, path: &str) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        std::future::poll_fn(|cx| self.calls.poll_ready(cx)).await?;
+        self.calls.send_request(head(path), false)
+    }
+
+    /// Begins so many calls, waits until the service has seen them, and gives them up.
+    pub async fn round(&mut self, count: usize) -> Result<(), h2::Error> {
+        let mut begun = Vec::new();
+        for _ in 0..count {
+            begun.push(self.call("/purchasing.v1.StoreService/GetStore").await?);
+        }
+        self.pings.ping(h2::Ping::opaque()).await?;
+        begun.iter_mut().for_each(|(_, body)| body.send_reset(h2::Reason::CANCEL));
+        self.pings.ping(h2::Ping::opaque()).await.map(drop)
+    }
 }
 
 fn head(path: &str) -> Request<()> {
@@ -44,11 +70,10 @@ async fn a_body_of_a_byte_at_a_time_is_cut_off_at_the_deadline() {
     let attacked = Attacked::alone(&arguments);
     let before = attacked.memory();
     let honest = Honest::begin(&attacked);
-    let mut peer = peer(&attacked.address, 2, 65_535).await.ready().await.unwrap();
+    let mut peer = peer(&attacked.address, 2, 65_535).await;
     let mut slow = JoinSet::new();
     for _ in 0..50 {
-        let (answer, mut body) = peer.send_request(head("/purchasing.v1.StoreService/GetStore"), false).unwrap();
-        let mut answer: ResponseFuture = answer;
+        let (mut answer, mut body) = peer.call("/purchasing.v1.StoreService/GetStore").await.unwrap();
         slow.spawn(async move {
             let mut ticks = tokio::time::interval(Duration::from_millis(200));
             loop {
@@ -88,9 +113,8 @@ async fn answers_that_nobody_reads_are_bounded_and_cut_off() {
     for from in 2..4 {
         let mut peer = peer(&attacked.address, from, 0).await;
         for _ in 0..100 {
-            peer = peer.ready().await.unwrap();
             let path = "/purchasing.v1.PurchaseOrderService/GetPurchaseOrder";
-            let (answer, mut body) = peer.send_request(head(path), false).unwrap();
+            let (answer, mut body) = peer.call(path).await.unwrap();
             body.send_data(framed(&get), true).unwrap();
             unread.spawn(async move {
                 let response = answer.await.unwrap();

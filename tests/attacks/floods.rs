@@ -1,6 +1,7 @@
 //! Frames without end.
 
 use crate::attacked::{Attacked, Honest};
+use crate::bodies::peer;
 use crate::frames::*;
 
 /// What any of these attacks may cost, in KiB.
@@ -32,6 +33,24 @@ async fn rapid_reset() {
         [open, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_are_begun_and_given_up_again_and_again() {
+    let attacked = Attacked::alone(&[]);
+    let before = attacked.memory();
+    let honest = Honest::begin(&attacked);
+    let mut peer = peer(&attacked.address, 2, 65_535).await;
+
+    // Each round lets the calls begin before it gives them up, which no bound of HTTP/2 minds.
+    let mut given_up = 0;
+    while given_up < 6_000 && peer.round(100).await.inspect_err(|error| eprintln!("{error:?}")).is_ok() {
+        given_up += 100;
+    }
+
+    eprintln!("begun and given up: closed after {given_up}");
+    assert!(given_up < 6_000, "the service ends the connection first");
+    honest.end("begun and given up", before, &attacked).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
