@@ -14,9 +14,8 @@ use crate::auth::certificate::Certificate;
 const MAX_STREAMS: u32 = 128;
 /// Bytes of headers beyond which HTTP/2 itself refuses. Far below, calls are refused with a status.
 const MAX_HEADERS: u32 = 64 * 1024;
-/// Streams that were reset before they were begun: as many as a caller may have, who gives up all of
-/// its calls at once.
-const MAX_PENDING_RESETS: usize = MAX_STREAMS as usize;
+/// Streams that were reset before they were begun.
+const MAX_PENDING_RESETS: usize = 20;
 /// Streams that the server reset because the peer broke the protocol on them.
 const MAX_PROTOCOL_ERRORS: usize = 100;
 /// What a peer may send ahead, on one stream and in all.
