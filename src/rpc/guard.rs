@@ -48,8 +48,9 @@ pub struct Guard {
 /// A call that may go on.
 struct Admitted {
     opened: Option<Opened>,
-    /// `None`: it is watched.
     deadline: Option<Instant>,
+    /// Whether it goes on for as long as its caller likes.
+    watched: bool,
     held: Held,
 }
 
@@ -76,25 +77,23 @@ impl Guard {
         let now = Instant::now();
         let asked = deadline(headers, now)?;
         let most = now + self.max_deadline;
-        let deadline = match policy {
-            Policy::PublicStream | Policy::KnownStream => asked,
-            _ => Some(asked.map_or(most, |asked| asked.min(most))),
-        };
+        let watched = matches!(policy, Policy::PublicStream | Policy::KnownStream);
+        let deadline = if watched { asked } else { Some(asked.map_or(most, |asked| asked.min(most))) };
         if deadline.is_some_and(|deadline| deadline <= now) {
             return Err(Refusal::DeadlineExceeded);
         }
         let requirement = match policy {
-            Policy::Public | Policy::PublicStream => return Ok(Admitted { opened: None, deadline, held }),
+            Policy::Public | Policy::PublicStream => return Ok(Admitted { opened: None, deadline, watched, held }),
             Policy::Known | Policy::KnownStream => None,
             Policy::Requires(requirement) => Some(requirement),
         };
         let principal = self.authenticator.authenticate(headers, connection.certificate())?;
         let caller = Caller { principal, requirement };
-        Ok(Admitted { opened: Some(Opened { caller, deadline }), deadline, held })
+        Ok(Admitted { opened: Some(Opened { caller, deadline }), deadline, watched, held })
     }
 
     async fn run(mut self, admitted: Admitted, mut request: Request<Incoming>) -> Response<Answer> {
-        let Admitted { opened, deadline, held } = admitted;
+        let Admitted { opened, deadline, watched, held } = admitted;
         if let Some(opened) = opened {
             request.extensions_mut().insert(opened);
         }
@@ -113,7 +112,7 @@ impl Guard {
             Ok(Err(_)) => Answer::refusal(to_status(Refusal::Internal("a panic in a call".to_owned()))),
             Ok(Ok(Ok(response))) => {
                 let response = in_our_words(response);
-                Answer::begin(response, held, deadline.is_none().then_some(self.closing))
+                Answer::begin(response, held, watched.then_some(self.closing))
             }
         }
     }

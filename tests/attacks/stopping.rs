@@ -1,11 +1,13 @@
 //! SIGTERM while callers go on and peers are stuck.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use purchase_order_service::verify::verify;
 use rstest::rstest;
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
+use tonic::Request;
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -28,7 +30,9 @@ async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Pos
     let mut stuck = Flood::begin(&attacked.address, 2).await;
     assert!(stuck.send(&frame(HEADERS, END_HEADERS, 1, &head())).await);
     let channel = Endpoint::from_shared(format!("http://{}", attacked.address)).unwrap().connect().await.unwrap();
-    let watched = HealthClient::new(channel).watch(HealthCheckRequest::default()).await.unwrap();
+    let mut watch = Request::new(HealthCheckRequest::default());
+    watch.set_timeout(Duration::from_secs(600));
+    let watched = HealthClient::new(channel).watch(watch).await.unwrap();
     let mut watched = watched.into_inner();
     assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
     let acknowledged = Arc::new(Mutex::new(Vec::new()));

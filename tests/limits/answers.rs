@@ -8,7 +8,7 @@ use tonic::Code::{self, InvalidArgument};
 
 use super::contract::{rpcs, send_bytes};
 use super::support::Engine::{self, Postgres, Sqlite};
-use super::support::{Caller, Rpc, World, at, together};
+use super::support::{Caller, Rpc, World, at, reason, together};
 
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Of the reject reasons of one receipt, together.
@@ -158,26 +158,22 @@ async fn a_request_has_at_most_4_mib(#[values(Sqlite, Postgres)] on: Engine) {
     };
     let at_limit = sized(MAX_MESSAGE).refused(InvalidArgument, "INVALID_REQUEST").await;
     at_limit.names_fields(&["note"]);
-    // tonic refuses it before the service sees it, so there is no reason; other servers say
-    // RESOURCE_EXHAUSTED here.
-    let above = sized(MAX_MESSAGE + 1).await.unwrap_err();
-    assert_eq!(above.code(), Code::OutOfRange, "{above:?}");
-    assert!(above.message().contains("4194304"), "{above:?}");
+    let above = sized(MAX_MESSAGE + 1).refused(Code::ResourceExhausted, "MESSAGE_TOO_LARGE").await;
+    assert!(above.message().contains("4 MiB"), "{}", above.message());
     alice.list().ok().await;
     world.verify().await;
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_are_no_message_are_refused_by_the_transport(#[values(Sqlite, Postgres)] on: Engine) {
+async fn bytes_that_are_no_message_are_refused(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     for rpc in rpcs() {
         // A first field of three bytes, of which one is there; a string that is no UTF-8.
         for bytes in [vec![0x0a, 0x03, b'x'], vec![0x0a, 0x01, 0xff], vec![0xff; 16]] {
             let said = send_bytes(&world.channel(), "alice", &rpc.path, bytes.clone()).await;
-            // As gRPC's status codes prescribe it: INTERNAL for what cannot be parsed.
             let is_list_stores = rpc.path.ends_with("/ListStores");
-            assert!(is_list_stores || said.unwrap_err().code() == Code::Internal, "{} {bytes:?}", rpc.path);
+            assert!(is_list_stores || reason(&said.unwrap_err()) == "MALFORMED_MESSAGE", "{} {bytes:?}", rpc.path);
         }
     }
     assert_eq!(CreateStoreRequest::PATH, "/purchasing.v1.StoreService/CreateStore");
