@@ -93,7 +93,7 @@ async fn a_body_of_a_byte_at_a_time_is_cut_off_at_the_deadline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_nobody_reads_are_bounded_and_cut_off() {
-    let arguments = ["--max-deadline-seconds", "8"];
+    let arguments = ["--max-deadline-seconds", "20"];
     let attacked = Attacked::alone(&arguments);
     let alice = attacked.alice();
     let long = "d".repeat(200);

@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use prost::Message;
 use purchase_order_service::proto::v1::GetStoreRequest;
 use tonic::Code;
-use tonic::Code::{InvalidArgument, ResourceExhausted, Unimplemented};
+use tonic::Code::{DeadlineExceeded, InvalidArgument, ResourceExhausted, Unimplemented};
 use tonic_types::StatusExt;
 
 use crate::attacked::Attacked;
@@ -77,7 +77,7 @@ async fn what_is_too_much_is_refused_by_its_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_times_more_than_it_can_take_is_answered_or_refused() {
+async fn ten_times_more_than_it_can_take_is_answered_refused_or_late() {
     let attacked = Attacked::alone(&[]);
     let before = attacked.memory();
     let calls = (0..80).flat_map(|_| {
@@ -87,10 +87,12 @@ async fn ten_times_more_than_it_can_take_is_answered_or_refused() {
 
     let answers = patiently(together(calls)).await;
 
-    let (mut done, mut refused) = (0, 0);
+    let (mut done, mut refused, mut late) = (0, 0, 0);
     for answer in answers {
         match answer {
             Ok(_) => done += 1,
+            // On a slow machine some wait until their time is over.
+            Err(status) if status.code() == DeadlineExceeded => late += 1,
             Err(status) => {
                 assert_eq!(status.code(), ResourceExhausted, "{status:?}");
                 assert!(status.get_error_details().retry_info().is_some());
@@ -98,8 +100,11 @@ async fn ten_times_more_than_it_can_take_is_answered_or_refused() {
             }
         }
     }
-    eprintln!("20,000 calls at once: {done} done, {refused} refused; {before} -> {} KiB", attacked.memory());
-    assert!(done > 0 && done + refused == 20_000);
+    eprintln!(
+        "20,000 calls at once: {done} done, {refused} refused, {late} late; {before} -> {} KiB",
+        attacked.memory()
+    );
+    assert!(done > 0 && refused > 0 && done + refused + late == 20_000);
     assert!(attacked.memory() < before + 256 * 1024);
     attacked.alice().get_store().ok().await;
 }
