@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ids;
-use super::access::{Admission, GrantKey, Permission, RolePermissionKey, Tenure};
+use super::access::{Authorization, GrantKey, Permission, RolePermissionKey, Tenure};
 use super::code::{PrincipalId, ProductId, RoleId};
 use super::decision::Decision;
 use super::event::{Detail, Event, OrderMark};
@@ -24,7 +24,7 @@ use super::workspace::{NotLoaded, Workspace};
 pub struct Draft<'a> {
     workspace: &'a Workspace,
     request: &'a Request,
-    admission: Admission,
+    authorization: Authorization,
     now: Timestamp,
     ids: &'a dyn Ids,
     store: Option<Store>,
@@ -41,7 +41,7 @@ impl<'a> Draft<'a> {
     pub fn new(
         workspace: &'a Workspace,
         request: &'a Request,
-        admission: Admission,
+        authorization: Authorization,
         wall_clock: Timestamp,
         ids: &'a dyn Ids,
     ) -> Result<Self, NotLoaded> {
@@ -50,7 +50,7 @@ impl<'a> Draft<'a> {
         Ok(Self {
             workspace,
             request,
-            admission,
+            authorization,
             now,
             ids,
             store,
@@ -68,8 +68,8 @@ impl<'a> Draft<'a> {
     }
 
     /// How the caller came in.
-    pub fn admission(&self) -> &Admission {
-        &self.admission
+    pub fn authorization(&self) -> &Authorization {
+        &self.authorization
     }
 
     /// Who calls.
@@ -126,7 +126,7 @@ impl Draft<'_> {
         last.last_event += 1;
         last.last_event_time = time;
         let number = last.last_event;
-        let (actor, as_operator) = (self.caller().clone(), self.admission.as_operator);
+        let (actor, as_operator) = (self.caller().clone(), self.authorization.as_operator);
         self.decision.events.push(Event { store, number, time, actor, as_operator, order, detail });
         Ok(number)
     }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::Ids;
-use super::access::{Requirement, admit};
+use super::access::Requirement;
 use super::code::StoreId;
 use super::decision::Decision;
 use super::draft::Draft;
@@ -80,11 +80,11 @@ pub fn decide(
     wall_clock: Timestamp,
     ids: &dyn Ids,
 ) -> Result<Verdict, Refusal> {
-    let admission = admit(workspace, &request.store, &request.principal, request.mutation.requires())?;
+    let authorization = workspace.authorize(&request.store, &request.principal, request.mutation.requires())?;
     if let Some(made) = stored_answer(workspace, request)? {
         return Ok(Verdict::Replayed(made));
     }
-    let mut draft = Draft::new(workspace, request, admission, wall_clock, ids)?;
+    let mut draft = Draft::new(workspace, request, authorization, wall_clock, ids)?;
     let made = request.mutation.decide(&mut draft)?;
     Ok(Verdict::Decided(Box::new(draft.finish(made)?)))
 }

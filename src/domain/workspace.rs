@@ -4,14 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::access::{GrantKey, Permission, RolePermissionKey, Tenure};
+use super::access::{
+    Authorization, CallerAccess, GrantKey, Permission, Requirement, RolePermissionKey, Tenure, authorize,
+};
 use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::decision::Decision;
 use super::event::Event;
 use super::inventory::{Level, LevelKey, Movement};
 use super::order::receipt::Receipt;
 use super::order::{Line, LineKey, Order, OrderKey, ReceiptKey};
-use super::refusal::Listed;
+use super::principal::Principal;
+use super::refusal::{Listed, Refusal};
 use super::request::{RequestKey, RequestRecord};
 use super::store::Store;
 
@@ -240,6 +243,18 @@ impl Workspace {
     /// The store's roles and what each allows.
     pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, Allowed>, NotLoaded> {
         self.roles.get(store).ok_or(NotLoaded("a store's roles"))
+    }
+
+    /// Judges whether a principal may do what requires `requirement`.
+    pub fn authorize(
+        &self,
+        store: &StoreId,
+        principal: &Principal,
+        requirement: Requirement,
+    ) -> Result<Authorization, Refusal> {
+        let store_exists = self.store(store)?.is_some();
+        let permissions = self.permissions_of(store, &self.roles_of(store, &principal.id)?)?;
+        authorize(CallerAccess { store, store_exists, permissions: &permissions }, principal, requirement)
     }
 
     /// What holding `roles` allows.

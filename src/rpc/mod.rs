@@ -23,7 +23,7 @@ use self::call::{Call, Caller, Submission};
 use self::page::PageKey;
 use crate::clock::Clock;
 use crate::domain::Ids;
-use crate::domain::access::{Permission, admit};
+use crate::domain::access::Permission;
 use crate::domain::code::{RoleId, StoreId};
 use crate::domain::mutation::Reply;
 use crate::domain::refusal::Refusal;
@@ -80,7 +80,7 @@ fn admitted(session: &mut Session, store: &StoreId, caller: &Caller) -> Result<S
     let unruled = || Refusal::Internal("the policy of this rpc requires nothing".to_owned());
     let requirement = caller.requirement.ok_or_else(unruled)?;
     let workspace = read::caller(session, store, &caller.principal.id)?;
-    let permissions = admit(&workspace, store, &caller.principal, requirement)?.permissions;
+    let permissions = workspace.authorize(store, &caller.principal, requirement)?.permissions;
     let roles = workspace.roles(store)?.clone();
     let found = workspace.store(store)?.cloned();
     let store = found.ok_or_else(|| Refusal::StoreNotFound(store.clone()))?;

@@ -33,7 +33,7 @@ impl Mutation for GrantRole {
         if draft.holds(&self.principal, &self.role)? {
             return Ok(Made::default());
         }
-        draft.admission().check_gift(&self.role, &permissions)?;
+        draft.authorization().check_gift(&self.role, &permissions)?;
         let event =
             draft.record(Detail::RoleGranted { principal: self.principal.to_string(), role: self.role.to_string() })?;
         draft.grant(&self.principal, &self.role)?;

@@ -12,7 +12,6 @@ use std::fmt;
 use super::code::{PrincipalId, RoleId, StoreId};
 use super::principal::Principal;
 use super::refusal::{Listed, Refusal};
-use super::workspace::Workspace;
 
 /// How many roles a store has at most.
 pub const MAX_ROLES: usize = 100;
@@ -102,16 +101,16 @@ pub enum Requirement {
     AnyRoleOrOperator,
 }
 
-/// How a caller came in.
+/// A caller who may: what was found out on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admission {
-    /// As a platform operator, by a role or not: events record it.
+pub struct Authorization {
+    /// Whether they act as a platform operator, by a role or not: events record it.
     pub as_operator: bool,
     /// What the caller's roles in the store allow.
     pub permissions: BTreeSet<Permission>,
 }
 
-impl Admission {
+impl Authorization {
     /// Refuses to let the caller give, by `role`, what they do not hold themselves.
     pub fn check_gift(&self, role: &RoleId, given: &BTreeSet<Permission>) -> Result<(), Refusal> {
         let not_held = Listed::some(given.difference(&self.permissions).copied().collect());
@@ -124,19 +123,29 @@ impl Admission {
     }
 }
 
-/// Judges whether `principal` may do in `store` what requires `requirement`.
+/// What is known of a store and of one caller's roles in it: all that authorization looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct CallerAccess<'a> {
+    /// The store that the request names.
+    pub store: &'a StoreId,
+    /// Whether there is such a store.
+    pub store_exists: bool,
+    /// What the caller's roles there allow together. Every role allows something, so a caller without
+    /// any permission holds no role.
+    pub permissions: &'a BTreeSet<Permission>,
+}
+
+/// Judges whether `principal` may do in a store what requires `requirement`.
 ///
-/// Somebody without a role gets one answer whether the store exists or not.
-pub fn admit(
-    workspace: &Workspace,
-    store: &StoreId,
+/// Somebody without a role gets one answer whether the store exists or not, so that nobody learns by
+/// asking which stores there are.
+pub fn authorize(
+    access: CallerAccess<'_>,
     principal: &Principal,
     requirement: Requirement,
-) -> Result<Admission, Refusal> {
-    let exists = workspace.store(store)?.is_some();
-    let roles = workspace.roles_of(store, &principal.id)?;
-    let permissions = workspace.permissions_of(store, &roles)?;
-    let has_role = exists && !roles.is_empty();
+) -> Result<Authorization, Refusal> {
+    let CallerAccess { store, store_exists, permissions } = access;
+    let has_role = store_exists && !permissions.is_empty();
     let (by_role, by_operator, missing) = match requirement {
         Requirement::Operator => (false, true, Refusal::NotPlatformOperator),
         Requirement::Permission(p) => (permissions.contains(&p), false, Refusal::PermissionMissing(p)),
@@ -146,7 +155,7 @@ pub fn admit(
     // A role of their own takes nothing from what operators may.
     let as_operator = by_operator && principal.is_operator;
     if by_role || as_operator {
-        return Ok(Admission { as_operator, permissions });
+        return Ok(Authorization { as_operator, permissions: permissions.clone() });
     }
     let told = has_role || requirement == Requirement::Operator;
     Err(if told { missing } else { Refusal::NoStoreAccess(store.clone()) })

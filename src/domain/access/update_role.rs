@@ -37,7 +37,7 @@ impl Mutation for UpdateRole {
         if added.is_empty() && removed.is_empty() {
             return Ok(Made::default());
         }
-        draft.admission().check_gift(&self.role, &added)?;
+        draft.authorization().check_gift(&self.role, &added)?;
         if removed.contains(&Permission::ManageAccess) {
             draft.check_access_manager(|_, role| *role != self.role)?;
         }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::complete::{CompleteOrder, Plan, Settlement};
 use super::{Line, Order};
 use crate::domain::Ids;
-use crate::domain::access::admit;
 use crate::domain::code::ProductId;
 use crate::domain::draft::Draft;
 use crate::domain::inventory::Level;
@@ -50,8 +49,8 @@ pub fn preview(
     wall_clock: Timestamp,
     ids: &dyn Ids,
 ) -> Result<Preview, Refusal> {
-    let admission = admit(workspace, &request.store, &request.principal, complete.requires())?;
-    let draft = Draft::new(workspace, request, admission, wall_clock, ids)?;
+    let authorization = workspace.authorize(&request.store, &request.principal, complete.requires())?;
+    let draft = Draft::new(workspace, request, authorization, wall_clock, ids)?;
     let Plan { order, lines, mut blockers } = complete.plan(&draft)?;
     let stock = resulting_stock(&draft, &order, &lines)?;
     if blockers.is_empty() {

@@ -1,4 +1,0 @@
-DELETE FROM sqlite_stat1;
-DROP TABLE page_token_key;
-DROP INDEX purchase_order_back_orders;
-DROP INDEX purchase_order_by_reference;
