@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::auth::credentials::CredentialConfig;
 use crate::door::occupancy::Limits;
 use crate::door::tls::TlsFiles;
-use crate::repository::dialect::lanes_for;
+use crate::repository::dialect::{Layout, lanes_for};
 use crate::repository::url::DatabaseUrl;
 
 /// How to serve.
@@ -13,6 +13,8 @@ use crate::repository::url::DatabaseUrl;
 pub struct ServeConfig {
     /// Which database.
     pub database: DatabaseUrl,
+    /// How the database's tables are laid out over servers.
+    pub layout: Layout,
     /// How many transactions write at once; SQLite always has one.
     pub lanes: usize,
     /// How many reads run at once.
@@ -49,6 +51,7 @@ impl ServeConfig {
     pub fn new(database: DatabaseUrl) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
+            layout: Layout::Single,
             lanes: lanes_for(&database, cores),
             readers: cores.max(2),
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),

@@ -3,13 +3,14 @@
 use uuid::Uuid;
 
 use crate::domain::Ids;
+use crate::domain::code::StoreId;
 
 /// UUIDs of version 7: unique, and close in an index when close in time.
 #[derive(Clone, Copy, Debug)]
 pub struct UuidV7;
 
 impl Ids for UuidV7 {
-    fn next(&self) -> Uuid {
+    fn next(&self, _: &StoreId) -> Uuid {
         Uuid::now_v7()
     }
 }

@@ -194,13 +194,14 @@ async fn prepare_database(url: &DatabaseUrl) -> Result<PageKey, StartError> {
 
 fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result<App> {
     let Parts { clock, ids, observer } = parts;
-    let writers = Pool::new(&config.database, Purpose::Write, config.lanes, observer.clone());
+    let writers = Pool::new(&config.database, Purpose::Write(config.layout), config.lanes, observer.clone());
     let readers = Pool::new(&config.database, Purpose::Read, config.readers, observer);
     let lane_parts = LaneParts {
         pool: writers,
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
         request_retention: config.request_retention,
+        layout: config.layout,
     };
     Ok(App {
         lanes: Lanes::start(config.lanes, &lane_parts)?,

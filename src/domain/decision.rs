@@ -1,14 +1,17 @@
 //! What a command decided: rows to write, nothing written yet.
 
+use std::collections::BTreeSet;
+
 use super::access::{GrantKey, RolePermissionKey, Tenure};
+use super::code::StoreId;
 use super::event::Event;
 use super::inventory::{Level, Movement};
 use super::order::receipt::Receipt;
 use super::order::{Line, LineKey, Order};
-use super::request::{Made, RequestRecord};
+use super::request::RequestRecord;
 use super::store::Store;
 
-/// The rows that one command makes or changes, whole, and what its answer repeats.
+/// The rows that one command makes or changes, whole.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "each field holds the rows of its name")]
 pub struct Decision {
@@ -25,5 +28,13 @@ pub struct Decision {
     pub grants: Vec<Tenure<GrantKey>>,
     pub grants_closed: Vec<Tenure<GrantKey>>,
     pub request: Option<RequestRecord>,
-    pub made: Made,
+}
+
+impl Decision {
+    /// The stores in which it changes who may do what.
+    pub fn stores_with_changed_access(&self) -> BTreeSet<StoreId> {
+        let permissions = self.permissions.iter().chain(&self.permissions_closed).map(|row| &row.key.store);
+        let grants = self.grants.iter().chain(&self.grants_closed).map(|row| &row.key.store);
+        permissions.chain(grants).cloned().collect()
+    }
 }

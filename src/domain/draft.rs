@@ -11,10 +11,11 @@ use super::decision::Decision;
 use super::event::{Detail, Event, OrderMark};
 use super::inventory::{Level, LevelKey, Movement, Outlook};
 use super::mutation::Request;
-use super::order::receipt::Receipt;
-use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
+use super::order::receipt::{Receipt, ReceiveTimes, StagedItem};
+use super::order::{Counters, Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
+use super::outcome::Outcome;
 use super::refusal::{Listed, Refusal};
-use super::request::{Made, RequestRecord};
+use super::request::RequestRecord;
 use super::store::Store;
 use super::time::Timestamp;
 use super::unit::Unit;
@@ -79,12 +80,12 @@ impl<'a> Draft<'a> {
 
     /// A new order id.
     pub fn new_order_id(&self) -> OrderId {
-        OrderId(self.ids.next())
+        OrderId(self.ids.next(&self.request.store))
     }
 
     /// The full key of an order of this store.
     pub fn order_key(&self, order: OrderId) -> OrderKey {
-        OrderKey { store: self.request.store.clone(), order }
+        self.request.order_key(order)
     }
 }
 
@@ -247,7 +248,14 @@ impl Draft<'_> {
 
     /// Every line of an order.
     pub fn all_lines(&self, order: &Order) -> Result<Vec<Line>, Refusal> {
-        Ok(self.workspace.lines_of(&order.key)?.into_iter().cloned().collect())
+        let lines: Vec<Line> = self.workspace.lines_of(&order.key)?.into_iter().cloned().collect();
+        // Lines are loaded together with levels: one without a level would be missing here, and must not
+        // be forgotten silently.
+        if lines.len() != order.counters.lines as usize {
+            let found = lines.len();
+            return Err(Refusal::Internal(format!("{found} lines of {} found: {:?}", order.number, order.counters)));
+        }
+        Ok(lines)
     }
 
     /// A receipt of an order.
@@ -257,9 +265,14 @@ impl Draft<'_> {
         self.workspace.receipts.get(&key)?.cloned().ok_or_else(not_found)
     }
 
-    /// The standing receipts of an order.
-    pub fn standing_receipts(&self, order: &Order) -> Result<Vec<Receipt>, Refusal> {
-        Ok(self.workspace.standing_receipts_of(&order.key)?.into_iter().cloned().collect())
+    /// The items of an order's active receipts, by receipt and line.
+    pub fn staged_items(&self, order: &Order) -> Result<Vec<StagedItem>, Refusal> {
+        Ok(self.workspace.staged_items_of(&order.key)?.to_vec())
+    }
+
+    /// When the lines of a receipt were received by the order's other active receipts.
+    pub fn other_receive_times(&self, receipt: &ReceiptKey) -> Result<BTreeMap<i32, ReceiveTimes>, Refusal> {
+        Ok(self.workspace.other_receive_times(receipt)?.clone())
     }
 
     /// Puts a line. A line whose order changes state is put even if it stays as it is: what it adds
@@ -337,7 +350,7 @@ impl Draft<'_> {
 /// Finishing.
 impl Draft<'_> {
     /// The decision: everything put, and everything that follows from it.
-    pub fn finish(mut self, made: Made) -> Result<Decision, Refusal> {
+    pub fn finish(mut self, outcome: &Outcome) -> Result<Decision, Refusal> {
         self.derive_levels()?;
         self.derive_counters()?;
         self.derive_open_orders()?;
@@ -346,33 +359,62 @@ impl Draft<'_> {
             key: self.request.key_of(mark),
             fingerprint: mark.fingerprint.clone(),
             create_time: self.now,
-            made: made.clone(),
+            outcome: outcome.clone(),
         });
-        let workspace = self.workspace;
-        let unchanged = |line: &Line| workspace.line(&line.key).ok().flatten() == Some(line);
-        let store_before = workspace.store(&self.request.store)?;
+        let lines = self.changed_lines()?;
+        let store_before = self.workspace.store(&self.request.store)?;
         Ok(Decision {
             stores: self.store.into_iter().filter(|store| store_before != Some(store)).collect(),
             orders: self.orders.into_values().collect(),
-            lines: self.lines.into_values().filter(|line| !unchanged(line)).collect(),
+            lines,
             receipts: self.receipts.into_values().collect(),
             levels: self.levels.into_values().collect(),
             request,
-            made,
             ..self.decision
         })
+    }
+
+    /// The lines that were put and are not as they were.
+    fn changed_lines(&self) -> Result<Vec<Line>, NotLoaded> {
+        let mut changed = Vec::new();
+        for line in self.lines.values() {
+            if self.line_before(&line.key)? != Some(line) {
+                changed.push(line.clone());
+            }
+        }
+        Ok(changed)
+    }
+
+    /// A line as it stood before this draft; none of an order that the draft creates.
+    fn line_before(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
+        match self.creates(&key.order) {
+            true => Ok(None),
+            false => self.workspace.line(key),
+        }
+    }
+
+    /// An order as it stood before this draft; none that the draft creates.
+    fn order_before(&self, key: &OrderKey) -> Result<Option<&Order>, NotLoaded> {
+        match self.creates(key) {
+            true => Ok(None),
+            false => self.workspace.order(key),
+        }
+    }
+
+    /// A new order's id is not looked for: nobody else can have it.
+    fn creates(&self, key: &OrderKey) -> bool {
+        self.orders.get(key).is_some_and(|order| order.revision == 1)
     }
 
     /// What each line put adds to its product's level, instead of what it added before.
     fn derive_levels(&mut self) -> Result<(), Refusal> {
         let mut exchanges = Vec::new();
         for line in self.lines.values() {
-            let after = self.order_after(&line.key.order)?;
-            let before = match (self.workspace.order(&line.key.order), self.workspace.line(&line.key)) {
-                (Ok(Some(order)), Ok(Some(line))) => Outlook::of(order, line),
+            let before = match (self.order_before(&line.key.order)?, self.line_before(&line.key)?) {
+                (Some(order), Some(line)) => Outlook::of(order, line),
                 _ => Outlook::default(),
             };
-            let after = Outlook::of(after, line);
+            let after = Outlook::of(self.order_after(&line.key.order)?, line);
             if before != after {
                 exchanges.push((line.level_key(), before, after));
             }
@@ -389,22 +431,35 @@ impl Draft<'_> {
 
     /// The counters that headers keep over their lines and receipts.
     fn derive_counters(&mut self) -> Result<(), Refusal> {
+        let mut counters: BTreeMap<OrderKey, Counters> = BTreeMap::new();
+        for (key, order) in &self.orders {
+            counters.insert(key.clone(), order.counters);
+        }
         for line in self.lines.values() {
-            let before = self.workspace.line(&line.key).ok().flatten();
-            if let Some(order) = self.orders.get_mut(&line.key.order) {
-                order.counters.count_line(before, Some(line));
+            let before = self.line_before(&line.key)?;
+            if let Some(counters) = counters.get_mut(&line.key.order) {
+                counters.count_line(before, Some(line));
             }
         }
         for key in self.decision.lines_removed.iter().filter(|key| !self.lines.contains_key(key)) {
-            let before = self.workspace.line(key).ok().flatten();
-            if let Some(order) = self.orders.get_mut(&key.order) {
-                order.counters.count_line(before, None);
+            let before = self.line_before(key)?;
+            if let Some(counters) = counters.get_mut(&key.order) {
+                counters.count_line(before, None);
             }
         }
         for receipt in self.receipts.values() {
-            let before = self.workspace.receipts.get(&receipt.key).ok().flatten();
-            if let Some(order) = self.orders.get_mut(&receipt.key.order) {
-                order.counters.count_receipt(before, receipt);
+            // A new receipt's number is the next one: it is not looked for.
+            let before = match self.workspace.receipts.get(&receipt.key) {
+                Err(NotLoaded(_)) if receipt.stands() => None,
+                found => found?,
+            };
+            if let Some(counters) = counters.get_mut(&receipt.key.order) {
+                counters.count_receipt(before, receipt);
+            }
+        }
+        for (key, counters) in counters {
+            if let Some(order) = self.orders.get_mut(&key) {
+                order.counters = counters;
             }
         }
         Ok(())
@@ -413,7 +468,7 @@ impl Draft<'_> {
     fn derive_open_orders(&mut self) -> Result<(), Refusal> {
         let mut change = 0;
         for order in self.orders.values() {
-            let was_open = self.workspace.order(&order.key).ok().flatten().is_some_and(|before| before.state.is_open());
+            let was_open = self.order_before(&order.key)?.is_some_and(|before| before.state.is_open());
             change += i64::from(order.state.is_open()) - i64::from(was_open);
         }
         if change != 0 {

@@ -17,6 +17,7 @@ pub mod money;
 pub mod mutation;
 pub mod needs;
 pub mod order;
+pub mod outcome;
 pub mod principal;
 pub mod quantity;
 pub mod refusal;
@@ -29,8 +30,11 @@ pub mod workspace;
 
 use uuid::Uuid;
 
+use self::code::StoreId;
+
 /// Where new ids come from. Handed in, so that a decision can be repeated in a test.
 pub trait Ids: Send + Sync {
-    /// An id that was never given out before.
-    fn next(&self) -> Uuid;
+    /// An id that was never given out before, for something of a store. Which store's turn comes first
+    /// is not decided here, so a test that gives ids out by counting counts per store.
+    fn next(&self, store: &StoreId) -> Uuid;
 }

@@ -4,32 +4,78 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::Ids;
-use super::access::Requirement;
+use super::access::{Authorization, Requirement};
 use super::code::StoreId;
 use super::decision::Decision;
 use super::draft::Draft;
 use super::needs::Needs;
 use super::order::actions::{Action, allowed};
 use super::order::receipt::Receipt;
-use super::order::{Line, LineKey, Order, OrderKey, ReceiptKey};
+use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
+use super::outcome::Outcome;
 use super::principal::Principal;
 use super::refusal::Refusal;
-use super::request::{Made, RequestKey, RequestMark};
+use super::request::{RequestKey, RequestMark};
 use super::store::Store;
 use super::time::Timestamp;
 use super::workspace::Workspace;
 
 /// A command: one per mutating rpc.
+///
+/// It is judged in two stages. The gate looks at what is loaded for every command in one statement:
+/// store, permissions, stored response, header. Only a command that passes it has its needs loaded and
+/// decides, so a caller who may not, or who is late, costs no more than a header.
 pub trait Mutation: Debug + Send + Sync {
     /// What it requires of its caller.
     fn requires(&self) -> Requirement;
 
+    /// The order that it is about; the gate judges its existence, etag and state.
+    fn target(&self) -> Option<Target<'_>> {
+        None
+    }
+
+    /// Judges what the target's header alone decides, after its state.
+    fn check_header(&self, _order: &Order) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// Adds what it must know before it can decide.
     fn needs(&self, needs: &mut Needs);
 
-    /// Decides. Existence is judged first, then the etag, the state, and the rules; the first stage
+    /// Decides, behind the gate. Existence of lines is judged first, then the rules; the first stage
     /// that fails answers with all its violations.
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal>;
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal>;
+}
+
+/// The order that a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// Which.
+    pub order: OrderId,
+    /// The receipt of it that the command names, if it names one.
+    pub receipt: Option<i32>,
+    /// Its etag as the caller saw it, or empty.
+    pub etag: &'a str,
+    /// What is to be done to it.
+    pub action: Action,
+}
+
+impl<'a> Target<'a> {
+    /// An order, as a whole.
+    pub const fn order(order: OrderId, etag: &'a str, action: Action) -> Self {
+        Self { order, receipt: None, etag, action }
+    }
+
+    /// Refuses unless the order, and the receipt that is named, exist and the etag is the order's or
+    /// empty.
+    pub fn check_existence_and_etag(&self, order: Option<&Order>) -> Result<(), Refusal> {
+        let order = order.ok_or(Refusal::OrderNotFound)?;
+        // Receipts are numbered without a gap and never deleted.
+        if let Some(receipt) = self.receipt.filter(|receipt| *receipt > order.counters.last_receipt) {
+            return Err(Refusal::ReceiptNotFound { number: order.number.clone(), receipt });
+        }
+        order.check_etag(self.etag)
+    }
 }
 
 /// A command with the store it is about and who sent it.
@@ -56,6 +102,11 @@ impl Request {
         self.mark.as_ref().map(|mark| self.key_of(mark))
     }
 
+    /// The full key of an order of its store.
+    pub fn order_key(&self, order: OrderId) -> OrderKey {
+        OrderKey { store: self.store.clone(), order }
+    }
+
     /// The needs of its command.
     pub fn needs(&self) -> Needs {
         let mut needs = Needs::default();
@@ -64,36 +115,64 @@ impl Request {
     }
 }
 
+/// A request that passed the gate.
+#[derive(Clone, Debug)]
+pub enum Passed {
+    /// Its command is to be decided.
+    ToDecide(Authorization),
+    /// It was answered before, with this outcome.
+    Replay(Outcome),
+}
+
+/// The first stage of judging a request: store access and permission, stored response, and then the
+/// target's existence, etag and state.
+pub fn gate(workspace: &Workspace, request: &Request) -> Result<Passed, Refusal> {
+    let mutation = &request.mutation;
+    let authorization = workspace.authorize(&request.store, &request.principal, mutation.requires())?;
+    if let Some(outcome) = stored_outcome(workspace, request)? {
+        return Ok(Passed::Replay(outcome));
+    }
+    if let Some(target) = mutation.target() {
+        let order = workspace.order(&request.order_key(target.order))?;
+        target.check_existence_and_etag(order)?;
+        let order = order.ok_or(Refusal::OrderNotFound)?;
+        target.action.check(order)?;
+        mutation.check_header(order)?;
+    }
+    Ok(Passed::ToDecide(authorization))
+}
+
 /// What judging a request came to.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// It changes something, or is the first to ask.
-    Decided(Box<Decision>),
+    Decided(Box<Decision>, Outcome),
     /// It was answered before.
-    Replayed(Made),
+    Replayed(Outcome),
 }
 
-/// Judges a request: access, stored answer, then the command itself.
+/// Judges a request: the gate once more, because the commands before it in its transaction may have
+/// changed what it judges, and then the command itself.
 pub fn decide(
     workspace: &Workspace,
     request: &Request,
     wall_clock: Timestamp,
     ids: &dyn Ids,
 ) -> Result<Verdict, Refusal> {
-    let authorization = workspace.authorize(&request.store, &request.principal, request.mutation.requires())?;
-    if let Some(made) = stored_answer(workspace, request)? {
-        return Ok(Verdict::Replayed(made));
-    }
+    let authorization = match gate(workspace, request)? {
+        Passed::Replay(outcome) => return Ok(Verdict::Replayed(outcome)),
+        Passed::ToDecide(authorization) => authorization,
+    };
     let mut draft = Draft::new(workspace, request, authorization, wall_clock, ids)?;
-    let made = request.mutation.decide(&mut draft)?;
-    Ok(Verdict::Decided(Box::new(draft.finish(made)?)))
+    let outcome = request.mutation.decide(&mut draft)?;
+    Ok(Verdict::Decided(Box::new(draft.finish(&outcome)?), outcome))
 }
 
-fn stored_answer(workspace: &Workspace, request: &Request) -> Result<Option<Made>, Refusal> {
+fn stored_outcome(workspace: &Workspace, request: &Request) -> Result<Option<Outcome>, Refusal> {
     let Some(mark) = &request.mark else { return Ok(None) };
     match workspace.requests.get(&request.key_of(mark))? {
         None => Ok(None),
-        Some(record) if record.fingerprint == mark.fingerprint => Ok(Some(record.made.clone())),
+        Some(record) if record.fingerprint == mark.fingerprint => Ok(Some(record.outcome.clone())),
         Some(_) => Err(Refusal::RequestIdReused),
     }
 }
@@ -110,37 +189,36 @@ pub struct OrderSeen {
 /// What a caller is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// What the command made: the same on each replay.
-    pub made: Made,
+    /// What the command came to: the same on each replay.
+    pub outcome: Outcome,
     /// The store as it stands.
     pub store: Store,
     /// The order as it stands.
     pub order: Option<OrderSeen>,
-    /// The receipt that the command made or voided.
+    /// The receipt that the command booked or voided.
     pub receipt: Option<Receipt>,
     /// The lines that it touched, as they stand.
     pub lines: Vec<Line>,
 }
 
 /// Answers a request from the workspace that its decision was absorbed into.
-pub fn reply(workspace: &Workspace, request: &Request, made: Made) -> Result<Reply, Refusal> {
+pub fn reply(workspace: &Workspace, request: &Request, outcome: Outcome) -> Result<Reply, Refusal> {
     let store = workspace.store(&request.store)?.cloned();
     let store = store.ok_or_else(|| Refusal::StoreNotFound(request.store.clone()))?;
-    let Some(id) = made.order else {
-        return Ok(Reply { made, store, order: None, receipt: None, lines: Vec::new() });
+    let Some(id) = outcome.order() else {
+        return Ok(Reply { outcome, store, order: None, receipt: None, lines: Vec::new() });
     };
-    let key = OrderKey { store: request.store.clone(), order: id };
+    let key = request.order_key(id);
     let order = workspace.order(&key)?.cloned().ok_or(Refusal::OrderNotFound)?;
-    let roles = workspace.roles_of(&request.store, &request.principal.id)?;
-    let permissions = workspace.permissions_of(&request.store, &roles)?;
-    let allowed_actions = allowed(&order, &permissions);
-    let mut lines = Vec::with_capacity(made.lines.len());
-    for number in &made.lines {
+    let permissions = workspace.permissions_of(&request.store, &request.principal.id)?;
+    let allowed_actions = allowed(&order, permissions);
+    let mut lines = Vec::with_capacity(outcome.lines().len());
+    for number in outcome.lines() {
         lines.extend(workspace.line(&LineKey { order: key.clone(), number: *number })?.cloned());
     }
-    let receipt = match made.receipt {
+    let receipt = match outcome.receipt() {
         Some(number) => workspace.receipts.get(&ReceiptKey { order: key, number })?.cloned(),
         None => None,
     };
-    Ok(Reply { made, store, order: Some(OrderSeen { order, allowed_actions }), receipt, lines })
+    Ok(Reply { outcome, store, order: Some(OrderSeen { order, allowed_actions }), receipt, lines })
 }

@@ -1,70 +1,90 @@
-//! What a command must know before it can decide, as plain data: the repository unites the needs of
-//! a batch and loads them with a fixed number of statements.
+//! What a command must know before it can decide, as a flat set of values. The repository unites the
+//! needs of a batch and loads each kind with one statement, whose joins lead from the values
+//! themselves to the rows: no lookup waits for what another has found, so their number and order are
+//! free.
 
 use super::code::{PrincipalId, ProductId};
 use super::order::OrderId;
-use super::request::Made;
+use super::outcome::Outcome;
 
-/// The needs of one command besides its store, its caller's grants and its request record, which
-/// every command needs.
+/// Something to load from one store, besides what the gate has loaded for every command: the store,
+/// the caller's permissions, the stored response and the header of the target order.
+///
+/// The same value marks in the working set that a set of rows is there completely.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// A header that is not the command's target.
+    Order(OrderId),
+    /// One line by its number, and the level of its product.
+    Line(OrderId, i32),
+    /// Every line of an order, and the levels of their products.
+    AllLines(OrderId),
+    /// The lines that a receipt has items of, and the levels of their products.
+    LinesOfReceipt(OrderId, i32),
+    /// A receipt with its items.
+    Receipt(OrderId, i32),
+    /// The items of an order's active receipts: what a completion puts on hand.
+    StagedItems(OrderId),
+    /// For each line of a receipt, the earliest and latest `receive_time` of the order's other active
+    /// receipts that have the line too. A summary that the database makes.
+    OtherReceiveTimes(OrderId, i32),
+    /// The level of a product that no loaded line may name.
+    Level(ProductId),
+    /// The store's roles and what each allows.
+    Roles,
+    /// Everybody's grants in the store.
+    Grants,
+    /// The grants of one principal.
+    GrantsOf(PrincipalId),
+    /// The numbers of the store's first open orders. A summary that the database makes.
+    OpenOrders,
+}
+
+impl Need {
+    /// Whether the working set cannot keep it up to date while other commands of the store are decided.
+    /// A command with such a need is the only one of its store in its transaction: summaries would be
+    /// stale, and whoever changes roles changes what the callers of other commands may do.
+    const fn is_exclusive(&self) -> bool {
+        matches!(self, Self::OtherReceiveTimes(..) | Self::OpenOrders | Self::Roles)
+    }
+}
+
+/// The needs of one command.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
-    /// Orders, and how much of each.
-    pub orders: Vec<OrderNeed>,
-    /// Levels of products that no loaded line names.
-    pub products: Vec<ProductId>,
-    /// The roles of these principals besides the caller.
-    pub grants_of: Vec<PrincipalId>,
-    /// Everybody's roles in the store.
-    pub all_grants: bool,
-    /// The numbers of the store's first open orders. A command that needs them comes first of its
-    /// store in its transaction, so that the list is true when it decides.
-    pub open_orders: bool,
-}
-
-/// How much of an order to load. Its header always comes.
-#[derive(Clone, Debug)]
-pub struct OrderNeed {
-    /// Which order.
-    pub order: OrderId,
-    /// Which lines; the levels of their products come with them.
-    pub lines: LineNeed,
-    /// These receipts with their items.
-    pub receipts: Vec<i32>,
-    /// All standing receipts with their items.
-    pub standing_receipts: bool,
-}
-
-/// Which lines of an order to load.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LineNeed {
-    /// The lines with these numbers.
-    Numbers(Vec<i32>),
-    /// The lines that a receipt has items of.
-    OfReceipt(i32),
-    /// Every line.
-    All,
-}
-
-impl LineNeed {
-    /// No lines.
-    pub const NONE: Self = Self::Numbers(Vec::new());
+    values: Vec<Need>,
 }
 
 impl Needs {
-    /// An order and some of its lines.
-    pub fn order(&mut self, order: OrderId, lines: LineNeed) -> &mut OrderNeed {
-        self.orders.push(OrderNeed { order, lines, receipts: Vec::new(), standing_receipts: false });
-        let last = self.orders.len() - 1;
-        &mut self.orders[last]
+    /// Adds a need.
+    pub fn add(&mut self, need: Need) {
+        self.values.push(need);
     }
 
-    /// What repeating a first answer needs.
-    pub fn of_replay(made: &Made) -> Self {
+    /// Each need.
+    pub fn iter(&self) -> impl Iterator<Item = &Need> {
+        self.values.iter()
+    }
+
+    /// Whether its command must be the only one of its store in its transaction.
+    pub fn are_exclusive(&self) -> bool {
+        self.values.iter().any(Need::is_exclusive)
+    }
+
+    /// What repeating a stored response needs.
+    pub fn of_replay(outcome: &Outcome) -> Self {
         let mut needs = Self::default();
-        if let Some(order) = made.order {
-            needs.order(order, LineNeed::Numbers(made.lines.clone())).receipts = made.receipt.into_iter().collect();
+        if let Some(order) = outcome.order() {
+            needs.add(Need::Order(order));
+            outcome.lines().iter().for_each(|line| needs.add(Need::Line(order, *line)));
+            outcome.receipt().into_iter().for_each(|receipt| needs.add(Need::Receipt(order, receipt)));
         }
         needs
+    }
+}
+
+impl Extend<Need> for Needs {
+    fn extend<I: IntoIterator<Item = Need>>(&mut self, needs: I) {
+        self.values.extend(needs);
     }
 }

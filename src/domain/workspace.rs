@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::access::{
     Authorization, CallerAccess, GrantKey, Permission, Requirement, RolePermissionKey, Tenure, authorize,
 };
-use super::code::{PrincipalId, ProductId, RoleId, StoreId};
+use super::code::{PrincipalId, RoleId, StoreId};
 use super::decision::Decision;
 use super::event::Event;
 use super::inventory::{Level, LevelKey, Movement};
-use super::order::receipt::Receipt;
+use super::needs::Need;
+use super::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use super::order::{Line, LineKey, Order, OrderKey, ReceiptKey};
 use super::principal::Principal;
 use super::refusal::{Listed, Refusal};
@@ -157,12 +158,15 @@ pub struct Workspace {
     pub levels: Shelf<LevelKey, Level>,
     /// Rows to add.
     pub appended: Appended,
+    /// What each caller's roles allow together.
+    permissions: BTreeMap<(StoreId, PrincipalId), BTreeSet<Permission>>,
     roles: BTreeMap<StoreId, BTreeMap<RoleId, Allowed>>,
     grants: BTreeMap<(StoreId, PrincipalId), Held>,
-    all_grants: BTreeSet<StoreId>,
     open_orders: BTreeMap<StoreId, Listed<String>>,
-    all_lines: BTreeSet<OrderKey>,
-    standing_receipts: BTreeSet<OrderKey>,
+    staged_items: BTreeMap<OrderKey, Vec<StagedItem>>,
+    other_receive_times: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>>,
+    /// Sets of rows that are there completely.
+    complete: BTreeSet<(StoreId, Need)>,
 }
 
 impl Default for Workspace {
@@ -175,12 +179,13 @@ impl Default for Workspace {
             receipts: Shelf::new("a receipt"),
             levels: Shelf::new("a level"),
             appended: Appended::default(),
+            permissions: BTreeMap::new(),
             roles: BTreeMap::new(),
             grants: BTreeMap::new(),
-            all_grants: BTreeSet::new(),
             open_orders: BTreeMap::new(),
-            all_lines: BTreeSet::new(),
-            standing_receipts: BTreeSet::new(),
+            staged_items: BTreeMap::new(),
+            other_receive_times: BTreeMap::new(),
+            complete: BTreeSet::new(),
         }
     }
 }
@@ -200,49 +205,33 @@ impl Workspace {
     /// A line.
     pub fn line(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
         match self.lines.get(key) {
-            Err(_) if self.all_lines.contains(&key.order) => Ok(None),
+            Err(_) if self.has_all(&key.order.store, Need::AllLines(key.order.order)) => Ok(None),
             found => found,
         }
     }
 
     /// Every line of an order, in line order.
     pub fn lines_of(&self, key: &OrderKey) -> Result<Vec<&Line>, NotLoaded> {
-        if !self.all_lines.contains(key) {
-            return Err(NotLoaded("all lines of an order"));
-        }
+        self.check_all(&key.store, Need::AllLines(key.order), "all lines of an order")?;
         let range = LineKey::range_of(key);
         Ok(self.lines.entries.range(range).filter_map(|(_, entry)| entry.value.as_ref()).collect())
     }
 
-    /// The standing receipts of an order, in their order.
-    pub fn standing_receipts_of(&self, key: &OrderKey) -> Result<Vec<&Receipt>, NotLoaded> {
-        if !self.standing_receipts.contains(key) {
-            return Err(NotLoaded("the standing receipts of an order"));
-        }
-        let range = self.receipts.entries.range(ReceiptKey::range_of(key));
-        Ok(range.filter_map(|(_, entry)| entry.value.as_ref()).filter(|receipt| receipt.stands()).collect())
+    /// The items of an order's active receipts, by receipt and line.
+    pub fn staged_items_of(&self, key: &OrderKey) -> Result<&[StagedItem], NotLoaded> {
+        self.check_all(&key.store, Need::StagedItems(key.order), "the staged items of an order")?;
+        Ok(self.staged_items.get(key).map(Vec::as_slice).unwrap_or_default())
     }
 
-    /// The roles that a principal holds.
-    pub fn roles_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<Held, NotLoaded> {
-        match self.grants.get(&(store.clone(), principal.clone())) {
-            Some(held) => Ok(held.clone()),
-            None if self.all_grants.contains(store) => Ok(Held::new()),
-            None => Err(NotLoaded("a principal's roles")),
-        }
+    /// When each line of a receipt was received by the order's other active receipts; a line that no
+    /// other has is missing.
+    pub fn other_receive_times(&self, key: &ReceiptKey) -> Result<&BTreeMap<i32, ReceiveTimes>, NotLoaded> {
+        self.other_receive_times.get(key).ok_or(NotLoaded("the times of other receipts"))
     }
 
-    /// Everybody in the store and the roles they hold.
-    pub fn everybody(&self, store: &StoreId) -> Result<Vec<(&PrincipalId, &Held)>, NotLoaded> {
-        if !self.all_grants.contains(store) {
-            return Err(NotLoaded("everybody's roles"));
-        }
-        Ok(self.grants.iter().filter(|((s, _), _)| s == store).map(|((_, p), held)| (p, held)).collect())
-    }
-
-    /// The store's roles and what each allows.
-    pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, Allowed>, NotLoaded> {
-        self.roles.get(store).ok_or(NotLoaded("a store's roles"))
+    /// What a principal's roles allow together; nothing if they hold none.
+    pub fn permissions_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<&BTreeSet<Permission>, NotLoaded> {
+        self.permissions.get(&(store.clone(), principal.clone())).ok_or(NotLoaded("a caller's permissions"))
     }
 
     /// Judges whether a principal may do what requires `requirement`.
@@ -253,14 +242,27 @@ impl Workspace {
         requirement: Requirement,
     ) -> Result<Authorization, Refusal> {
         let store_exists = self.store(store)?.is_some();
-        let permissions = self.permissions_of(store, &self.roles_of(store, &principal.id)?)?;
-        authorize(CallerAccess { store, store_exists, permissions: &permissions }, principal, requirement)
+        let permissions = self.permissions_of(store, &principal.id)?;
+        authorize(CallerAccess { store, store_exists, permissions }, principal, requirement)
     }
 
-    /// What holding `roles` allows.
-    pub fn permissions_of(&self, store: &StoreId, roles: &Held) -> Result<BTreeSet<Permission>, NotLoaded> {
-        let known = self.roles(store)?;
-        Ok(roles.keys().filter_map(|role| known.get(role)).flat_map(Allowed::keys).copied().collect())
+    /// The roles that a principal holds.
+    pub fn roles_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<Held, NotLoaded> {
+        if !self.has_all(store, Need::Grants) {
+            self.check_all(store, Need::GrantsOf(principal.clone()), "a principal's roles")?;
+        }
+        Ok(self.grants.get(&(store.clone(), principal.clone())).cloned().unwrap_or_default())
+    }
+
+    /// Everybody in the store and the roles they hold.
+    pub fn everybody(&self, store: &StoreId) -> Result<Vec<(&PrincipalId, &Held)>, NotLoaded> {
+        self.check_all(store, Need::Grants, "everybody's roles")?;
+        Ok(self.grants.iter().filter(|((s, _), _)| s == store).map(|((_, p), held)| (p, held)).collect())
+    }
+
+    /// The store's roles and what each allows.
+    pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, Allowed>, NotLoaded> {
+        self.roles.get(store).ok_or(NotLoaded("a store's roles"))
     }
 
     /// The numbers of the store's open orders, as they were when the batch was loaded.
@@ -268,17 +270,28 @@ impl Workspace {
         self.open_orders.get(store).ok_or(NotLoaded("a store's open orders"))
     }
 
-    /// The products of all loaded lines.
-    pub fn products(&self) -> BTreeSet<LevelKey> {
-        self.lines.present().map(Line::level_key).collect()
+    fn has_all(&self, store: &StoreId, need: Need) -> bool {
+        self.complete.contains(&(store.clone(), need))
+    }
+
+    fn check_all(&self, store: &StoreId, need: Need, what: &'static str) -> Result<(), NotLoaded> {
+        if self.has_all(store, need) { Ok(()) } else { Err(NotLoaded(what)) }
     }
 }
 
 /// Filling, for whoever loads.
 impl Workspace {
-    /// Notes that a store's roles are loaded: each call adds a permission of a role.
-    pub fn roles_sought(&mut self, store: StoreId) {
-        self.roles.entry(store).or_default();
+    /// Notes that a set of rows is there completely.
+    pub fn loaded(&mut self, store: StoreId, need: Need) {
+        if need == Need::Roles {
+            self.roles.entry(store.clone()).or_default();
+        }
+        self.complete.insert((store, need));
+    }
+
+    /// Notes what a principal's roles allow together.
+    pub fn permissions_found(&mut self, store: StoreId, principal: PrincipalId, permissions: BTreeSet<Permission>) {
+        self.permissions.insert((store, principal), permissions);
     }
 
     /// Notes that a role has a permission since an event.
@@ -287,29 +300,9 @@ impl Workspace {
         roles.entry(key.role).or_default().insert(key.permission, from_event);
     }
 
-    /// Notes that a principal's roles were looked for.
-    pub fn grants_sought(&mut self, store: StoreId, principal: PrincipalId) {
-        self.grants.entry((store, principal)).or_default();
-    }
-
-    /// Notes that everybody's roles were looked for.
-    pub fn all_grants_sought(&mut self, store: StoreId) {
-        self.all_grants.insert(store);
-    }
-
     /// Notes that a principal holds a role since an event.
     pub fn grant_found(&mut self, store: StoreId, principal: PrincipalId, role: RoleId, from_event: i64) {
         self.grants.entry((store, principal)).or_default().insert(role, from_event);
-    }
-
-    /// Notes that every line of an order is loaded.
-    pub fn all_lines_sought(&mut self, key: OrderKey) {
-        self.all_lines.insert(key);
-    }
-
-    /// Notes that every standing receipt of an order is loaded.
-    pub fn standing_receipts_sought(&mut self, key: OrderKey) {
-        self.standing_receipts.insert(key);
     }
 
     /// Notes the store's open orders.
@@ -317,10 +310,23 @@ impl Workspace {
         self.open_orders.insert(store, open);
     }
 
-    /// Every product whose level a line names or a command needs.
-    pub fn products_named(&self, more: impl IntoIterator<Item = (StoreId, ProductId)>) -> BTreeSet<LevelKey> {
-        let more = more.into_iter().map(|(store, product)| LevelKey { store, product });
-        self.products().into_iter().chain(more).collect()
+    /// Notes an item of an active receipt.
+    pub fn staged_item_found(&mut self, order: OrderKey, item: StagedItem) {
+        self.staged_items.entry(order).or_default().push(item);
+    }
+
+    /// Notes when the lines of a receipt were received by the order's other active receipts.
+    pub fn other_receive_times_found(&mut self, receipt: ReceiptKey, times: BTreeMap<i32, ReceiveTimes>) {
+        self.other_receive_times.insert(receipt, times);
+    }
+
+    /// Works out what a principal's roles allow together, from roles and grants that are loaded.
+    pub fn derive_permissions(&mut self, store: &StoreId, principal: &PrincipalId) {
+        let holder = (store.clone(), principal.clone());
+        let held = self.grants.get(&holder).into_iter().flat_map(Held::keys);
+        let roles = self.roles.get(store);
+        let allowed = held.filter_map(|role| roles?.get(role)).flat_map(|allowed| allowed.keys().copied()).collect();
+        self.permissions.insert(holder, allowed);
     }
 }
 
@@ -328,14 +334,15 @@ impl Workspace {
 impl Workspace {
     /// Takes a decision in, so that the commands after it see it. Cannot fail.
     pub fn absorb(&mut self, decision: Decision) {
+        let access_changed = decision.stores_with_changed_access();
         for store in decision.stores {
             self.stores.put(store.id.clone(), store);
         }
         for order in decision.orders {
             if order.revision == 1 {
-                // Made by this decision: everything there is of it is at hand.
-                self.all_lines.insert(order.key.clone());
-                self.standing_receipts.insert(order.key.clone());
+                // Created by this decision: everything there is of it is at hand.
+                self.loaded(order.key.store.clone(), Need::AllLines(order.key.order));
+                self.loaded(order.key.store.clone(), Need::StagedItems(order.key.order));
             }
             self.orders.put(order.key.clone(), order);
         }
@@ -346,6 +353,7 @@ impl Workspace {
             self.lines.put(line.key.clone(), line);
         }
         for receipt in decision.receipts {
+            self.absorb_staged_items(&receipt);
             self.receipts.put(receipt.key.clone(), receipt);
         }
         for level in decision.levels {
@@ -357,12 +365,22 @@ impl Workspace {
         }
         self.absorb_permissions(&decision.permissions_closed, &decision.permissions);
         self.absorb_grants(&decision.grants_closed, &decision.grants);
+        self.absorb_authority(&access_changed);
         self.appended.movements.extend(decision.movements);
         self.appended.events.extend(decision.events);
         self.appended.permissions.extend(decision.permissions);
         self.appended.permissions_closed.extend(decision.permissions_closed);
         self.appended.grants.extend(decision.grants);
         self.appended.grants_closed.extend(decision.grants_closed);
+    }
+
+    fn absorb_staged_items(&mut self, receipt: &Receipt) {
+        let order = &receipt.key.order;
+        if self.has_all(&order.store, Need::StagedItems(order.order)) {
+            let items = self.staged_items.entry(order.clone()).or_default();
+            items.retain(|item| item.receipt != receipt.key.number);
+            items.extend(receipt.staged_items());
+        }
     }
 
     fn absorb_permissions(&mut self, closed: &[Tenure<RolePermissionKey>], given: &[Tenure<RolePermissionKey>]) {
@@ -387,10 +405,22 @@ impl Workspace {
         }
         for Tenure { key, from_event, .. } in given {
             let holder = (key.store.clone(), key.principal.clone());
-            // Somebody whose roles were not loaded stays not loaded: nobody in this batch asks.
-            if self.all_grants.contains(&key.store) || self.grants.contains_key(&holder) {
-                self.grants.entry(holder).or_default().insert(key.role.clone(), *from_event);
+            self.grants.entry(holder).or_default().insert(key.role.clone(), *from_event);
+        }
+    }
+
+    /// What callers may do follows from roles and grants. Where not all of these are loaded, a command
+    /// that changes them is the only one of its store ([`Needs::are_exclusive`]), and nobody asks.
+    ///
+    /// [`Needs::are_exclusive`]: super::needs::Needs::are_exclusive
+    fn absorb_authority(&mut self, stores: &BTreeSet<StoreId>) {
+        for store in stores {
+            if !self.has_all(store, Need::Grants) {
+                continue;
             }
+            let callers: Vec<PrincipalId> =
+                self.permissions.keys().filter(|(s, _)| s == store).map(|(_, caller)| caller.clone()).collect();
+            callers.iter().for_each(|caller| self.derive_permissions(store, caller));
         }
     }
 }

@@ -1,30 +1,34 @@
 //! One batch in one transaction: lock, load, decide, save. Runs again from the beginning as often as
 //! it must: nothing outside the transaction changes until it is committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::job::Job;
+use super::schedule::BATCH_COST;
 use crate::clock::Clock;
 use crate::domain::Ids;
 use crate::domain::code::StoreId;
-use crate::domain::mutation::{Reply, Request, Verdict, decide, reply};
+use crate::domain::mutation::{Passed, Reply, Request, Verdict, decide, gate, reply};
+use crate::domain::needs::{Need, Needs};
+use crate::domain::order::{Order, OrderId};
 use crate::domain::refusal::Refusal;
 use crate::domain::workspace::Workspace;
 use crate::repository::error::DbError;
-use crate::repository::load::{self, Wanted};
+use crate::repository::gate;
+use crate::repository::load;
 use crate::repository::save::save;
 use crate::repository::session::{Session, WriteError};
-
-/// How many lines a transaction makes or loads. A larger command runs alone.
-const BATCH_LINES: usize = 3_000;
 
 /// What became of one job.
 pub(super) enum Outcome {
     /// It is answered, once the transaction is committed.
     Answered(Box<Result<Reply, Refusal>>),
-    /// Another transaction will do it.
-    PutBack,
+    /// Another transaction will do it: with what this one has to do, it is too much. It costs so much,
+    /// as is known now.
+    PutBack(usize),
+    /// Somebody else has locked its store.
+    StoreLocked,
 }
 
 /// Does a batch; the outcomes are in the order of the jobs.
@@ -36,68 +40,159 @@ pub(super) fn run(
 ) -> Result<Vec<Outcome>, WriteError> {
     session.write(|session| {
         let mut workspace = Workspace::default();
-        let ready = lock(session, &mut workspace, jobs)?;
-        let wanted: Vec<Wanted<'_>> =
-            jobs.iter().filter(|job| ready.contains(&job.request.store)).map(|job| Wanted::by(&job.request)).collect();
-        load::headers(session, &mut workspace, &wanted)?;
-        let fitting = fitting(&workspace, &wanted);
-        load::details(session, &mut workspace, &wanted[..fitting])?;
-        let outcomes = decide_all(&mut workspace, jobs, &ready, fitting, clock, ids);
+        let locked = lock(session, &mut workspace, jobs)?;
+        let ready: Vec<&Request> =
+            jobs.iter().map(|job| &*job.request).filter(|request| !locked.contains(&request.store)).collect();
+        gate::load(session, &mut workspace, &ready)?;
+        let plan = Plan::of(&workspace, jobs, &locked);
+        load::details(session, &mut workspace, plan.needs(jobs))?;
+        let outcomes = decide_all(&mut workspace, jobs, plan, clock, ids);
         save(session, &workspace)?;
         Ok(outcomes)
     })
 }
 
-/// Locks the stores of the batch; those whose commands can be done now. A store that does not exist
-/// is ready too: its commands are refused, or create it.
+/// Locks the stores of the batch; those that somebody else has locked. A store that does not exist is
+/// ready too: its commands are refused, or create it.
 fn lock(session: &mut Session, workspace: &mut Workspace, jobs: &[Job]) -> Result<BTreeSet<StoreId>, DbError> {
     let stores: BTreeSet<StoreId> = jobs.iter().map(|job| job.request.store.clone()).collect();
-    let all: Vec<StoreId> = stores.iter().cloned().collect();
-    load::lock_stores(session, workspace, &all)?;
-    let missing: Vec<StoreId> = all.into_iter().filter(|store| workspace.store(store).is_err()).collect();
+    let stores: Vec<StoreId> = stores.into_iter().collect();
+    load::lock_stores(session, workspace, &stores)?;
+    let missing: Vec<StoreId> = stores.into_iter().filter(|store| workspace.store(store).is_err()).collect();
     if missing.is_empty() {
-        return Ok(stores);
+        return Ok(BTreeSet::new());
     }
     let locked_elsewhere = load::existing_stores(session, &missing)?;
-    missing
-        .into_iter()
-        .filter(|store| !locked_elsewhere.contains(store))
-        .for_each(|store| workspace.stores.sought(store));
-    let is_ready = |workspace: &Workspace, store: &StoreId| workspace.store(store).is_ok();
-    if let Some(oldest) = jobs.first().map(|job| &job.request.store)
-        && !stores.iter().any(|store| is_ready(workspace, store))
-    {
-        load::await_store(session, workspace, oldest)?;
-    }
-    Ok(stores.into_iter().filter(|store| is_ready(workspace, store)).collect())
-}
-
-/// How many of the commands fit into one transaction by their lines.
-fn fitting(workspace: &Workspace, wanted: &[Wanted<'_>]) -> usize {
-    let mut lines = 0;
-    let fits = |w: &&Wanted<'_>| {
-        lines += w.line_count(workspace);
-        lines <= BATCH_LINES
-    };
-    wanted.iter().take_while(fits).count().max(1).min(wanted.len())
-}
-
-fn decide_all(
-    workspace: &mut Workspace,
-    jobs: &[Job],
-    ready: &BTreeSet<StoreId>,
-    mut fitting: usize,
-    clock: &dyn Clock,
-    ids: &dyn Ids,
-) -> Vec<Outcome> {
-    let mut outcomes = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        if !ready.contains(&job.request.store) || fitting == 0 {
-            outcomes.push(Outcome::PutBack);
-            continue;
+    for store in missing {
+        if !locked_elsewhere.contains(&store) {
+            workspace.stores.sought(store);
         }
-        fitting -= 1;
-        outcomes.push(Outcome::Answered(Box::new(decide_one(workspace, job, clock, ids))));
+    }
+    Ok(locked_elsewhere)
+}
+
+/// What is to be done with each job, by what the gate's rows tell.
+struct Plan(Vec<Step>);
+
+enum Step {
+    /// Load what it needs, and decide.
+    Decide,
+    /// Load what repeating its stored response needs.
+    Replay(Needs),
+    /// Refuse it: nothing that the batch decides can change that.
+    Refuse(Refusal),
+    /// Leave it to another transaction. It costs so much.
+    PutBack(usize),
+    /// Somebody else has locked its store.
+    StoreLocked,
+}
+
+impl Plan {
+    fn of(workspace: &Workspace, jobs: &[Job], locked: &BTreeSet<StoreId>) -> Self {
+        let mut planning = Planning::default();
+        let steps = jobs.iter().map(|job| match locked.contains(&job.request.store) {
+            true => Step::StoreLocked,
+            false => planning.step(workspace, job, jobs.len() == 1),
+        });
+        Self(steps.collect())
+    }
+
+    /// What the commands need that are decided, and the answers that are repeated.
+    fn needs<'a>(&'a self, jobs: &'a [Job]) -> impl Iterator<Item = (&'a StoreId, &'a Needs)> {
+        self.0.iter().zip(jobs).filter_map(|(step, job)| match step {
+            Step::Decide => Some((&job.request.store, &job.needs)),
+            Step::Replay(needs) => Some((&job.request.store, needs)),
+            Step::Refuse(_) | Step::PutBack(_) | Step::StoreLocked => None,
+        })
+    }
+}
+
+/// Plans the jobs of a batch in their order.
+#[derive(Default)]
+struct Planning {
+    cost: usize,
+    /// The orders that earlier commands are about, by store: what the gate judges of them may change in
+    /// this batch. A store without any has earlier commands too; they may create orders.
+    changing: HashMap<StoreId, BTreeSet<OrderId>>,
+    /// Stores of which a command was put back: the commands behind it keep their order.
+    put_back: BTreeSet<StoreId>,
+}
+
+impl Planning {
+    fn step(&mut self, workspace: &Workspace, job: &Job, is_alone: bool) -> Step {
+        let request = &job.request;
+        let passed = gate(workspace, request);
+        let cost = match &passed {
+            Ok(Passed::ToDecide(_)) => cost_of(workspace, job),
+            _ => 1,
+        };
+        // One that is too large for a batch comes back alone, so that it locks no store but its own.
+        let fits = is_alone || self.cost + cost <= BATCH_COST;
+        if !fits || self.put_back.contains(&request.store) {
+            self.put_back.insert(request.store.clone());
+            return Step::PutBack(cost);
+        }
+        self.cost += cost;
+        let target = request.mutation.target().map(|target| target.order);
+        match passed {
+            Ok(Passed::Replay(outcome)) => return Step::Replay(Needs::of_replay(&outcome)),
+            Ok(Passed::ToDecide(_)) => {}
+            // An earlier command may change what the header says, or create the order: the gate judges
+            // again when it is this command's turn.
+            Err(refusal) if is_by_header(&refusal) && self.is_changing(&request.store, target) => {}
+            Err(Refusal::OrderNotFound) if self.changing.contains_key(&request.store) => {}
+            // Permissions do not change within a batch, see `Needs::are_exclusive`.
+            Err(refusal) => return Step::Refuse(refusal),
+        }
+        self.changing.entry(request.store.clone()).or_default().extend(target);
+        Step::Decide
+    }
+
+    fn is_changing(&self, store: &StoreId, order: Option<OrderId>) -> bool {
+        let of_store = self.changing.get(store);
+        order.is_some_and(|order| of_store.is_some_and(|orders| orders.contains(&order)))
+    }
+}
+
+/// Whether the gate refused by what the order's header says, and not by who calls.
+const fn is_by_header(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::ReceiptNotFound { .. }
+            | Refusal::EtagMismatch { .. }
+            | Refusal::WrongState { .. }
+            | Refusal::NothingReceived(_)
+            | Refusal::AcceptedStaged(_)
+            | Refusal::FieldsFixed { .. }
+            | Refusal::InvalidForStoredData(_)
+    )
+}
+
+/// How many rows a command loads or makes, with what its order's header tells.
+fn cost_of(workspace: &Workspace, job: &Job) -> usize {
+    let request = &job.request;
+    let header = |order: OrderId| -> Option<&Order> { workspace.order(&request.order_key(order)).ok().flatten() };
+    let rows = |need: &Need| match need {
+        Need::AllLines(order) | Need::LinesOfReceipt(order, _) => {
+            header(*order).map_or(0, |order| order.counters.lines as usize)
+        }
+        Need::StagedItems(order) | Need::OtherReceiveTimes(order, _) => {
+            header(*order).map_or(0, |order| order.counters.receipt_items as usize)
+        }
+        _ => 0,
+    };
+    job.cost.max(1 + job.needs.iter().map(rows).sum::<usize>())
+}
+
+fn decide_all(workspace: &mut Workspace, jobs: &[Job], plan: Plan, clock: &dyn Clock, ids: &dyn Ids) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(jobs.len());
+    for (job, step) in jobs.iter().zip(plan.0) {
+        outcomes.push(match step {
+            Step::StoreLocked => Outcome::StoreLocked,
+            Step::PutBack(cost) => Outcome::PutBack(cost),
+            Step::Refuse(refusal) => Outcome::Answered(Box::new(Err(refusal))),
+            Step::Decide | Step::Replay(_) => Outcome::Answered(Box::new(decide_one(workspace, job, clock, ids))),
+        });
     }
     outcomes
 }
@@ -106,15 +201,14 @@ fn decide_one(workspace: &mut Workspace, job: &Job, clock: &dyn Clock, ids: &dyn
     if job.is_late() || job.is_abandoned() {
         return Err(Refusal::DeadlineExceeded);
     }
-    let made = match judge(workspace, &job.request, clock, ids)? {
-        Verdict::Replayed(made) => made,
-        Verdict::Decided(decision) => {
-            let made = decision.made.clone();
+    let outcome = match judge(workspace, &job.request, clock, ids)? {
+        Verdict::Replayed(outcome) => outcome,
+        Verdict::Decided(decision, outcome) => {
             workspace.absorb(*decision);
-            made
+            outcome
         }
     };
-    reply(workspace, &job.request, made)
+    reply(workspace, &job.request, outcome)
 }
 
 /// A panic refuses its command alone: deciding changes nothing, so nothing is half done.

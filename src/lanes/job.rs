@@ -1,4 +1,4 @@
-//! A command on its way through a lane.
+//! A command on its way through a writer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,11 +6,19 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use crate::domain::mutation::{Reply, Request};
+use crate::domain::needs::{Need, Needs};
 use crate::domain::refusal::Refusal;
 
 /// A command whose caller waits.
 pub(super) struct Job {
     pub(super) request: Arc<Request>,
+    /// What its command needs behind the gate.
+    pub(super) needs: Needs,
+    /// How much work it is: its rows, as far as its request tells. What only the order's header tells is
+    /// learned when the header has been loaded.
+    pub(super) cost: usize,
+    /// How often its store was found locked by somebody else.
+    pub(super) lock_attempts: u32,
     /// What it takes in memory while it waits.
     pub(super) bytes: usize,
     pub(super) deadline: Option<Instant>,
@@ -18,6 +26,23 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// Works out what the request needs and costs: once, on its caller's thread and outside of any lock.
+    pub(super) fn new(
+        request: Request,
+        bytes: usize,
+        deadline: Option<Instant>,
+        answer: oneshot::Sender<Result<Reply, Refusal>>,
+    ) -> Self {
+        let needs = request.needs();
+        let rows = needs.iter().filter(|need| matches!(need, Need::Line(..) | Need::Level(_))).count();
+        Self { request: Arc::new(request), needs, cost: 1 + rows, lock_attempts: 0, bytes, deadline, answer }
+    }
+
+    /// Whether it must be the only command of its store in its transaction.
+    pub(super) fn is_exclusive(&self) -> bool {
+        self.needs.are_exclusive()
+    }
+
     /// Whether nobody waits for it any more.
     pub(super) fn is_abandoned(&self) -> bool {
         self.answer.is_closed()

@@ -62,7 +62,7 @@ impl Lane {
 
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self) {
-        while let Some(jobs) = self.queue.collect() {
+        while let Some(jobs) = self.queue.collect(self.parts.layout.stores_per_transaction()) {
             let stores: Vec<StoreId> = jobs.iter().map(|job| job.request.store.clone()).collect();
             self.process(jobs);
             self.prune(stores);
@@ -132,15 +132,21 @@ impl Lane {
 
     fn settle(&self, jobs: Vec<Job>, outcomes: Vec<Outcome>) {
         let answered = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Answered(_))).count();
-        self.counters.committed(answered);
-        let mut put_back = Vec::new();
-        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+        if answered > 0 {
+            self.counters.committed(answered);
+        }
+        let (mut put_back, mut locked) = (Vec::new(), Vec::new());
+        for (mut job, outcome) in jobs.into_iter().zip(outcomes) {
             match outcome {
-                Outcome::PutBack => put_back.push(job),
                 Outcome::Answered(answer) => job.answer(*answer),
+                Outcome::StoreLocked => locked.push(job),
+                Outcome::PutBack(cost) => {
+                    job.cost = cost;
+                    put_back.push(job);
+                }
             }
         }
-        self.queue.push_front(put_back);
+        self.queue.put_back(put_back, locked, random_fraction());
     }
 
     /// Something in the batch cannot be saved: each by itself, so that only the guilty one fails. A
@@ -221,7 +227,12 @@ fn refuse_all(jobs: Vec<Job>, refusal: &Refusal) {
 
 /// 20, 40, 80 ms, each with up to as much again, so that instances do not come back together.
 fn backoff(attempt: u32) -> Duration {
-    let base = 20 << attempt;
+    let base = Duration::from_millis(20 << attempt);
+    base + base.mul_f64(random_fraction())
+}
+
+/// A random number from 0 to 1.
+fn random_fraction() -> f64 {
     let random = RandomState::new().build_hasher().finish();
-    Duration::from_millis(base + random % base)
+    (random >> 11) as f64 / (1_u64 << 53) as f64
 }

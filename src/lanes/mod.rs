@@ -10,6 +10,7 @@ mod job;
 mod lane;
 mod queue;
 mod readers;
+mod schedule;
 mod stats;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -31,6 +32,7 @@ use crate::domain::Ids;
 use crate::domain::code::StoreId;
 use crate::domain::mutation::{Reply, Request};
 use crate::domain::refusal::Refusal;
+use crate::repository::dialect::Layout;
 use crate::repository::pool::Pool;
 
 /// What lanes are made with.
@@ -44,6 +46,8 @@ pub struct LaneParts {
     pub ids: Arc<dyn Ids>,
     /// How long first answers are kept.
     pub request_retention: Duration,
+    /// How the database's tables are laid out.
+    pub layout: Layout,
 }
 
 /// The lanes of a service.
@@ -73,7 +77,7 @@ impl Lanes {
     pub async fn submit(&self, request: Request, bytes: usize, deadline: Option<Instant>) -> Result<Reply, Refusal> {
         let (answer, answered) = oneshot::channel();
         let lane = self.lane_of(&request.store);
-        lane.push(Job { request: Arc::new(request), bytes, deadline, answer })?;
+        lane.push(Job::new(request, bytes, deadline, answer))?;
         answered.await.unwrap_or_else(|_| Err(Refusal::Internal("a lane dropped a command".to_owned())))
     }
 

@@ -1,49 +1,15 @@
-//! A lane's queue: bounded by commands and by bytes, and no store may fill more than half of it.
+//! What a writer waits for: its [`Schedule`], shared with the callers who fill it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::job::Job;
-use crate::domain::code::StoreId;
+use super::schedule::Schedule;
 use crate::domain::refusal::Refusal;
-
-const MAX_COMMANDS: usize = 4_096;
-const MAX_BYTES: usize = 24 * 1024 * 1024;
-/// How many commands a transaction takes.
-pub(super) const BATCH_COMMANDS: usize = 128;
-/// How many stores a transaction locks.
-const BATCH_STORES: usize = 64;
-
-/// Commands and what they take in memory.
-#[derive(Clone, Copy, Debug, Default)]
-struct Load {
-    commands: usize,
-    bytes: usize,
-}
-
-impl Load {
-    fn add(&mut self, job: &Job) {
-        self.commands += 1;
-        self.bytes += job.bytes;
-    }
-
-    fn remove(&mut self, job: &Job) {
-        self.commands -= 1;
-        self.bytes -= job.bytes;
-    }
-
-    /// Whether a job still fits under one `share`-th of the queue's bounds. A single job always
-    /// does: no message is larger than a share.
-    fn admits(&self, job: &Job, share: usize) -> bool {
-        self.commands == 0 || (self.commands < MAX_COMMANDS / share && self.bytes + job.bytes <= MAX_BYTES / share)
-    }
-}
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
-    total: Load,
-    by_store: HashMap<StoreId, Load>,
+    schedule: Schedule,
     closed: bool,
 }
 
@@ -55,92 +21,55 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Queues a job at the end.
+    /// Queues a job.
     pub(super) fn push(&self, job: Job) -> Result<(), Refusal> {
         let mut state = self.state();
         if state.closed {
             return Err(Refusal::DatabaseUnavailable);
         }
-        let of_store = state.by_store.get(&job.request.store).copied().unwrap_or_default();
-        if !state.total.admits(&job, 1) || !of_store.admits(&job, 2) {
-            return Err(Refusal::QueueFull);
-        }
-        state.enter(&job);
-        state.jobs.push_back(job);
+        state.schedule.push(job).map_err(|_| Refusal::QueueFull)?;
         self.changed.notify_one();
         Ok(())
     }
 
-    /// Puts jobs back in front, in their order.
-    pub(super) fn push_front(&self, jobs: Vec<Job>) {
+    /// Takes jobs back that are to be done by the next transactions; and jobs whose stores somebody else
+    /// has locked, which are tried again in a moment.
+    pub(super) fn put_back(&self, jobs: Vec<Job>, locked: Vec<Job>, jitter: f64) {
         let mut state = self.state();
-        for job in jobs.into_iter().rev() {
-            state.enter(&job);
-            state.jobs.push_front(job);
-        }
+        state.schedule.put_back(jobs);
+        state.schedule.set_aside(locked, Instant::now(), jitter);
     }
 
     /// Waits for work and takes one batch of it; `None` once the queue is closed and empty.
-    pub(super) fn collect(&self) -> Option<Vec<Job>> {
+    pub(super) fn collect(&self, max_stores: usize) -> Option<Vec<Job>> {
         let mut state = self.state();
         loop {
-            if !state.jobs.is_empty() {
-                return Some(state.take_batch());
+            let now = Instant::now();
+            let batch = state.schedule.take_batch(max_stores, now);
+            if !batch.is_empty() {
+                return Some(batch);
             }
-            if state.closed {
+            if state.closed && state.schedule.is_empty() {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match state.schedule.next_retry() {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(retry) => {
+                    let left = retry.saturating_duration_since(now);
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 
-    /// Lets nothing more in.
+    /// Rejects further jobs, and has [`Queue::collect`] end once those that wait are taken.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while holding it, and a queue is whole between any two of its statements.
+        // Nothing panics while holding it, and a schedule is whole between any two calls of it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn enter(&mut self, job: &Job) {
-        self.total.add(job);
-        self.by_store.entry(job.request.store.clone()).or_default().add(job);
-    }
-
-    fn leave(&mut self, job: &Job) {
-        self.total.remove(job);
-        if let Some(load) = self.by_store.get_mut(&job.request.store) {
-            load.remove(job);
-            if load.commands == 0 {
-                self.by_store.remove(&job.request.store);
-            }
-        }
-    }
-
-    /// Takes jobs from the front, as many as may share a transaction. Order is never changed: at the
-    /// first that may not, the batch ends.
-    fn take_batch(&mut self) -> Vec<Job> {
-        let (mut batch, mut stores) = (Vec::new(), BTreeSet::new());
-        while batch.len() < BATCH_COMMANDS
-            && let Some(job) = self.jobs.pop_front_if(|job| may_join(&stores, job))
-        {
-            self.leave(&job);
-            stores.insert(job.request.store.clone());
-            batch.push(job);
-        }
-        batch
-    }
-}
-
-fn may_join(stores: &BTreeSet<StoreId>, job: &Job) -> bool {
-    match stores.contains(&job.request.store) {
-        // What names open orders must be the first of its store, so that the list is true.
-        true => !job.request.needs().open_orders,
-        false => stores.len() < BATCH_STORES,
     }
 }

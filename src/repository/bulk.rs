@@ -1,18 +1,24 @@
-//! Saving sets of rows, in each database's best way: on PostgreSQL one statement per table, with the
-//! rows as arrays through UNNEST; on SQLite one prepared statement per table, run once per row.
-//! Either way the text never changes.
+//! Saving sets of rows, in each database's best way. On SQLite one prepared statement per table, run
+//! once per row. On PostgreSQL the rows of a table go as arrays through UNNEST, and all tables in one
+//! statement, because each round trip costs as much as saving a few rows; on a sharded database, which
+//! has no such statements, in one statement per table, each with an equality on its store.
+//!
+//! The text for a table never changes. The statement for all tables has a text for each combination of
+//! tables, which follows from which kinds of commands share a batch; a session prepares only so many of
+//! them, and saves other combinations table by table.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use diesel::pg::Pg;
+use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::query_dsl::methods::ExecuteDsl;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
 use super::error::DbError;
+use super::keys::StoreScope;
 use super::session::{Backend, Session};
 
 /// One column's value in one row.
@@ -64,22 +70,96 @@ pub trait Row: 'static {
     fn cells(&self) -> Vec<Cell<'_>>;
 }
 
-/// Inserts rows.
-pub fn insert<R: Row>(session: &mut Session, rows: &[&R]) -> Result<(), DbError> {
-    save::<R, Insert>(session, rows.iter().map(|row| row.cells()))
+/// Rows of one transaction on their way into the database: nothing is sure to be there before
+/// [`Saving::finish`].
+pub struct Saving<'s, 'a> {
+    session: &'s mut Session,
+    collected: Vec<TableRows<'a>>,
 }
 
-/// Updates rows by their keys.
-pub fn update<R: Row>(session: &mut Session, rows: &[&R]) -> Result<(), DbError> {
-    save::<R, Update>(session, rows.iter().map(|row| changing_cells(*row)))
+impl<'s, 'a> Saving<'s, 'a> {
+    /// Begins to save.
+    pub fn new(session: &'s mut Session) -> Self {
+        Self { session, collected: Vec::new() }
+    }
+
+    /// Inserts rows.
+    pub fn insert<R: Row>(&mut self, rows: &[&'a R]) -> Result<(), DbError> {
+        self.save::<R, Insert>(rows.iter().map(|row| row.cells()))
+    }
+
+    /// Updates rows by their keys. They must have been there before the transaction: on PostgreSQL a row
+    /// that it inserts is not seen by its updates.
+    pub fn update<R: Row>(&mut self, rows: &[&'a R]) -> Result<(), DbError> {
+        self.save::<R, Update>(rows.iter().map(|row| changing_cells(*row)))
+    }
+
+    /// Deletes rows by their keys, at once: what is inserted afterwards may have the same keys.
+    pub fn delete<R: Row>(&mut self, keys: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Result<(), DbError> {
+        self.save::<R, Delete>(keys)?;
+        self.flush()
+    }
+
+    /// Saves what is not saved yet.
+    pub fn finish(mut self) -> Result<(), DbError> {
+        self.flush()
+    }
+
+    fn save<R: Row, V: Verb>(&mut self, mut rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Result<(), DbError> {
+        let expected = rows.len();
+        if expected == 0 {
+            return Ok(());
+        }
+        match &mut self.session.backend {
+            Backend::Postgres(_) => self.collected.push(TableRows::new::<R, V>(rows)),
+            Backend::Sqlite(connection) => {
+                let saved = rows.try_fold(0, |saved, cells| {
+                    let row = OneRow::<R, V> { cells, row: PhantomData };
+                    ExecuteDsl::<_, Sqlite>::execute(row, connection).map(|count| saved + count)
+                })?;
+                check_count(R::TABLE, saved, expected)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), DbError> {
+        let tables = std::mem::take(&mut self.collected);
+        let scope = self.session.store_scope();
+        let together = scope == StoreScope::Many && tables.len() > 1;
+        if together && self.session.may_combine(tables.iter().map(|table| (table.name, table.verb)).collect()) {
+            return self.save_together(tables);
+        }
+        let Backend::Postgres(connection) = &mut self.session.backend else { return Ok(()) };
+        for rows in tables {
+            let (name, expected) = (rows.name, rows.count);
+            let saved = ExecuteDsl::<_, Pg>::execute(OneTable { rows, scope }, connection)?;
+            check_count(name, saved, expected)?;
+        }
+        Ok(())
+    }
+
+    fn save_together(&mut self, tables: Vec<TableRows<'a>>) -> Result<(), DbError> {
+        let Backend::Postgres(connection) = &mut self.session.backend else { return Ok(()) };
+        let expected: Vec<(&'static str, usize)> = tables.iter().map(|table| (table.name, table.count)).collect();
+        let counts: Vec<Vec<i64>> =
+            LoadQuery::<PgConnection, Vec<i64>>::internal_load(AllTables { tables }, connection)?
+                .collect::<QueryResult<_>>()?;
+        let counts = counts.into_iter().next().unwrap_or_default();
+        for (index, (name, expected)) in expected.into_iter().enumerate() {
+            let saved = counts.get(index).and_then(|count| usize::try_from(*count).ok()).unwrap_or_default();
+            check_count(name, saved, expected)?;
+        }
+        Ok(())
+    }
 }
 
-/// Deletes rows by their keys.
-pub fn delete<'a, R: Row>(
-    session: &mut Session,
-    keys: impl ExactSizeIterator<Item = Vec<Cell<'a>>>,
-) -> Result<(), DbError> {
-    save::<R, Delete>(session, keys)
+/// Every row that was to be saved must have been: one that was not there to be updated would be lost.
+fn check_count(table: &'static str, saved: usize, expected: usize) -> Result<(), DbError> {
+    if saved == expected {
+        return Ok(());
+    }
+    Err(DbError::unreadable(table, format!("{saved} rows were there to save of {expected}")))
 }
 
 fn changing_cells<R: Row>(row: &R) -> Vec<Cell<'_>> {
@@ -88,35 +168,13 @@ fn changing_cells<R: Row>(row: &R) -> Vec<Cell<'_>> {
     cells
 }
 
-fn save<'a, R: Row, V: Verb>(
-    session: &mut Session,
-    mut rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>,
-) -> Result<(), DbError> {
-    let expected = rows.len();
-    let saved = match &mut session.backend {
-        _ if expected == 0 => 0,
-        Backend::Sqlite(connection) => rows.try_fold(0, |saved, cells| {
-            let row = OneRow::<R, V> { cells, row: PhantomData };
-            ExecuteDsl::<_, Sqlite>::execute(row, connection).map(|count| saved + count)
-        })?,
-        Backend::Postgres(connection) => {
-            let rows = ManyRows::<R, V> { columns: transpose(rows), row: PhantomData };
-            ExecuteDsl::<_, Pg>::execute(rows, connection)?
-        }
-    };
-    if saved == expected {
-        return Ok(());
-    }
-    Err(DbError::unreadable(R::TABLE, format!("{saved} rows were there to save of {expected}")))
-}
-
 /// What a statement does with the rows.
 trait Verb: 'static {
     /// Writes the statement for one row: text, and the indexes of the cells to bind. It is walked for
     /// each row, so it makes no text of its own.
     fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()>;
-    /// The text before and behind the rows as a table `v`.
-    fn many_rows<R: Row>() -> (String, String);
+    /// Which verb it is.
+    const NAME: VerbName;
     /// The columns that the cells belong to.
     fn columns<R: Row>() -> Vec<&'static str>;
 }
@@ -127,11 +185,21 @@ enum Part {
     Bind(usize),
 }
 
+/// What is done with the rows of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum VerbName {
+    Insert,
+    Update,
+    Delete,
+}
+
 struct Insert;
 struct Update;
 struct Delete;
 
 impl Verb for Insert {
+    const NAME: VerbName = VerbName::Insert;
+
     fn columns<R: Row>() -> Vec<&'static str> {
         R::COLUMNS.to_vec()
     }
@@ -149,13 +217,11 @@ impl Verb for Insert {
         }
         write(Part::Text(")"))
     }
-
-    fn many_rows<R: Row>() -> (String, String) {
-        (format!("INSERT INTO {} ({}) SELECT * FROM ", R::TABLE, R::COLUMNS.join(", ")), String::new())
-    }
 }
 
 impl Verb for Update {
+    const NAME: VerbName = VerbName::Update;
+
     fn columns<R: Row>() -> Vec<&'static str> {
         [&R::COLUMNS[..R::KEY], &R::COLUMNS[R::FIXED..]].concat()
     }
@@ -171,15 +237,11 @@ impl Verb for Update {
         }
         one_key::<R>(write)
     }
-
-    fn many_rows<R: Row>() -> (String, String) {
-        let changing = R::COLUMNS[R::FIXED..].iter();
-        let set: Vec<String> = changing.map(|column| format!("{column} = v.{column}")).collect();
-        (format!("UPDATE {} AS t SET {} FROM ", R::TABLE, set.join(", ")), many_keys::<R>())
-    }
 }
 
 impl Verb for Delete {
+    const NAME: VerbName = VerbName::Delete;
+
     fn columns<R: Row>() -> Vec<&'static str> {
         R::COLUMNS[..R::KEY].to_vec()
     }
@@ -188,10 +250,6 @@ impl Verb for Delete {
         write(Part::Text("DELETE FROM "))?;
         write(Part::Text(R::TABLE))?;
         one_key::<R>(write)
-    }
-
-    fn many_rows<R: Row>() -> (String, String) {
-        (format!("DELETE FROM {} AS t USING ", R::TABLE), many_keys::<R>())
     }
 }
 
@@ -204,12 +262,6 @@ fn one_key<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResul
         write(Part::Bind(index))?;
     }
     Ok(())
-}
-
-/// The rows `t` with the keys of the rows `v`.
-fn many_keys<R: Row>() -> String {
-    let same: Vec<String> = R::COLUMNS[..R::KEY].iter().map(|column| format!("t.{column} = v.{column}")).collect();
-    format!(" WHERE {}", same.join(" AND "))
 }
 
 struct OneRow<'a, R, V> {
@@ -241,10 +293,145 @@ impl<R: Row, V: Verb> QueryId for OneRow<'_, R, V> {
 
 impl<R: Row, V: Verb, C> RunQueryDsl<C> for OneRow<'_, R, V> {}
 
-struct ManyRows<'a, R, V> {
-    columns: Vec<Column<'a>>,
-    row: PhantomData<(R, V)>,
+/// Rows of one table and what is to be done with them, by their columns.
+struct TableRows<'a> {
+    name: &'static str,
+    verb: VerbName,
+    /// The columns that the cells belong to; the first is `store_id`.
+    columns: Vec<&'static str>,
+    /// How many of them are the key.
+    key: usize,
+    cells: Vec<Column<'a>>,
+    count: usize,
 }
+
+impl<'a> TableRows<'a> {
+    fn new<R: Row, V: Verb>(rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Self {
+        let count = rows.len();
+        Self { name: R::TABLE, verb: V::NAME, columns: V::columns::<R>(), key: R::KEY, cells: transpose(rows), count }
+    }
+
+    /// The store of the first row.
+    fn store(&self) -> Option<&str> {
+        match self.cells.first() {
+            Some(Column::Text(stores)) => stores.first().and_then(|store| store.as_deref()),
+            _ => None,
+        }
+    }
+
+    fn write<'b>(&'b self, scope: StoreScope, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        match self.verb {
+            VerbName::Insert => {
+                out.push_sql(&format!("INSERT INTO {} ({}) SELECT ", self.name, self.columns.join(", ")));
+                self.write_store(scope, "v.store_id", out)?;
+                out.push_sql(&format!(", v.{} FROM ", self.columns[1..].join(", v.")));
+                self.write_rows(out)
+            }
+            VerbName::Update => {
+                let set = self.columns[self.key..].iter().map(|column| format!("{column} = v.{column}"));
+                out.push_sql(&format!("UPDATE {} AS t SET {} FROM ", self.name, set.collect::<Vec<_>>().join(", ")));
+                self.write_rows(out)?;
+                self.write_key(scope, out)
+            }
+            VerbName::Delete => {
+                out.push_sql(&format!("DELETE FROM {} AS t USING ", self.name));
+                self.write_rows(out)?;
+                self.write_key(scope, out)
+            }
+        }
+    }
+
+    /// Writes the rows as a table `v`.
+    fn write_rows<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        for (index, column) in self.cells.iter().enumerate() {
+            out.push_sql(if index == 0 { "unnest(" } else { ", " });
+            match column {
+                Column::Text(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
+                Column::Big(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values)?,
+                Column::Int(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
+                Column::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values)?,
+            }
+        }
+        out.push_sql(&format!(") AS v({})", self.columns.join(", ")));
+        Ok(())
+    }
+
+    /// Writes which rows `t` have the keys of the rows `v`.
+    fn write_key<'b>(&'b self, scope: StoreScope, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(" WHERE t.store_id = ");
+        self.write_store(scope, "v.store_id", out)?;
+        for column in &self.columns[1..self.key] {
+            out.push_sql(&format!(" AND t.{column} = v.{column}"));
+        }
+        Ok(())
+    }
+
+    fn write_store<'b>(
+        &'b self,
+        scope: StoreScope,
+        of_row: &'static str,
+        out: &mut AstPass<'_, 'b, Pg>,
+    ) -> QueryResult<()> {
+        match (scope, self.store()) {
+            (StoreScope::One, Some(store)) => out.push_bind_param::<Text, str>(store),
+            _ => {
+                out.push_sql(of_row);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A statement for one table. Its text follows from the table, the verb and the session's scope.
+struct OneTable<'a> {
+    rows: TableRows<'a>,
+    scope: StoreScope,
+}
+
+impl QueryFragment<Pg> for OneTable<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.rows.write(self.scope, &mut out)
+    }
+}
+
+impl QueryId for OneTable<'_> {
+    type QueryId = ();
+    // One type for several texts: it is kept by its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C> RunQueryDsl<C> for OneTable<'_> {}
+
+/// A statement for several tables, each changed in a WITH of its own; it tells how many rows each
+/// changed. No two of its parts may change the same row.
+struct AllTables<'a> {
+    tables: Vec<TableRows<'a>>,
+}
+
+impl QueryFragment<Pg> for AllTables<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        for (index, rows) in self.tables.iter().enumerate() {
+            out.push_sql(&format!("{} w{index} AS (", if index == 0 { "WITH" } else { ")," }));
+            rows.write(StoreScope::Many, &mut out)?;
+            out.push_sql(" RETURNING 1");
+        }
+        let counts = (0..self.tables.len()).map(|index| format!("(SELECT count(*) FROM w{index})"));
+        out.push_sql(&format!(") SELECT ARRAY[{}]", counts.collect::<Vec<_>>().join(", ")));
+        Ok(())
+    }
+}
+
+impl QueryId for AllTables<'_> {
+    type QueryId = ();
+    // One type for several texts: it is kept by its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for AllTables<'_> {
+    type SqlType = Array<BigInt>;
+}
+
+impl<C> RunQueryDsl<C> for AllTables<'_> {}
 
 /// One column's values in all rows.
 enum Column<'a> {
@@ -285,29 +472,3 @@ fn transpose<'a>(mut rows: impl Iterator<Item = Vec<Cell<'a>>>) -> Vec<Column<'a
     }
     columns
 }
-
-impl<R: Row, V: Verb> QueryFragment<Pg> for ManyRows<'_, R, V> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let (head, tail) = V::many_rows::<R>();
-        out.push_sql(&head);
-        for (index, column) in self.columns.iter().enumerate() {
-            out.push_sql(if index == 0 { "unnest(" } else { ", " });
-            match column {
-                Column::Text(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
-                Column::Big(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values)?,
-                Column::Int(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
-                Column::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values)?,
-            }
-        }
-        out.push_sql(&format!(") AS v({})", V::columns::<R>().join(", ")));
-        out.push_sql(&tail);
-        Ok(())
-    }
-}
-
-impl<R: Row, V: Verb> QueryId for ManyRows<'_, R, V> {
-    type QueryId = ManyRows<'static, R, V>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<R: Row, V: Verb, C> RunQueryDsl<C> for ManyRows<'_, R, V> {}

@@ -3,20 +3,51 @@
 //! each database's way, the only place that knows which one it talks to.
 
 use super::error::DbError;
+use super::keys::StoreScope;
 use super::session::{Backend, Session};
 use super::url::DatabaseUrl;
 
 /// What a session is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A lane's writes: nothing but look-ups by key.
-    Write,
+    /// A writer's transactions: nothing but look-ups by key.
+    Write(Layout),
     /// Callers' reads.
     Read,
     /// An operator's command: no time limits.
     Operate,
     /// An operator's look at a database that must be there: no time limits either.
     Inspect,
+}
+
+/// How the tables are laid out over database servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// On one server: a transaction may be about several stores.
+    #[default]
+    Single,
+    /// On several servers, by store: a transaction is about one store, and each of its statements names
+    /// that store by equality, so that one server answers it.
+    Sharded,
+}
+
+impl Layout {
+    /// How many stores a transaction may lock.
+    pub const fn stores_per_transaction(self) -> usize {
+        match self {
+            Self::Single => 64,
+            Self::Sharded => 1,
+        }
+    }
+}
+
+/// How many stores the statements of a session are about: several only where a writer takes several
+/// stores' commands into one transaction.
+pub const fn store_scope(purpose: Purpose) -> StoreScope {
+    match purpose {
+        Purpose::Write(Layout::Single) => StoreScope::Many,
+        Purpose::Write(Layout::Sharded) | Purpose::Read | Purpose::Operate | Purpose::Inspect => StoreScope::One,
+    }
 }
 
 /// What a transaction may do.
@@ -33,7 +64,7 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
     match (url, purpose) {
         // busy_timeout comes first: switching to WAL takes a lock too. FULL, because NORMAL can lose
         // commits at power loss. The writer's cache is larger: it alone reads what it changes.
-        (DatabaseUrl::Sqlite(_), Purpose::Write) => &[
+        (DatabaseUrl::Sqlite(_), Purpose::Write(_)) => &[
             "PRAGMA busy_timeout = 5000",
             "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = FULL",
@@ -49,7 +80,7 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
         // A lane's plans are kept from when the tables were empty, so the planner is told what holds
         // for every size: each statement looks a few keys up by an index. No statement_timeout: it
         // would also cut COMMIT.
-        (DatabaseUrl::Postgres(_), Purpose::Write) => &[
+        (DatabaseUrl::Postgres(_), Purpose::Write(Layout::Single)) => &[
             "SET lock_timeout = '5s'",
             "SET idle_in_transaction_session_timeout = '30s'",
             "SET plan_cache_mode = force_generic_plan",
@@ -58,6 +89,11 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
             "SET enable_mergejoin = off",
             "SET jit = off",
         ],
+        // A generic plan cannot be sent to one shard: the planner must see the store. No local plan is
+        // kept, so the planner needs no guidance either.
+        (DatabaseUrl::Postgres(_), Purpose::Write(Layout::Sharded)) => {
+            &["SET lock_timeout = '5s'", "SET idle_in_transaction_session_timeout = '30s'", "SET jit = off"]
+        }
         (DatabaseUrl::Postgres(_), Purpose::Read) => {
             &["SET statement_timeout = '30s'", "SET idle_in_transaction_session_timeout = '30s'"]
         }

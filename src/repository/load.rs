@@ -1,75 +1,43 @@
-//! Loading what a batch of commands needs, in three waves of a fixed number of statements each:
-//! headers; lines and receipts; levels. How many commands and lines there are changes the keys that
-//! the statements carry, never their number.
+//! Loading what a batch of commands needs: each kind of need with one statement, whatever the number
+//! of commands and rows. What the gate judges comes first and by [`super::gate`]; the rest only for
+//! commands that pass it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 
-use super::error::{DbError, DbErrorKind};
+use super::error::DbError;
 use super::keys::{ByKeys, KeyValue, Lookup, StoreLock};
 use super::lookups;
 use super::rows::access::{RoleGrantRow, RolePermissionRow};
 use super::rows::level::LevelRow;
 use super::rows::line::LineRow;
 use super::rows::order::OrderRow;
+use super::rows::order_id;
 use super::rows::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow};
-use super::rows::request::RequestRow;
 use super::rows::store::StoreRow;
 use super::schema::purchase_order;
 use super::session::Session;
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
 use crate::domain::inventory::{Level, LevelKey};
-use crate::domain::mutation::Request;
-use crate::domain::needs::{LineNeed, Needs, OrderNeed};
-use crate::domain::order::receipt::Receipt;
-use crate::domain::order::{Line, LineKey, Order, OrderKey, ReceiptKey, State};
+use crate::domain::needs::{Need, Needs};
+use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
+use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey, State};
+use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Listed, MAX_NAMED};
-use crate::domain::request::RequestRecord;
 use crate::domain::store::Store;
+use crate::domain::time::Timestamp;
 use crate::domain::workspace::Workspace;
 
-/// A request, and what its command needs.
-pub struct Wanted<'a> {
-    /// The request.
-    pub request: &'a Request,
-    needs: Needs,
-}
-
-impl<'a> Wanted<'a> {
-    /// Asks the request's command what it needs.
-    pub fn by(request: &'a Request) -> Self {
-        Self { request, needs: request.needs() }
-    }
-
-    /// How many lines it makes or loads, once its order's header is loaded.
-    pub fn line_count(&self, workspace: &Workspace) -> usize {
-        let of_order = |need: &OrderNeed| match &need.lines {
-            LineNeed::Numbers(numbers) => numbers.len(),
-            LineNeed::All | LineNeed::OfReceipt(_) => {
-                let header = workspace.order(&self.key(need)).ok().flatten();
-                header.map_or(0, |order| order.counters.lines as usize)
-            }
-        };
-        self.needs.products.len() + self.needs.orders.iter().map(of_order).sum::<usize>()
-    }
-
-    fn key(&self, need: &OrderNeed) -> OrderKey {
-        OrderKey { store: self.request.store.clone(), order: need.order }
-    }
-}
-
 /// Takes the locks of these stores that nobody else holds, and loads their rows: the first statement
-/// of a write transaction.
+/// of a write transaction. Nobody waits.
 pub fn lock_stores(session: &mut Session, workspace: &mut Workspace, stores: &[StoreId]) -> Result<(), DbError> {
-    let rows = session.load::<StoreRow, _>(StoreLock::<false>::of(stores.iter().map(StoreId::as_str)))?;
-    found_stores(workspace, rows)
-}
-
-/// Waits for one store's lock and loads its row. Nothing else is held meanwhile.
-pub fn await_store(session: &mut Session, workspace: &mut Workspace, store: &StoreId) -> Result<(), DbError> {
-    let rows = session.load::<StoreRow, _>(StoreLock::<true>::of([store.as_str()]))?;
-    found_stores(workspace, rows)
+    let lock = StoreLock::of(session.store_scope(), stores.iter().map(StoreId::as_str));
+    for row in session.load::<StoreRow, _>(lock)? {
+        let store = Store::try_from(row)?;
+        workspace.stores.found(store.id.clone(), store);
+    }
+    Ok(())
 }
 
 /// Which of these stores exist, locked by somebody or not.
@@ -88,50 +56,68 @@ pub fn stores(session: &mut Session, workspace: &mut Workspace, stores: &[StoreI
     Ok(())
 }
 
-fn found_stores(workspace: &mut Workspace, rows: Vec<StoreRow>) -> Result<(), DbError> {
-    for row in rows {
-        let store = Store::try_from(row)?;
-        workspace.stores.found(store.id.clone(), store);
+/// The needs of a batch, united: each kind with its keys, every key once.
+#[derive(Debug, Default)]
+struct United {
+    orders: BTreeSet<OrderKey>,
+    lines: BTreeSet<(OrderKey, i32)>,
+    all_lines: BTreeSet<OrderKey>,
+    lines_of_receipts: BTreeSet<ReceiptKey>,
+    receipts: BTreeSet<ReceiptKey>,
+    staged_items: BTreeSet<OrderKey>,
+    other_receive_times: BTreeSet<ReceiptKey>,
+    levels: BTreeSet<LevelKey>,
+    roles: BTreeSet<StoreId>,
+    grants: BTreeSet<StoreId>,
+    grants_of: BTreeSet<(StoreId, PrincipalId)>,
+    open_orders: BTreeSet<StoreId>,
+}
+
+impl United {
+    fn add(&mut self, store: &StoreId, need: &Need) {
+        let order = |order: OrderId| OrderKey { store: store.clone(), order };
+        let receipt = |of: OrderId, number: i32| ReceiptKey { order: order(of), number };
+        match need {
+            Need::Order(id) => drop(self.orders.insert(order(*id))),
+            Need::Line(id, number) => drop(self.lines.insert((order(*id), *number))),
+            Need::AllLines(id) => drop(self.all_lines.insert(order(*id))),
+            Need::LinesOfReceipt(id, number) => drop(self.lines_of_receipts.insert(receipt(*id, *number))),
+            Need::Receipt(id, number) => drop(self.receipts.insert(receipt(*id, *number))),
+            Need::StagedItems(id) => drop(self.staged_items.insert(order(*id))),
+            Need::OtherReceiveTimes(id, number) => drop(self.other_receive_times.insert(receipt(*id, *number))),
+            Need::Level(product) => {
+                self.levels.insert(LevelKey { store: store.clone(), product: product.clone() });
+            }
+            Need::Roles => drop(self.roles.insert(store.clone())),
+            Need::Grants => drop(self.grants.insert(store.clone())),
+            Need::GrantsOf(principal) => drop(self.grants_of.insert((store.clone(), principal.clone()))),
+            Need::OpenOrders => drop(self.open_orders.insert(store.clone())),
+        }
     }
-    Ok(())
 }
 
-/// The first wave: headers, roles, first answers.
-pub fn headers(session: &mut Session, workspace: &mut Workspace, wanted: &[Wanted<'_>]) -> Result<(), DbError> {
-    request_records(session, workspace, wanted)?;
-    let callers = wanted.iter().flat_map(|w| {
-        let others = w.needs.grants_of.iter().chain([&w.request.principal.id]);
-        others.map(|principal| (w.request.store.clone(), principal.clone()))
-    });
-    access(session, workspace, callers.collect())?;
-    let all_grants = wanted.iter().filter(|w| w.needs.all_grants).map(|w| w.request.store.clone());
-    everybody(session, workspace, all_grants.collect())?;
-    orders(session, workspace, wanted.iter().flat_map(|w| w.needs.orders.iter().map(|need| w.key(need))).collect())?;
-    for w in wanted.iter().filter(|w| w.needs.open_orders) {
-        open_orders(session, workspace, &w.request.store)?;
+/// Loads what commands need that have passed the gate. A kind of need that nobody has costs nothing.
+pub fn details<'a>(
+    session: &mut Session,
+    workspace: &mut Workspace,
+    needs: impl IntoIterator<Item = (&'a StoreId, &'a Needs)>,
+) -> Result<(), DbError> {
+    let mut united = United::default();
+    for (store, needs) in needs {
+        needs.iter().for_each(|need| united.add(store, need));
     }
-    Ok(())
-}
-
-/// The second and third wave: lines and receipts, then the levels of their products. Requests that
-/// were answered before load what repeating their answer needs.
-pub fn details(session: &mut Session, workspace: &mut Workspace, wanted: &[Wanted<'_>]) -> Result<(), DbError> {
-    let replays: Vec<Wanted<'_>> = wanted.iter().filter_map(|w| replay(workspace, w.request)).collect();
-    let headers = replays.iter().flat_map(|w| w.needs.orders.iter().map(|need| w.key(need)));
-    orders(session, workspace, headers.filter(|key| workspace.order(key).is_err()).collect())?;
-    let orders = wanted.iter().chain(&replays).flat_map(|w| w.needs.orders.iter().map(|need| (w.key(need), need)));
-    let present = orders.filter(|(key, _)| workspace.order(key).is_ok_and(|order| order.is_some()));
-    let present: Vec<(OrderKey, &OrderNeed)> = present.collect();
-    lines(session, workspace, &present)?;
-    receipts(session, workspace, &present)?;
-    let products = wanted.iter().flat_map(|w| w.needs.products.iter().map(|p| (w.request.store.clone(), p.clone())));
-    let products = workspace.products_named(products);
-    levels(session, workspace, products)
-}
-
-fn replay<'a>(workspace: &Workspace, request: &'a Request) -> Option<Wanted<'a>> {
-    let record = workspace.requests.get(&request.key()?).ok().flatten()?;
-    Some(Wanted { request, needs: Needs::of_replay(&record.made) })
+    orders(session, workspace, united.orders)?;
+    lines(session, workspace, united.lines)?;
+    all_lines(session, workspace, united.all_lines)?;
+    lines_of_receipts(session, workspace, &united.lines_of_receipts)?;
+    receipts(session, workspace, united.receipts)?;
+    staged_items(session, workspace, united.staged_items)?;
+    other_receive_times(session, workspace, united.other_receive_times)?;
+    levels(session, workspace, united.levels)?;
+    roles(session, workspace, united.roles)?;
+    grants(session, workspace, united.grants)?;
+    grants_of(session, workspace, united.grants_of)?;
+    united.open_orders.iter().try_for_each(|store| open_orders(session, workspace, store))
 }
 
 /// Runs a lookup and reads its rows as entities.
@@ -151,60 +137,9 @@ where
     ByKeys<L>: for<'q> diesel::query_dsl::methods::LoadQuery<'q, diesel::PgConnection, R>
         + for<'q> diesel::query_dsl::methods::LoadQuery<'q, diesel::SqliteConnection, R>,
 {
-    match ByKeys::<L>::new(keys) {
+    match ByKeys::<L>::new(session.store_scope(), keys) {
         Some(query) => session.load(query),
         None => Ok(Vec::new()),
-    }
-}
-
-fn request_records(session: &mut Session, workspace: &mut Workspace, wanted: &[Wanted<'_>]) -> Result<(), DbError> {
-    let keys: BTreeSet<_> = wanted.iter().filter_map(|w| w.request.key()).collect();
-    let parts = keys
-        .iter()
-        .map(|key| vec![key.store.as_str().into(), key.principal.as_str().into(), key.id.to_string().into()]);
-    let records: Vec<RequestRecord> = by_keys::<lookups::Requests, RequestRow, _>(session, parts)?;
-    // A store that was not there to be locked was made since, by this very request at another instance.
-    if records.iter().any(|record| matches!(workspace.store(&record.key.store), Ok(None))) {
-        return Err(DbError::new(DbErrorKind::Retry, "a store was made while it was looked for"));
-    }
-    keys.into_iter().for_each(|key| workspace.requests.sought(key));
-    records.into_iter().for_each(|record| workspace.requests.found(record.key.clone(), record));
-    Ok(())
-}
-
-/// Loads the roles of stores, and which of them principals hold.
-pub fn access(
-    session: &mut Session,
-    workspace: &mut Workspace,
-    callers: BTreeSet<(StoreId, PrincipalId)>,
-) -> Result<(), DbError> {
-    let stores: BTreeSet<StoreId> = callers.iter().map(|(store, _)| store.clone()).collect();
-    let keys = stores.iter().map(|store| vec![store.as_str().into()]);
-    let permissions: Vec<RolePermissionRow> = rows::<lookups::RolesOfStore, _>(session, keys)?;
-    stores.into_iter().for_each(|store| workspace.roles_sought(store));
-    for row in permissions {
-        let from_event = row.from_event;
-        workspace.permission_found(row.key()?, from_event);
-    }
-    let keys = callers.iter().map(|(store, principal)| vec![store.as_str().into(), principal.as_str().into()]);
-    let grants: Vec<RoleGrantRow> = rows::<lookups::GrantsOfPrincipal, _>(session, keys)?;
-    callers.into_iter().for_each(|(store, principal)| workspace.grants_sought(store, principal));
-    found_grants(workspace, grants);
-    Ok(())
-}
-
-fn everybody(session: &mut Session, workspace: &mut Workspace, stores: BTreeSet<StoreId>) -> Result<(), DbError> {
-    let grants: Vec<RoleGrantRow> =
-        rows::<lookups::GrantsOfStore, _>(session, stores.iter().map(|store| vec![store.as_str().into()]))?;
-    stores.into_iter().for_each(|store| workspace.all_grants_sought(store));
-    found_grants(workspace, grants);
-    Ok(())
-}
-
-fn found_grants(workspace: &mut Workspace, rows: Vec<RoleGrantRow>) {
-    for row in rows {
-        let (store, principal) = (StoreId::new(row.store_id), PrincipalId::new(row.principal));
-        workspace.grant_found(store, principal, RoleId::new(row.role_id), row.from_event);
     }
 }
 
@@ -216,91 +151,171 @@ fn numbered_parts(key: &OrderKey, number: i32) -> Vec<KeyValue> {
     vec![key.store.as_str().into(), key.order.to_string().into(), number.into()]
 }
 
-/// Loads headers.
-pub fn orders(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
+fn receipt_parts(key: &ReceiptKey) -> Vec<KeyValue> {
+    numbered_parts(&key.order, key.number)
+}
+
+fn orders(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
     let orders: Vec<Order> = by_keys::<lookups::Orders, OrderRow, _>(session, keys.iter().map(order_parts))?;
     keys.into_iter().for_each(|key| workspace.orders.sought(key));
     orders.into_iter().for_each(|order| workspace.orders.found(order.key.clone(), order));
     Ok(())
 }
 
-fn open_orders(session: &mut Session, workspace: &mut Workspace, store: &StoreId) -> Result<(), DbError> {
-    let Some(total) = workspace.store(store).ok().flatten().map(|store| store.open_orders as usize) else {
-        return Ok(());
-    };
-    let open = State::ALL.into_iter().filter(|state| state.is_open()).map(State::name);
-    let first: Vec<String> = session.load(
-        purchase_order::table
-            .filter(purchase_order::store_id.eq(store.as_str().to_owned()))
-            .filter(purchase_order::state.eq_any(open.collect::<Vec<_>>()))
-            .order(purchase_order::number)
-            .limit(MAX_NAMED as i64)
-            .select(purchase_order::number),
-    )?;
-    workspace.open_orders_found(store.clone(), Listed { first, total });
+fn lines(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<(OrderKey, i32)>) -> Result<(), DbError> {
+    let parts = keys.iter().map(|(order, number)| numbered_parts(order, *number));
+    let found = rows::<lookups::Lines, (LineRow, LevelRow)>(session, parts)?;
+    keys.into_iter().for_each(|(order, number)| workspace.lines.sought(LineKey { order, number }));
+    found_lines(workspace, found)
+}
+
+fn all_lines(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
+    let found = rows::<lookups::LinesOfOrder, (LineRow, LevelRow)>(session, keys.iter().map(order_parts))?;
+    keys.into_iter().for_each(|key| workspace.loaded(key.store, Need::AllLines(key.order)));
+    found_lines(workspace, found)
+}
+
+fn lines_of_receipts(
+    session: &mut Session,
+    workspace: &mut Workspace,
+    keys: &BTreeSet<ReceiptKey>,
+) -> Result<(), DbError> {
+    let found = rows::<lookups::LinesOfReceipt, (LineRow, LevelRow)>(session, keys.iter().map(receipt_parts))?;
+    found_lines(workspace, found)
+}
+
+fn found_lines(workspace: &mut Workspace, rows: Vec<(LineRow, LevelRow)>) -> Result<(), DbError> {
+    for (line, level) in rows {
+        let (line, level) = (Line::try_from(line)?, Level::try_from(level)?);
+        workspace.levels.found(level.key.clone(), level);
+        workspace.lines.found(line.key.clone(), line);
+    }
     Ok(())
 }
 
-fn lines(session: &mut Session, workspace: &mut Workspace, needs: &[(OrderKey, &OrderNeed)]) -> Result<(), DbError> {
-    let (mut all, mut numbered, mut of_receipt) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for (key, need) in needs {
-        match &need.lines {
-            LineNeed::All => drop(all.insert(key.clone())),
-            LineNeed::Numbers(numbers) => numbered.extend(numbers.iter().map(|number| (key.clone(), *number))),
-            LineNeed::OfReceipt(number) => drop(of_receipt.insert((key.clone(), *number))),
-        }
-    }
-    let parts =
-        |keys: &BTreeSet<(OrderKey, i32)>| -> Vec<_> { keys.iter().map(|(key, n)| numbered_parts(key, *n)).collect() };
-    let mut found: Vec<Line> = by_keys::<lookups::LinesOfOrder, LineRow, _>(session, all.iter().map(order_parts))?;
-    found.extend(by_keys::<lookups::Lines, LineRow, Line>(session, parts(&numbered))?);
-    found.extend(by_keys::<lookups::LinesOfReceipt, LineRow, Line>(session, parts(&of_receipt))?);
-    all.into_iter().for_each(|key| workspace.all_lines_sought(key));
-    numbered.into_iter().for_each(|(order, number)| workspace.lines.sought(LineKey { order, number }));
-    found.into_iter().for_each(|line| workspace.lines.found(line.key.clone(), line));
-    Ok(())
-}
-
-fn receipts(session: &mut Session, workspace: &mut Workspace, needs: &[(OrderKey, &OrderNeed)]) -> Result<(), DbError> {
-    let standing: BTreeSet<_> = needs.iter().filter(|(_, need)| need.standing_receipts).map(|(key, _)| key).collect();
-    let numbered = needs.iter().flat_map(|(key, need)| need.receipts.iter().map(|number| (key.clone(), *number)));
-    let numbered: BTreeSet<(OrderKey, i32)> = numbered.collect();
-    let by_order = || standing.iter().map(|key| order_parts(key));
-    let by_number = || numbered.iter().map(|(key, number)| numbered_parts(key, *number));
-    let mut found: Vec<Receipt> = by_keys::<lookups::StandingReceipts, ReceiptRow, _>(session, by_order())?;
-    found.extend(by_keys::<lookups::Receipts, ReceiptRow, Receipt>(session, by_number())?);
-    let mut items: Vec<ItemOfReceipt> = by_keys::<lookups::StandingItems, ReceiptItemRow, _>(session, by_order())?;
-    items.extend(by_keys::<lookups::ItemsOfReceipt, ReceiptItemRow, ItemOfReceipt>(session, by_number())?);
-    for receipt in with_items(found, items) {
-        workspace.receipts.found(receipt.key.clone(), receipt);
-    }
-    for (order, number) in numbered {
-        workspace.receipts.sought(ReceiptKey { order, number });
-    }
-    standing.into_iter().for_each(|key| workspace.standing_receipts_sought(key.clone()));
-    Ok(())
-}
-
-/// Receipts with their items in line order. A receipt may have been found in two ways.
-fn with_items(receipts: Vec<Receipt>, items: Vec<ItemOfReceipt>) -> impl Iterator<Item = Receipt> {
-    let mut by_key: BTreeMap<ReceiptKey, Receipt> = receipts.into_iter().map(|r| (r.key.clone(), r)).collect();
+fn receipts(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<ReceiptKey>) -> Result<(), DbError> {
+    let receipts: Vec<Receipt> = by_keys::<lookups::Receipts, ReceiptRow, _>(session, keys.iter().map(receipt_parts))?;
+    let mut items: Vec<ItemOfReceipt> =
+        by_keys::<lookups::ItemsOfReceipt, ReceiptItemRow, _>(session, keys.iter().map(receipt_parts))?;
+    keys.into_iter().for_each(|key| workspace.receipts.sought(key));
+    items.sort_by_key(|of_receipt| of_receipt.item.line);
+    let mut by_key: BTreeMap<ReceiptKey, Receipt> = receipts.into_iter().map(|it| (it.key.clone(), it)).collect();
     for ItemOfReceipt { receipt, item } in items {
         if let Some(receipt) = by_key.get_mut(&receipt) {
             receipt.items.push(item);
         }
     }
-    by_key.into_values().map(|mut receipt| {
-        receipt.items.sort_by_key(|item| item.line);
-        receipt.items.dedup_by_key(|item| item.line);
-        receipt
-    })
+    by_key.into_iter().for_each(|(key, receipt)| workspace.receipts.found(key, receipt));
+    Ok(())
 }
 
-/// Loads levels.
-pub fn levels(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<LevelKey>) -> Result<(), DbError> {
-    let parts = keys.iter().map(|key| vec![key.store.as_str().into(), key.product.as_str().into()]);
+type StagedItemRow = (String, String, i32, i32, i64, i64);
+
+fn staged_items(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
+    let mut rows = rows::<lookups::StagedItems, StagedItemRow>(session, keys.iter().map(order_parts))?;
+    // By store, order, receipt and line.
+    rows.sort_unstable();
+    keys.into_iter().for_each(|key| workspace.loaded(key.store, Need::StagedItems(key.order)));
+    for (store, order, receipt, line, receive_time, accepted) in rows {
+        let order = OrderKey { store: StoreId::new(store), order: order_id(&order)? };
+        let (receive_time, accepted) = (Timestamp::from_micros(receive_time), Quantity::from_scaled(accepted));
+        workspace.staged_item_found(order, StagedItem { receipt, line, receive_time, accepted });
+    }
+    Ok(())
+}
+
+type ReceiveTimeRow = (String, String, i32, i32, i64, i64);
+
+fn other_receive_times(
+    session: &mut Session,
+    workspace: &mut Workspace,
+    keys: BTreeSet<ReceiptKey>,
+) -> Result<(), DbError> {
+    let rows = rows::<lookups::OtherReceiveTimes, ReceiveTimeRow>(session, keys.iter().map(receipt_parts))?;
+    let mut by_receipt: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>> =
+        keys.into_iter().map(|key| (key, BTreeMap::new())).collect();
+    for (store, order, number, line, first, last) in rows {
+        let order = OrderKey { store: StoreId::new(store), order: order_id(&order)? };
+        let (first, last) = (Timestamp::from_micros(first), Timestamp::from_micros(last));
+        by_receipt.entry(ReceiptKey { order, number }).or_default().insert(line, ReceiveTimes { first, last });
+    }
+    by_receipt.into_iter().for_each(|(receipt, times)| workspace.other_receive_times_found(receipt, times));
+    Ok(())
+}
+
+fn levels(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<LevelKey>) -> Result<(), DbError> {
+    let parts = keys.iter().map(|LevelKey { store, product }| vec![store.as_str().into(), product.as_str().into()]);
     let levels: Vec<Level> = by_keys::<lookups::Levels, LevelRow, _>(session, parts)?;
     keys.into_iter().for_each(|key| workspace.levels.sought(key));
     levels.into_iter().for_each(|level| workspace.levels.found(level.key.clone(), level));
+    Ok(())
+}
+
+fn roles(session: &mut Session, workspace: &mut Workspace, stores: BTreeSet<StoreId>) -> Result<(), DbError> {
+    let keys = stores.iter().map(|store| vec![store.as_str().into()]);
+    let permissions = rows::<lookups::RolesOfStore, RolePermissionRow>(session, keys)?;
+    stores.into_iter().for_each(|store| workspace.loaded(store, Need::Roles));
+    for row in permissions {
+        let from_event = row.from_event;
+        workspace.permission_found(row.key()?, from_event);
+    }
+    Ok(())
+}
+
+fn grants(session: &mut Session, workspace: &mut Workspace, stores: BTreeSet<StoreId>) -> Result<(), DbError> {
+    let keys = stores.iter().map(|store| vec![store.as_str().into()]);
+    let grants = rows::<lookups::GrantsOfStore, RoleGrantRow>(session, keys)?;
+    stores.into_iter().for_each(|store| workspace.loaded(store, Need::Grants));
+    found_grants(workspace, grants);
+    Ok(())
+}
+
+fn grants_of(
+    session: &mut Session,
+    workspace: &mut Workspace,
+    keys: BTreeSet<(StoreId, PrincipalId)>,
+) -> Result<(), DbError> {
+    let parts = keys.iter().map(|(store, principal)| vec![store.as_str().into(), principal.as_str().into()]);
+    let grants = rows::<lookups::GrantsOfPrincipal, RoleGrantRow>(session, parts)?;
+    keys.into_iter().for_each(|(store, principal)| workspace.loaded(store, Need::GrantsOf(principal)));
+    found_grants(workspace, grants);
+    Ok(())
+}
+
+fn found_grants(workspace: &mut Workspace, rows: Vec<RoleGrantRow>) {
+    for row in rows {
+        let (store, principal) = (StoreId::new(row.store_id), PrincipalId::new(row.principal));
+        workspace.grant_found(store, principal, RoleId::new(row.role_id), row.from_event);
+    }
+}
+
+fn open_orders(session: &mut Session, workspace: &mut Workspace, store: &StoreId) -> Result<(), DbError> {
+    let total = workspace.store(store).ok().flatten().map_or(0, |store| store.open_orders as usize);
+    let open = State::ALL.into_iter().filter(|state| state.is_open()).map(State::name);
+    let first: Vec<String> = match total {
+        0 => Vec::new(),
+        _ => session.load(
+            purchase_order::table
+                .filter(purchase_order::store_id.eq(store.as_str().to_owned()))
+                .filter(purchase_order::state.eq_any(open.collect::<Vec<_>>()))
+                .order(purchase_order::number)
+                .limit(MAX_NAMED as i64)
+                .select(purchase_order::number),
+        )?,
+    };
+    workspace.open_orders_found(store.clone(), Listed { first, total });
+    Ok(())
+}
+
+/// Loads a store's roles and what one principal may do by them, for a read.
+pub fn roles_and_grants(
+    session: &mut Session,
+    workspace: &mut Workspace,
+    store: &StoreId,
+    principal: &PrincipalId,
+) -> Result<(), DbError> {
+    roles(session, workspace, [store.clone()].into())?;
+    grants_of(session, workspace, [(store.clone(), principal.clone())].into())?;
+    workspace.derive_permissions(store, principal);
     Ok(())
 }

@@ -4,6 +4,7 @@
 pub mod bulk;
 pub mod dialect;
 pub mod error;
+pub mod gate;
 pub mod keys;
 pub mod load;
 pub mod lookups;

@@ -1,6 +1,6 @@
-//! Saving what a batch decided: one statement per table on PostgreSQL, one text per table on SQLite.
+//! Saving what a batch decided.
 
-use super::bulk::{delete, insert, update};
+use super::bulk::Saving;
 use super::error::DbError;
 use super::rows::line::line_key;
 use super::rows::receipt::ItemOfReceipt;
@@ -9,39 +9,34 @@ use crate::domain::order::Line;
 use crate::domain::order::receipt::Receipt;
 use crate::domain::workspace::Workspace;
 
-/// Saves everything that was put into `workspace` since it was loaded. New rows come before changes
-/// of the same table, because a batch may make a row and end it. Lines that go come before them,
-/// because another may take their place.
+/// Saves everything that was put into `workspace` since it was loaded. Lines that go come first, because
+/// others may take their place. Besides that no row is changed twice: what a batch makes and then
+/// changes is one new row.
 pub fn save(session: &mut Session, workspace: &Workspace) -> Result<(), DbError> {
-    insert(session, &workspace.stores.new_entries())?;
-    update(session, &workspace.stores.changed_entries())?;
-    save_access(session, workspace)?;
-    insert(session, &workspace.orders.new_entries())?;
-    update(session, &workspace.orders.changed_entries())?;
-    delete::<Line>(session, workspace.lines.removed_keys().into_iter().map(line_key))?;
-    insert(session, &workspace.lines.new_entries())?;
-    update(session, &workspace.lines.changed_entries())?;
-    save_receipts(session, workspace)?;
-    insert(session, &workspace.levels.new_entries())?;
-    update(session, &workspace.levels.changed_entries())?;
-    insert(session, &all(&workspace.appended.movements))?;
-    insert(session, &all(&workspace.appended.events))?;
-    insert(session, &all(&workspace.appended.requests))
-}
-
-fn save_access(session: &mut Session, workspace: &Workspace) -> Result<(), DbError> {
-    insert(session, &all(&workspace.appended.permissions))?;
-    update(session, &all(&workspace.appended.permissions_closed))?;
-    insert(session, &all(&workspace.appended.grants))?;
-    update(session, &all(&workspace.appended.grants_closed))
-}
-
-fn save_receipts(session: &mut Session, workspace: &Workspace) -> Result<(), DbError> {
-    let new = workspace.receipts.new_entries();
-    let items: Vec<ItemOfReceipt> = new.iter().flat_map(|receipt| items_of(receipt)).collect();
-    insert(session, &new)?;
-    insert(session, &all(&items))?;
-    update(session, &workspace.receipts.changed_entries())
+    let receipts = workspace.receipts.new_entries();
+    let items: Vec<ItemOfReceipt> = receipts.iter().flat_map(|receipt| items_of(receipt)).collect();
+    let appended = &workspace.appended;
+    let mut saving = Saving::new(session);
+    saving.delete::<Line>(workspace.lines.removed_keys().into_iter().map(line_key))?;
+    saving.insert(&workspace.stores.new_entries())?;
+    saving.update(&workspace.stores.changed_entries())?;
+    saving.insert(&all(&appended.permissions))?;
+    saving.update(&all(&appended.permissions_closed))?;
+    saving.insert(&all(&appended.grants))?;
+    saving.update(&all(&appended.grants_closed))?;
+    saving.insert(&workspace.orders.new_entries())?;
+    saving.update(&workspace.orders.changed_entries())?;
+    saving.insert(&workspace.lines.new_entries())?;
+    saving.update(&workspace.lines.changed_entries())?;
+    saving.insert(&receipts)?;
+    saving.insert(&all(&items))?;
+    saving.update(&workspace.receipts.changed_entries())?;
+    saving.insert(&workspace.levels.new_entries())?;
+    saving.update(&workspace.levels.changed_entries())?;
+    saving.insert(&all(&appended.movements))?;
+    saving.insert(&all(&appended.events))?;
+    saving.insert(&all(&appended.requests))?;
+    saving.finish()
 }
 
 fn items_of(receipt: &Receipt) -> impl Iterator<Item = ItemOfReceipt> {

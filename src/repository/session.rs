@@ -1,6 +1,7 @@
 //! One connection to either database. Each query is written once and checked by the compiler against
 //! both backends; see [`super::dialect`] for the few things that truly differ.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use diesel::connection::{
@@ -11,8 +12,10 @@ use diesel::pg::{Pg, PgConnection};
 use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
+use super::bulk::VerbName;
 use super::dialect::{self, Access, Purpose};
 use super::error::{DbError, DbErrorKind};
+use super::keys::StoreScope;
 use super::url::DatabaseUrl;
 
 /// What a statement observer is told.
@@ -37,7 +40,14 @@ pub struct Session {
     pub(super) backend: Backend,
     in_transaction: bool,
     retired: bool,
+    scope: StoreScope,
+    /// Which combinations of tables were saved by one statement so far.
+    combinations: BTreeSet<Vec<(&'static str, VerbName)>>,
 }
+
+/// How many combinations of tables a session prepares a statement for. Most transactions are of a few
+/// kinds; each statement that is prepared costs the server memory for as long as the session lives.
+const MAX_COMBINATIONS: usize = 64;
 
 /// A write that failed.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +79,9 @@ impl Session {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(SqliteConnection::establish(path).map_err(lost)?),
             DatabaseUrl::Postgres(url) => Backend::Postgres(PgConnection::establish(url).map_err(lost)?),
         };
-        let mut session = Self { backend, in_transaction: false, retired: false };
+        let scope = dialect::store_scope(purpose);
+        let combinations = BTreeSet::new();
+        let mut session = Self { backend, in_transaction: false, retired: false, scope, combinations };
         for statement in dialect::set_up(url, purpose) {
             session.batch(statement)?;
         }
@@ -85,6 +97,21 @@ impl Session {
             Backend::Sqlite(connection) => connection.set_instrumentation(watcher),
             Backend::Postgres(connection) => connection.set_instrumentation(watcher),
         }
+    }
+
+    /// How many stores its statements are about.
+    pub fn store_scope(&self) -> StoreScope {
+        self.scope
+    }
+
+    /// Whether these tables may be saved by one statement: it is prepared already, or there is room for
+    /// another.
+    pub(super) fn may_combine(&mut self, tables: Vec<(&'static str, VerbName)>) -> bool {
+        if self.combinations.len() < MAX_COMBINATIONS {
+            self.combinations.insert(tables);
+            return true;
+        }
+        self.combinations.contains(&tables)
     }
 
     /// Whether it must not be used again: its connection is gone, or a panic left a transaction open.

@@ -81,7 +81,7 @@ impl AccessService for Service {
         let (submission, create) = parse_create(&call, &request).map_err(to_status)?;
         let reply = self.0.submit(&call, submission).await?;
         let role = Some(role(&create.role, create.permissions));
-        Ok(Response::new(v1::CreateRoleResponse { role, event_number: reply.made.event }))
+        Ok(Response::new(v1::CreateRoleResponse { role, event_number: reply.outcome.event() }))
     }
 
     async fn update_role(
@@ -92,7 +92,7 @@ impl AccessService for Service {
         let (submission, update) = parse_update(&call, &request).map_err(to_status)?;
         let reply = self.0.submit(&call, submission).await?;
         let role = Some(role(&update.role, update.permissions));
-        Ok(Response::new(v1::UpdateRoleResponse { role, event_number: reply.made.event }))
+        Ok(Response::new(v1::UpdateRoleResponse { role, event_number: reply.outcome.event() }))
     }
 
     async fn delete_role(
@@ -105,7 +105,7 @@ impl AccessService for Service {
         let role = form.role_id(&request.role_id);
         form.finish().map_err(to_status)?;
         let reply = self.0.submit(&call, call.submission(store, mark, DeleteRole { role })).await?;
-        Ok(Response::new(v1::DeleteRoleResponse { event_number: reply.made.event }))
+        Ok(Response::new(v1::DeleteRoleResponse { event_number: reply.outcome.event() }))
     }
 
     async fn list_roles(
@@ -136,7 +136,7 @@ impl AccessService for Service {
         form.finish().map_err(to_status)?;
         let granted = grant(&principal, &role);
         let reply = self.0.submit(&call, call.submission(store, mark, GrantRole { principal, role })).await?;
-        Ok(Response::new(v1::GrantRoleResponse { grant: Some(granted), event_number: reply.made.event }))
+        Ok(Response::new(v1::GrantRoleResponse { grant: Some(granted), event_number: reply.outcome.event() }))
     }
 
     async fn revoke_role(
@@ -149,7 +149,7 @@ impl AccessService for Service {
         let (principal, role) = holder(&mut form, &request.principal, &request.role_id);
         form.finish().map_err(to_status)?;
         let reply = self.0.submit(&call, call.submission(store, mark, RevokeRole { principal, role })).await?;
-        Ok(Response::new(v1::RevokeRoleResponse { event_number: reply.made.event }))
+        Ok(Response::new(v1::RevokeRoleResponse { event_number: reply.outcome.event() }))
     }
 
     async fn list_grants(

@@ -68,7 +68,7 @@ impl StoreService for Service {
         let (call, request) = Call::open(request)?;
         let reply = self.0.submit(&call, parse_create(&call, &request).map_err(to_status)?).await?;
         let store = Some(convert::store(&reply.store));
-        Ok(Response::new(v1::CreateStoreResponse { store, event_number: reply.made.event }))
+        Ok(Response::new(v1::CreateStoreResponse { store, event_number: reply.outcome.event() }))
     }
 
     async fn get_store(&self, request: Request<v1::GetStoreRequest>) -> Result<Response<v1::GetStoreResponse>, Status> {
@@ -108,7 +108,7 @@ impl StoreService for Service {
         let (call, request) = Call::open(request)?;
         let reply = self.0.submit(&call, parse_update(&call, &request).map_err(to_status)?).await?;
         let store = Some(convert::store(&reply.store));
-        Ok(Response::new(v1::UpdateStoreResponse { store, event_number: reply.made.event }))
+        Ok(Response::new(v1::UpdateStoreResponse { store, event_number: reply.outcome.event() }))
     }
 
     async fn enable_back_orders(
@@ -121,7 +121,7 @@ impl StoreService for Service {
         form.finish().map_err(to_status)?;
         let reply = self.0.submit(&call, call.submission(store, mark, EnableBackOrders)).await?;
         let store = Some(convert::store(&reply.store));
-        Ok(Response::new(v1::EnableBackOrdersResponse { store, event_number: reply.made.event }))
+        Ok(Response::new(v1::EnableBackOrdersResponse { store, event_number: reply.outcome.event() }))
     }
 
     async fn disable_back_orders(
@@ -134,7 +134,7 @@ impl StoreService for Service {
         form.finish().map_err(to_status)?;
         let reply = self.0.submit(&call, call.submission(store, mark, DisableBackOrders)).await?;
         let store = Some(convert::store(&reply.store));
-        Ok(Response::new(v1::DisableBackOrdersResponse { store, event_number: reply.made.event }))
+        Ok(Response::new(v1::DisableBackOrdersResponse { store, event_number: reply.outcome.event() }))
     }
 }
 

@@ -25,7 +25,7 @@ use purchase_order_service::domain::mutation::{Reply, Request};
 use purchase_order_service::domain::refusal::Refusal;
 use purchase_order_service::domain::time::Timestamp;
 use purchase_order_service::lanes::{LaneParts, Lanes};
-use purchase_order_service::repository::dialect::Purpose;
+use purchase_order_service::repository::dialect::{Layout, Purpose};
 use purchase_order_service::repository::pool::Pool;
 use purchase_order_service::verify::verify;
 use rstest::rstest;
@@ -96,12 +96,13 @@ impl Trial {
     fn begin(database: &Database, seed: u64) -> Self {
         let clock = Arc::new(TestClock::new());
         let parts = LaneParts {
-            pool: Pool::new(&database.url, Purpose::Write, 1, None),
+            pool: Pool::new(&database.url, Purpose::Write(Layout::Single), 1, None),
             clock: clock.clone(),
             ids: Arc::new(TestIds::default()),
             request_retention: FOREVER,
+            layout: Layout::Single,
         };
-        // One lane does everything in the order in which it was submitted, and so ids are alike.
+        // One lane does what is of one store in the order in which it was submitted, and so ids are alike.
         let lanes = Lanes::start(1, &parts).expect("there is room for a thread");
         let mut rng = Rng::with_seed(seed);
         let commands = Commands::new(rng.fork());

@@ -7,6 +7,8 @@ use purchase_order_service::domain::code::StoreId;
 use purchase_order_service::domain::decision::Decision;
 use purchase_order_service::domain::inventory::LevelKey;
 use purchase_order_service::domain::mutation::{Reply, Request, Verdict, decide, reply};
+use purchase_order_service::domain::needs::Need;
+use purchase_order_service::domain::order::receipt::ReceiveTimes;
 use purchase_order_service::domain::order::{OrderId, OrderKey, ReceiptKey};
 use purchase_order_service::domain::refusal::{Listed, MAX_NAMED, Refusal};
 use purchase_order_service::domain::time::Timestamp;
@@ -51,20 +53,19 @@ impl Pure {
     /// Judges a request, and takes in what was decided.
     pub fn answer(&mut self, request: &Request, now: Timestamp) -> Result<Reply, Refusal> {
         self.seek(request);
-        let made = match decide(&self.workspace, request, now, &self.ids)? {
-            Verdict::Replayed(made) => {
+        let outcome = match decide(&self.workspace, request, now, &self.ids)? {
+            Verdict::Replayed(outcome) => {
                 self.replays += 1;
-                made
+                outcome
             }
-            Verdict::Decided(decision) => {
-                let made = decision.made.clone();
+            Verdict::Decided(decision, outcome) => {
                 self.count(&decision);
                 self.workspace.absorb(*decision);
                 self.workspace.appended = Appended::default();
-                made
+                outcome
             }
         };
-        reply(&self.workspace, request, made)
+        reply(&self.workspace, request, outcome)
     }
 
     /// The first open orders of a store by their numbers, and how many there are.
@@ -74,28 +75,51 @@ impl Pure {
         Listed { first, total: open.map_or(0, BTreeMap::len) }
     }
 
-    /// Notes that whatever a request may ask for and is not there was looked for. Lines and standing
-    /// receipts need no note: an order that is there was made here, with all that it has.
+    /// Notes that whatever a request may ask for and is not there was looked for. Lines and staged items
+    /// need no note: an order that is there was created here, with all that it has.
     fn seek(&mut self, request: &Request) {
-        let (store, needs) = (&request.store, request.needs());
-        if needs.open_orders {
-            self.workspace.open_orders_found(store.clone(), self.open_orders(store));
-        }
+        let store = &request.store;
         let workspace = &mut self.workspace;
         workspace.stores.sought(store.clone());
-        workspace.roles_sought(store.clone());
-        workspace.all_grants_sought(store.clone());
+        workspace.loaded(store.clone(), Need::Roles);
+        workspace.loaded(store.clone(), Need::Grants);
+        workspace.derive_permissions(store, &request.principal.id);
         request.key().into_iter().for_each(|key| workspace.requests.sought(key));
-        for need in needs.orders {
-            let order = OrderKey { store: store.clone(), order: need.order };
-            for number in need.receipts {
-                workspace.receipts.sought(ReceiptKey { order: order.clone(), number });
+        if let Some(target) = request.mutation.target() {
+            workspace.orders.sought(request.order_key(target.order));
+        }
+        for need in request.needs().iter() {
+            match need {
+                Need::Receipt(order, number) => {
+                    let order = request.order_key(*order);
+                    self.workspace.receipts.sought(ReceiptKey { order, number: *number });
+                }
+                Need::Level(product) => {
+                    self.workspace.levels.sought(LevelKey { store: store.clone(), product: product.clone() });
+                }
+                Need::OtherReceiveTimes(order, number) => {
+                    self.sum_up(ReceiptKey { order: request.order_key(*order), number: *number });
+                }
+                Need::OpenOrders => self.workspace.open_orders_found(store.clone(), self.open_orders(store)),
+                _ => {}
             }
-            workspace.orders.sought(order);
         }
-        for product in needs.products {
-            workspace.levels.sought(LevelKey { store: store.clone(), product });
+    }
+
+    /// The times of a receipt's lines on other active receipts, as the database sums them up.
+    fn sum_up(&mut self, key: ReceiptKey) {
+        let mut times: BTreeMap<i32, ReceiveTimes> = BTreeMap::new();
+        if let Ok(Some(receipt)) = self.workspace.receipts.get(&key) {
+            let others = self.workspace.staged_items_of(&key.order).expect("it was created here");
+            for other in others.iter().filter(|other| other.receipt != key.number) {
+                if receipt.items.iter().any(|item| item.line == other.line) {
+                    let time = other.receive_time;
+                    let times = times.entry(other.line).or_insert(ReceiveTimes { first: time, last: time });
+                    (times.first, times.last) = (times.first.min(time), times.last.max(time));
+                }
+            }
         }
+        self.workspace.other_receive_times_found(key, times);
     }
 
     fn count(&mut self, decision: &Decision) {

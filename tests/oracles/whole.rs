@@ -6,13 +6,13 @@ use purchase_order_service::domain::access::Requirement;
 use purchase_order_service::domain::code::{PrincipalId, ProductId, StoreId};
 use purchase_order_service::domain::draft::Draft;
 use purchase_order_service::domain::mutation::{Mutation, Request};
-use purchase_order_service::domain::needs::{LineNeed, Needs};
+use purchase_order_service::domain::needs::{Need, Needs};
 use purchase_order_service::domain::order::{Order, OrderId, OrderKey, ReceiptKey};
+use purchase_order_service::domain::outcome::Outcome;
 use purchase_order_service::domain::principal::Principal;
 use purchase_order_service::domain::refusal::Refusal;
-use purchase_order_service::domain::request::Made;
 use purchase_order_service::domain::workspace::{Held, Workspace};
-use purchase_order_service::repository::read::needs_of;
+use purchase_order_service::repository::read::{gate_of, needs_of};
 use purchase_order_service::repository::session::Session;
 use std::sync::Arc;
 
@@ -36,16 +36,15 @@ impl Mutation for Everything {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.products.clone_from(&self.products);
-        (needs.all_grants, needs.open_orders) = (true, true);
+        needs.extend(self.products.iter().cloned().map(Need::Level));
+        needs.extend([Need::Roles, Need::Grants, Need::OpenOrders]);
         for (order, last_receipt) in &self.orders {
-            let need = needs.order(*order, LineNeed::All);
-            need.receipts.extend(1..=*last_receipt);
-            need.standing_receipts = true;
+            needs.extend([Need::Order(*order), Need::AllLines(*order), Need::StagedItems(*order)]);
+            needs.extend((1..=*last_receipt).map(|receipt| Need::Receipt(*order, receipt)));
         }
     }
 
-    fn decide(&self, _: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, _: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         Err(Refusal::OrderNotFound)
     }
 }
@@ -73,7 +72,9 @@ fn load(session: &mut Session, pure: &Pure, store: &StoreId, orders: &[OrderKey]
     };
     let principal = Principal { id: PrincipalId::new("anybody"), is_operator: true };
     let request = Request { store: store.clone(), principal, mark: None, mutation: Arc::new(everything) };
-    needs_of(session, &request).expect("the database can be read")
+    let mut stored = gate_of(session, &request).expect("the database can be read");
+    needs_of(session, &mut stored, &request).expect("the database can be read");
+    stored
 }
 
 fn header<'a>(workspace: &'a Workspace, key: &OrderKey) -> &'a Order {
@@ -102,7 +103,7 @@ fn compare_orders(stored: &Workspace, expected: &Workspace, orders: &[OrderKey])
         let order = header(expected, key);
         assert_eq!(stored.order(key), Ok(Some(order)));
         assert_eq!(stored.lines_of(key), expected.lines_of(key), "lines of {}", order.number);
-        assert_eq!(stored.standing_receipts_of(key), expected.standing_receipts_of(key), "{}", order.number);
+        assert_eq!(stored.staged_items_of(key), expected.staged_items_of(key), "{}", order.number);
         for number in 1..=order.counters.last_receipt {
             let key = ReceiptKey { order: key.clone(), number };
             assert_eq!(stored.receipts.get(&key), expected.receipts.get(&key), "{}", order.number);

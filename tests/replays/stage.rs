@@ -1,6 +1,7 @@
 //! A fresh store per call, so that no row of a table minds another.
 
 use purchase_order_service::domain::Ids;
+use purchase_order_service::domain::code::StoreId;
 use purchase_order_service::proto::v1::PurchaseOrder;
 
 use crate::support::{Caller, STORE, World, lane_of};
@@ -43,7 +44,7 @@ impl Stage {
 /// done as one batch.
 fn names(world: &World) -> (String, String) {
     loop {
-        let store = world.ids.next().to_string();
+        let store = world.ids.next(&StoreId::new(STORE)).to_string();
         let other = format!("{store}-new");
         if lane_of(&store) == lane_of(STORE) && lane_of(&other) == lane_of(STORE) {
             return (store, other);

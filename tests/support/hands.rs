@@ -1,11 +1,15 @@
 //! What a test hands to the service instead of the machine's own: a clock that stands still until the
 //! test moves it, and ids that count.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use prost_types::Timestamp as Instant;
 use purchase_order_service::clock::Clock;
 use purchase_order_service::domain::Ids;
+use purchase_order_service::domain::code::StoreId;
 use purchase_order_service::domain::time::Timestamp;
 use uuid::Uuid;
 
@@ -43,10 +47,11 @@ impl Clock for TestClock {
     }
 }
 
-/// Ids 1, 2, 3 ...
+/// Ids 1, 2, 3 ... in each store.
 #[derive(Default)]
 pub struct TestIds {
     given: AtomicU64,
+    last: Mutex<HashMap<StoreId, u64>>,
     panics: AtomicBool,
 }
 
@@ -63,8 +68,14 @@ impl TestIds {
 }
 
 impl Ids for TestIds {
-    fn next(&self) -> Uuid {
+    fn next(&self, store: &StoreId) -> Uuid {
         assert!(!self.panics.swap(false, Ordering::SeqCst), "a fault, on purpose");
-        Uuid::from_u64_pair(0x7000, 0x8000_0000_0000_0000 + self.given.fetch_add(1, Ordering::SeqCst) + 1)
+        self.given.fetch_add(1, Ordering::SeqCst);
+        let mut last = self.last.lock().expect("nothing panics while holding it");
+        let number = last.entry(store.clone()).or_default();
+        *number += 1;
+        let mut hasher = DefaultHasher::new();
+        store.hash(&mut hasher);
+        Uuid::from_u64_pair(hasher.finish() & !0xf000 | 0x7000, 0x8000_0000_0000_0000 + *number)
     }
 }

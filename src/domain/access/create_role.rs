@@ -7,9 +7,9 @@ use crate::domain::code::RoleId;
 use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
 use crate::domain::mutation::Mutation;
-use crate::domain::needs::Needs;
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
-use crate::domain::request::Made;
 
 /// A role to create. It gives nobody anything until it is granted, and granting is what is judged.
 #[derive(Clone, Debug)]
@@ -25,9 +25,11 @@ impl Mutation for CreateRole {
         Requirement::PermissionOrOperator(Permission::ManageAccess)
     }
 
-    fn needs(&self, _: &mut Needs) {}
+    fn needs(&self, needs: &mut Needs) {
+        needs.add(Need::Roles);
+    }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         draft.store()?;
         if draft.find_role(&self.role)?.is_some() {
             return Err(Refusal::RoleExists(self.role.clone()));
@@ -40,6 +42,6 @@ impl Mutation for CreateRole {
             permissions: self.permissions.iter().map(|p| p.name()).collect(),
         })?;
         draft.allow(&self.role, self.permissions.clone())?;
-        Ok(Made { event, ..Made::default() })
+        Ok(Outcome::access_changed(event))
     }
 }

@@ -5,9 +5,9 @@ use crate::domain::code::RoleId;
 use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
 use crate::domain::mutation::Mutation;
-use crate::domain::needs::Needs;
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::refusal::{Listed, Refusal};
-use crate::domain::request::Made;
 
 /// A role to delete.
 #[derive(Clone, Debug)]
@@ -22,10 +22,10 @@ impl Mutation for DeleteRole {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.all_grants = true;
+        needs.extend([Need::Roles, Need::Grants]);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         draft.store()?;
         let permissions = draft.role(&self.role)?;
         if let Some(holders) = Listed::some(draft.holders(&self.role)?) {
@@ -33,6 +33,6 @@ impl Mutation for DeleteRole {
         }
         let event = draft.record(Detail::RoleDeleted { role: self.role.to_string() })?;
         draft.disallow(&self.role, &permissions)?;
-        Ok(Made { event, ..Made::default() })
+        Ok(Outcome::access_changed(event))
     }
 }

@@ -5,9 +5,9 @@ use crate::domain::code::{PrincipalId, RoleId};
 use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
 use crate::domain::mutation::Mutation;
-use crate::domain::needs::Needs;
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
-use crate::domain::request::Made;
 
 /// Gives a role to a principal.
 #[derive(Clone, Debug)]
@@ -24,20 +24,20 @@ impl Mutation for GrantRole {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.grants_of.push(self.principal.clone());
+        needs.extend([Need::Roles, Need::GrantsOf(self.principal.clone())]);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         draft.store()?;
         let permissions = draft.role(&self.role)?;
         if draft.holds(&self.principal, &self.role)? {
-            return Ok(Made::default());
+            return Ok(Outcome::access_changed(0));
         }
         draft.authorization().check_gift(&self.role, &permissions)?;
         let event =
             draft.record(Detail::RoleGranted { principal: self.principal.to_string(), role: self.role.to_string() })?;
         draft.grant(&self.principal, &self.role)?;
-        Ok(Made { event, ..Made::default() })
+        Ok(Outcome::access_changed(event))
     }
 }
 
@@ -56,19 +56,19 @@ impl Mutation for RevokeRole {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.all_grants = true;
+        needs.extend([Need::Roles, Need::Grants]);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         draft.store()?;
         draft.role(&self.role)?;
         if !draft.holds(&self.principal, &self.role)? {
-            return Ok(Made::default());
+            return Ok(Outcome::access_changed(0));
         }
         draft.check_access_manager(|who, role| (who, role) != (&self.principal, &self.role))?;
         let event =
             draft.record(Detail::RoleRevoked { principal: self.principal.to_string(), role: self.role.to_string() })?;
         draft.revoke(&self.principal, &self.role)?;
-        Ok(Made { event, ..Made::default() })
+        Ok(Outcome::access_changed(event))
     }
 }

@@ -7,9 +7,9 @@ use crate::domain::code::RoleId;
 use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
 use crate::domain::mutation::Mutation;
-use crate::domain::needs::Needs;
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
-use crate::domain::request::Made;
 
 /// Changes to a role. What it gains is judged as if it were granted, whoever holds it.
 #[derive(Clone, Debug)]
@@ -26,16 +26,16 @@ impl Mutation for UpdateRole {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.all_grants = true;
+        needs.extend([Need::Roles, Need::Grants]);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         draft.store()?;
         let before = draft.role(&self.role)?;
         let added: BTreeSet<Permission> = self.permissions.difference(&before).copied().collect();
         let removed: BTreeSet<Permission> = before.difference(&self.permissions).copied().collect();
         if added.is_empty() && removed.is_empty() {
-            return Ok(Made::default());
+            return Ok(Outcome::access_changed(0));
         }
         draft.authorization().check_gift(&self.role, &added)?;
         if removed.contains(&Permission::ManageAccess) {
@@ -47,6 +47,6 @@ impl Mutation for UpdateRole {
         let event = draft.record(detail)?;
         draft.disallow(&self.role, &removed)?;
         draft.allow(&self.role, added)?;
-        Ok(Made { event, ..Made::default() })
+        Ok(Outcome::access_changed(event))
     }
 }

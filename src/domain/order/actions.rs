@@ -41,6 +41,12 @@ impl Action {
 
     /// Refuses what the order's state and quantities do not allow.
     pub fn check(self, order: &Order) -> Result<(), Refusal> {
+        self.check_state(order)?;
+        self.check_quantities(order)
+    }
+
+    /// Refuses what the order's state does not allow.
+    pub fn check_state(self, order: &Order) -> Result<(), Refusal> {
         let (in_state, rule) = match self {
             Self::Update => (order.state.is_open(), "a closed order is not changed any more"),
             Self::Place => (order.state == State::Draft, "only a DRAFT is placed"),
@@ -49,9 +55,11 @@ impl Action {
             Self::Complete => (order.state.is_live(), "an order is completed while it is ON_ORDER or RECEIVING"),
             Self::Cancel => (order.state.is_open(), "a closed order is not cancelled any more"),
         };
-        if !in_state {
-            return Err(order.wrong_state(rule));
-        }
+        if in_state { Ok(()) } else { Err(order.wrong_state(rule)) }
+    }
+
+    /// Refuses what the order's quantities do not allow.
+    pub fn check_quantities(self, order: &Order) -> Result<(), Refusal> {
         let accepted = order.counters.totals.received.is_positive();
         match self {
             Self::Complete if !accepted => Err(Refusal::NothingReceived(order.number.clone())),

@@ -5,11 +5,11 @@ use super::{Order, OrderId, State};
 use crate::domain::access::Requirement;
 use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
-use crate::domain::mutation::Mutation;
-use crate::domain::needs::{LineNeed, Needs};
+use crate::domain::mutation::{Mutation, Target};
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::Refusal;
-use crate::domain::request::Made;
 
 /// An order to give up.
 #[derive(Clone, Debug)]
@@ -27,17 +27,23 @@ impl Mutation for CancelOrder {
         Requirement::Permission(Action::Cancel.permission())
     }
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.order(self.order, LineNeed::All);
+    fn target(&self) -> Option<Target<'_>> {
+        Some(Target::order(self.order, &self.etag, Action::Cancel))
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
-        let order = draft.order(self.order)?;
-        order.check_etag(&self.etag)?;
-        Action::Cancel.check(&order)?;
+    fn check_header(&self, order: &Order) -> Result<(), Refusal> {
         if self.reason.is_none() && order.state != State::Draft {
             return Err(Refusal::invalid_for_stored_data("reason", "is required, unless the order is a draft"));
         }
+        Ok(())
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.add(Need::AllLines(self.order));
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
+        let order = draft.order(self.order)?;
         for mut line in draft.all_lines(&order)? {
             line.quantities.cancelled += line.quantities.pending;
             line.quantities.pending = Quantity::ZERO;
@@ -50,6 +56,6 @@ impl Mutation for CancelOrder {
             ..order
         };
         let event = draft.put_order(cancelled, Detail::OrderCancelled { reason: self.reason.clone() })?;
-        Ok(Made { event, order: Some(self.order), ..Made::default() })
+        Ok(Outcome::order_changed(event, self.order))
     }
 }

@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::actions::Action;
-use super::receipt::Receipt;
+use super::receipt::StagedItem;
 use super::{Counters, Line, LineKey, Order, OrderId, Quantities, State};
 use crate::domain::access::Requirement;
 use crate::domain::draft::Draft;
 use crate::domain::event::{Detail, LineQuantity, SettledLine};
 use crate::domain::inventory::Movement;
-use crate::domain::mutation::Mutation;
-use crate::domain::needs::{LineNeed, Needs};
+use crate::domain::mutation::{Mutation, Target};
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Listed, Refusal, Violation};
-use crate::domain::request::{Made, MadeBackOrder};
 use crate::domain::store::Store;
 use crate::domain::time::{Date, Timestamp};
 
@@ -71,11 +71,15 @@ impl Mutation for CompleteOrder {
         Requirement::Permission(Action::Complete.permission())
     }
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.order(self.order, LineNeed::All).standing_receipts = true;
+    fn target(&self) -> Option<Target<'_>> {
+        Some(Target::order(self.order, &self.etag, Action::Complete))
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn needs(&self, needs: &mut Needs) {
+        needs.extend([Need::AllLines(self.order), Need::StagedItems(self.order)]);
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         let Plan { order, lines, blockers } = self.plan(draft)?;
         if let Some(refusal) = blockers.into_iter().next() {
             return Err(refusal);
@@ -88,23 +92,19 @@ impl Mutation for CompleteOrder {
             Some(id) => Some(self.back_order(draft, &order, &lines, id)?),
             None => None,
         };
-        Ok(Made { event, order: Some(self.order), back_order, ..Made::default() })
+        Ok(Outcome::OrderCompleted(OrderCompleted { event, order: self.order, back_order }))
     }
 }
 
 /// Planning: what is asked, judged against what there is.
 impl CompleteOrder {
     /// The plan, with what stands in its way. Refused outright is only what no choice of
-    /// dispositions could mend: existence, etag, state, and settlements that do not fit.
+    /// dispositions could mend: lines that do not exist, and settlements that do not fit. The target's
+    /// existence, etag and state were judged before.
     pub fn plan(&self, draft: &Draft<'_>) -> Result<Plan, Refusal> {
         let order = draft.order(self.order)?;
         draft.lines(&order, self.lines.iter().map(|settlement| settlement.line))?;
-        order.check_etag(&self.etag)?;
-        let mut blockers = Vec::new();
-        match Action::Complete.check(&order) {
-            Err(refusal @ Refusal::NothingReceived(_)) => blockers.push(refusal),
-            other => other?,
-        }
+        let mut blockers: Vec<Refusal> = Action::Complete.check_quantities(&order).err().into_iter().collect();
         let lines = draft.all_lines(&order)?;
         let lines = self.settle(lines);
         self.check_form(draft, &lines)?;
@@ -208,8 +208,8 @@ impl CompleteOrder {
         };
         let detail = Detail::OrderCompleted { settled: settled(lines), back_order: child, cancel_reason };
         let event = draft.put_order(completed, detail)?;
-        for receipt in draft.standing_receipts(order)? {
-            post_receipt(draft, lines, &receipt, event)?;
+        for item in draft.staged_items(order)? {
+            post_item(draft, order, lines, &item, event)?;
         }
         for (line, settlement) in lines {
             draft.put_line(settled_line(line, settlement, now));
@@ -223,7 +223,7 @@ impl CompleteOrder {
         parent: &Order,
         lines: &[(Line, Settlement)],
         id: OrderId,
-    ) -> Result<MadeBackOrder, Refusal> {
+    ) -> Result<CreatedBackOrder, Refusal> {
         let order = self.back_order_header(draft, parent, id);
         let mut quantities = Vec::new();
         for (line, settlement) in lines.iter().filter(|(_, settlement)| settlement.back_order.is_positive()) {
@@ -233,7 +233,7 @@ impl CompleteOrder {
         let (number, lines) = (order.number.clone(), quantities.len() as i32);
         let parent = parent.key.order;
         draft.put_order(order, Detail::BackOrderCreated { number: number.clone(), parent, lines: quantities })?;
-        Ok(MadeBackOrder { order: id, number, lines })
+        Ok(CreatedBackOrder { order: id, number, lines })
     }
 
     /// A back order copies a short list of fields and nothing else.
@@ -304,29 +304,29 @@ fn settled_line(line: &Line, settlement: &Settlement, now: Timestamp) -> Line {
 }
 
 /// One ledger row per accepted item.
-fn post_receipt(
+fn post_item(
     draft: &mut Draft<'_>,
+    order: &Order,
     lines: &[(Line, Settlement)],
-    receipt: &Receipt,
+    item: &StagedItem,
     event: i64,
 ) -> Result<(), Refusal> {
-    for item in receipt.items.iter().filter(|item| item.accepted.is_positive()) {
-        let at = lines.binary_search_by_key(&item.line, |(line, _)| line.key.number);
-        let (line, _) =
-            at.map(|at| &lines[at]).map_err(|_| Refusal::Internal("a receipt item without a line".into()))?;
-        draft.post(Movement {
-            level: line.level_key(),
-            number: 0,
-            quantity: item.accepted,
-            unit_cost: line.unit_cost,
-            balance_after: Quantity::ZERO,
-            create_time: draft.now(),
-            event,
-            order: receipt.key.order.order,
-            line: item.line,
-            receipt: receipt.key.number,
-            receive_time: receipt.receive_time,
-        })?;
+    if !item.accepted.is_positive() {
+        return Ok(());
     }
-    Ok(())
+    let at = lines.binary_search_by_key(&item.line, |(line, _)| line.key.number);
+    let (line, _) = at.map(|at| &lines[at]).map_err(|_| Refusal::Internal("a receipt item without a line".into()))?;
+    draft.post(Movement {
+        level: line.level_key(),
+        number: 0,
+        quantity: item.accepted,
+        unit_cost: line.unit_cost,
+        balance_after: Quantity::ZERO,
+        create_time: draft.now(),
+        event,
+        order: order.key.order,
+        line: item.line,
+        receipt: item.receipt,
+        receive_time: item.receive_time,
+    })
 }

@@ -7,10 +7,10 @@ use crate::domain::draft::Draft;
 use crate::domain::event::{Detail, LineQuantity};
 use crate::domain::money::{Currency, UnitCost};
 use crate::domain::mutation::Mutation;
-use crate::domain::needs::Needs;
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Refusal, Violation};
-use crate::domain::request::Made;
 use crate::domain::time::Date;
 use crate::domain::unit::Unit;
 
@@ -56,10 +56,10 @@ impl Mutation for CreateOrder {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.products.extend(self.lines.iter().map(|line| line.product.clone()));
+        needs.extend(self.lines.iter().map(|line| Need::Level(line.product.clone())));
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         let mut violations = self.currency_violations(draft)?;
         violations.extend(fix_units(draft, &self.lines)?);
         if !violations.is_empty() {
@@ -69,7 +69,7 @@ impl Mutation for CreateOrder {
         let (id, number) = (order.key.order, order.number.clone());
         lines_of(&order, &self.lines).into_iter().for_each(|line| draft.put_line(line));
         let event = draft.put_order(order, Detail::OrderCreated { number, lines: quantities(&self.lines) })?;
-        Ok(Made { event, order: Some(id), ..Made::default() })
+        Ok(Outcome::order_changed(event, id))
     }
 }
 

@@ -5,10 +5,10 @@ use super::{Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
 use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
-use crate::domain::mutation::Mutation;
-use crate::domain::needs::{LineNeed, Needs};
+use crate::domain::mutation::{Mutation, Target};
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::refusal::{Listed, Refusal};
-use crate::domain::request::Made;
 use crate::domain::time::Timestamp;
 
 /// A draft to set on order.
@@ -27,14 +27,16 @@ impl Mutation for PlaceOrder {
         Requirement::Permission(Action::Place.permission())
     }
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.order(self.order, LineNeed::All);
+    fn target(&self) -> Option<Target<'_>> {
+        Some(Target::order(self.order, &self.etag, Action::Place))
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn needs(&self, needs: &mut Needs) {
+        needs.add(Need::AllLines(self.order));
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         let order = draft.order(self.order)?;
-        order.check_etag(&self.etag)?;
-        Action::Place.check(&order)?;
         let order_time = self.order_time(draft.now())?;
         let lines = draft.all_lines(&order)?;
         check_quantities(&lines)?;
@@ -48,7 +50,7 @@ impl Mutation for PlaceOrder {
             ..order
         };
         let event = draft.put_order(placed, Detail::OrderPlaced { order_time: order_time.micros() })?;
-        Ok(Made { event, order: Some(self.order), ..Made::default() })
+        Ok(Outcome::order_changed(event, self.order))
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::complete::{CompleteOrder, Plan, Settlement};
 use super::{Line, Order};
 use crate::domain::Ids;
+use crate::domain::access::Authorization;
 use crate::domain::code::ProductId;
 use crate::domain::draft::Draft;
 use crate::domain::inventory::Level;
@@ -40,6 +41,19 @@ pub struct ResultingStock {
     pub back_ordered_after: Quantity,
 }
 
+/// Judges on the header alone whether there is anything to preview: what [`gate`](super::super::mutation::gate)
+/// judges of a completion, but that an order of which nothing was accepted has a preview too, which
+/// says so.
+pub fn gate(workspace: &Workspace, request: &Request, complete: &CompleteOrder) -> Result<Authorization, Refusal> {
+    let authorization = workspace.authorize(&request.store, &request.principal, complete.requires())?;
+    if let Some(target) = complete.target() {
+        let order = workspace.order(&request.order_key(target.order))?;
+        target.check_existence_and_etag(order)?;
+        target.action.check_state(order.ok_or(Refusal::OrderNotFound)?)?;
+    }
+    Ok(authorization)
+}
+
 /// Previews `complete`, as `request` names its store and caller. `workspace` holds what
 /// `complete` needs.
 pub fn preview(
@@ -49,15 +63,15 @@ pub fn preview(
     wall_clock: Timestamp,
     ids: &dyn Ids,
 ) -> Result<Preview, Refusal> {
-    let authorization = workspace.authorize(&request.store, &request.principal, complete.requires())?;
+    let authorization = gate(workspace, request, complete)?;
     let draft = Draft::new(workspace, request, authorization, wall_clock, ids)?;
     let Plan { order, lines, mut blockers } = complete.plan(&draft)?;
     let stock = resulting_stock(&draft, &order, &lines)?;
     if blockers.is_empty() {
         // Nothing known stands in the way: whatever is left would show when it is really decided.
         let mut trial = draft;
-        let made = complete.decide(&mut trial)?;
-        blockers.extend(trial.finish(made).err());
+        let outcome = complete.decide(&mut trial)?;
+        blockers.extend(trial.finish(&outcome).err());
     }
     let back_ordered = lines.iter().filter(|(_, settlement)| settlement.back_order.is_positive()).count();
     let back_order = (back_ordered > 0).then(|| (order.next_number(), back_ordered));

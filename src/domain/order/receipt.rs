@@ -37,6 +37,13 @@ impl Receipt {
         self.voided.is_none()
     }
 
+    /// Its items as an order's staged items; none if it is voided.
+    pub fn staged_items(&self) -> impl Iterator<Item = StagedItem> {
+        let items = if self.stands() { self.items.as_slice() } else { &[] };
+        let (receipt, receive_time) = (self.key.number, self.receive_time);
+        items.iter().map(move |item| StagedItem { receipt, receive_time, line: item.line, accepted: item.accepted })
+    }
+
     /// Its items for an event.
     pub fn quantities(&self) -> Vec<ItemQuantities> {
         let item = |item: &ReceiptItem| ItemQuantities {
@@ -70,4 +77,26 @@ pub struct ReceiptItem {
     pub rejected: Quantity,
     /// Why it was refused.
     pub reject_reason: Option<String>,
+}
+
+/// What a completion must know of an item of an active receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StagedItem {
+    /// The receipt's number.
+    pub receipt: i32,
+    /// The line's number.
+    pub line: i32,
+    /// When the goods arrived.
+    pub receive_time: Timestamp,
+    /// Kept; may be nothing, where everything was rejected.
+    pub accepted: Quantity,
+}
+
+/// Between which times a line was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiveTimes {
+    /// The earliest `receive_time`.
+    pub first: Timestamp,
+    /// The latest.
+    pub last: Timestamp,
 }

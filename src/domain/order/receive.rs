@@ -6,11 +6,11 @@ use super::{Line, MAX_RECEIPT_ITEMS, Order, OrderId, ReceiptKey, State};
 use crate::domain::access::Requirement;
 use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
-use crate::domain::mutation::Mutation;
-use crate::domain::needs::{LineNeed, Needs};
+use crate::domain::mutation::{Mutation, Target};
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::{Outcome, ReceiptChanged};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Listed, Refusal, Violation};
-use crate::domain::request::Made;
 use crate::domain::time::Timestamp;
 
 /// How far ahead of the store's clock a scanner's clock may be.
@@ -47,19 +47,20 @@ impl Mutation for Receive {
         Requirement::Permission(Action::Receive.permission())
     }
 
-    fn needs(&self, needs: &mut Needs) {
-        let lines = match &self.items {
-            Items::Listed(items) => LineNeed::Numbers(items.iter().map(|item| item.line).collect()),
-            Items::AllPending => LineNeed::All,
-        };
-        needs.order(self.order, lines);
+    fn target(&self) -> Option<Target<'_>> {
+        Some(Target::order(self.order, &self.etag, Action::Receive))
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn needs(&self, needs: &mut Needs) {
+        match &self.items {
+            Items::Listed(items) => needs.extend(items.iter().map(|item| Need::Line(self.order, item.line))),
+            Items::AllPending => needs.add(Need::AllLines(self.order)),
+        }
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         let order = draft.order(self.order)?;
         let received = self.received(draft, &order)?;
-        order.check_etag(&self.etag)?;
-        Action::Receive.check(&order)?;
         if received.is_empty() {
             return Err(Refusal::NothingPending(order.number));
         }
@@ -136,7 +137,7 @@ impl Receive {
         order: Order,
         received: Vec<(ReceiptItem, Line)>,
         receive_time: Timestamp,
-    ) -> Result<Made, Refusal> {
+    ) -> Result<Outcome, Refusal> {
         let number = order.counters.last_receipt + 1;
         let mut items: Vec<ReceiptItem> = received.iter().map(|(item, _)| item.clone()).collect();
         items.sort_by_key(|item| item.line);
@@ -158,7 +159,7 @@ impl Receive {
         draft.put_receipt(receipt);
         let detail = Detail::ReceiptBooked { receipt: number, receive_time: receive_time.micros(), items };
         let event = draft.put_order(Order { state: State::Receiving, ..order }, detail)?;
-        Ok(Made { event, order: Some(self.order), receipt: Some(number), lines, back_order: None })
+        Ok(Outcome::ReceiptBooked(ReceiptChanged { event, order: self.order, receipt: number, lines }))
     }
 }
 

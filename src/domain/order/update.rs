@@ -7,10 +7,10 @@ use super::{Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
 use crate::domain::draft::Draft;
 use crate::domain::event::{Detail, LineQuantity, OrderChanges};
-use crate::domain::mutation::Mutation;
-use crate::domain::needs::{LineNeed, Needs};
+use crate::domain::mutation::{Mutation, Target};
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::refusal::{Listed, Refusal};
-use crate::domain::request::Made;
 use crate::domain::time::Date;
 
 /// Changes to an order. What is `None` stays as it is; `Some(None)` empties a field.
@@ -37,38 +37,12 @@ impl Mutation for UpdateOrder {
         Requirement::Permission(Action::Update.permission())
     }
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.order(self.order, if self.rewrites_lines() { LineNeed::All } else { LineNeed::NONE });
-        needs.products.extend(self.lines.iter().flatten().map(|line| line.product.clone()));
+    fn target(&self) -> Option<Target<'_>> {
+        Some(Target::order(self.order, &self.etag, Action::Update))
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
-        let before = draft.order(self.order)?;
-        before.check_etag(&self.etag)?;
-        Action::Update.check(&before)?;
-        self.check_fields(&before)?;
-        let violations = fix_units(draft, self.lines.as_deref().unwrap_or_default())?;
-        if !violations.is_empty() {
-            return Err(Refusal::InvalidForStoredData(violations));
-        }
-        let after = self.header(&before);
-        let mut changes = changes(&before, &after);
-        if self.rewrites_lines() {
-            changes.lines = self.rewrite_lines(draft, &before, &after)?;
-        }
-        let is_changed = changes != OrderChanges::default();
-        let event = if is_changed { draft.put_order(after, Detail::OrderUpdated(changes))? } else { 0 };
-        Ok(Made { event, order: Some(self.order), ..Made::default() })
-    }
-}
-
-impl UpdateOrder {
-    /// A line without a date of its own was first promised for the order's.
-    fn rewrites_lines(&self) -> bool {
-        self.lines.is_some() || self.expected_date.is_some()
-    }
-
-    fn check_fields(&self, order: &Order) -> Result<(), Refusal> {
+    /// A placed order keeps what was agreed with its supplier.
+    fn check_header(&self, order: &Order) -> Result<(), Refusal> {
         let named = [
             (self.supplier.is_some(), "supplier_id"),
             (self.expected_date.is_some(), "expected_date"),
@@ -81,6 +55,34 @@ impl UpdateOrder {
             }
             _ => Ok(()),
         }
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.extend(self.rewrites_lines().then_some(Need::AllLines(self.order)));
+        needs.extend(self.lines.iter().flatten().map(|line| Need::Level(line.product.clone())));
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
+        let before = draft.order(self.order)?;
+        let violations = fix_units(draft, self.lines.as_deref().unwrap_or_default())?;
+        if !violations.is_empty() {
+            return Err(Refusal::InvalidForStoredData(violations));
+        }
+        let after = self.header(&before);
+        let mut changes = changes(&before, &after);
+        if self.rewrites_lines() {
+            changes.lines = self.rewrite_lines(draft, &before, &after)?;
+        }
+        let is_changed = changes != OrderChanges::default();
+        let event = if is_changed { draft.put_order(after, Detail::OrderUpdated(changes))? } else { 0 };
+        Ok(Outcome::order_changed(event, self.order))
+    }
+}
+
+impl UpdateOrder {
+    /// A line without a date of its own was first promised for the order's.
+    fn rewrites_lines(&self) -> bool {
+        self.lines.is_some() || self.expected_date.is_some()
     }
 
     fn header(&self, before: &Order) -> Order {

@@ -1,15 +1,15 @@
 //! VoidReceipt: a receipt is taken back, and its quantities are pending again.
 
 use super::actions::Action;
-use super::receipt::{Receipt, ReceiptItem, Voided};
+use super::receipt::{Receipt, ReceiptItem, ReceiveTimes, Voided};
 use super::{Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
 use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
-use crate::domain::mutation::Mutation;
-use crate::domain::needs::{LineNeed, Needs};
+use crate::domain::mutation::{Mutation, Target};
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::{Outcome, ReceiptChanged};
 use crate::domain::refusal::Refusal;
-use crate::domain::request::Made;
 
 /// A receipt to take back.
 #[derive(Clone, Debug)]
@@ -29,55 +29,54 @@ impl Mutation for VoidReceipt {
         Requirement::Permission(Action::VoidReceipt.permission())
     }
 
-    fn needs(&self, needs: &mut Needs) {
-        let need = needs.order(self.order, LineNeed::OfReceipt(self.receipt));
-        need.receipts.push(self.receipt);
-        need.standing_receipts = true;
+    fn target(&self) -> Option<Target<'_>> {
+        let order = Target::order(self.order, &self.etag, Action::VoidReceipt);
+        Some(Target { receipt: Some(self.receipt), ..order })
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn needs(&self, needs: &mut Needs) {
+        needs.extend([
+            Need::Receipt(self.order, self.receipt),
+            Need::LinesOfReceipt(self.order, self.receipt),
+            Need::OtherReceiveTimes(self.order, self.receipt),
+        ]);
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         let order = draft.order(self.order)?;
         let receipt = draft.receipt(&order, self.receipt)?;
-        order.check_etag(&self.etag)?;
-        Action::VoidReceipt.check(&order)?;
         if !receipt.stands() {
             return Err(Refusal::ReceiptVoided { number: order.number, receipt: self.receipt });
         }
-        let remaining = self.remaining(draft, &order)?;
+        let others = draft.other_receive_times(&receipt.key)?;
         let lines = draft.lines(&order, receipt.items.iter().map(|item| item.line))?;
         for (line, item) in lines.into_iter().zip(&receipt.items) {
-            draft.put_line(without_item(line, item, &remaining));
+            draft.put_line(without_item(line, item, others.get(&item.line)));
         }
-        let state = if remaining.is_empty() { State::OnOrder } else { State::Receiving };
+        let is_last = order.counters.standing_receipts == 1;
+        let state = if is_last { State::OnOrder } else { State::Receiving };
         self.book(draft, Order { state, ..order }, receipt)
     }
 }
 
 impl VoidReceipt {
-    fn remaining(&self, draft: &Draft<'_>, order: &Order) -> Result<Vec<Receipt>, Refusal> {
-        let standing = draft.standing_receipts(order)?;
-        Ok(standing.into_iter().filter(|receipt| receipt.key.number != self.receipt).collect())
-    }
-
-    fn book(&self, draft: &mut Draft<'_>, order: Order, receipt: Receipt) -> Result<Made, Refusal> {
+    fn book(&self, draft: &mut Draft<'_>, order: Order, receipt: Receipt) -> Result<Outcome, Refusal> {
         let lines = receipt.items.iter().map(|item| item.line).collect();
         let items = receipt.quantities();
         let voided = Voided { time: draft.now(), by: draft.caller().clone(), reason: self.reason.clone() };
         draft.put_receipt(Receipt { voided: Some(voided), ..receipt });
         let detail = Detail::ReceiptVoided { receipt: self.receipt, reason: self.reason.clone(), items };
         let event = draft.put_order(order, detail)?;
-        Ok(Made { event, order: Some(self.order), receipt: Some(self.receipt), lines, back_order: None })
+        Ok(Outcome::ReceiptVoided(ReceiptChanged { event, order: self.order, receipt: self.receipt, lines }))
     }
 }
 
-/// The line as if the receipt had never been: its times are those of the receipts that remain.
-fn without_item(mut line: Line, item: &ReceiptItem, remaining: &[Receipt]) -> Line {
+/// The line as if the receipt had never been: its times are those of the other active receipts.
+fn without_item(mut line: Line, item: &ReceiptItem, others: Option<&ReceiveTimes>) -> Line {
     line.quantities.received -= item.accepted;
     line.quantities.rejected -= item.rejected;
     line.quantities.balance();
-    let with_line = |receipt: &&Receipt| receipt.items.binary_search_by_key(&item.line, |other| other.line).is_ok();
-    let times: Vec<_> = remaining.iter().filter(with_line).map(|receipt| receipt.receive_time).collect();
-    line.first_receive_time = times.iter().min().copied();
-    line.last_receive_time = times.iter().max().copied();
+    line.first_receive_time = others.map(|times| times.first);
+    line.last_receive_time = others.map(|times| times.last);
     line
 }

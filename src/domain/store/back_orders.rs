@@ -4,9 +4,9 @@ use crate::domain::access::Requirement;
 use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
 use crate::domain::mutation::Mutation;
-use crate::domain::needs::Needs;
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
-use crate::domain::request::Made;
 
 /// Turns the feature on, if every order of the store is closed.
 #[derive(Clone, Copy, Debug)]
@@ -18,20 +18,20 @@ impl Mutation for EnableBackOrders {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.open_orders = true;
+        needs.add(Need::OpenOrders);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         let store = draft.store()?;
         if store.back_orders_enabled {
-            return Ok(Made::default());
+            return Ok(Outcome::store_changed(0));
         }
         if store.open_orders > 0 {
             return Err(Refusal::OpenOrders(draft.open_orders()?));
         }
         draft.store_mut()?.back_orders_enabled = true;
         let event = draft.record(Detail::BackOrdersEnabled {})?;
-        Ok(Made { event, ..Made::default() })
+        Ok(Outcome::store_changed(event))
     }
 }
 
@@ -46,12 +46,12 @@ impl Mutation for DisableBackOrders {
 
     fn needs(&self, _: &mut Needs) {}
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         if !draft.store()?.back_orders_enabled {
-            return Ok(Made::default());
+            return Ok(Outcome::store_changed(0));
         }
         draft.store_mut()?.back_orders_enabled = false;
         let event = draft.record(Detail::BackOrdersDisabled {})?;
-        Ok(Made { event, ..Made::default() })
+        Ok(Outcome::store_changed(event))
     }
 }

@@ -6,9 +6,9 @@ use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
 use crate::domain::money::Currency;
 use crate::domain::mutation::Mutation;
-use crate::domain::needs::Needs;
+use crate::domain::needs::{Need, Needs};
+use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
-use crate::domain::request::Made;
 use crate::domain::store::Store;
 use crate::domain::time::TimeZone;
 
@@ -33,10 +33,12 @@ impl Mutation for CreateStore {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.grants_of.push(self.owner.clone());
+        // Nothing is there yet; it is the only command of its store in its transaction, because it
+        // decides who may do what there.
+        needs.add(Need::Roles);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         if draft.has_store() {
             return Err(Refusal::StoreExists(self.id.clone()));
         }
@@ -61,7 +63,7 @@ impl Mutation for CreateStore {
             draft.allow(&role, permissions)?;
         }
         draft.grant(&self.owner, &RoleId::new("owner"))?;
-        Ok(Made { event, ..Made::default() })
+        Ok(Outcome::store_changed(event))
     }
 }
 

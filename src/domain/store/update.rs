@@ -5,8 +5,8 @@ use crate::domain::draft::Draft;
 use crate::domain::event::Detail;
 use crate::domain::mutation::Mutation;
 use crate::domain::needs::Needs;
+use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
-use crate::domain::request::Made;
 use crate::domain::store::Store;
 use crate::domain::time::TimeZone;
 
@@ -26,7 +26,7 @@ impl Mutation for UpdateStore {
 
     fn needs(&self, _: &mut Needs) {}
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Made, Refusal> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         let before = draft.store()?.clone();
         let after = Store {
             display_name: self.display_name.clone().unwrap_or_else(|| before.display_name.clone()),
@@ -34,7 +34,7 @@ impl Mutation for UpdateStore {
             ..before.clone()
         };
         if after == before {
-            return Ok(Made::default());
+            return Ok(Outcome::store_changed(0));
         }
         let detail = Detail::StoreUpdated {
             display_name: (after.display_name != before.display_name).then(|| after.display_name.clone()),
@@ -42,6 +42,6 @@ impl Mutation for UpdateStore {
         };
         *draft.store_mut()? = after;
         let event = draft.record(detail)?;
-        Ok(Made { event, ..Made::default() })
+        Ok(Outcome::store_changed(event))
     }
 }

@@ -188,7 +188,7 @@ fn among<L: Lookup<Table = po::table>>(
     limit: i64,
 ) -> Result<Vec<OrderRow>, DbError> {
     let keys = ids.into_iter().map(|id| vec![store.as_str().into(), id.into()]);
-    match ByKeys::<L>::new(keys) {
+    match ByKeys::<L>::new(session.store_scope(), keys) {
         Some(keys) => session.load(Among { keys, conditions, limit }),
         None => Ok(Vec::new()),
     }

@@ -20,7 +20,7 @@ use crate::domain::money::Currency;
 use crate::domain::order::OrderId;
 use crate::domain::time::Date;
 
-fn order_id(text: &str) -> Result<OrderId, DbError> {
+pub(super) fn order_id(text: &str) -> Result<OrderId, DbError> {
     Uuid::from_str(text).map(OrderId).map_err(|_| DbError::unreadable("order id", text))
 }
 

@@ -1,40 +1,32 @@
 //! Table `request_record`.
 
-use std::str::FromStr;
-
-use diesel::prelude::Queryable;
-use uuid::Uuid;
+use serde::{Deserialize, Serialize};
 
 use super::json;
-use crate::domain::code::{PrincipalId, StoreId};
-use crate::domain::request::{RequestKey, RequestRecord};
-use crate::domain::time::Timestamp;
+use crate::domain::order::OrderId;
+use crate::domain::outcome::Outcome;
+use crate::domain::request::RequestRecord;
 use crate::repository::bulk::{Cell, Row};
 use crate::repository::error::DbError;
 
-/// A row of `request_record`.
-#[derive(Queryable)]
-pub struct RequestRow {
-    store_id: String,
-    principal: String,
-    request_id: String,
-    fingerprint: String,
-    create_time: i64,
-    outcome: String,
+/// An outcome as it is stored: behind its event and order, which `verify` reads as text.
+#[derive(Serialize)]
+struct Stored<'a> {
+    event: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<OrderId>,
+    outcome: &'a Outcome,
 }
 
-impl TryFrom<RequestRow> for RequestRecord {
-    type Error = DbError;
+#[derive(Deserialize)]
+struct Read {
+    outcome: Outcome,
+}
 
-    fn try_from(row: RequestRow) -> Result<Self, DbError> {
-        let id = Uuid::from_str(&row.request_id).map_err(|_| DbError::unreadable("request id", &row.request_id))?;
-        Ok(Self {
-            key: RequestKey { store: StoreId::new(row.store_id), principal: PrincipalId::new(row.principal), id },
-            fingerprint: row.fingerprint,
-            create_time: Timestamp::from_micros(row.create_time),
-            made: serde_json::from_str(&row.outcome).map_err(|error| DbError::unreadable("outcome", error))?,
-        })
-    }
+/// Reads an outcome from its stored text.
+pub fn stored_outcome(text: &str) -> Result<Outcome, DbError> {
+    let read: Read = serde_json::from_str(text).map_err(|error| DbError::unreadable("outcome", error))?;
+    Ok(read.outcome)
 }
 
 impl Row for RequestRecord {
@@ -51,7 +43,11 @@ impl Row for RequestRecord {
             Cell::text(self.key.id.to_string()),
             Cell::text(&self.fingerprint),
             Cell::big(self.create_time.micros()),
-            Cell::text(json(&self.made)),
+            Cell::text(json(&Stored {
+                event: self.outcome.event(),
+                order: self.outcome.order(),
+                outcome: &self.outcome,
+            })),
         ]
     }
 }

@@ -6,8 +6,8 @@ use tonic::{Request, Status};
 
 use crate::domain::order::MAX_LINES;
 use crate::domain::order::complete::{CompleteOrder, Settlement};
+use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::refusal::Refusal;
-use crate::domain::request::MadeBackOrder;
 use crate::domain::text::MAX_NOTE;
 use crate::proto::v1;
 use crate::rpc::App;
@@ -32,12 +32,19 @@ pub(super) async fn complete(
     let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
     Ok(v1::CompletePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
-        back_order: reply.made.back_order.as_ref().map(back_order),
-        event_number: reply.made.event,
+        back_order: made_back_order(&reply.outcome).map(back_order),
+        event_number: reply.outcome.event(),
     })
 }
 
-fn back_order(made: &MadeBackOrder) -> v1::BackOrder {
+fn made_back_order(outcome: &Outcome) -> Option<&CreatedBackOrder> {
+    match outcome {
+        Outcome::OrderCompleted(OrderCompleted { back_order, .. }) => back_order.as_ref(),
+        _ => None,
+    }
+}
+
+fn back_order(made: &CreatedBackOrder) -> v1::BackOrder {
     v1::BackOrder { purchase_order_id: made.order.to_string(), number: made.number.clone(), line_count: made.lines }
 }
 

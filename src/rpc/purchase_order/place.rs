@@ -27,7 +27,7 @@ pub(super) async fn place(
     let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
     Ok(v1::PlacePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
-        event_number: reply.made.event,
+        event_number: reply.outcome.event(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::domain::mutation::{OrderSeen, Request as Command};
 use crate::domain::order::Line;
 use crate::domain::order::actions::allowed;
 use crate::domain::order::complete::{CompleteOrder, Settlement};
-use crate::domain::order::preview::{Preview, ResultingStock, preview as decide};
+use crate::domain::order::preview::{Preview, ResultingStock, gate, preview as decide};
 use crate::domain::refusal::Refusal;
 use crate::lanes::ReadError;
 use crate::proto::v1;
@@ -47,11 +47,12 @@ pub(super) async fn preview(
     let Asked { command, complete, page } = parse(app, &call, request).map_err(to_status)?;
     let (clock, ids) = (Arc::clone(&app.clock), Arc::clone(&app.ids));
     let read = move |session: &mut Session| -> Result<(Preview, OrderSeen), ReadError> {
-        let workspace = read::needs_of(session, &command)?;
+        let mut workspace = read::gate_of(session, &command)?;
+        gate(&workspace, &command, &complete)?;
+        read::needs_of(session, &mut workspace, &command)?;
         let preview = decide(&workspace, &command, &complete, clock.now(), &*ids)?;
-        let roles = workspace.roles_of(&command.store, &command.principal.id)?;
-        let permissions = workspace.permissions_of(&command.store, &roles)?;
-        let allowed_actions = allowed(&preview.order, &permissions);
+        let permissions = workspace.permissions_of(&command.store, &command.principal.id)?;
+        let allowed_actions = allowed(&preview.order, permissions);
         let seen = OrderSeen { order: preview.order.clone(), allowed_actions };
         Ok((preview, seen))
     };

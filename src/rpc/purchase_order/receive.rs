@@ -39,7 +39,7 @@ pub(super) async fn receive(
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
         receipt: reply.receipt.as_ref().map(convert::receipt),
         lines: convert::touched_lines(&reply),
-        event_number: reply.made.event,
+        event_number: reply.outcome.event(),
     })
 }
 

@@ -1,0 +1,250 @@
+//! Which commands a writer takes next: a queue for each store, served in turn by cost, so that no store
+//! waits for more than its share of another's work. Pure: time is handed in, and nothing is locked or
+//! awaited here; [`super::queue`] does that.
+//!
+//! The turns are a deficit round robin (Shreedhar and Varghese, 1995): at each turn a store is granted
+//! [`QUANTUM`] of cost and gives up commands as long as what it was granted covers them. So a store
+//! with one small command waits for one turn of each other store at most, and a store with a command
+//! that costs 5,000 lets the others have their turns in the meantime.
+//!
+//! The commands of one store keep their order, whatever happens.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::job::Job;
+use crate::domain::code::StoreId;
+
+/// How many commands wait at most, and how many bytes they may take; one store's at most half of each.
+const MAX_COMMANDS: usize = 4_096;
+const MAX_BYTES: usize = 24 * 1024 * 1024;
+/// How many commands a transaction takes.
+pub(super) const BATCH_COMMANDS: usize = 128;
+/// How much cost a transaction takes. A command that costs more has a transaction of its own.
+pub(super) const BATCH_COST: usize = 3_000;
+/// How much cost a store is granted at each of its turns.
+const QUANTUM: usize = 256;
+/// How soon a store that somebody else has locked is tried again: at first, and at most. Trying costs
+/// one short transaction for all such stores together.
+const FIRST_RETRY: Duration = Duration::from_millis(2);
+const LAST_RETRY: Duration = Duration::from_millis(16);
+
+/// Commands and what they take in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Load {
+    commands: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn add(&mut self, job: &Job) {
+        self.commands += 1;
+        self.bytes += job.bytes;
+    }
+
+    fn remove(&mut self, job: &Job) {
+        self.commands -= 1;
+        self.bytes -= job.bytes;
+    }
+
+    /// Whether a job still fits under one `share`-th of the bounds. A single job always does: no message
+    /// is larger than a share.
+    fn fits(&self, job: &Job, share: usize) -> bool {
+        self.commands == 0 || (self.commands < MAX_COMMANDS / share && self.bytes + job.bytes <= MAX_BYTES / share)
+    }
+}
+
+/// The commands of one store. It exists while there are any.
+#[derive(Default)]
+struct StoreQueue {
+    jobs: VecDeque<Job>,
+    load: Load,
+    /// What the store was granted and has not used.
+    deficit: usize,
+    place: Place,
+}
+
+/// Where a store stands.
+#[derive(Clone, Copy, Default)]
+enum Place {
+    #[default]
+    Nowhere,
+    /// Its turn comes.
+    InRound,
+    /// Its turn does not come before a moment that `Schedule::aside` holds.
+    Aside,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Schedule {
+    stores: HashMap<StoreId, StoreQueue>,
+    /// The stores whose turn comes, in their order.
+    round: VecDeque<StoreId>,
+    /// The stores that are set aside, by when they are tried again.
+    aside: BTreeSet<(Instant, StoreId)>,
+    total: Load,
+}
+
+impl Schedule {
+    /// Puts a job at the end of its store's queue; gives it back if there is no room.
+    pub(super) fn push(&mut self, job: Job) -> Result<(), Job> {
+        let of_store = self.stores.get(&job.request.store).map(|queue| queue.load).unwrap_or_default();
+        if !self.total.fits(&job, 1) || !of_store.fits(&job, 2) {
+            return Err(job);
+        }
+        self.queue_of(&job).jobs.push_back(job);
+        Ok(())
+    }
+
+    /// Puts jobs that were taken back in front of their stores' queues, in their order.
+    pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
+        for job in jobs.into_iter().rev() {
+            self.queue_of(&job).jobs.push_front(job);
+        }
+    }
+
+    /// Puts jobs back likewise, and does not give their stores a turn for a moment: somebody else has
+    /// locked them. The moment grows with each time that the same job finds its store so, up to
+    /// [`LAST_RETRY`]; `jitter`, from 0 to 1, keeps instances from trying in step.
+    pub(super) fn set_aside(&mut self, mut jobs: Vec<Job>, now: Instant, jitter: f64) {
+        let mut delays: HashMap<StoreId, Duration> = HashMap::new();
+        for job in &mut jobs {
+            let delay = (FIRST_RETRY * (1 << job.lock_attempts.min(8))).min(LAST_RETRY);
+            job.lock_attempts += 1;
+            delays.entry(job.request.store.clone()).or_insert(delay);
+        }
+        self.put_back(jobs);
+        for (store, delay) in delays {
+            let until = now + delay.mul_f64(0.5 + jitter / 2.0);
+            if let Some(queue) = self.stores.get_mut(&store) {
+                queue.place = Place::Aside;
+                self.round.retain(|other| *other != store);
+                self.aside.insert((until, store));
+            }
+        }
+    }
+
+    /// Takes the jobs of one transaction about at most so many stores; none if no store has its turn.
+    pub(super) fn take_batch(&mut self, max_stores: usize, now: Instant) -> Vec<Job> {
+        self.end_set_asides(now);
+        let mut batch = Batch::default();
+        // Stores whose next command does not go with this batch: theirs is the next turn.
+        let mut passed_over = Vec::new();
+        while batch.jobs.len() < BATCH_COMMANDS
+            && let Some(store) = self.round.pop_front()
+        {
+            match self.take_turn(&store, &mut batch, max_stores) {
+                Turn::Exhausted => drop(self.stores.remove(&store)),
+                Turn::NotCovered => self.round.push_back(store),
+                Turn::NotFitting => passed_over.push(store),
+            }
+        }
+        for store in passed_over.into_iter().rev() {
+            self.round.push_front(store);
+        }
+        batch.jobs
+    }
+
+    /// When the next store that is set aside is to be tried again.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        self.aside.first().map(|(until, _)| *until)
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.stores.is_empty()
+    }
+
+    /// The queue that a job is about to enter.
+    fn queue_of(&mut self, job: &Job) -> &mut StoreQueue {
+        self.total.add(job);
+        let queue = self.stores.entry(job.request.store.clone()).or_default();
+        queue.load.add(job);
+        if matches!(queue.place, Place::Nowhere) {
+            queue.place = Place::InRound;
+            self.round.push_back(job.request.store.clone());
+        }
+        queue
+    }
+
+    /// Gives the stores a turn again whose moment has passed.
+    fn end_set_asides(&mut self, now: Instant) {
+        while let Some((until, _)) = self.aside.first()
+            && *until <= now
+            && let Some((_, store)) = self.aside.pop_first()
+        {
+            if let Some(queue) = self.stores.get_mut(&store) {
+                queue.place = Place::InRound;
+                self.round.push_back(store);
+            }
+        }
+    }
+
+    fn take_turn(&mut self, store: &StoreId, batch: &mut Batch, max_stores: usize) -> Turn {
+        let Some(queue) = self.stores.get_mut(store) else { return Turn::Exhausted };
+        queue.deficit += QUANTUM;
+        while let Some(job) = queue.jobs.front() {
+            if !batch.may_take(job, max_stores) {
+                // What it was granted is not saved up beyond what its next command takes.
+                queue.deficit = queue.deficit.min(QUANTUM.max(job.cost));
+                return Turn::NotFitting;
+            }
+            if job.cost > queue.deficit {
+                return Turn::NotCovered;
+            }
+            let Some(job) = queue.jobs.pop_front() else { break };
+            queue.deficit -= job.cost;
+            queue.load.remove(&job);
+            self.total.remove(&job);
+            batch.add(job);
+        }
+        Turn::Exhausted
+    }
+}
+
+/// How a store's turn ended.
+enum Turn {
+    /// It has nothing left.
+    Exhausted,
+    /// What it was granted does not cover its next command.
+    NotCovered,
+    /// Its next command does not go with this batch.
+    NotFitting,
+}
+
+/// A batch in the making.
+#[derive(Default)]
+struct Batch {
+    jobs: Vec<Job>,
+    cost: usize,
+    stores: BTreeSet<StoreId>,
+    /// Stores of which a command was taken that must be the only one.
+    exclusive: BTreeSet<StoreId>,
+}
+
+impl Batch {
+    /// Whether a command may join. The first always may, whatever it costs.
+    fn may_take(&self, job: &Job, max_stores: usize) -> bool {
+        if self.jobs.is_empty() {
+            return true;
+        }
+        if self.jobs.len() >= BATCH_COMMANDS || self.cost + job.cost > BATCH_COST {
+            return false;
+        }
+        let store = &job.request.store;
+        match self.stores.contains(store) {
+            true => !job.is_exclusive() && !self.exclusive.contains(store),
+            false => self.stores.len() < max_stores,
+        }
+    }
+
+    fn add(&mut self, job: Job) {
+        self.cost += job.cost;
+        self.stores.insert(job.request.store.clone());
+        if job.is_exclusive() {
+            self.exclusive.insert(job.request.store.clone());
+        }
+        self.jobs.push(job);
+    }
+}
