@@ -181,8 +181,7 @@ async fn a_batch_whose_commit_is_cut_is_settled_one_by_one(#[case] cut: Cut, #[c
     let Some((world, proxy)) = cuttable().await else { return };
     let named = |n: usize| create(&world, &format!("product-{n}"));
     let calls = (0..6).map(|n| if n % 2 == 0 { named(n).id(Uuid::now_v7()) } else { named(n) }).collect();
-    // The command in front of them commits first.
-    proxy.cut_later(cut, 1);
+    proxy.cut(cut);
 
     let answers = world.queued_up(calls).await;
 

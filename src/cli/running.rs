@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 
 use super::CommandError;
 use crate::config::ServeConfig;
 use crate::door::occupancy::Limits;
-use crate::repository::dialect::lanes_for;
+use crate::repository::dialect::{Layout, lanes_for, may_be_sharded};
 use crate::repository::url::DatabaseUrl;
 use crate::server::{Parts, Server};
 use crate::telemetry;
@@ -24,6 +24,15 @@ const DESCRIPTORS_KEPT: usize = 128;
 /// How long threads that are stuck may keep the process from ending.
 const RUNTIME_END: Duration = Duration::from_secs(1);
 
+/// How the tables are laid out over database servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DatabaseLayout {
+    /// All on one server
+    Single,
+    /// By store over several servers, on PostgreSQL: each transaction is about one store
+    Sharded,
+}
+
 /// What both ways of serving have in common.
 #[derive(Debug, Args)]
 pub struct Running {
@@ -36,6 +45,9 @@ pub struct Running {
     /// How many transactions write at once on PostgreSQL: as many as it has cores to give [default: this machine's cores]
     #[arg(long, env = "LANES", value_parser = clap::value_parser!(u16).range(1..=64))]
     lanes: Option<u16>,
+    /// How the tables are laid out: on one server, or sharded by store over several
+    #[arg(long, env = "DATABASE_LAYOUT", value_enum, default_value_t = DatabaseLayout::Single)]
+    database_layout: DatabaseLayout,
     /// How many seconds a call may take at most, whatever its caller says
     #[arg(long, env = "MAX_DEADLINE_SECONDS", default_value_t = MAX_DEADLINE_SECONDS, value_parser = clap::value_parser!(u64).range(1..=600))]
     max_deadline_seconds: u64,
@@ -54,6 +66,13 @@ impl Running {
     /// How to serve this database so.
     pub fn config(&self, database: DatabaseUrl) -> Result<ServeConfig, CommandError> {
         let mut config = ServeConfig::new(database);
+        config.layout = match self.database_layout {
+            DatabaseLayout::Single => Layout::Single,
+            DatabaseLayout::Sharded if !may_be_sharded(&config.database) => {
+                return Err("--database-layout sharded: an embedded database is one file; use PostgreSQL".into());
+            }
+            DatabaseLayout::Sharded => Layout::Sharded,
+        };
         config.request_retention = Duration::from_secs(self.request_retention_days * 24 * 60 * 60);
         config.max_deadline = Duration::from_secs(self.max_deadline_seconds);
         config.drain = Duration::from_secs(self.drain_seconds);

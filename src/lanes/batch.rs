@@ -38,7 +38,7 @@ pub(super) fn run(
     clock: &dyn Clock,
     ids: &dyn Ids,
 ) -> Result<Vec<Outcome>, WriteError> {
-    session.write(|session| {
+    session.write_changes(|session| {
         let mut workspace = Workspace::default();
         let locked = lock(session, &mut workspace, jobs)?;
         let ready: Vec<&Request> =
@@ -47,8 +47,8 @@ pub(super) fn run(
         let plan = Plan::of(&workspace, jobs, &locked);
         load::details(session, &mut workspace, plan.needs(jobs))?;
         let outcomes = decide_all(&mut workspace, jobs, plan, clock, ids);
-        save(session, &workspace)?;
-        Ok(outcomes)
+        let changes = save(session, &workspace)?;
+        Ok((outcomes, changes))
     })
 }
 

@@ -248,3 +248,141 @@ impl Batch {
         self.jobs.push(job);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::domain::code::PrincipalId;
+    use crate::domain::mutation::Request;
+    use crate::domain::needs::Needs;
+    use crate::domain::principal::Principal;
+    use crate::domain::store::back_orders::DisableBackOrders;
+
+    /// A job of a store that costs so much. Its bytes tell it from the others of its store.
+    fn job(store: &str, number: usize, cost: usize) -> Job {
+        let request = Request {
+            store: StoreId::new(store),
+            principal: Principal { id: PrincipalId::new("anybody"), is_operator: false },
+            mark: None,
+            mutation: Arc::new(DisableBackOrders),
+        };
+        Job { cost, ..Job::new(request, number, None, oneshot::channel().0) }
+    }
+
+    fn exclusive(store: &str, number: usize) -> Job {
+        let mut needs = Needs::default();
+        needs.add(crate::domain::needs::Need::OpenOrders);
+        Job { needs, ..job(store, number, 1) }
+    }
+
+    fn schedule(jobs: impl IntoIterator<Item = Job>) -> Schedule {
+        let mut schedule = Schedule::default();
+        for job in jobs {
+            assert!(schedule.push(job).is_ok(), "there is room");
+        }
+        schedule
+    }
+
+    fn names(batch: &[Job]) -> Vec<String> {
+        batch.iter().map(|job| format!("{}{}", job.request.store, job.bytes)).collect()
+    }
+
+    /// Batches until nothing is left.
+    fn batches(mut schedule: Schedule, max_stores: usize) -> Vec<Vec<String>> {
+        let now = Instant::now();
+        let next = move || Some(names(&schedule.take_batch(max_stores, now))).filter(|batch| !batch.is_empty());
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn a_store_keeps_its_order_and_small_work_shares_a_batch() {
+        let jobs = [job("a", 1, 1), job("b", 1, 1), job("a", 2, 1), job("c", 1, 1)];
+        assert_eq!(batches(schedule(jobs), 64), [["a1", "a2", "b1", "c1"]]);
+    }
+
+    #[test]
+    fn a_store_with_much_work_leaves_the_others_their_turns() {
+        let greedy = (1..=1_000).map(|n| job("a", n, 100));
+        let taken = batches(schedule(greedy.chain([job("b", 1, 1), job("c", 1, 10)])), 64);
+        assert!(taken[0].contains(&"b1".to_owned()) && taken[0].contains(&"c1".to_owned()), "{:?}", taken[0]);
+        let of_greedy: Vec<String> = taken.concat().into_iter().filter(|name| name.starts_with('a')).collect();
+        assert_eq!(of_greedy, (1..=1_000).map(|n| format!("a{n}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_commands_and_cost() {
+        let small = batches(schedule((1..=300).map(|n| job("a", n, 1))), 64);
+        assert_eq!(small.iter().map(Vec::len).collect::<Vec<_>>(), [128, 128, 44]);
+        let large = batches(schedule((1..=7).map(|n| job("a", n, 1_000))), 64);
+        assert_eq!(large.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
+    }
+
+    #[test]
+    fn a_command_larger_than_a_batch_goes_alone_and_in_its_turn() {
+        let jobs = [job("a", 1, 1), job("a", 2, 20_000), job("a", 3, 1), job("b", 1, 1), job("b", 2, 1)];
+        assert_eq!(batches(schedule(jobs), 64), [vec!["a1", "b1", "b2"], vec!["a2"], vec!["a3"]]);
+    }
+
+    #[test]
+    fn an_exclusive_command_shares_its_batch_with_none_of_its_store() {
+        let jobs = [job("a", 1, 1), exclusive("a", 2), exclusive("a", 3), job("a", 4, 1), job("b", 1, 1)];
+        let expected = [vec!["a1", "b1"], vec!["a2"], vec!["a3"], vec!["a4"]];
+        assert_eq!(batches(schedule(jobs), 64), expected);
+    }
+
+    #[test]
+    fn a_batch_is_about_so_many_stores() {
+        let jobs = ["a", "b", "a", "c"].map(|store| job(store, 1, 1));
+        assert_eq!(batches(schedule(jobs), 1), [vec!["a1", "a1"], vec!["b1"], vec!["c1"]]);
+    }
+
+    #[test]
+    fn a_store_fills_at_most_half_of_the_room_and_all_together_fill_it() {
+        let mut schedule = Schedule::default();
+        let fill = |schedule: &mut Schedule, store: &str| {
+            (1..=MAX_COMMANDS).take_while(|n| schedule.push(job(store, *n, 1)).is_ok()).count()
+        };
+        assert_eq!(fill(&mut schedule, "a"), MAX_COMMANDS / 2);
+        assert_eq!(fill(&mut schedule, "b"), MAX_COMMANDS / 2);
+        assert!(schedule.push(job("c", 1, 1)).is_err(), "there is no room left");
+        schedule.take_batch(64, Instant::now());
+        assert!(schedule.push(job("c", 1, 1)).is_ok(), "there is room again");
+        let mut by_bytes = Schedule::default();
+        assert!(by_bytes.push(job("a", MAX_BYTES / 2, 1)).is_ok() && by_bytes.push(job("a", 1, 1)).is_err());
+    }
+
+    #[test]
+    fn a_store_that_is_set_aside_waits_longer_each_time_and_holds_up_nobody() {
+        let mut schedule = schedule([job("a", 1, 1), job("a", 2, 1), job("b", 1, 1)]);
+        let mut now = Instant::now();
+        let mut delays = Vec::new();
+        for n in 0..6 {
+            let mut batch = schedule.take_batch(64, now);
+            let locked: Vec<Job> = batch.extract_if(.., |job| job.request.store.as_str() == "a").collect();
+            assert_eq!(names(&locked), ["a1", "a2"]);
+            assert_eq!(batch.len(), usize::from(n == 0), "the other store is served at once");
+            schedule.set_aside(locked, now, 1.0);
+            assert!(schedule.take_batch(64, now).is_empty());
+            let retry = schedule.next_retry().unwrap();
+            delays.push((retry - now).as_millis());
+            now = retry;
+        }
+        assert_eq!(delays, [2, 4, 8, 16, 16, 16]);
+        schedule.push(job("a", 3, 1)).unwrap_or_else(|_| panic!("there is room"));
+        assert_eq!(names(&schedule.take_batch(64, now)), ["a1", "a2", "a3"]);
+        assert!(schedule.is_empty() && schedule.next_retry().is_none());
+    }
+
+    #[test]
+    fn what_is_put_back_comes_first_again() {
+        let mut schedule = schedule([job("a", 1, 1), job("a", 2, 1), job("a", 3, 1)]);
+        let batch = schedule.take_batch(64, Instant::now());
+        schedule.push(job("a", 4, 1)).unwrap_or_else(|_| panic!("there is room"));
+        schedule.put_back(batch);
+        assert_eq!(batches(schedule, 64), [["a1", "a2", "a3", "a4"]]);
+    }
+}

@@ -19,7 +19,7 @@ use diesel::sqlite::Sqlite;
 
 use super::error::DbError;
 use super::keys::StoreScope;
-use super::session::{Backend, Session};
+use super::session::{Backend, Changes, Session};
 
 /// One column's value in one row.
 #[derive(Clone, Debug)]
@@ -75,12 +75,13 @@ pub trait Row: 'static {
 pub struct Saving<'s, 'a> {
     session: &'s mut Session,
     collected: Vec<TableRows<'a>>,
+    changes: Changes,
 }
 
 impl<'s, 'a> Saving<'s, 'a> {
     /// Begins to save.
     pub fn new(session: &'s mut Session) -> Self {
-        Self { session, collected: Vec::new() }
+        Self { session, collected: Vec::new(), changes: Changes::None }
     }
 
     /// Inserts rows.
@@ -100,9 +101,10 @@ impl<'s, 'a> Saving<'s, 'a> {
         self.flush()
     }
 
-    /// Saves what is not saved yet.
-    pub fn finish(mut self) -> Result<(), DbError> {
-        self.flush()
+    /// Saves what is not saved yet; whether there was anything to save at all.
+    pub fn finish(mut self) -> Result<Changes, DbError> {
+        self.flush()?;
+        Ok(self.changes)
     }
 
     fn save<R: Row, V: Verb>(&mut self, mut rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Result<(), DbError> {
@@ -110,6 +112,7 @@ impl<'s, 'a> Saving<'s, 'a> {
         if expected == 0 {
             return Ok(());
         }
+        self.changes = Changes::Made;
         match &mut self.session.backend {
             Backend::Postgres(_) => self.collected.push(TableRows::new::<R, V>(rows)),
             Backend::Sqlite(connection) => {

@@ -127,6 +127,11 @@ pub fn lanes_for(url: &DatabaseUrl, wanted: usize) -> usize {
     }
 }
 
+/// Whether the tables of this database can be spread over several servers.
+pub fn may_be_sharded(url: &DatabaseUrl) -> bool {
+    matches!(url, DatabaseUrl::Postgres(_))
+}
+
 /// Holds other migrations off until the transaction ends. SQLite's write transaction does so already.
 pub fn lock_migrations(session: &mut Session) -> Result<(), DbError> {
     match session.backend {

@@ -4,7 +4,7 @@ use super::bulk::Saving;
 use super::error::DbError;
 use super::rows::line::line_key;
 use super::rows::receipt::ItemOfReceipt;
-use super::session::Session;
+use super::session::{Changes, Session};
 use crate::domain::order::Line;
 use crate::domain::order::receipt::Receipt;
 use crate::domain::workspace::Workspace;
@@ -12,7 +12,7 @@ use crate::domain::workspace::Workspace;
 /// Saves everything that was put into `workspace` since it was loaded. Lines that go come first, because
 /// others may take their place. Besides that no row is changed twice: what a batch makes and then
 /// changes is one new row.
-pub fn save(session: &mut Session, workspace: &Workspace) -> Result<(), DbError> {
+pub fn save(session: &mut Session, workspace: &Workspace) -> Result<Changes, DbError> {
     let receipts = workspace.receipts.new_entries();
     let items: Vec<ItemOfReceipt> = receipts.iter().flat_map(|receipt| items_of(receipt)).collect();
     let appended = &workspace.appended;

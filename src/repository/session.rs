@@ -49,6 +49,15 @@ pub struct Session {
 /// kinds; each statement that is prepared costs the server memory for as long as the session lives.
 const MAX_COMBINATIONS: usize = 64;
 
+/// Whether a transaction has changed anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// It has.
+    Made,
+    /// It has only looked.
+    None,
+}
+
 /// A write that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -162,6 +171,20 @@ impl Session {
         self.begin(Access::Write)?;
         match work(self) {
             Ok(done) => self.commit().map(|()| done),
+            Err(error) => Err(self.roll_back(error).into()),
+        }
+    }
+
+    /// Runs `work` likewise, and commits only if it has changed something: what only looked is rolled
+    /// back, so that no answer depends on a commit that has nothing to commit.
+    pub fn write_changes<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(T, Changes), DbError>,
+    ) -> Result<T, WriteError> {
+        self.begin(Access::Write)?;
+        match work(self) {
+            Ok((done, Changes::Made)) => self.commit().map(|()| done),
+            Ok((done, Changes::None)) => Ok(self.end_read().map(|()| done)?),
             Err(error) => Err(self.roll_back(error).into()),
         }
     }

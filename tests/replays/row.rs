@@ -241,7 +241,7 @@ impl<R: Mutation> Row for Typed<R> {
     ) -> Doing<'a, Vec<Result<Answer, Status>>> {
         let calls = requests.iter().map(|request| caller.call(read::<R>(request)).id(id)).collect();
         Box::pin(async {
-            let answers = world.as_one_batch(calls).await;
+            let answers = world.queued_up(calls).await;
             answers.into_iter().map(|answer| answer.map(|answer| Self::answer(self.parts, answer))).collect()
         })
     }

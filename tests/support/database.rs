@@ -101,24 +101,3 @@ impl StoreHeld {
         self.0.batch("ROLLBACK").expect("the session holds a transaction");
     }
 }
-
-#[derive(diesel::QueryableByName)]
-struct Waiting {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    count: i64,
-}
-
-/// Comes back once somebody waits for a lock in this PostgreSQL database.
-pub fn await_lock_waiter(session: &mut Session) {
-    let waiting = "SELECT count(*) AS count FROM pg_stat_activity \
-                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    loop {
-        let found: Vec<Waiting> = session.load(diesel::sql_query(waiting)).expect("the database is there");
-        // What the activity was is kept for a transaction, unless it is let go.
-        session.batch("SELECT pg_stat_clear_snapshot()").expect("the database is there");
-        if found.iter().any(|waiting| waiting.count > 0) {
-            return;
-        }
-        std::thread::yield_now();
-    }
-}

@@ -39,8 +39,6 @@ struct Shared {
 #[derive(Default)]
 struct State {
     cut: Option<Cut>,
-    /// How many write transactions pass before it.
-    passing: usize,
     away: bool,
     open: Vec<Pipe>,
 }
@@ -86,13 +84,7 @@ impl Proxy {
 
     /// Cuts the next write transaction, once.
     pub fn cut(&self, cut: Cut) {
-        self.cut_later(cut, 0);
-    }
-
-    /// Cuts a write transaction, once, but lets so many of them pass first.
-    pub fn cut_later(&self, cut: Cut, passing: usize) {
-        let mut state = self.shared.state();
-        (state.cut, state.passing) = (Some(cut), passing);
+        self.shared.state().cut = Some(cut);
     }
 
     /// Whether the cut that was asked for has been made.
@@ -168,13 +160,7 @@ impl Shared {
             Cut::InTransaction => writing && message[0] == b'B',
             Cut::BeforeCommit | Cut::AfterCommit => says(message, b"COMMIT") && !says(message, b"COMMITTED"),
         };
-        match (here, state.passing) {
-            (true, 0) => state.cut.take(),
-            (here, _) => {
-                state.passing -= usize::from(here);
-                None
-            }
-        }
+        if here { state.cut.take() } else { None }
     }
 }
 

@@ -64,14 +64,16 @@ impl Recorder {
         self.recorded().prepared.clone()
     }
 
-    /// The last transaction that was committed.
+    /// The last transaction that ended.
     pub fn last_transaction(&self) -> Transaction {
         let recorded = self.recorded();
         let is = |statement: &Statement, word: &str| statement.text.starts_with(word);
         let begin = recorded.said.iter().rposition(|statement| is(statement, "BEGIN")).expect("a transaction began");
         let inside = &recorded.said[begin + 1..];
-        let end = inside.iter().position(|statement| is(statement, "COMMIT")).expect("it was committed");
-        let writes = |statement: &Statement| ["INSERT", "UPDATE", "DELETE"].iter().any(|word| is(statement, word));
+        let ends = |statement: &Statement| ["COMMIT", "ROLLBACK"].iter().any(|word| is(statement, word));
+        let end = inside.iter().position(ends).expect("it has ended");
+        let writes =
+            |statement: &Statement| ["WITH", "INSERT", "UPDATE", "DELETE"].iter().any(|word| is(statement, word));
         let first_write = inside[..end].iter().position(writes).unwrap_or(end);
         Transaction { loads: inside[..first_write].to_vec(), saves: inside[first_write..end].to_vec() }
     }

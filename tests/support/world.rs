@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use purchase_order_service::config::ServeConfig;
 use purchase_order_service::lanes::Stats;
+use purchase_order_service::repository::dialect::Layout;
 use purchase_order_service::repository::session::Observer;
 use purchase_order_service::repository::url::DatabaseUrl;
 use purchase_order_service::server::{Parts, Server};
@@ -32,6 +33,7 @@ pub struct World {
     /// Its source of ids.
     pub ids: Arc<TestIds>,
     observer: Option<Observer>,
+    layout: Layout,
     by_way_of: DatabaseUrl,
     channel: Channel,
     verified: Cell<bool>,
@@ -44,6 +46,8 @@ pub struct World {
 pub struct Setup {
     /// Watches the service's statements.
     pub observer: Option<Observer>,
+    /// How the service takes the tables to be laid out.
+    pub layout: Layout,
     /// Where the service finds its database, if not where it is: a place that breaks on purpose.
     pub by_way_of: Option<DatabaseUrl>,
 }
@@ -74,6 +78,7 @@ impl World {
             clock: Arc::new(TestClock::new()),
             ids: Arc::new(TestIds::default()),
             observer: setup.observer,
+            layout: setup.layout,
             by_way_of: setup.by_way_of.unwrap_or_else(|| database.url.clone()),
             channel: Endpoint::from_static("http://127.0.0.1:0").connect_lazy(),
             verified: Cell::new(false),
@@ -92,7 +97,7 @@ impl World {
     async fn serve(&self) -> (Server, Channel) {
         let (clock, ids, observer) = (self.clock.clone(), self.ids.clone(), self.observer.clone());
         let mut config = ServeConfig::new(self.by_way_of.clone());
-        (config.lanes, config.readers) = (2, 2);
+        (config.lanes, config.readers, config.layout) = (2, 2, self.layout);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let server = Server::start(listener, &config, Parts { clock, ids, observer }).await;
         let server = server.expect("the service starts");
