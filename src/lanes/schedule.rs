@@ -129,17 +129,20 @@ impl Schedule {
     pub(super) fn take_batch(&mut self, max_stores: usize, now: Instant) -> Vec<Job> {
         self.end_set_asides(now);
         let mut batch = Batch::default();
-        // Stores whose next command does not go with this batch: theirs is the next turn.
-        let mut passed_over = Vec::new();
+        // Stores whose next command does not go with this batch. Those that it has nothing of come first
+        // in the next.
+        let (mut passed_over, mut served) = (Vec::new(), Vec::new());
         while batch.jobs.len() < BATCH_COMMANDS
             && let Some(store) = self.round.pop_front()
         {
             match self.take_turn(&store, &mut batch, max_stores) {
                 Turn::Exhausted => drop(self.stores.remove(&store)),
                 Turn::NotCovered => self.round.push_back(store),
+                Turn::NotFitting if batch.stores.contains(&store) => served.push(store),
                 Turn::NotFitting => passed_over.push(store),
             }
         }
+        self.round.extend(served);
         for store in passed_over.into_iter().rev() {
             self.round.push_front(store);
         }
@@ -306,11 +309,14 @@ mod tests {
 
     #[test]
     fn a_store_with_much_work_leaves_the_others_their_turns() {
-        let greedy = (1..=1_000).map(|n| job("a", n, 100));
-        let taken = batches(schedule(greedy.chain([job("b", 1, 1), job("c", 1, 10)])), 64);
-        assert!(taken[0].contains(&"b1".to_owned()) && taken[0].contains(&"c1".to_owned()), "{:?}", taken[0]);
-        let of_greedy: Vec<String> = taken.concat().into_iter().filter(|name| name.starts_with('a')).collect();
-        assert_eq!(of_greedy, (1..=1_000).map(|n| format!("a{n}")).collect::<Vec<_>>());
+        for cost in [1, 100, 2_000, 5_000] {
+            let greedy = (1..=1_000).map(|n| job("a", n, cost));
+            let taken = batches(schedule(greedy.chain([job("b", 1, 1), job("c", 1, 10)])), 64);
+            let first_two = taken[..2].concat();
+            assert!(["b1", "c1"].iter().all(|small| first_two.contains(&(*small).to_owned())), "{cost}: {first_two:?}");
+            let of_greedy: Vec<String> = taken.concat().into_iter().filter(|name| name.starts_with('a')).collect();
+            assert_eq!(of_greedy, (1..=1_000).map(|n| format!("a{n}")).collect::<Vec<_>>());
+        }
     }
 
     #[test]

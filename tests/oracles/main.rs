@@ -56,12 +56,15 @@ const REASONS: [&str; 30] = [
 ];
 
 #[rstest]
+#[case::sqlite(Sqlite, Layout::Single)]
+#[case::postgres(Postgres, Layout::Single)]
+#[case::sharded(Postgres, Layout::Sharded)]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_service_answers_as_the_rules_alone_do(#[values(Sqlite, Postgres)] on: Engine) {
+async fn the_service_answers_as_the_rules_alone_do(#[case] on: Engine, #[case] layout: Layout) {
     let Some(database) = Database::migrated(on) else { return };
     let (count, seed) = (setting("ORACLE_COMMANDS", 2_000), setting("ORACLE_SEED", 20_260_302));
-    println!("{on:?}: {count} commands, ORACLE_SEED={seed}");
-    let mut trial = Trial::begin(&database, seed);
+    println!("{on:?}, {layout:?}: {count} commands, ORACLE_SEED={seed}");
+    let mut trial = Trial::begin(&database, layout, seed);
 
     while trial.asked < count {
         trial.window((count - trial.asked).min(WINDOW as u64) as usize).await;
@@ -93,14 +96,14 @@ struct Trial {
 }
 
 impl Trial {
-    fn begin(database: &Database, seed: u64) -> Self {
+    fn begin(database: &Database, layout: Layout, seed: u64) -> Self {
         let clock = Arc::new(TestClock::new());
         let parts = LaneParts {
-            pool: Pool::new(&database.url, Purpose::Write(Layout::Single), 1, None),
+            pool: Pool::new(&database.url, Purpose::Write(layout), 1, None),
             clock: clock.clone(),
             ids: Arc::new(TestIds::default()),
             request_retention: FOREVER,
-            layout: Layout::Single,
+            layout,
         };
         // One lane does what is of one store in the order in which it was submitted, and so ids are alike.
         let lanes = Lanes::start(1, &parts).expect("there is room for a thread");

@@ -240,8 +240,9 @@ impl<R: Mutation> Row for Typed<R> {
         world: &'a World,
     ) -> Doing<'a, Vec<Result<Answer, Status>>> {
         let calls = requests.iter().map(|request| caller.call(read::<R>(request)).id(id)).collect();
-        Box::pin(async {
-            let answers = world.queued_up(calls).await;
+        let store = caller.store_id();
+        Box::pin(async move {
+            let answers = world.queued_up_in(&store, calls).await;
             answers.into_iter().map(|answer| answer.map(|answer| Self::answer(self.parts, answer))).collect()
         })
     }

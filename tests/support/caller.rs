@@ -42,7 +42,7 @@ impl Caller {
         }
     }
 
-    fn store_id(&self) -> String {
+    pub fn store_id(&self) -> String {
         self.store.clone()
     }
 }

@@ -59,6 +59,11 @@ impl Recorder {
         self.0.lock().expect("nothing panics while holding it")
     }
 
+    /// The statements that were sent so far, in their order.
+    pub fn statements(&self) -> Vec<Statement> {
+        self.recorded().said.clone()
+    }
+
     /// The texts that were prepared so far, in their order.
     pub fn prepared(&self) -> Vec<String> {
         self.recorded().prepared.clone()

@@ -17,7 +17,7 @@ use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use super::caller::Caller;
-use super::database::{Database, Engine};
+use super::database::{Database, Engine, StoreHeld};
 use super::hands::{TestClock, TestIds};
 use super::rpc::{Call, Rpc};
 
@@ -157,6 +157,12 @@ impl World {
         self.caller("operator")
     }
 
+    /// Another connection to the service.
+    pub fn new_channel(&self) -> Channel {
+        let address = self.server.as_ref().expect("it was started").local_addr();
+        Endpoint::from_shared(format!("http://{address}")).expect("it is an address").connect_lazy()
+    }
+
     /// The channel to the service, for services that are not the contract's.
     pub fn channel(&self) -> Channel {
         self.channel.clone()
@@ -184,7 +190,15 @@ impl World {
     /// Lets calls queue up behind another command, which changes nothing and waits for the store's
     /// lock; their answers in the order in which they were queued.
     pub async fn queued_up<R: Rpc>(&self, calls: Vec<Call<R>>) -> Vec<Result<R::Answer, Status>> {
-        let held = self.database.hold(STORE);
+        self.queued_up_in(STORE, calls).await
+    }
+
+    /// The same with calls about another store of the same writer.
+    pub async fn queued_up_in<R: Rpc>(&self, store: &str, calls: Vec<Call<R>>) -> Vec<Result<R::Answer, Status>> {
+        let mut held = vec![self.database.hold(STORE)];
+        if self.database.engine == Engine::Postgres && store != STORE {
+            held.push(self.database.hold(store));
+        }
         let decoy = self.alice().grant("bob", "receiver").start();
         self.catch_up().await;
         let mut queued = Vec::new();
@@ -192,7 +206,7 @@ impl World {
             queued.push(call.start());
             self.catch_up().await;
         }
-        held.release();
+        held.into_iter().for_each(StoreHeld::release);
         let mut answers = Vec::new();
         for call in queued {
             answers.push(call.await.expect("a call does not panic"));
