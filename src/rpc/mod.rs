@@ -4,6 +4,7 @@
 pub mod access;
 pub mod bodies;
 pub mod call;
+pub mod caps;
 pub mod convert;
 pub mod errors;
 pub mod form;

@@ -9,7 +9,7 @@ use crate::domain::draft::Draft;
 use crate::domain::event::{Detail, LineQuantity, OrderChanges};
 use crate::domain::mutation::Mutation;
 use crate::domain::needs::{LineNeed, Needs};
-use crate::domain::refusal::{Listed, Refusal};
+use crate::domain::refusal::{Listed, Refusal, Violations};
 use crate::domain::request::Made;
 use crate::domain::time::Date;
 
@@ -47,10 +47,9 @@ impl Mutation for UpdateOrder {
         before.check_etag(&self.etag)?;
         Action::Update.check(&before)?;
         self.check_fields(&before)?;
-        let violations = fix_units(draft, self.lines.as_deref().unwrap_or_default())?;
-        if !violations.is_empty() {
-            return Err(Refusal::InvalidForStoredData(violations));
-        }
+        let mut violations = Violations::default();
+        fix_units(draft, self.lines.as_deref().unwrap_or_default(), &mut violations)?;
+        violations.or_refuse(Refusal::InvalidForStoredData)?;
         let after = self.header(&before);
         let mut changes = changes(&before, &after);
         if self.rewrites_lines() {
