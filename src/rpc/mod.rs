@@ -13,7 +13,9 @@ pub mod inventory;
 pub mod page;
 pub mod policy;
 pub mod purchase_order;
+mod requests;
 pub mod store;
+pub mod unary;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
