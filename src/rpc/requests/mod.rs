@@ -13,6 +13,9 @@ use crate::domain::refusal::{Refusal, Violations};
 
 /// How deep messages and groups may be within each other, as in prost.
 const MAX_DEPTH: usize = 100;
+/// How many fields a request may have, those of its messages and unknown ones included: several times as
+/// many as the largest order. Two million fields of two bytes would take prost longer than all the rest.
+const MAX_FIELDS: usize = 400_000;
 /// What an allocation takes at most beside the bytes that were asked for.
 const ALLOCATION: usize = 32;
 /// A list grows by doubling, so that up to half of its room is empty; the smallest has room for four.
@@ -46,13 +49,16 @@ impl Counting {
             }
         }
         violations.or_refuse(Refusal::Invalid)?;
+        if counts.fields > MAX_FIELDS {
+            return Err(Refusal::MalformedMessage);
+        }
         Ok(counts.bytes)
     }
 
     fn counts(self, message: &[u8]) -> Result<Counts, Malformed> {
         let requests = self.requests;
         let shape = &requests.shapes[self.shape];
-        let mut counts = Counts { requests, lists: vec![0; requests.lists.len()], bytes: shape.bytes };
+        let mut counts = Counts { requests, lists: vec![0; requests.lists.len()], fields: 0, bytes: shape.bytes };
         counts.message(shape, message, MAX_DEPTH)?;
         Ok(counts)
     }
@@ -63,6 +69,8 @@ struct Counts {
     requests: &'static Requests,
     /// The elements of each list, over the whole request.
     lists: Vec<usize>,
+    /// All fields, however often they are given.
+    fields: usize,
     /// What it takes in memory.
     bytes: usize,
 }
@@ -73,8 +81,9 @@ impl Counts {
         let mut seen = 0_u64;
         while !bytes.is_empty() {
             let (number, wire) = key(&mut bytes)?;
+            self.fields += 1;
             let Some((place, field)) = shape.field(number) else {
-                skip(number, wire, &mut bytes, depth)?;
+                self.skip(number, wire, &mut bytes, depth)?;
                 continue;
             };
             match (field.kind, wire) {
@@ -119,6 +128,26 @@ impl Counts {
             }
         }
         Ok(())
+    }
+
+    /// Passes over a field that its message does not have.
+    fn skip(&mut self, number: u32, wire: u32, bytes: &mut &[u8], depth: usize) -> Result<(), Malformed> {
+        let within = depth.checked_sub(1).ok_or(Malformed)?;
+        match wire {
+            VARINT => varint(bytes).map(drop),
+            FIXED64 => take(bytes, 8).map(drop),
+            DELIMITED => delimited(bytes).map(drop),
+            FIXED32 => take(bytes, 4).map(drop),
+            GROUP => loop {
+                let (inner, wire) = key(bytes)?;
+                if wire == END_GROUP {
+                    return if inner == number { Ok(()) } else { Err(Malformed) };
+                }
+                self.fields += 1;
+                self.skip(inner, wire, bytes, within)?;
+            },
+            _ => Err(Malformed),
+        }
     }
 
     /// Counts values of a field. One that is not repeated is a part of its message.
@@ -169,26 +198,6 @@ fn take<'b>(bytes: &mut &'b [u8], length: usize) -> Result<&'b [u8], Malformed> 
 fn delimited<'b>(bytes: &mut &'b [u8]) -> Result<&'b [u8], Malformed> {
     let length = usize::try_from(varint(bytes)?).map_err(|_| Malformed)?;
     take(bytes, length)
-}
-
-/// Passes over a field that its message does not have.
-fn skip(number: u32, wire: u32, bytes: &mut &[u8], depth: usize) -> Result<(), Malformed> {
-    if depth == 0 {
-        return Err(Malformed);
-    }
-    match wire {
-        VARINT => varint(bytes).map(drop),
-        FIXED64 => take(bytes, 8).map(drop),
-        DELIMITED => delimited(bytes).map(drop),
-        FIXED32 => take(bytes, 4).map(drop),
-        GROUP => loop {
-            match key(bytes)? {
-                (end, END_GROUP) => return if end == number { Ok(()) } else { Err(Malformed) },
-                (inner, wire) => skip(inner, wire, bytes, depth - 1)?,
-            }
-        },
-        _ => Err(Malformed),
-    }
 }
 
 #[cfg(test)]

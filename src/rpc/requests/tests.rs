@@ -183,6 +183,16 @@ fn a_list_above_its_cap_is_refused_by_its_path() {
     assert!(Counting::of("/purchasing.v1.StoreService/DropStore").is_none());
 }
 
+#[test]
+fn a_request_has_a_bounded_number_of_fields() {
+    let count = |bytes: &[u8]| Counting::of(LEVELS).unwrap().count(bytes).map(drop);
+    let (known, group) = (delimited(1, b""), group(99, &field(98, WireType::Varint, &[1])));
+    for (bytes, fields) in [(known, 1), (field(99, WireType::Varint, &[1]), 1), (group, 2)] {
+        assert_eq!(count(&bytes.repeat(MAX_FIELDS / fields)), Ok(()));
+        assert_eq!(count(&bytes.repeat(MAX_FIELDS / fields + 1)), Err(Refusal::MalformedMessage));
+    }
+}
+
 /// Bytes that are a message of this shape, more or less.
 fn random_message(shape: &Shape, random: &mut fastrand::Rng, depth: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
