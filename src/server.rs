@@ -38,10 +38,9 @@ use crate::repository::session::Observer;
 use crate::repository::url::DatabaseUrl;
 use crate::rpc::guard::Guard;
 use crate::rpc::page::PageKey;
+use crate::rpc::unary::MAX_MESSAGE;
 use crate::rpc::{App, Service};
 
-/// The largest message, in either direction.
-const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// How often the health service asks the database.
 const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How long the database may take to answer it.

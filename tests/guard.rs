@@ -194,7 +194,8 @@ async fn where_there_is_no_room_a_call_is_refused_before_it_begins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_for_which_there_is_no_room_is_refused() {
-    let guarded = Guarded::with(Limits { bytes: 2_000, ..Limits::default() }, LONG).await;
+    // One peer has half of it, for the bytes that come and for what decoding makes of them.
+    let guarded = Guarded::with(Limits { bytes: 4_000, ..Limits::default() }, LONG).await;
     let update = |size: usize| {
         let name = "n".repeat(size);
         guarded.alice().update_store(&["display_name"]).with(|request| request.display_name = name)

@@ -19,13 +19,6 @@ pub struct Violation {
     pub rule: String,
 }
 
-impl Violation {
-    /// A violation of `rule` by `field`.
-    pub fn new(field: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self { field: field.into(), rule: rule.into() }
-    }
-}
-
 /// The first [`MAX_NAMED`] of several things, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
@@ -33,6 +26,39 @@ pub struct Listed<T> {
     pub first: Vec<T>,
     /// How many there are in all.
     pub total: usize,
+}
+
+/// The violations of one request. Beyond the first [`MAX_NAMED`] they are counted and not collected, so
+/// that a request with a million violations costs no more memory than one with twenty.
+pub type Violations = Listed<Violation>;
+
+impl Violations {
+    /// One violation.
+    pub fn one(field: impl fmt::Display, rule: impl fmt::Display) -> Self {
+        let mut violations = Self::default();
+        violations.add(field, rule);
+        violations
+    }
+
+    /// Counts a violation. Its texts are made only if it is one of those that are named: hand in
+    /// `format_args!`, not `format!`.
+    pub fn add(&mut self, field: impl fmt::Display, rule: impl fmt::Display) {
+        self.total += 1;
+        if self.first.len() < MAX_NAMED {
+            self.first.push(Violation { field: field.to_string(), rule: rule.to_string() });
+        }
+    }
+
+    /// `Ok` if there are none; otherwise the refusal that `refusal` makes of them.
+    pub fn or_refuse(self, refusal: fn(Self) -> Refusal) -> Result<(), Refusal> {
+        if self.total == 0 { Ok(()) } else { Err(refusal(self)) }
+    }
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self { first: Vec::new(), total: 0 }
+    }
 }
 
 impl<T> Listed<T> {
@@ -66,10 +92,10 @@ impl<T: fmt::Display> fmt::Display for Listed<T> {
 pub enum Refusal {
     /// The request by itself is malformed or out of range.
     #[error("{}", violations_text(.0))]
-    Invalid(Vec<Violation>),
+    Invalid(Violations),
     /// The request does not fit what is stored.
     #[error("{}", violations_text(.0))]
-    InvalidForStoredData(Vec<Violation>),
+    InvalidForStoredData(Violations),
     /// The request id was used before, for another request.
     #[error("request_id was used before for a different request; make a new id for each intention")]
     RequestIdReused,
@@ -247,6 +273,9 @@ pub enum Refusal {
     /// The request's bytes are no message of its type.
     #[error("the request cannot be read as its message: its bytes are broken, or meant for another contract")]
     MalformedMessage,
+    /// The request is compressed, which would hide how large it is.
+    #[error("compressed messages are not supported; send it as it is")]
+    CompressionUnsupported,
     /// The request is larger than any message may be.
     #[error("the message is too large; at most 4 MiB are allowed")]
     MessageTooLarge,
@@ -280,17 +309,19 @@ fn lines_text(lines: &Listed<i32>) -> String {
     format!("line{} {lines}", if lines.total == 1 { "" } else { "s" })
 }
 
-fn violations_text(violations: &[Violation]) -> String {
-    let listed = Listed::of(violations.iter().map(|v| format!("{} {}", v.field, v.rule)).collect());
-    let more = listed.total - listed.first.len();
-    let text = listed.first.join("; ");
-    if more == 0 { text } else { format!("{text}; and {more} more") }
+fn violations_text(violations: &Violations) -> String {
+    let named: Vec<String> = violations.first.iter().map(|v| format!("{} {}", v.field, v.rule)).collect();
+    let text = named.join("; ");
+    match violations.total - violations.first.len() {
+        0 => text,
+        more => format!("{text}; and {more} more"),
+    }
 }
 
 impl Refusal {
     /// One violation of the request against what is stored.
-    pub fn invalid_for_stored_data(field: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self::InvalidForStoredData(vec![Violation::new(field, rule)])
+    pub fn invalid_for_stored_data(field: impl fmt::Display, rule: impl fmt::Display) -> Self {
+        Self::InvalidForStoredData(Violations::one(field, rule))
     }
 
     /// The stable reason that callers may branch on.
@@ -333,6 +364,7 @@ impl Refusal {
             Self::LastAccessManager => "LAST_ACCESS_MANAGER",
             Self::MethodUnknown => "METHOD_UNKNOWN",
             Self::MalformedMessage => "MALFORMED_MESSAGE",
+            Self::CompressionUnsupported => "COMPRESSION_UNSUPPORTED",
             Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
             Self::MetadataTooLarge(_) => "METADATA_TOO_LARGE",
             Self::QueueFull => "QUEUE_FULL",
@@ -372,5 +404,29 @@ mod tests {
         let listed = Listed::of((1..=23).collect());
         assert!(listed.to_string().ends_with("19, 20 and 3 more"));
         assert_eq!(Listed::of(vec![7]).to_string(), "7");
+    }
+
+    #[test]
+    fn violations_beyond_twenty_are_counted_and_not_made() {
+        /// Text that fails the test if it is made.
+        struct Unmade;
+        impl fmt::Display for Unmade {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                panic!("nobody reads this")
+            }
+        }
+        let mut violations = Violations::default();
+        for index in 0..20 {
+            violations.add(format_args!("lines[{index}]"), "is wrong");
+        }
+        for _ in 0..1_000_000 {
+            violations.add(Unmade, Unmade);
+        }
+
+        assert_eq!((violations.first.len(), violations.total), (20, 1_000_020));
+        assert_eq!(violations.first[19].field, "lines[19]");
+        let refusal = violations.or_refuse(Refusal::Invalid).unwrap_err();
+        assert!(refusal.to_string().ends_with("lines[19] is wrong; and 1000000 more"), "{refusal}");
+        assert_eq!(Violations::default().or_refuse(Refusal::Invalid), Ok(()));
     }
 }

@@ -10,16 +10,36 @@ pub const MAX_DESCRIPTION: usize = 200;
 /// Bytes of a note or reason.
 pub const MAX_NOTE: usize = 1_000;
 
-/// Brings text into normal form C and checks it; the error is the rule that it breaks.
+/// Brings text into normal form C and checks it; the error is the rule that it breaks. Text that is too
+/// long is not normalised to its end: a message has room for megabytes of it.
 pub fn bounded(text: &str, max: usize) -> Result<String, String> {
-    let text: String = text.nfc().collect();
-    if text.len() > max {
-        return Err(format!("is {} bytes long; at most {max} are allowed", text.len()));
-    }
+    let text = normalised(text, max).ok_or_else(|| format!("is longer than {max} bytes"))?;
     if let Some(c) = text.chars().find(|c| is_control(*c)) {
         return Err(format!("holds the control character U+{:04X}", u32::from(c)));
     }
     Ok(text)
+}
+
+/// Text becomes shorter by normal form C, at most to a third of its bytes (a syllable of Hangul). What is
+/// longer than this many times its bound is too long in any form.
+const SHORTENED: usize = 4;
+
+/// Text in normal form C; `None` if that has more than `max` bytes.
+fn normalised(text: &str, max: usize) -> Option<String> {
+    if text.is_ascii() {
+        return (text.len() <= max).then(|| text.to_owned());
+    }
+    if text.len() > max * SHORTENED {
+        return None;
+    }
+    let mut normalised = String::with_capacity(text.len());
+    for c in text.nfc() {
+        normalised.push(c);
+        if normalised.len() > max {
+            return None;
+        }
+    }
+    Some(normalised)
 }
 
 fn is_control(c: char) -> bool {
@@ -51,6 +71,19 @@ mod tests {
     fn text_is_brought_into_normal_form_before_it_is_measured() {
         assert_eq!(bounded("e\u{301}", 2), Ok("é".to_owned()));
         assert!(bounded("ééé", 5).is_err());
+        assert_eq!(bounded(&"\u{1112}\u{1161}\u{11ab}".repeat(10), 30), Ok("한".repeat(10)));
+        for long in ["a".repeat(11), "\u{301}".repeat(1_000_000), "\u{1d161}".repeat(5)] {
+            assert_eq!(bounded(&long, 10), Err("is longer than 10 bytes".to_owned()));
+        }
+    }
+
+    #[test]
+    fn no_character_is_more_than_three_times_as_long_in_parts() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let parts: usize = c.nfd().map(char::len_utf8).sum();
+            let composed: usize = c.nfd().nfc().map(char::len_utf8).sum();
+            assert!(parts <= 3 * composed, "{c:?}: {parts} bytes become {composed}");
+        }
     }
 
     #[test]

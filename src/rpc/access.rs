@@ -8,7 +8,7 @@ use super::call::{Call, Marked, Submission};
 use super::errors::to_status;
 use super::form::Form;
 use super::page::{Page, Paged};
-use super::{Service, admitted, convert};
+use super::{Service, admitted, caps, convert};
 use crate::domain::access::Permission;
 use crate::domain::access::create_role::CreateRole;
 use crate::domain::access::delete_role::DeleteRole;
@@ -77,8 +77,8 @@ impl AccessService for Service {
         &self,
         request: Request<v1::CreateRoleRequest>,
     ) -> Result<Response<v1::CreateRoleResponse>, Status> {
-        let (call, request) = Call::open(request)?;
-        let (submission, create) = parse_create(&call, &request).map_err(to_status)?;
+        let (call, mut request) = Call::open(request)?;
+        let (submission, create) = parse_create(&call, &mut request).map_err(to_status)?;
         let reply = self.0.submit(&call, submission).await?;
         let role = Some(role(&create.role, create.permissions));
         Ok(Response::new(v1::CreateRoleResponse { role, event_number: reply.outcome.event() }))
@@ -88,8 +88,8 @@ impl AccessService for Service {
         &self,
         request: Request<v1::UpdateRoleRequest>,
     ) -> Result<Response<v1::UpdateRoleResponse>, Status> {
-        let (call, request) = Call::open(request)?;
-        let (submission, update) = parse_update(&call, &request).map_err(to_status)?;
+        let (call, mut request) = Call::open(request)?;
+        let (submission, update) = parse_update(&call, &mut request).map_err(to_status)?;
         let reply = self.0.submit(&call, submission).await?;
         let role = Some(role(&update.role, update.permissions));
         Ok(Response::new(v1::UpdateRoleResponse { role, event_number: reply.outcome.event() }))
@@ -99,7 +99,7 @@ impl AccessService for Service {
         &self,
         request: Request<v1::DeleteRoleRequest>,
     ) -> Result<Response<v1::DeleteRoleResponse>, Status> {
-        let (call, request) = Call::open(request)?;
+        let (call, mut request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         let role = form.role_id(&request.role_id);
@@ -129,7 +129,7 @@ impl AccessService for Service {
         &self,
         request: Request<v1::GrantRoleRequest>,
     ) -> Result<Response<v1::GrantRoleResponse>, Status> {
-        let (call, request) = Call::open(request)?;
+        let (call, mut request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         let (principal, role) = holder(&mut form, &request.principal, &request.role_id);
@@ -143,7 +143,7 @@ impl AccessService for Service {
         &self,
         request: Request<v1::RevokeRoleRequest>,
     ) -> Result<Response<v1::RevokeRoleResponse>, Status> {
-        let (call, request) = Call::open(request)?;
+        let (call, mut request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         let (principal, role) = holder(&mut form, &request.principal, &request.role_id);
@@ -156,10 +156,10 @@ impl AccessService for Service {
         &self,
         request: Request<v1::ListGrantsRequest>,
     ) -> Result<Response<v1::ListGrantsResponse>, Status> {
-        let (call, request) = Call::open(request)?;
+        let (call, mut request) = Call::open(request)?;
         let mut form = Form::default();
         let store: StoreId = form.store_id(&request.store_id);
-        let page: Page<GrantPosition> = Page::of(&self.0.page_key, &request, &mut form);
+        let page: Page<GrantPosition> = Page::of(&self.0.page_key, &mut request, &mut form);
         let of = form.optional_text("principal", &request.principal, MAX_DESCRIPTION).map(PrincipalId::new);
         form.finish().map_err(to_status)?;
         let (caller, asked) = (call.caller.clone(), page.clone());
@@ -174,7 +174,7 @@ impl AccessService for Service {
     }
 }
 
-fn parse_create(call: &Call, request: &v1::CreateRoleRequest) -> Result<(Submission, CreateRole), Refusal> {
+fn parse_create(call: &Call, request: &mut v1::CreateRoleRequest) -> Result<(Submission, CreateRole), Refusal> {
     let mut form = Form::default();
     let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
     let create =
@@ -183,7 +183,7 @@ fn parse_create(call: &Call, request: &v1::CreateRoleRequest) -> Result<(Submiss
     Ok((call.submission(store, mark, create.clone()), create))
 }
 
-fn parse_update(call: &Call, request: &v1::UpdateRoleRequest) -> Result<(Submission, UpdateRole), Refusal> {
+fn parse_update(call: &Call, request: &mut v1::UpdateRoleRequest) -> Result<(Submission, UpdateRole), Refusal> {
     let mut form = Form::default();
     let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
     let role = form.role_id(&request.role_id);
@@ -196,11 +196,11 @@ fn parse_update(call: &Call, request: &v1::UpdateRoleRequest) -> Result<(Submiss
 /// What a role is to allow: at least one permission, each once.
 fn permissions(form: &mut Form, wire: &[i32]) -> BTreeSet<Permission> {
     let mut permissions = BTreeSet::new();
-    for (index, wire) in wire.iter().enumerate() {
-        let field = format!("permissions[{index}]");
-        let known = form.known(&field, convert::permission_of(*wire), "a Permission other than UNSPECIFIED");
+    for (index, number) in form.capped(caps::PERMISSIONS, wire).iter().enumerate() {
+        let field = format_args!("permissions[{index}]");
+        let known = form.known(field, convert::permission_of(*number), "a Permission other than UNSPECIFIED");
         if let Some(again) = known.filter(|permission| !permissions.insert(*permission)) {
-            form.violation(field, format!("names {again} a second time"));
+            form.violation(field, format_args!("names {again} a second time"));
         }
     }
     if wire.is_empty() {

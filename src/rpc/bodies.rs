@@ -30,13 +30,17 @@ impl Share {
     }
 
     fn take(&self, frame: &Frame<Bytes>) -> Result<(), Refusal> {
-        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        self.grow(frame.data_ref().map_or(0, Bytes::len))
+    }
+
+    /// Takes room for more bytes, for as long as the call lasts.
+    pub fn grow(&self, bytes: usize) -> Result<(), Refusal> {
         let fits = self.0.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes);
         if fits { Ok(()) } else { Err(Refusal::QueueFull) }
     }
 }
 
-/// A request's bytes.
+/// The bytes of a request that is not read as a whole before it is handed on: one of a stream.
 pub struct Counted {
     body: Incoming,
     share: Share,

@@ -15,7 +15,7 @@ use crate::domain::access::Requirement;
 use crate::domain::code::StoreId;
 use crate::domain::mutation::{Mutation, Request};
 use crate::domain::principal::Principal;
-use crate::domain::refusal::{Refusal, Violation};
+use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::request::RequestMark;
 
 /// Who calls, and what the rpc requires of them.
@@ -91,8 +91,9 @@ pub struct Submission {
 /// "Requests").
 pub fn deadline(headers: &HeaderMap, now: Instant) -> Result<Option<Instant>, Refusal> {
     let Some(text) = headers.get("grpc-timeout") else { return Ok(None) };
-    let rule = || Violation::new("grpc-timeout", "must be up to 8 digits and one of H, M, S, m, u, n");
-    let timeout = text.to_str().ok().and_then(timeout).ok_or_else(|| Refusal::Invalid(vec![rule()]))?;
+    let rule = "must be up to 8 digits and one of H, M, S, m, u, n";
+    let refusal = || Refusal::Invalid(Violations::one("grpc-timeout", rule));
+    let timeout = text.to_str().ok().and_then(timeout).ok_or_else(refusal)?;
     // What cannot be reckoned is so far off that it is no deadline.
     Ok(now.checked_add(timeout))
 }
@@ -116,18 +117,18 @@ fn timeout(text: &str) -> Option<Duration> {
 }
 
 /// A mutating request.
-pub trait Marked: Message + Clone {
+pub trait Marked: Message + Sized {
     /// The rpc's full name: a part of the fingerprint.
     const RPC: &'static str;
 
     /// The field that holds the client's id for it.
     fn request_id(&mut self) -> &mut String;
 
-    /// The mark by which its retry is known, and its size. No id: no mark.
-    fn mark(&self, form: &mut Form) -> (Option<RequestMark>, usize) {
+    /// The mark by which its retry is known, and its size. No id: no mark. Takes the id out, so that what
+    /// is left is what the fingerprint is of: a copy of the largest request would be megabytes.
+    fn mark(&mut self, form: &mut Form) -> (Option<RequestMark>, usize) {
         let bytes = self.encoded_len();
-        let mut bare = self.clone();
-        let id = std::mem::take(bare.request_id());
+        let id = std::mem::take(self.request_id());
         if id.is_empty() {
             return (None, bytes);
         }
@@ -138,7 +139,7 @@ pub trait Marked: Message + Clone {
         let mut hash = Sha256::new();
         hash.update(Self::RPC);
         hash.update([0]);
-        hash.update(bare.encode_to_vec());
+        hash.update(self.encode_to_vec());
         (Some(RequestMark { id, fingerprint: format!("{:x}", hash.finalize()) }), bytes)
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt};
 use uuid::Uuid;
 
-use crate::domain::refusal::{Listed, MAX_NAMED, Refusal, Violation};
+use crate::domain::refusal::{Listed, Refusal, Violation};
 
 /// The domain of every reason.
 pub const DOMAIN: &str = "purchasing.v1";
@@ -29,7 +30,12 @@ pub fn to_status(refusal: Refusal) -> Status {
     }
     details.set_error_info(refusal.reason(), DOMAIN, metadata);
     add_details(&mut details, &refusal);
-    Status::with_error_details(code(&refusal), cut(refusal.to_string(), MAX_MESSAGE), details)
+    let mut status = Status::with_error_details(code(&refusal), cut(refusal.to_string(), MAX_MESSAGE), details);
+    if refusal == Refusal::CompressionUnsupported {
+        // A client may send it again by itself, as the specification of compression in gRPC says.
+        status.metadata_mut().insert("grpc-accept-encoding", MetadataValue::from_static("identity"));
+    }
+    status
 }
 
 fn code(refusal: &Refusal) -> Code {
@@ -66,7 +72,7 @@ fn code(refusal: &Refusal) -> Code {
         | R::RoleInUse { .. }
         | R::LastAccessManager => Code::FailedPrecondition,
         R::QueueFull | R::MessageTooLarge | R::MetadataTooLarge(_) => Code::ResourceExhausted,
-        R::MethodUnknown => Code::Unimplemented,
+        R::MethodUnknown | R::CompressionUnsupported => Code::Unimplemented,
         R::DatabaseUnavailable => Code::Unavailable,
         R::DeadlineExceeded => Code::DeadlineExceeded,
         R::OutcomeUnknown => Code::Unknown,
@@ -80,7 +86,7 @@ fn metadata(refusal: &Refusal) -> HashMap<String, String> {
     let mut add = |name: &str, value: String| drop(metadata.insert(name.to_owned(), value));
     match refusal {
         Refusal::Invalid(violations) | Refusal::InvalidForStoredData(violations) => {
-            add("violations_total", violations.len().to_string());
+            add("violations_total", violations.total.to_string());
         }
         Refusal::NoStoreAccess(store) | Refusal::StoreNotFound(store) | Refusal::StoreExists(store) => {
             add("store_id", store.to_string());
@@ -142,7 +148,7 @@ fn listed<T: ToString>(listed: &Listed<T>) -> String {
 fn add_details(details: &mut ErrorDetails, refusal: &Refusal) {
     match refusal {
         Refusal::Invalid(violations) | Refusal::InvalidForStoredData(violations) => {
-            details.set_bad_request(violations.iter().take(MAX_NAMED).map(field_violation).collect::<Vec<_>>());
+            details.set_bad_request(violations.first.iter().map(field_violation).collect::<Vec<_>>());
         }
         Refusal::RequestIdReused => {
             details.add_bad_request_violation("request_id", "was used before for a different request");

@@ -2,16 +2,18 @@
 //! first is reported.
 
 use std::collections::BTreeSet;
+use std::fmt::{self, Display};
 
 use prost_types::{FieldMask, Timestamp as ProtoTimestamp};
 use uuid::Uuid;
 
+use super::caps::{self, Cap};
 use crate::domain::code::{Code, PrincipalId, ProductId, RoleId, StoreId};
 use crate::domain::decimal;
 use crate::domain::money::{Currency, UnitCost};
 use crate::domain::order::OrderId;
 use crate::domain::quantity::Quantity;
-use crate::domain::refusal::{Refusal, Violation};
+use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::text;
 use crate::domain::time::{Date, TimeZone, Timestamp};
 
@@ -19,40 +21,52 @@ use crate::domain::time::{Date, TimeZone, Timestamp};
 /// judged too; [`Form::finish`] refuses before anybody uses it.
 #[derive(Debug, Default)]
 pub struct Form {
-    violations: Vec<Violation>,
+    violations: Violations,
 }
 
 impl Form {
-    /// Notes a violation.
-    pub fn violation(&mut self, field: impl Into<String>, rule: impl Into<String>) {
-        self.violations.push(Violation::new(field, rule));
+    /// Notes a violation. Texts that are made for it alone are best handed in as `format_args!`.
+    pub fn violation(&mut self, field: impl Display, rule: impl Display) {
+        self.violations.add(field, rule);
     }
 
     /// Refuses if anything was noted.
     pub fn finish(self) -> Result<(), Refusal> {
-        if self.violations.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.violations)) }
+        self.violations.or_refuse(Refusal::Invalid)
     }
 
     /// Refuses if anything was noted; otherwise `parsed`, which is there unless something was.
     pub fn finish_with<T>(self, parsed: Option<T>) -> Result<T, Refusal> {
         match parsed {
-            Some(parsed) if self.violations.is_empty() => Ok(parsed),
+            Some(parsed) if self.violations.total == 0 => Ok(parsed),
             _ => Err(Refusal::Invalid(self.violations)),
         }
     }
 }
 
-/// Updates.
+/// Lists.
 impl Form {
+    /// As many elements of a list as its cap allows; if there are more, or too few, that is a violation.
+    /// The guard has counted them before, so this is the second line of defence: whoever loops over a
+    /// list gets it from here.
+    pub fn capped<'l, T>(&mut self, cap: Cap, list: &'l [T]) -> &'l [T] {
+        if !cap.allows(list.len()) {
+            self.violation(cap.path, cap.rule(list.len()));
+        }
+        list.get(..cap.most).unwrap_or(list)
+    }
+
     /// The fields that an update changes: at least one, and none but these.
     pub fn mask<'m>(&mut self, mask: Option<&'m FieldMask>, fields: &[&str]) -> BTreeSet<&'m str> {
         let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
         if paths.is_empty() {
-            self.violation("update_mask", format!("must name what changes: {}", fields.join(", ")));
+            self.violation("update_mask", format_args!("must name what changes: {}", fields.join(", ")));
         }
+        let paths = self.capped(caps::MASK_PATHS, paths);
         for (index, path) in paths.iter().enumerate() {
             if !fields.contains(&path.as_str()) {
-                self.violation(format!("update_mask.paths[{index}]"), format!("must be one of {}", fields.join(", ")));
+                let rule = format_args!("must be one of {}", fields.join(", "));
+                self.violation(format_args!("update_mask.paths[{index}]"), rule);
             }
         }
         paths.iter().map(String::as_str).collect()
@@ -62,7 +76,7 @@ impl Form {
 /// Text.
 impl Form {
     /// Text of at most `max` bytes; may be empty.
-    pub fn text(&mut self, field: &str, value: &str, max: usize) -> String {
+    pub fn text(&mut self, field: impl Display, value: &str, max: usize) -> String {
         text::bounded(value, max).unwrap_or_else(|rule| {
             self.violation(field, rule);
             String::new()
@@ -70,19 +84,19 @@ impl Form {
     }
 
     /// Text of at most `max` bytes that must be there.
-    pub fn required_text(&mut self, field: &str, value: &str, max: usize) -> String {
+    pub fn required_text(&mut self, field: impl Display, value: &str, max: usize) -> String {
         if value.is_empty() {
-            self.violation(field, "is required");
+            self.violation(&field, "is required");
         }
         self.text(field, value, max)
     }
 
     /// Text of at most `max` bytes, if there is any.
-    pub fn optional_text(&mut self, field: &str, value: &str, max: usize) -> Option<String> {
+    pub fn optional_text(&mut self, field: impl Display, value: &str, max: usize) -> Option<String> {
         Some(self.text(field, value, max)).filter(|text| !text.is_empty())
     }
 
-    fn label<K>(&mut self, field: &str, value: &str) -> Code<K> {
+    fn label<K>(&mut self, field: &'static str, value: &str) -> Code<K> {
         if !text::is_label(value) {
             self.violation(field, "must be 1 to 63 of the characters a-z, 0-9 and -");
         }
@@ -100,12 +114,12 @@ impl Form {
     }
 
     /// A product's code.
-    pub fn product_id(&mut self, field: &str, value: &str) -> ProductId {
+    pub fn product_id(&mut self, field: impl Display, value: &str) -> ProductId {
         ProductId::new(self.required_text(field, value, text::MAX_CODE))
     }
 
     /// A principal's name.
-    pub fn principal(&mut self, field: &str, value: &str) -> PrincipalId {
+    pub fn principal(&mut self, field: impl Display, value: &str) -> PrincipalId {
         PrincipalId::new(self.required_text(field, value, text::MAX_DESCRIPTION))
     }
 
@@ -121,7 +135,7 @@ impl Form {
     }
 
     /// A trade item number, if there is one.
-    pub fn gtin(&mut self, field: &str, value: &str) -> Option<String> {
+    pub fn gtin(&mut self, field: impl Display, value: &str) -> Option<String> {
         if !value.is_empty() && !text::is_gtin(value) {
             self.violation(field, "must be 8, 12, 13 or 14 digits, the last of which is the right check digit");
         }
@@ -129,18 +143,36 @@ impl Form {
     }
 }
 
+/// The path of a field of an element of a list, such as `lines[3].quantity`. It is written only for a
+/// violation that is named: a request has a hundred thousand of such paths.
+#[derive(Clone, Copy)]
+pub struct At {
+    /// The list.
+    pub list: &'static str,
+    /// Which element.
+    pub index: usize,
+    /// Which of its fields.
+    pub field: &'static str,
+}
+
+impl Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}].{}", self.list, self.index, self.field)
+    }
+}
+
 /// Numbers.
 impl Form {
     /// A quantity that must be there.
-    pub fn quantity(&mut self, field: &str, value: Option<&str>) -> Quantity {
+    pub fn quantity(&mut self, field: impl Display, value: Option<&str>) -> Quantity {
         if value.is_none() {
-            self.violation(field, "is required");
+            self.violation(&field, "is required");
         }
         self.quantity_or_zero(field, value)
     }
 
     /// A quantity; unset means zero.
-    pub fn quantity_or_zero(&mut self, field: &str, value: Option<&str>) -> Quantity {
+    pub fn quantity_or_zero(&mut self, field: impl Display, value: Option<&str>) -> Quantity {
         let Some(text) = value else { return Quantity::ZERO };
         Quantity::parse(text).unwrap_or_else(|| {
             self.violation(field, decimal_rule("999,999,999.9999"));
@@ -149,7 +181,7 @@ impl Form {
     }
 
     /// A unit cost that must be there.
-    pub fn unit_cost(&mut self, field: &str, value: Option<&str>) -> UnitCost {
+    pub fn unit_cost(&mut self, field: impl Display, value: Option<&str>) -> UnitCost {
         match value.map(UnitCost::parse) {
             Some(Some(cost)) => return cost,
             Some(None) => self.violation(field, decimal_rule("1,000,000,000")),
@@ -159,7 +191,7 @@ impl Form {
     }
 
     /// A line's number.
-    pub fn line_number(&mut self, field: &str, value: i32) -> i32 {
+    pub fn line_number(&mut self, field: impl Display, value: i32) -> i32 {
         if value < 1 {
             self.violation(field, "must be the number of a line: 1 or more");
         }
@@ -175,9 +207,9 @@ impl Form {
     }
 
     /// An enum value that must be a known one and not unspecified.
-    pub fn known<T>(&mut self, field: &str, value: Option<T>, what: &str) -> Option<T> {
+    pub fn known<T>(&mut self, field: impl Display, value: Option<T>, what: &str) -> Option<T> {
         if value.is_none() {
-            self.violation(field, format!("must be {what}"));
+            self.violation(field, format_args!("must be {what}"));
         }
         value
     }
@@ -190,7 +222,7 @@ fn decimal_rule(max: &str) -> String {
 /// Dates, times, currencies.
 impl Form {
     /// A date, if there is one.
-    pub fn date(&mut self, field: &str, value: &str) -> Option<Date> {
+    pub fn date(&mut self, field: impl Display, value: &str) -> Option<Date> {
         let date = Date::parse(value);
         if date.is_none() && !value.is_empty() {
             self.violation(field, "must be a date that exists, as YYYY-MM-DD");
@@ -199,7 +231,7 @@ impl Form {
     }
 
     /// An instant, if there is one; nanoseconds are cut to microseconds.
-    pub fn time(&mut self, field: &str, value: Option<&ProtoTimestamp>) -> Option<Timestamp> {
+    pub fn time(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<Timestamp> {
         let value = value?;
         // From 0001-01-01 to 9999-12-31, as google.protobuf.Timestamp says.
         let in_range = (-62_135_596_800..=253_402_300_799).contains(&value.seconds);
@@ -211,12 +243,12 @@ impl Form {
     }
 
     /// A currency that must be there.
-    pub fn currency(&mut self, field: &str, value: &str) -> Option<Currency> {
+    pub fn currency(&mut self, field: impl Display, value: &str) -> Option<Currency> {
         self.known(field, Currency::parse(value), "an ISO 4217 code such as EUR")
     }
 
     /// A time zone that must be there.
-    pub fn time_zone(&mut self, field: &str, value: &str) -> Option<TimeZone> {
+    pub fn time_zone(&mut self, field: impl Display, value: &str) -> Option<TimeZone> {
         self.known(field, TimeZone::parse(value), "a zone of the IANA database such as Europe/Amsterdam")
     }
 }

@@ -1,5 +1,5 @@
 //! What every call passes on its way to its rpc, in this order: the bound on its metadata, its policy,
-//! room for it, its deadline, its credentials. What comes back is bounded too, and a panic on the way
+//! room for it, its deadline, its credentials, the bounds on its message. What comes back is bounded too, and a panic on the way
 //! becomes an answer.
 
 use std::panic::AssertUnwindSafe;
@@ -19,6 +19,7 @@ use super::bodies::{Answer, Counted, Share};
 use super::call::{Caller, Opened, deadline};
 use super::errors::to_status;
 use super::policy::{self, Policy};
+use super::unary;
 use crate::auth::Authenticator;
 use crate::domain::refusal::Refusal;
 use crate::door::connection::Connection;
@@ -92,14 +93,13 @@ impl Guard {
         Ok(Admitted { opened: Some(Opened { caller, deadline }), deadline, watched, held })
     }
 
-    async fn run(mut self, admitted: Admitted, mut request: Request<Incoming>) -> Response<Answer> {
+    async fn run(self, admitted: Admitted, mut request: Request<Incoming>) -> Response<Answer> {
         let Admitted { opened, deadline, watched, held } = admitted;
         if let Some(opened) = opened {
             request.extensions_mut().insert(opened);
         }
         let held = Share::new(held);
-        let called = self.routes.call(request.map(|body| Body::new(Counted::new(body, held.clone()))));
-        let called = AssertUnwindSafe(called).catch_unwind();
+        let called = AssertUnwindSafe(hand_on(self.routes, request, watched, &held)).catch_unwind();
         let called = match deadline {
             None => Ok(called.await),
             Some(deadline) => {
@@ -110,12 +110,29 @@ impl Guard {
         match called {
             Err(_) => Answer::refusal(to_status(Refusal::DeadlineExceeded)),
             Ok(Err(_)) => Answer::refusal(to_status(Refusal::Internal("a panic in a call".to_owned()))),
+            Ok(Ok(Err(refusal))) => Answer::refusal(to_status(refusal)),
             Ok(Ok(Ok(response))) => {
                 let response = in_our_words(response);
                 Answer::begin(response, held, watched.then_some(self.closing))
             }
         }
     }
+}
+
+/// Hands a call on to its rpc. Only what is watched may send more than one message, and is decoded as it
+/// comes; of everything else the message is read and counted first.
+async fn hand_on(
+    mut routes: Routes,
+    request: Request<Incoming>,
+    watched: bool,
+    held: &Share,
+) -> Result<Response<Body>, Refusal> {
+    let request = match watched {
+        true => request.map(|body| Body::new(Counted::new(body, held.clone()))),
+        false => unary::read(request, held).await?,
+    };
+    let Ok(response) = routes.call(request).await;
+    Ok(response)
 }
 
 /// What tonic refuses by itself, with the codes and details that callers are told of.

@@ -6,7 +6,7 @@ use super::call::Call;
 use super::errors::to_status;
 use super::form::Form;
 use super::page::{Page, Paged};
-use super::{Service, admitted, convert};
+use super::{Service, admitted, caps, convert};
 use crate::domain::code::ProductId;
 use crate::domain::inventory::{Level, LevelKey, Movement};
 use crate::domain::refusal::Refusal;
@@ -15,9 +15,6 @@ use crate::proto::v1;
 use crate::proto::v1::inventory_service_server::InventoryService;
 use crate::repository::read::inventory;
 use crate::repository::session::Session;
-
-/// How many products a list may be asked for by name.
-const MAX_PRODUCTS: usize = 1_000;
 
 impl Paged for v1::ListInventoryLevelsRequest {
     const RPC: &'static str = "purchasing.v1.InventoryService/ListInventoryLevels";
@@ -58,10 +55,10 @@ impl InventoryService for Service {
         &self,
         request: Request<v1::ListInventoryLevelsRequest>,
     ) -> Result<Response<v1::ListInventoryLevelsResponse>, Status> {
-        let (call, request) = Call::open(request)?;
+        let (call, mut request) = Call::open(request)?;
         let mut form = Form::default();
         let store = form.store_id(&request.store_id);
-        let page: Page<String> = Page::of(&self.0.page_key, &request, &mut form);
+        let page: Page<String> = Page::of(&self.0.page_key, &mut request, &mut form);
         let products = products(&mut form, &request.product_ids);
         form.finish().map_err(to_status)?;
         let (caller, asked) = (call.caller.clone(), page.clone());
@@ -79,10 +76,10 @@ impl InventoryService for Service {
         &self,
         request: Request<v1::ListStockMovementsRequest>,
     ) -> Result<Response<v1::ListStockMovementsResponse>, Status> {
-        let (call, request) = Call::open(request)?;
+        let (call, mut request) = Call::open(request)?;
         let mut form = Form::default();
         let key = level_key(&mut form, &request.store_id, &request.product_id);
-        let page: Page<i64> = Page::of(&self.0.page_key, &request, &mut form);
+        let page: Page<i64> = Page::of(&self.0.page_key, &mut request, &mut form);
         form.finish().map_err(to_status)?;
         let (caller, asked) = (call.caller.clone(), page.clone());
         let read = move |session: &mut Session| -> Result<Vec<Movement>, ReadError> {
@@ -102,11 +99,8 @@ fn level_key(form: &mut Form, store: &str, product: &str) -> LevelKey {
 }
 
 fn products(form: &mut Form, products: &[String]) -> Vec<ProductId> {
-    if products.len() > MAX_PRODUCTS {
-        form.violation("product_ids", format!("must be at most {MAX_PRODUCTS}, not {}", products.len()));
-    }
-    let products = products.iter().take(MAX_PRODUCTS).enumerate();
-    products.map(|(index, product)| form.product_id(&format!("product_ids[{index}]"), product)).collect()
+    let products = form.capped(caps::PRODUCTS, products).iter().enumerate();
+    products.map(|(index, product)| form.product_id(format_args!("product_ids[{index}]"), product)).collect()
 }
 
 fn existing_level(session: &mut Session, key: &LevelKey) -> Result<Level, ReadError> {

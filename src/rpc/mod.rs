@@ -4,6 +4,7 @@
 pub mod access;
 pub mod bodies;
 pub mod call;
+pub mod caps;
 pub mod convert;
 pub mod errors;
 pub mod form;
@@ -12,7 +13,9 @@ pub mod inventory;
 pub mod page;
 pub mod policy;
 pub mod purchase_order;
+mod requests;
 pub mod store;
+pub mod unary;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

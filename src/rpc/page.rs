@@ -41,7 +41,7 @@ impl PageKey {
 }
 
 /// A list request.
-pub trait Paged: Message + Clone {
+pub trait Paged: Message + Sized {
     /// The rpc's full name.
     const RPC: &'static str;
 
@@ -60,12 +60,12 @@ pub struct Page<K> {
 }
 
 impl<K: Serialize + DeserializeOwned> Page<K> {
-    /// Reads which page a request asks for.
-    pub fn of<R: Paged>(key: &PageKey, request: &R, form: &mut Form) -> Self {
-        let mut bare = request.clone();
-        let (size, token) = bare.page_fields();
+    /// Reads which page a request asks for. Takes the page out of the request: what is left is what the
+    /// tokens are signed with.
+    pub fn of<R: Paged>(key: &PageKey, request: &mut R, form: &mut Form) -> Self {
+        let (size, token) = request.page_fields();
         let (size, token) = (std::mem::take(size), std::mem::take(token));
-        let signer = key.for_request(&bare);
+        let signer = key.for_request(request);
         if size < 0 {
             form.violation("page_size", "must not be negative; 0 means 50");
         }
@@ -120,12 +120,13 @@ mod tests {
     }
 
     fn token(secret: &str) -> String {
-        let page: Page<String> = Page::of(&PageKey::new(secret), &ListStoresRequest::default(), &mut Form::default());
+        let page: Page<String> =
+            Page::of(&PageKey::new(secret), &mut ListStoresRequest::default(), &mut Form::default());
         encode(&page.signer, br#""north""#)
     }
 
     fn read(secret: &str, token: String) -> Option<String> {
-        Page::of(&PageKey::new(secret), &ListStoresRequest::at(token), &mut Form::default()).after
+        Page::of(&PageKey::new(secret), &mut ListStoresRequest::at(token), &mut Form::default()).after
     }
 
     #[test]

@@ -65,8 +65,8 @@ impl StoreService for Service {
         &self,
         request: Request<v1::CreateStoreRequest>,
     ) -> Result<Response<v1::CreateStoreResponse>, Status> {
-        let (call, request) = Call::open(request)?;
-        let reply = self.0.submit(&call, parse_create(&call, &request).map_err(to_status)?).await?;
+        let (call, mut request) = Call::open(request)?;
+        let reply = self.0.submit(&call, parse_create(&call, &mut request).map_err(to_status)?).await?;
         let store = Some(convert::store(&reply.store));
         Ok(Response::new(v1::CreateStoreResponse { store, event_number: reply.outcome.event() }))
     }
@@ -87,9 +87,9 @@ impl StoreService for Service {
         &self,
         request: Request<v1::ListStoresRequest>,
     ) -> Result<Response<v1::ListStoresResponse>, Status> {
-        let (call, request) = Call::open(request)?;
+        let (call, mut request) = Call::open(request)?;
         let mut form = Form::default();
-        let page: Page<String> = Page::of(&self.0.page_key, &request, &mut form);
+        let page: Page<String> = Page::of(&self.0.page_key, &mut request, &mut form);
         form.finish().map_err(to_status)?;
         let (caller, asked) = (call.caller.clone(), page.clone());
         let read = move |session: &mut Session| -> Result<Vec<Store>, ReadError> {
@@ -105,8 +105,8 @@ impl StoreService for Service {
         &self,
         request: Request<v1::UpdateStoreRequest>,
     ) -> Result<Response<v1::UpdateStoreResponse>, Status> {
-        let (call, request) = Call::open(request)?;
-        let reply = self.0.submit(&call, parse_update(&call, &request).map_err(to_status)?).await?;
+        let (call, mut request) = Call::open(request)?;
+        let reply = self.0.submit(&call, parse_update(&call, &mut request).map_err(to_status)?).await?;
         let store = Some(convert::store(&reply.store));
         Ok(Response::new(v1::UpdateStoreResponse { store, event_number: reply.outcome.event() }))
     }
@@ -115,7 +115,7 @@ impl StoreService for Service {
         &self,
         request: Request<v1::EnableBackOrdersRequest>,
     ) -> Result<Response<v1::EnableBackOrdersResponse>, Status> {
-        let (call, request) = Call::open(request)?;
+        let (call, mut request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         form.finish().map_err(to_status)?;
@@ -128,7 +128,7 @@ impl StoreService for Service {
         &self,
         request: Request<v1::DisableBackOrdersRequest>,
     ) -> Result<Response<v1::DisableBackOrdersResponse>, Status> {
-        let (call, request) = Call::open(request)?;
+        let (call, mut request) = Call::open(request)?;
         let mut form = Form::default();
         let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
         form.finish().map_err(to_status)?;
@@ -138,7 +138,7 @@ impl StoreService for Service {
     }
 }
 
-fn parse_create(call: &Call, request: &v1::CreateStoreRequest) -> Result<Submission, Refusal> {
+fn parse_create(call: &Call, request: &mut v1::CreateStoreRequest) -> Result<Submission, Refusal> {
     let mut form = Form::default();
     let id = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);
@@ -151,7 +151,7 @@ fn parse_create(call: &Call, request: &v1::CreateStoreRequest) -> Result<Submiss
     Ok(call.submission(id, mark, create))
 }
 
-fn parse_update(call: &Call, request: &v1::UpdateStoreRequest) -> Result<Submission, Refusal> {
+fn parse_update(call: &Call, request: &mut v1::UpdateStoreRequest) -> Result<Submission, Refusal> {
     let mut form = Form::default();
     let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
     let mask = form.mask(request.update_mask.as_ref(), &["display_name", "time_zone"]);

@@ -53,9 +53,34 @@ impl Attacked {
 
     /// Its resident memory, in KiB.
     pub fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory that it had since [`Attacked::forget_peak`], in KiB.
+    pub fn peak(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// Lets [`Attacked::peak`] begin again with what is resident now (proc(5), `clear_refs`).
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").unwrap();
+    }
+
+    fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// The CPU time that its threads have used so far.
+    pub fn cpu(&self) -> Duration {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let nanoseconds = threads.map(|thread| {
+            // A thread that has ended meanwhile counts no more.
+            let used = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap_or_default();
+            used.split(' ').next().and_then(|used| used.parse::<u64>().ok()).unwrap_or_default()
+        });
+        Duration::from_nanos(nanoseconds.sum())
     }
 
     pub fn terminate(&self) {

@@ -62,7 +62,7 @@ async fn what_is_too_much_is_refused_by_its_code() {
         // Nothing compressed is taken, so nothing can grow when it is unpacked.
         (
             send(&attacked, head(GET_STORE, &[("grpc-encoding", "gzip")]), framed(&[0x1f, 0x8b], 1)).await,
-            (Unimplemented, ""),
+            (Unimplemented, "COMPRESSION_UNSUPPORTED"),
         ),
         (
             send(&attacked, head(GET_STORE, &[("grpc-timeout", "soon")]), get.clone()).await,

@@ -167,8 +167,8 @@ fn admits_list(place: &Place, elements: &[Value]) -> bool {
         ("CompletePurchaseOrderRequest" | "PreviewCompletionRequest", "lines") => 0..=1,
         (_, "lines") => 1..=5_000,
         (_, "product_ids") => 0..=1_000,
-        (_, "paths") => 1..=usize::MAX,
-        (_, "states") => 0..=usize::MAX,
+        (_, "paths") => 1..=100,
+        (_, "states") => 0..=100,
         (message, field) => panic!("no rule is told for {message}.{field}"),
     };
     bounds.contains(&elements.len())

@@ -14,7 +14,7 @@ use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::quantity::Quantity;
-use crate::domain::refusal::{Listed, Refusal, Violation};
+use crate::domain::refusal::{Listed, Refusal, Violations};
 use crate::domain::store::Store;
 use crate::domain::time::{Date, Timestamp};
 
@@ -126,20 +126,20 @@ impl CompleteOrder {
     }
 
     fn check_form(&self, draft: &Draft<'_>, lines: &[(Line, Settlement)]) -> Result<(), Refusal> {
-        let mut violations = Vec::new();
+        let mut violations = Violations::default();
         for (index, settlement) in self.lines.iter().enumerate() {
             if let Ok(at) = lines.binary_search_by_key(&settlement.line, |(line, _)| line.key.number) {
-                violations.extend(settlement_violations(index, settlement, &lines[at].0));
+                check_settlement(index, settlement, &lines[at].0, &mut violations);
             }
         }
         if self.cancel_reason.is_none() && lines.iter().any(|(_, settlement)| settlement.cancel.is_positive()) {
-            violations.push(Violation::new("cancel_reason", "is required where a quantity is cancelled"));
+            violations.add("cancel_reason", "is required where a quantity is cancelled");
         }
         let today = draft.store()?.time_zone.date_at(draft.now());
         if let Some(date) = self.expected_date.filter(|date| *date < today) {
-            violations.push(Violation::new("expected_date", format!("is {date}, before today, {today}")));
+            violations.add("expected_date", format_args!("is {date}, before today, {today}"));
         }
-        if violations.is_empty() { Ok(()) } else { Err(Refusal::InvalidForStoredData(violations)) }
+        violations.or_refuse(Refusal::InvalidForStoredData)
     }
 
     fn unsettled(&self, lines: &[(Line, Settlement)]) -> Option<Refusal> {
@@ -155,24 +155,22 @@ impl Settlement {
     }
 }
 
-fn settlement_violations(index: usize, settlement: &Settlement, line: &Line) -> Vec<Violation> {
-    let mut violations = Vec::new();
+fn check_settlement(index: usize, settlement: &Settlement, line: &Line, violations: &mut Violations) {
     for (quantity, name) in [(settlement.back_order, "back_order"), (settlement.cancel, "cancel")] {
         if !line.admits(quantity) {
-            let rule = format!("is {quantity}, but {} is counted in whole units", line.product);
-            violations.push(Violation::new(format!("lines[{index}].{name}"), rule));
+            let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);
+            violations.add(format_args!("lines[{index}].{name}"), rule);
         }
     }
     if settlement.leaves(line) != Quantity::ZERO {
         let Settlement { line: number, back_order, cancel } = settlement;
-        let rule = format!(
+        let rule = format_args!(
             "settles {} (back_order {back_order}, cancel {cancel}), but line {number} has {} pending",
             *back_order + *cancel,
             line.quantities.pending
         );
-        violations.push(Violation::new(format!("lines[{index}]"), rule));
+        violations.add(format_args!("lines[{index}]"), rule);
     }
-    violations
 }
 
 fn is_back_ordered(lines: &[(Line, Settlement)]) -> bool {

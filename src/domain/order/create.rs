@@ -10,7 +10,7 @@ use crate::domain::mutation::Mutation;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::quantity::Quantity;
-use crate::domain::refusal::{Refusal, Violation};
+use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::time::Date;
 use crate::domain::unit::Unit;
 
@@ -60,11 +60,10 @@ impl Mutation for CreateOrder {
     }
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let mut violations = self.currency_violations(draft)?;
-        violations.extend(fix_units(draft, &self.lines)?);
-        if !violations.is_empty() {
-            return Err(Refusal::InvalidForStoredData(violations));
-        }
+        let mut violations = Violations::default();
+        self.check_currency(draft, &mut violations)?;
+        fix_units(draft, &self.lines, &mut violations)?;
+        violations.or_refuse(Refusal::InvalidForStoredData)?;
         let order = self.header(draft)?;
         let (id, number) = (order.key.order, order.number.clone());
         lines_of(&order, &self.lines).into_iter().for_each(|line| draft.put_line(line));
@@ -74,11 +73,13 @@ impl Mutation for CreateOrder {
 }
 
 impl CreateOrder {
-    fn currency_violations(&self, draft: &Draft<'_>) -> Result<Vec<Violation>, Refusal> {
+    fn check_currency(&self, draft: &Draft<'_>, violations: &mut Violations) -> Result<(), Refusal> {
         let stores = draft.store()?.currency;
-        let other = self.currency.filter(|currency| *currency != stores);
-        let rule = |currency: Currency| format!("is {}, but this store buys in {}", currency.code(), stores.code());
-        Ok(other.map(|currency| Violation::new("currency", rule(currency))).into_iter().collect())
+        if let Some(other) = self.currency.filter(|currency| *currency != stores) {
+            let rule = format_args!("is {}, but this store buys in {}", other.code(), stores.code());
+            violations.add("currency", rule);
+        }
+        Ok(())
     }
 
     fn header(&self, draft: &mut Draft<'_>) -> Result<Order, Refusal> {
@@ -138,22 +139,20 @@ pub(super) fn quantities(lines: &[NewLine]) -> Vec<LineQuantity> {
     numbered.map(|(line, new)| LineQuantity { line, quantity: new.quantity.to_string() }).collect()
 }
 
-/// Fixes the units of products that are new to the store; the lines that count a product in another
-/// unit than the store does.
-pub(super) fn fix_units(draft: &mut Draft<'_>, lines: &[NewLine]) -> Result<Vec<Violation>, Refusal> {
-    let mut violations = Vec::new();
+/// Fixes the units of products that are new to the store; a line that counts a product in another unit
+/// than the store does is a violation.
+pub(super) fn fix_units(draft: &mut Draft<'_>, lines: &[NewLine], violations: &mut Violations) -> Result<(), Refusal> {
     for (index, line) in lines.iter().enumerate() {
-        violations.extend(fix_unit(draft, index, line)?);
+        // A product's first line in a store fixes its unit there.
+        let Some(level) = draft.level(&line.product)? else {
+            draft.create_level(&line.product, line.unit);
+            continue;
+        };
+        if level.unit != line.unit {
+            let (unit, stores) = (line.unit.name(), level.unit.name());
+            let rule = format_args!("is {unit}, but this store counts {} in {stores}", line.product);
+            violations.add(format_args!("lines[{index}].unit"), rule);
+        }
     }
-    Ok(violations)
-}
-
-/// A product's first line in a store fixes its unit there; a later line in another is a violation.
-fn fix_unit(draft: &mut Draft<'_>, index: usize, line: &NewLine) -> Result<Option<Violation>, Refusal> {
-    let Some(level) = draft.level(&line.product)? else {
-        draft.create_level(&line.product, line.unit);
-        return Ok(None);
-    };
-    let rule = || format!("is {}, but this store counts {} in {}", line.unit.name(), line.product, level.unit.name());
-    Ok((level.unit != line.unit).then(|| Violation::new(format!("lines[{index}].unit"), rule())))
+    Ok(())
 }

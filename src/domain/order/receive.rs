@@ -10,7 +10,7 @@ use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::{Outcome, ReceiptChanged};
 use crate::domain::quantity::Quantity;
-use crate::domain::refusal::{Listed, Refusal, Violation};
+use crate::domain::refusal::{Listed, Refusal, Violations};
 use crate::domain::time::Timestamp;
 
 /// How far ahead of the store's clock a scanner's clock may be.
@@ -93,42 +93,35 @@ impl Receive {
         order: &Order,
         received: &[(ReceiptItem, Line)],
     ) -> Result<Timestamp, Refusal> {
-        let mut violations = Vec::new();
+        let mut violations = Violations::default();
         for (index, (item, line)) in received.iter().enumerate() {
             for (quantity, name) in [(item.accepted, "accepted"), (item.rejected, "rejected")] {
                 if !line.admits(quantity) {
-                    let rule = format!("is {quantity}, but {} is counted in whole units", line.product);
-                    violations.push(Violation::new(format!("items[{index}].{name}"), rule));
+                    let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);
+                    violations.add(format_args!("items[{index}].{name}"), rule);
                 }
             }
             if line.quantities.rejected + item.rejected > Quantity::MAX {
-                let rule = format!("would bring what was rejected on line {} above {}", item.line, Quantity::MAX);
-                violations.push(Violation::new(format!("items[{index}].rejected"), rule));
+                let rule = format_args!("would bring what was rejected on line {} above {}", item.line, Quantity::MAX);
+                violations.add(format_args!("items[{index}].rejected"), rule);
             }
         }
-        let time = self.receive_time(draft.now(), order);
-        match time {
-            Ok(time) if violations.is_empty() => Ok(time),
-            time => {
-                violations.extend(time.err());
-                Err(Refusal::InvalidForStoredData(violations))
-            }
-        }
+        let time = self.receive_time(draft.now(), order, &mut violations);
+        violations.or_refuse(Refusal::InvalidForStoredData)?;
+        Ok(time)
     }
 
-    fn receive_time(&self, now: Timestamp, order: &Order) -> Result<Timestamp, Violation> {
+    /// When the goods arrived. A time that cannot be is a violation, and what is answered for it is not
+    /// used.
+    fn receive_time(&self, now: Timestamp, order: &Order, violations: &mut Violations) -> Timestamp {
         let told = self.receive_time.unwrap_or(now);
         if told > now.plus_minutes(LEEWAY_MINUTES) {
-            let rule = format!("is {told}, more than {LEEWAY_MINUTES} minutes ahead of {now}");
-            return Err(Violation::new("receive_time", rule));
+            let rule = format_args!("is {told}, more than {LEEWAY_MINUTES} minutes ahead of {now}");
+            violations.add("receive_time", rule);
+        } else if let Some(ordered) = order.original_order_time.filter(|ordered| told < *ordered) {
+            violations.add("receive_time", format_args!("is {told}, before the goods were ordered at {ordered}"));
         }
-        match order.original_order_time {
-            Some(ordered) if told < ordered => {
-                let rule = format!("is {told}, before the goods were ordered at {ordered}");
-                Err(Violation::new("receive_time", rule))
-            }
-            _ => Ok(told.min(now)),
-        }
+        told.min(now)
     }
 
     fn book(

@@ -10,7 +10,7 @@ use crate::domain::event::{Detail, LineQuantity, OrderChanges};
 use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
-use crate::domain::refusal::{Listed, Refusal};
+use crate::domain::refusal::{Listed, Refusal, Violations};
 use crate::domain::time::Date;
 
 /// Changes to an order. What is `None` stays as it is; `Some(None)` empties a field.
@@ -64,10 +64,9 @@ impl Mutation for UpdateOrder {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         let before = draft.order(self.order)?;
-        let violations = fix_units(draft, self.lines.as_deref().unwrap_or_default())?;
-        if !violations.is_empty() {
-            return Err(Refusal::InvalidForStoredData(violations));
-        }
+        let mut violations = Violations::default();
+        fix_units(draft, self.lines.as_deref().unwrap_or_default(), &mut violations)?;
+        violations.or_refuse(Refusal::InvalidForStoredData)?;
         let after = self.header(&before);
         let mut changes = changes(&before, &after);
         if self.rewrites_lines() {

@@ -32,7 +32,7 @@ pub(super) async fn cancel(
     })
 }
 
-fn parse(call: &Call, request: v1::CancelPurchaseOrderRequest) -> Result<Submission, Refusal> {
+fn parse(call: &Call, mut request: v1::CancelPurchaseOrderRequest) -> Result<Submission, Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);

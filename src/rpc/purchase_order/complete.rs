@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use tonic::{Request, Status};
 
-use crate::domain::order::MAX_LINES;
 use crate::domain::order::complete::{CompleteOrder, Settlement};
 use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::refusal::Refusal;
@@ -12,9 +11,10 @@ use crate::domain::text::MAX_NOTE;
 use crate::proto::v1;
 use crate::rpc::App;
 use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::caps;
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::Form;
+use crate::rpc::form::{At, Form};
 
 impl Marked for v1::CompletePurchaseOrderRequest {
     const RPC: &'static str = "purchasing.v1.PurchaseOrderService/CompletePurchaseOrder";
@@ -48,7 +48,7 @@ fn back_order(made: &CreatedBackOrder) -> v1::BackOrder {
     v1::BackOrder { purchase_order_id: made.order.to_string(), number: made.number.clone(), line_count: made.lines }
 }
 
-fn parse(call: &Call, request: v1::CompletePurchaseOrderRequest) -> Result<Submission, Refusal> {
+fn parse(call: &Call, mut request: v1::CompletePurchaseOrderRequest) -> Result<Submission, Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);
@@ -78,10 +78,7 @@ pub(super) struct Choices<'a> {
 impl Choices<'_> {
     pub(super) fn parse(self, form: &mut Form) -> CompleteOrder {
         let mut seen = BTreeSet::new();
-        if self.lines.len() > MAX_LINES {
-            form.violation("lines", format!("must be at most {MAX_LINES}, not {}", self.lines.len()));
-        }
-        let lines = self.lines.iter().take(MAX_LINES).enumerate();
+        let lines = form.capped(caps::SETTLEMENTS, self.lines).iter().enumerate();
         let lines = lines.map(|(index, line)| parse_settlement(form, index, line, &mut seen)).collect();
         let rest = form.known("rest", convert::disposition_of(self.rest), "BACK_ORDER, CANCEL or unspecified");
         CompleteOrder {
@@ -101,14 +98,14 @@ fn parse_settlement(
     settlement: &v1::LineSettlement,
     seen: &mut BTreeSet<i32>,
 ) -> Settlement {
-    let field = |name: &str| format!("lines[{index}].{name}");
-    let line = form.line_number(&field("line_number"), settlement.line_number);
+    let at = |field| At { list: "lines", index, field };
+    let line = form.line_number(at("line_number"), settlement.line_number);
     if !seen.insert(line) {
-        form.violation(field("line_number"), format!("names line {line} a second time"));
+        form.violation(at("line_number"), format_args!("names line {line} a second time"));
     }
     Settlement {
         line,
-        back_order: form.quantity_or_zero(&field("back_order"), settlement.back_order.as_deref()),
-        cancel: form.quantity_or_zero(&field("cancel"), settlement.cancel.as_deref()),
+        back_order: form.quantity_or_zero(at("back_order"), settlement.back_order.as_deref()),
+        cancel: form.quantity_or_zero(at("cancel"), settlement.cancel.as_deref()),
     }
 }

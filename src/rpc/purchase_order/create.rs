@@ -2,7 +2,6 @@
 
 use tonic::{Request, Status};
 
-use crate::domain::order::MAX_LINES;
 use crate::domain::order::create::{CreateOrder, NewLine};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::Refusal;
@@ -11,9 +10,10 @@ use crate::domain::unit::Unit;
 use crate::proto::v1;
 use crate::rpc::App;
 use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::caps;
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::Form;
+use crate::rpc::form::{At, Form};
 
 impl Marked for v1::CreatePurchaseOrderRequest {
     const RPC: &'static str = "purchasing.v1.PurchaseOrderService/CreatePurchaseOrder";
@@ -35,7 +35,7 @@ pub(super) async fn create(
     })
 }
 
-fn parse(call: &Call, request: v1::CreatePurchaseOrderRequest) -> Result<Submission, Refusal> {
+fn parse(call: &Call, mut request: v1::CreatePurchaseOrderRequest) -> Result<Submission, Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);
@@ -56,37 +56,34 @@ fn parse(call: &Call, request: v1::CreatePurchaseOrderRequest) -> Result<Submiss
 
 /// The lines of a draft.
 pub(super) fn parse_lines(form: &mut Form, lines: &[v1::NewLine]) -> Vec<NewLine> {
-    if lines.is_empty() || lines.len() > MAX_LINES {
-        form.violation("lines", format!("must be 1 to {MAX_LINES}, not {}", lines.len()));
-    }
-    let lines = lines.iter().take(MAX_LINES).enumerate();
+    let lines = form.capped(caps::LINES, lines).iter().enumerate();
     lines.filter_map(|(index, line)| parse_line(form, index, line)).collect()
 }
 
 /// A line; `None` stands for one whose unit is a violation.
 fn parse_line(form: &mut Form, index: usize, line: &v1::NewLine) -> Option<NewLine> {
-    let field = |name: &str| format!("lines[{index}].{name}");
-    let product = form.product_id(&field("product_id"), &line.product_id);
-    let description = form.text(&field("description"), &line.description, MAX_DESCRIPTION);
-    let gtin = form.gtin(&field("gtin"), &line.gtin);
+    let at = |field| At { list: "lines", index, field };
+    let product = form.product_id(at("product_id"), &line.product_id);
+    let description = form.text(at("description"), &line.description, MAX_DESCRIPTION);
+    let gtin = form.gtin(at("gtin"), &line.gtin);
     let known = "UNIT_EACH, UNIT_KILOGRAM or another Unit other than UNSPECIFIED";
-    let unit: Option<Unit> = form.known(&field("unit"), convert::unit_of(line.unit), known);
+    let unit: Option<Unit> = form.known(at("unit"), convert::unit_of(line.unit), known);
     let parsed = NewLine {
         product,
         description,
         gtin,
-        quantity: quantity(form, &field("quantity"), line.quantity.as_deref(), unit),
+        quantity: quantity(form, at("quantity"), line.quantity.as_deref(), unit),
         unit: unit.unwrap_or(Unit::Each),
-        unit_cost: form.unit_cost(&field("unit_cost"), line.unit_cost.as_deref()),
-        expected_date: form.date(&field("expected_date"), &line.expected_date),
+        unit_cost: form.unit_cost(at("unit_cost"), line.unit_cost.as_deref()),
+        expected_date: form.date(at("expected_date"), &line.expected_date),
     };
     unit.map(|_| parsed)
 }
 
-fn quantity(form: &mut Form, field: &str, value: Option<&str>, unit: Option<Unit>) -> Quantity {
+fn quantity(form: &mut Form, field: At, value: Option<&str>, unit: Option<Unit>) -> Quantity {
     let quantity = form.quantity(field, value);
     if let Some(unit) = unit.filter(|unit| unit.is_whole() && !quantity.is_whole()) {
-        form.violation(field, format!("is {quantity}, but {} is counted in whole numbers", unit.name()));
+        form.violation(field, format_args!("is {quantity}, but {} is counted in whole numbers", unit.name()));
     }
     quantity
 }

@@ -31,7 +31,7 @@ pub(super) async fn place(
     })
 }
 
-fn parse(call: &Call, request: v1::PlacePurchaseOrderRequest) -> Result<Submission, Refusal> {
+fn parse(call: &Call, mut request: v1::PlacePurchaseOrderRequest) -> Result<Submission, Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);

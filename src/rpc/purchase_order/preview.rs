@@ -60,10 +60,10 @@ pub(super) async fn preview(
     Ok(response(&preview, &seen, &page))
 }
 
-fn parse(app: &App, call: &Call, request: v1::PreviewCompletionRequest) -> Result<Asked, Refusal> {
+fn parse(app: &App, call: &Call, mut request: v1::PreviewCompletionRequest) -> Result<Asked, Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
-    let page = Page::of(&app.page_key, &request, &mut form);
+    let page = Page::of(&app.page_key, &mut request, &mut form);
     let choices = Choices {
         order: &request.purchase_order_id,
         etag: request.etag,

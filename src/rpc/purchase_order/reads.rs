@@ -18,6 +18,7 @@ use crate::repository::read::order_list::{self, OrderFilter, OrderPosition};
 use crate::repository::read::orders;
 use crate::repository::session::Session;
 use crate::rpc::call::Call;
+use crate::rpc::caps;
 use crate::rpc::errors::to_status;
 use crate::rpc::form::Form;
 use crate::rpc::page::{Page, Paged};
@@ -52,14 +53,14 @@ pub(super) fn order_key(form: &mut Form, store: &str, order: &str) -> OrderKey {
     OrderKey { store: form.store_id(store), order: form.order_id(order) }
 }
 
-/// Which order a list is of, by the numbers of what it lists.
+/// Which order a list is of, by the numbers of what it lists; `ids` are the request's store and order.
 pub(super) fn of_order<R: Paged>(
     app: &App,
-    request: &R,
-    store: &str,
-    order: &str,
+    request: &mut R,
+    ids: fn(&R) -> (&str, &str),
 ) -> Result<(OrderKey, Page<i32>), Refusal> {
     let mut form = Form::default();
+    let (store, order) = ids(request);
     let key = order_key(&mut form, store, order);
     let page = Page::of(&app.page_key, request, &mut form);
     form.finish()?;
@@ -104,8 +105,8 @@ pub(super) async fn lines(
     app: &App,
     request: Request<v1::ListPurchaseOrderLinesRequest>,
 ) -> Result<v1::ListPurchaseOrderLinesResponse, Status> {
-    let (call, request) = Call::open(request)?;
-    let (key, page) = of_order(app, &request, &request.store_id, &request.purchase_order_id).map_err(to_status)?;
+    let (call, mut request) = Call::open(request)?;
+    let (key, page) = of_order(app, &mut request, |it| (&it.store_id, &it.purchase_order_id)).map_err(to_status)?;
     let (caller, asked) = (call.caller.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<(Order, Vec<Line>), ReadError> {
         admitted(session, &key.store, &caller)?;
@@ -123,8 +124,8 @@ pub(super) async fn list(
     app: &App,
     request: Request<v1::ListPurchaseOrdersRequest>,
 ) -> Result<v1::ListPurchaseOrdersResponse, Status> {
-    let (call, request) = Call::open(request)?;
-    let (store, filter, page) = parse_list(app, &request).map_err(to_status)?;
+    let (call, mut request) = Call::open(request)?;
+    let (store, filter, page) = parse_list(app, &mut request).map_err(to_status)?;
     let (caller, asked) = (call.caller.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<Vec<OrderSeen>, ReadError> {
         let permissions = admitted(session, &store, &caller)?.permissions;
@@ -141,7 +142,7 @@ pub(super) async fn list(
 
 fn parse_list(
     app: &App,
-    request: &v1::ListPurchaseOrdersRequest,
+    request: &mut v1::ListPurchaseOrdersRequest,
 ) -> Result<(StoreId, OrderFilter, Page<OrderPosition>), Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
@@ -163,9 +164,9 @@ fn parse_list(
 /// The states, each once however often it is named: databases bound how many values a condition has.
 fn parse_states(form: &mut Form, wire: &[i32]) -> Vec<State> {
     let mut states = Vec::new();
-    for (index, wire) in wire.iter().enumerate() {
-        let state = convert::state_of(*wire);
-        let known = form.known(&format!("states[{index}]"), state, "a PurchaseOrderState other than UNSPECIFIED");
+    for (index, wire) in form.capped(caps::STATES, wire).iter().enumerate() {
+        let (field, state) = (format_args!("states[{index}]"), convert::state_of(*wire));
+        let known = form.known(field, state, "a PurchaseOrderState other than UNSPECIFIED");
         states.extend(known.filter(|state| !states.contains(state)));
     }
     states
@@ -175,8 +176,8 @@ pub(super) async fn chain(
     app: &App,
     request: Request<v1::GetBackOrderChainRequest>,
 ) -> Result<v1::GetBackOrderChainResponse, Status> {
-    let (call, request) = Call::open(request)?;
-    let (key, page) = of_order(app, &request, &request.store_id, &request.purchase_order_id).map_err(to_status)?;
+    let (call, mut request) = Call::open(request)?;
+    let (key, page) = of_order(app, &mut request, |it| (&it.store_id, &it.purchase_order_id)).map_err(to_status)?;
     let (caller, asked) = (call.caller.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<(Vec<OrderSeen>, Vec<ChainLine>), ReadError> {
         let permissions = admitted(session, &key.store, &caller)?.permissions;

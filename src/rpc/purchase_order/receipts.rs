@@ -50,8 +50,8 @@ pub(super) async fn list(
     app: &App,
     request: Request<v1::ListReceiptsRequest>,
 ) -> Result<v1::ListReceiptsResponse, Status> {
-    let (call, request) = Call::open(request)?;
-    let (key, page) = of_order(app, &request, &request.store_id, &request.purchase_order_id).map_err(to_status)?;
+    let (call, mut request) = Call::open(request)?;
+    let (key, page) = of_order(app, &mut request, |it| (&it.store_id, &it.purchase_order_id)).map_err(to_status)?;
     let (caller, asked) = (call.caller.clone(), page.clone());
     let read = move |session: &mut Session| -> Result<Vec<(Receipt, i32)>, ReadError> {
         admitted(session, &key.store, &caller)?;

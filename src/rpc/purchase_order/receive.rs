@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use tonic::{Request, Status};
 
 use crate::domain::decimal;
-use crate::domain::order::MAX_LINES;
 use crate::domain::order::receipt::{MAX_REJECT_REASONS, ReceiptItem};
 use crate::domain::order::receive::{Items, Receive};
 use crate::domain::refusal::Refusal;
@@ -13,9 +12,10 @@ use crate::domain::text::{MAX_DESCRIPTION, MAX_NOTE};
 use crate::proto::v1;
 use crate::rpc::App;
 use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::caps;
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::Form;
+use crate::rpc::form::{At, Form};
 
 impl Marked for v1::ReceivePurchaseOrderRequest {
     const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ReceivePurchaseOrder";
@@ -43,7 +43,7 @@ pub(super) async fn receive(
     })
 }
 
-fn parse(call: &Call, request: v1::ReceivePurchaseOrderRequest) -> Result<Submission, Refusal> {
+fn parse(call: &Call, mut request: v1::ReceivePurchaseOrderRequest) -> Result<Submission, Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);
@@ -60,43 +60,40 @@ fn parse(call: &Call, request: v1::ReceivePurchaseOrderRequest) -> Result<Submis
 }
 
 fn parse_items(form: &mut Form, request: &v1::ReceivePurchaseOrderRequest) -> Items {
-    match (request.all_pending, request.items.len()) {
-        (true, 0) => return Items::AllPending,
-        (false, 1..=MAX_LINES) => {}
-        (true, _) => form.violation("items", "must be empty with all_pending"),
-        (false, 0) => form.violation("items", "must name what came, unless all_pending is set"),
-        (false, count) => form.violation("items", format!("must be at most {MAX_LINES}, not {count}")),
+    match (request.all_pending, request.items.is_empty()) {
+        (true, true) => return Items::AllPending,
+        (false, false) => {}
+        (true, false) => form.violation("items", "must be empty with all_pending"),
+        (false, true) => form.violation("items", "must name what came, unless all_pending is set"),
     }
     let mut seen = BTreeSet::new();
-    let items = request.items.iter().take(MAX_LINES).enumerate();
+    let items = form.capped(caps::ITEMS, &request.items).iter().enumerate();
     let items: Vec<ReceiptItem> = items.map(|(index, item)| parse_item(form, index, item, &mut seen)).collect();
     // In normal form, as they are kept and answered: some text grows threefold by it.
     let reasons: usize = items.iter().filter_map(|item| item.reject_reason.as_ref()).map(String::len).sum();
     if reasons > MAX_REJECT_REASONS {
-        form.violation(
-            "items",
-            format!("have reject reasons of {reasons} bytes; at most {MAX_REJECT_REASONS} together"),
-        );
+        let rule = format_args!("have reject reasons of {reasons} bytes; at most {MAX_REJECT_REASONS} together");
+        form.violation("items", rule);
     }
     Items::Listed(items)
 }
 
 fn parse_item(form: &mut Form, index: usize, item: &v1::NewReceiptItem, seen: &mut BTreeSet<i32>) -> ReceiptItem {
-    let field = |name: &str| format!("items[{index}].{name}");
-    let line = form.line_number(&field("line_number"), item.line_number);
+    let at = |field| At { list: "items", index, field };
+    let line = form.line_number(at("line_number"), item.line_number);
     if !seen.insert(line) {
-        form.violation(field("line_number"), format!("names line {line} a second time"));
+        form.violation(at("line_number"), format_args!("names line {line} a second time"));
     }
-    let accepted = form.quantity_or_zero(&field("accepted"), item.accepted.as_deref());
-    let rejected = form.quantity_or_zero(&field("rejected"), item.rejected.as_deref());
-    let reject_reason = form.optional_text(&field("reject_reason"), &item.reject_reason, MAX_NOTE);
+    let accepted = form.quantity_or_zero(at("accepted"), item.accepted.as_deref());
+    let rejected = form.quantity_or_zero(at("rejected"), item.rejected.as_deref());
+    let reject_reason = form.optional_text(at("reject_reason"), &item.reject_reason, MAX_NOTE);
     if rejected.is_positive() && reject_reason.is_none() {
-        form.violation(field("reject_reason"), "is required where a quantity is rejected");
+        form.violation(at("reject_reason"), "is required where a quantity is rejected");
     }
     // A quantity that could not be read is a violation of its own and not also nothing.
     let is_nothing = |text: &Option<String>| text.as_deref().is_none_or(|text| decimal::parse(text) == Some(0));
     if is_nothing(&item.accepted) && is_nothing(&item.rejected) {
-        form.violation(format!("items[{index}]"), "must have a quantity above zero, accepted or rejected");
+        form.violation(format_args!("items[{index}]"), "must have a quantity above zero, accepted or rejected");
     }
     ReceiptItem { line, accepted, rejected, reject_reason }
 }

@@ -36,7 +36,7 @@ pub(super) async fn update(
 }
 
 /// A field that the mask does not name is not looked at.
-fn parse(call: &Call, request: v1::UpdatePurchaseOrderRequest) -> Result<Submission, Refusal> {
+fn parse(call: &Call, mut request: v1::UpdatePurchaseOrderRequest) -> Result<Submission, Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
     let order = form.order_id(&request.purchase_order_id);

@@ -34,7 +34,7 @@ pub(super) async fn void(
     })
 }
 
-fn parse(call: &Call, request: v1::VoidReceiptRequest) -> Result<Submission, Refusal> {
+fn parse(call: &Call, mut request: v1::VoidReceiptRequest) -> Result<Submission, Refusal> {
     let mut form = Form::default();
     let store = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);

@@ -1,0 +1,94 @@
+//! How many elements each repeated field of a request may have. The guard counts them in a request's
+//! bytes before anything is decoded, and the form again before it loops over them, both by this table
+//! and with the same words: what a list costs in memory and time is bounded whatever is sent. A test
+//! walks the contract and fails if a repeated field is missing here.
+
+use std::fmt;
+
+use crate::domain::order::MAX_LINES;
+
+/// The bounds of one list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cap {
+    /// The list's path in its request, as violations name it.
+    pub path: &'static str,
+    /// At least so many; judged where the list is parsed, because a list that an update does not name
+    /// may be empty.
+    pub least: usize,
+    /// At most so many.
+    pub most: usize,
+}
+
+/// The lines of a draft.
+pub const LINES: Cap = Cap { path: "lines", least: 1, most: MAX_LINES };
+/// What completing settles line by line.
+pub const SETTLEMENTS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
+/// The items of a receipt.
+pub const ITEMS: Cap = Cap { path: "items", least: 0, most: MAX_LINES };
+/// The products that a list is asked for by name.
+pub const PRODUCTS: Cap = Cap { path: "product_ids", least: 0, most: 1_000 };
+/// What a role allows: several times as many as there are permissions.
+pub const PERMISSIONS: Cap = Cap { path: "permissions", least: 0, most: 100 };
+/// The states that a list of orders is filtered by: several times as many as there are.
+pub const STATES: Cap = Cap { path: "states", least: 0, most: 100 };
+/// The fields that an update names: several times as many as any update has.
+pub const MASK_PATHS: Cap = Cap { path: "update_mask.paths", least: 0, most: 100 };
+/// Of a list that this table does not know: none. No request has one, as a test shows.
+pub const UNKNOWN: Cap = Cap { path: "a list without a limit", least: 0, most: 0 };
+
+/// The cap of a repeated field, by the full name of its message and its own.
+pub fn of(message: &str, field: &str) -> Option<Cap> {
+    let message = message.strip_prefix("purchasing.v1.").unwrap_or(message);
+    Some(match (message, field) {
+        ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "lines") => LINES,
+        ("PreviewCompletionRequest" | "CompletePurchaseOrderRequest", "lines") => SETTLEMENTS,
+        ("ReceivePurchaseOrderRequest", "items") => ITEMS,
+        ("ListInventoryLevelsRequest", "product_ids") => PRODUCTS,
+        ("CreateRoleRequest" | "UpdateRoleRequest", "permissions") => PERMISSIONS,
+        ("ListPurchaseOrdersRequest", "states") => STATES,
+        ("google.protobuf.FieldMask", "paths") => MASK_PATHS,
+        _ => return None,
+    })
+}
+
+impl Cap {
+    /// Whether a list may have so many elements.
+    pub fn allows(self, count: usize) -> bool {
+        (self.least..=self.most).contains(&count)
+    }
+
+    /// The rule that a list of `count` elements breaks.
+    pub fn rule(self, count: usize) -> impl fmt::Display {
+        Rule { cap: self, count }
+    }
+}
+
+struct Rule {
+    cap: Cap,
+    count: usize,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cap: Cap { least, most, .. }, count } = self;
+        match least {
+            0 => write!(f, "must be at most {most}, not {count}"),
+            _ => write!(f, "must be {least} to {most}, not {count}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_tells_the_bounds_and_the_count() {
+        assert_eq!(LINES.rule(5_001).to_string(), "must be 1 to 5000, not 5001");
+        assert_eq!(PRODUCTS.rule(1_001).to_string(), "must be at most 1000, not 1001");
+        for (count, lines, products) in [(0, false, true), (1, true, true), (1_001, true, false), (5_001, false, false)]
+        {
+            assert_eq!((LINES.allows(count), PRODUCTS.allows(count)), (lines, products), "{count}");
+        }
+    }
+}
