@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::journal::{Acknowledgement, Answer, Entry, Journal};
 use crate::sending::{Counts, Person, Sender, assert_same, reason_or_message};
-use crate::support::{Call, Caller, Mutation, patiently};
+use crate::support::{Call, Caller, Mutation};
 
 /// Few, so that the clients of a store change the same levels.
 const PRODUCTS: [&str; 6] = ["apples", "pears", "plums", "figs", "limes", "kiwis"];
@@ -122,9 +122,9 @@ impl<T: Fn() + Send> Client<T> {
     {
         let id = Uuid::from_u128(self.rng.u128(..));
         let ask = |caller: &Caller| ask(caller).id(id);
-        let answer = patiently(self.sender.settle(&person, ask)).await;
+        let answer = self.sender.settle(&person, ask).await;
         if self.one_in(8) {
-            let again = patiently(self.sender.settle(&person, ask)).await;
+            let again = self.sender.settle(&person, ask).await;
             assert_same(&answer, &again);
         }
         let got = answer.as_ref().map(drop).map_err(reason_or_message);
@@ -142,7 +142,7 @@ impl<T: Fn() + Send> Client<T> {
     /// An order as the service shows it.
     async fn look(&mut self, id: &str) -> PurchaseOrder {
         let alice = self.place.alice.clone();
-        let seen = patiently(self.sender.settle(&alice, |caller| caller.get(id))).await;
+        let seen = self.sender.settle(&alice, |caller| caller.get(id)).await;
         seen.unwrap().purchase_order.unwrap()
     }
 }

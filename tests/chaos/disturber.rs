@@ -104,6 +104,7 @@ impl<'d> Disturber<'d> {
                 None if now.total() >= self.next_lock => self.lock_one(&now),
                 None => {}
                 Some(locked) if of_neighbours(&now.0, locked.store) >= locked.until => {
+                    tracing::info!(store = self.stores[locked.store], counts = ?now.0, "released");
                     self.release(locked);
                     self.next_lock = now.total() + self.rng.usize(LOCK_AFTER);
                 }
@@ -135,6 +136,7 @@ impl<'d> Disturber<'d> {
         session.batch(NAME).unwrap();
         let lock = format!("BEGIN; SELECT FROM store WHERE store_id = '{}' FOR UPDATE", self.stores[store]);
         session.batch(&lock).unwrap();
+        tracing::info!(store = self.stores[store], until, counts = ?now.0, "locked");
         self.locked = Some(Locked { session, store, until });
     }
 

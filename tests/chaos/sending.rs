@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use tonic::{Code, Status};
@@ -11,8 +11,11 @@ use tonic_types::StatusExt;
 
 use crate::support::{Call, Caller, Instance, Rpc, World, together};
 
-/// The deadline of most calls: longer than anything takes but a store that is locked.
+/// The deadline of most first calls; it grows by as much with every call of the same intention, because
+/// what takes long on a busy machine would else never be in time.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// How long an intention is sent again. Far more than a store is locked for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Somebody, and how they call either instance.
 #[derive(Clone)]
@@ -62,8 +65,9 @@ pub fn reason_or_message(status: &Status) -> String {
     reason.unwrap_or_else(|| status.message().to_owned())
 }
 
-/// Whether an answer settles its intention. After the others nobody knows whether it was done.
-/// CANCELLED is what the client's own library says of a deadline.
+/// Whether an answer settles its intention: after the others nobody knows whether it was done. INTERNAL
+/// settles it too, and is never what its client expects. CANCELLED is what the client's own library says
+/// of a deadline.
 fn settles<T>(answer: &Result<T, Status>) -> bool {
     let Err(status) = answer else { return true };
     let open = [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Unknown, Code::Cancelled];
@@ -102,24 +106,29 @@ impl Sender {
     where
         R::Answer: PartialEq,
     {
+        let (begun, mut deadline) = (Instant::now(), Duration::ZERO);
         loop {
-            let answers = self.send(person, &ask).await;
+            deadline += DEADLINE;
+            let answers = self.send(person, deadline, &ask).await;
             answers.iter().for_each(|answer| self.counts.count(answer));
             let mut settling = answers.into_iter().filter(settles);
             if let Some(first) = settling.next() {
                 settling.for_each(|other| assert_same(&first, &other));
                 return first;
             }
+            let request = &ask(&person.through[0]).request;
+            assert!(begun.elapsed() < PATIENCE, "{} of {} is not settled: {request:?}", R::PATH, person.name);
         }
     }
 
     async fn send<R: Rpc>(
         &mut self,
         person: &Person,
+        deadline: Duration,
         ask: impl Fn(&Caller) -> Call<R>,
     ) -> Vec<Result<R::Answer, Status>> {
         let here = self.rng.usize(..2);
-        let call = ask(&person.through[here]).within(DEADLINE);
+        let call = ask(&person.through[here]).within(deadline);
         self.counts.sends += 1;
         match self.rng.u32(..40) {
             0 => self.give_up(call).await.into_iter().collect(),
@@ -129,7 +138,7 @@ impl Sender {
             }
             3..=6 => {
                 self.counts.sends += 1;
-                together([call, ask(&person.through[1 - here]).within(DEADLINE)]).await
+                together([call, ask(&person.through[1 - here]).within(deadline)]).await
             }
             _ => vec![call.await],
         }
