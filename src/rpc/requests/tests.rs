@@ -106,10 +106,13 @@ fn nested(depth: usize) -> Vec<u8> {
     (0..depth).fold(Vec::new(), |within, _| group(99, &within))
 }
 
+/// What the bytes are, of which rpc's request, and how many elements its lists have.
+type Row = (&'static str, &'static str, Vec<u8>, Result<Vec<usize>, Malformed>);
+
 #[test]
 fn elements_are_counted_however_they_are_written() {
     let state = field(4, WireType::Varint, &[1]);
-    let table: Vec<(&str, &str, Vec<u8>, Result<Vec<usize>, Malformed>)> = vec![
+    let table: Vec<Row> = vec![
         ("nothing", LIST, vec![], Ok(vec![])),
         ("packed", LIST, delimited(4, &[1, 2, 3]), Ok(vec![3])),
         ("packed, numbers of several bytes", LIST, delimited(4, &[0x80, 0x01, 0xff, 0xff, 0x03]), Ok(vec![2])),
