@@ -50,7 +50,8 @@ impl ServeConfig {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             lanes: lanes_for(&database, cores),
-            readers: cores.max(2),
+            // One takes small reads alone, and the others have a core each.
+            readers: cores + 1,
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),
             demo_store: false,
             access: Access::Development,

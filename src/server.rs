@@ -23,7 +23,7 @@ use crate::domain::refusal::Refusal;
 use crate::door::occupancy::Occupancy;
 use crate::door::{Door, tls};
 use crate::ids::UuidV7;
-use crate::lanes::{LaneParts, Lanes, Readers, Stats};
+use crate::lanes::{LaneParts, Lanes, ReadClass, Readers, Stats};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::access_service_server::AccessServiceServer;
 use crate::proto::v1::inventory_service_server::InventoryServiceServer;
@@ -195,7 +195,7 @@ async fn prepare_database(url: &DatabaseUrl) -> Result<PageKey, StartError> {
 fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result<App> {
     let Parts { clock, ids, observer } = parts;
     let writers = Pool::new(&config.database, Purpose::Write, config.lanes, observer.clone());
-    let readers = Pool::new(&config.database, Purpose::Read, config.readers, observer);
+    let readers = Pool::new(&config.database, Purpose::Read, config.readers.max(Readers::FEWEST), observer);
     let lane_parts = LaneParts {
         pool: writers,
         clock: Arc::clone(&clock),
@@ -273,7 +273,7 @@ async fn follow_database(app: Arc<App>, health: HealthReporter) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let asked = app.readers.read(None, |session| Ok(session.batch("SELECT 1")?));
+        let asked = app.readers.read(None, ReadClass::Small, None, |session| session.ping());
         let answers = matches!(tokio::time::timeout(HEALTH_PATIENCE, asked).await, Ok(Ok(())));
         if answers != serving {
             serving = answers;

@@ -9,6 +9,7 @@ mod batch;
 mod job;
 mod lane;
 mod queue;
+mod read_queue;
 mod readers;
 mod stats;
 
@@ -19,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-pub use self::readers::{ReadError, Readers};
+pub use self::read_queue::ReadClass;
+pub use self::readers::Readers;
 pub use self::stats::Stats;
 
 use self::job::Job;

@@ -152,6 +152,12 @@ impl World {
         self.caller("operator")
     }
 
+    /// A channel to the service with a connection of its own.
+    pub fn connect(&self) -> Channel {
+        let address = self.server.as_ref().expect("it was started").local_addr();
+        Endpoint::from_shared(format!("http://{address}")).expect("it is an address").connect_lazy()
+    }
+
     /// The channel to the service, for services that are not the contract's.
     pub fn channel(&self) -> Channel {
         self.channel.clone()
