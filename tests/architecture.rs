@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Who may know whom. What is not named here may not be known; a module always knows itself. The
 /// composition root, `main`, `lib` and the commands see everything.
-const KNOWS: [(&str, &[&str]); 12] = [
+const KNOWS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("ids", &["domain"]),
@@ -18,6 +18,7 @@ const KNOWS: [(&str, &[&str]); 12] = [
     ("reload", &[]),
     ("repository", &["domain"]),
     ("lanes", &["domain", "repository", "clock"]),
+    ("pruner", &["domain", "repository", "clock"]),
     // Which triggers guard the ledger is asked of each database's own catalogue.
     ("verify", &["repository::session", "repository::error", "repository::dialect"]),
     // A handler has no session: what it reads it reads by functions that judge access first.
@@ -47,6 +48,7 @@ const ABSENT: [(&[&str], &[&str], &str); 5] = [
             "lanes",
             "main",
             "proto",
+            "pruner",
             "rpc",
             "server",
             "telemetry",
@@ -55,12 +57,12 @@ const ABSENT: [(&[&str], &[&str], &str); 5] = [
         "SQL lives in repository and verify",
     ),
     (
-        &["auth", "clock", "domain", "door", "ids", "lanes", "reload", "repository", "verify"],
+        &["auth", "clock", "domain", "door", "ids", "lanes", "pruner", "reload", "repository", "verify"],
         &["Status"],
         "a Status is made by rpc alone",
     ),
     (
-        &["auth", "domain", "door", "lanes", "repository", "verify"],
+        &["auth", "domain", "door", "lanes", "pruner", "repository", "verify"],
         &["proto", "v1"],
         "no message goes below rpc",
     ),

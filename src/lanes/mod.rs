@@ -16,7 +16,7 @@ mod stats;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -44,8 +44,6 @@ pub struct LaneParts {
     pub clock: Arc<dyn Clock>,
     /// New ids.
     pub ids: Arc<dyn Ids>,
-    /// How long first answers are kept.
-    pub request_retention: Duration,
 }
 
 /// The lanes of a service.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use purchase_order_service::config::ServeConfig;
 use purchase_order_service::lanes::Stats;
+use purchase_order_service::repository::error::DbError;
 use purchase_order_service::repository::session::Observer;
 use purchase_order_service::repository::url::DatabaseUrl;
 use purchase_order_service::server::{Parts, Server};
@@ -118,6 +119,11 @@ impl World {
     /// How the service's commands were batched so far.
     pub fn stats(&self) -> Stats {
         self.server.as_ref().expect("it was started").stats()
+    }
+
+    /// Has the service delete what is older than its retention now; how many records that were.
+    pub async fn prune(&self) -> Result<usize, DbError> {
+        self.server.as_ref().expect("it was started").prune().await
     }
 
     async fn settle_in(&self) {
