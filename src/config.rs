@@ -53,7 +53,8 @@ impl ServeConfig {
         Self {
             layout: Layout::Single,
             lanes: lanes_for(&database, cores),
-            readers: cores.max(2),
+            // One takes small reads alone, and the others have a core each.
+            readers: cores + 1,
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),
             demo_store: false,
             access: Access::Development,

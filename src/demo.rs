@@ -11,6 +11,7 @@ use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::store::create::CreateStore;
 use crate::domain::time::TimeZone;
+use crate::lanes::ReadClass;
 use crate::repository::read::stores;
 use crate::rpc::App;
 
@@ -25,7 +26,8 @@ pub const RECEIVER: &str = "bob";
 pub async fn create(app: &App) -> Result<(), Refusal> {
     let operator = Principal { id: PrincipalId::new(OPERATOR), is_operator: true };
     let asking = operator.clone();
-    let any = app.readers.read(None, move |session| Ok(stores::list(session, &asking, "", 1)?)).await?;
+    let any =
+        app.readers.read(None, ReadClass::Small, None, move |session| stores::list(session, &asking, "", 1)).await?;
     let (Some(currency), Some(time_zone)) = (Currency::parse("EUR"), TimeZone::parse("Europe/Amsterdam")) else {
         return Err(Refusal::Internal("the demo store's currency or time zone is unknown".to_owned()));
     };

@@ -10,14 +10,15 @@
 //! stores, load what the commands need into a [`Workspace`](domain::workspace::Workspace), lets the
 //! [`domain`] decide each command in memory, has the decisions saved with a fixed number of
 //! statements, and commits. Only then each caller is answered. A read runs on one read-only snapshot
-//! in a reader's thread.
+//! in a reader's thread, which judges its caller's access by the same snapshot. The [`pruner`] deletes
+//! what is older than its retention, beside all of them.
 //!
 //! # What must stay true of this code
 //!
 //! - `domain` knows nothing of the others, and no tonic, prost, Diesel, tokio, clock or randomness:
 //!   time and ids are handed in.
 //! - `repository` and `auth` know `domain` alone (and `auth` files that are read again); the `door` knows
-//!   certificates and connections, and nothing of what is called; `lanes` know `domain` and `repository`; `rpc` knows
+//!   certificates and connections, and nothing of what is called; `lanes` and the `pruner` know `domain` and `repository`; `rpc` knows
 //!   those and reads through `repository::read`; `verify` knows a session alone, and asks
 //!   the dialect for one query of a catalogue.
 //! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
@@ -35,6 +36,7 @@ pub mod door;
 pub mod ids;
 pub mod lanes;
 pub mod proto;
+pub mod pruner;
 pub mod reload;
 pub mod repository;
 pub mod rpc;

@@ -23,12 +23,13 @@ use crate::domain::refusal::Refusal;
 use crate::door::occupancy::Occupancy;
 use crate::door::{Door, tls};
 use crate::ids::UuidV7;
-use crate::lanes::{LaneParts, Lanes, Readers, Stats};
+use crate::lanes::{LaneParts, Lanes, ReadClass, Readers, Stats};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::access_service_server::AccessServiceServer;
 use crate::proto::v1::inventory_service_server::InventoryServiceServer;
 use crate::proto::v1::purchase_order_service_server::PurchaseOrderServiceServer;
 use crate::proto::v1::store_service_server::StoreServiceServer;
+use crate::pruner::{Pruner, PrunerParts};
 use crate::repository::dialect::Purpose;
 use crate::repository::error::DbError;
 use crate::repository::migrate::{SchemaState, prepare};
@@ -47,6 +48,8 @@ const HEALTH_EVERY: Duration = Duration::from_secs(1);
 const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the lanes have to end their last transactions when the server stops.
 const LANES_END: Duration = Duration::from_secs(5);
+/// How much longer the pruner has to end its step.
+const PRUNER_END: Duration = Duration::from_secs(1);
 
 /// What a server is handed instead of reaching for it.
 #[derive(Clone)]
@@ -105,6 +108,7 @@ pub enum StartError {
 pub struct Server {
     address: SocketAddr,
     app: Arc<App>,
+    pruner: Arc<Pruner>,
     health: HealthReporter,
     drain: Duration,
     closing: watch::Sender<bool>,
@@ -117,6 +121,7 @@ impl Server {
     pub async fn start(listener: TcpListener, config: &ServeConfig, parts: Parts) -> Result<Self, StartError> {
         let page_key = prepare_database(&config.database).await?;
         let address = listener.local_addr()?;
+        let pruner = Arc::new(pruner(config, &parts)?);
         let app = Arc::new(app(config, parts, page_key)?);
         if config.demo_store {
             demo::create(&app).await.map_err(StartError::Demo)?;
@@ -135,7 +140,7 @@ impl Server {
         let answer = move |connection, request| guard.clone().answer(connection, request);
         let serving = tokio::spawn(door.serve(listener, answer));
         let probing = tokio::spawn(follow_database(Arc::clone(&app), health.clone()));
-        Ok(Self { address, app, health, drain: config.drain, closing, serving, probing })
+        Ok(Self { address, app, pruner, health, drain: config.drain, closing, serving, probing })
     }
 
     /// Where it listens.
@@ -146,6 +151,12 @@ impl Server {
     /// How its commands were batched so far.
     pub fn stats(&self) -> Stats {
         self.app.lanes.stats()
+    }
+
+    /// Deletes what is older than its retention now instead of within a minute; how many records that
+    /// were.
+    pub async fn prune(&self) -> Result<usize, DbError> {
+        self.pruner.round().await
     }
 
     /// Serves until `signal`, or until serving fails by itself.
@@ -170,9 +181,15 @@ impl Server {
         let app = self.app;
         let Stats { batches, commands, largest_batch } = app.lanes.stats();
         tracing::info!(batches, commands, largest_batch, "stopped");
+        let pruner = self.pruner;
         let ending = tokio::task::spawn_blocking(move || app.lanes.stop());
+        // By its side: it may be waiting for a database that is away.
+        let pruning = tokio::task::spawn_blocking(move || pruner.stop());
         if !matches!(tokio::time::timeout(LANES_END, ending).await, Ok(Ok(()))) {
             tracing::error!("the lanes did not end well");
+        }
+        if !matches!(tokio::time::timeout(PRUNER_END, pruning).await, Ok(Ok(()))) {
+            tracing::warn!("the pruner did not end in time");
         }
     }
 }
@@ -191,17 +208,20 @@ async fn prepare_database(url: &DatabaseUrl) -> Result<PageKey, StartError> {
     prepared.await.map_err(std::io::Error::other)?
 }
 
+fn pruner(config: &ServeConfig, parts: &Parts) -> std::io::Result<Pruner> {
+    Pruner::start(PrunerParts {
+        pool: Pool::new(&config.database, Purpose::Prune, 1, parts.observer.clone()),
+        clock: Arc::clone(&parts.clock),
+        request_retention: config.request_retention,
+    })
+}
+
 fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result<App> {
     let Parts { clock, ids, observer } = parts;
     let writers = Pool::new(&config.database, Purpose::Write(config.layout), config.lanes, observer.clone());
-    let readers = Pool::new(&config.database, Purpose::Read, config.readers, observer);
-    let lane_parts = LaneParts {
-        pool: writers,
-        clock: Arc::clone(&clock),
-        ids: Arc::clone(&ids),
-        request_retention: config.request_retention,
-        layout: config.layout,
-    };
+    let readers = Pool::new(&config.database, Purpose::Read, config.readers.max(Readers::FEWEST), observer);
+    let lane_parts =
+        LaneParts { pool: writers, clock: Arc::clone(&clock), ids: Arc::clone(&ids), layout: config.layout };
     Ok(App {
         lanes: Lanes::start(config.lanes, &lane_parts)?,
         readers: Readers::start(config.readers, &readers)?,
@@ -273,7 +293,7 @@ async fn follow_database(app: Arc<App>, health: HealthReporter) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let asked = app.readers.read(None, |session| Ok(session.batch("SELECT 1")?));
+        let asked = app.readers.read(None, ReadClass::Small, None, |session| session.ping());
         let answers = matches!(tokio::time::timeout(HEALTH_PATIENCE, asked).await, Ok(Ok(())));
         if answers != serving {
             serving = answers;

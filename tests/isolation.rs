@@ -36,7 +36,7 @@ async fn a_flooded_store_delays_its_neighbour_by_a_turn_and_not_by_the_flood(#[v
     world.catch_up().await;
     let mut flood = Vec::new();
     for _ in 0..FLOOD.div_ceil(STREAMS) {
-        let channel = world.new_channel();
+        let channel = world.connect();
         let stranger = Caller::of(channel.clone(), "stranger", STORE);
         flood.extend((0..STREAMS).map(|_| stranger.create(&[("apples", "1")]).start()));
         Caller::of(channel, "alice", STORE).get_store().ok().await;

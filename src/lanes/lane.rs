@@ -1,29 +1,23 @@
 //! A lane's thread: collect a batch, do it, answer; and what happens when it cannot be done.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::LaneParts;
 use super::batch::{self, Outcome};
 use super::job::Job;
 use super::queue::Queue;
 use super::stats::Counters;
-use crate::domain::code::StoreId;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
 use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::Pooled;
-use crate::repository::prune;
 use crate::repository::session::WriteError;
 
 /// How often a batch is begun again after a passing fault.
 const RETRIES: u32 = 3;
-/// How often a store with traffic has its old first answers deleted.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(super) struct Lane {
@@ -31,7 +25,6 @@ pub(super) struct Lane {
     parts: LaneParts,
     counters: Arc<Counters>,
     session: Option<Pooled>,
-    pruned: BTreeMap<StoreId, Instant>,
 }
 
 /// Why a batch was not done.
@@ -57,15 +50,13 @@ impl From<WriteError> for Failure {
 
 impl Lane {
     pub(super) fn new(queue: Arc<Queue>, parts: LaneParts, counters: Arc<Counters>) -> Self {
-        Self { queue, parts, counters, session: None, pruned: BTreeMap::new() }
+        Self { queue, parts, counters, session: None }
     }
 
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self) {
         while let Some(jobs) = self.queue.collect(self.parts.layout.stores_per_transaction()) {
-            let stores: Vec<StoreId> = jobs.iter().map(|job| job.request.store.clone()).collect();
             self.process(jobs);
-            self.prune(stores);
         }
     }
 
@@ -174,27 +165,6 @@ impl Lane {
                 refuse_all(jobs, &Refusal::Internal(error.to_string()));
             }
             Err(Failure::Panic) => refuse_all(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
-        }
-    }
-
-    /// Deletes one step of each store's old first answers, now and then.
-    fn prune(&mut self, stores: Vec<StoreId>) {
-        let retention = self.parts.request_retention.as_micros() as i64;
-        let cutoff = Timestamp::from_micros(self.parts.clock.now().micros() - retention);
-        for store in stores {
-            if self.pruned.get(&store).is_some_and(|last| last.elapsed() < PRUNE_EVERY) {
-                continue;
-            }
-            let Some(session) = &mut self.session else { return };
-            match session.write(|session| prune::request_records(session, &store, cutoff)) {
-                // A full step leaves more to do: the store's next command will see to it.
-                Ok(deleted) if deleted as i64 >= prune::STEP => {}
-                Ok(_) => drop(self.pruned.insert(store, Instant::now())),
-                Err(error) => {
-                    tracing::warn!(%error, %store, "old request records were not deleted");
-                    self.session = None;
-                }
-            }
         }
     }
 }

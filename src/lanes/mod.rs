@@ -9,6 +9,7 @@ mod batch;
 mod job;
 mod lane;
 mod queue;
+mod read_queue;
 mod readers;
 mod schedule;
 mod stats;
@@ -16,11 +17,12 @@ mod stats;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-pub use self::readers::{ReadError, Readers};
+pub use self::read_queue::ReadClass;
+pub use self::readers::Readers;
 pub use self::stats::Stats;
 
 use self::job::Job;
@@ -44,8 +46,6 @@ pub struct LaneParts {
     pub clock: Arc<dyn Clock>,
     /// New ids.
     pub ids: Arc<dyn Ids>,
-    /// How long first answers are kept.
-    pub request_retention: Duration,
     /// How the database's tables are laid out.
     pub layout: Layout,
 }

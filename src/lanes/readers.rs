@@ -1,49 +1,26 @@
-//! A fixed set of threads for reads: each read is one function on one snapshot.
+//! A fixed set of threads for reads. Each read is one function on one session; [`super::read_queue`]
+//! decides in which order they come.
+//!
+//! The first thread takes small reads alone, so that one is never kept waiting by large ones. A read
+//! whose caller has gone, or whose deadline has passed, is dropped before it begins; one that has
+//! begun ends soon, because every answer is a bounded page.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::read_queue::{ReadClass, ReadQueue, Takes};
+use crate::domain::code::PrincipalId;
 use crate::domain::refusal::Refusal;
-use crate::domain::workspace::NotLoaded;
 use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::{Pool, Pooled};
+use crate::repository::read::authorized::{ReadError, ReadSession};
 use crate::repository::session::Session;
 
-/// How many reads wait at most.
-const MAX_WAITING: usize = 4_096;
 /// How often a read is begun again after its connection was lost.
 const RETRIES: u32 = 2;
-
-/// Why a read has no answer.
-#[derive(Debug)]
-pub enum ReadError {
-    /// It was refused.
-    Refused(Refusal),
-    /// The database failed.
-    Failed(DbError),
-}
-
-impl From<Refusal> for ReadError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<NotLoaded> for ReadError {
-    fn from(bug: NotLoaded) -> Self {
-        Self::Refused(bug.into())
-    }
-}
-
-impl From<DbError> for ReadError {
-    fn from(error: DbError) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// A read whose caller waits.
 trait Read: Send {
@@ -63,7 +40,7 @@ struct Waiting<T, F> {
 
 impl<T: Send, F> Read for Waiting<T, F>
 where
-    F: Fn(&mut Session) -> Result<T, ReadError> + Send,
+    F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send,
 {
     fn is_dead(&self) -> bool {
         let late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -71,7 +48,7 @@ where
     }
 
     fn run(&mut self, session: &mut Session) -> Result<(), DbError> {
-        let answer = match session.read(|session| (self.work)(session)) {
+        let answer = match (self.work)(&mut ReadSession::new(session)) {
             Ok(read) => Ok(read),
             Err(ReadError::Refused(refusal)) => Err(refusal),
             Err(ReadError::Failed(error)) => return Err(error),
@@ -89,48 +66,115 @@ where
     }
 }
 
+/// What the readers wait at.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: ReadQueue<Box<dyn Read>>,
+    closed: bool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while holding it, and the queue is whole between any two of its calls.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, caller: Option<PrincipalId>, class: ReadClass, read: Box<dyn Read>) -> Result<(), Refusal> {
+        let pushed = self.state().queue.push(caller, class, read, |read| read.is_dead());
+        pushed.map_err(|_| Refusal::QueueFull)?;
+        match class {
+            // Whichever reader wakes takes it.
+            ReadClass::Small => self.changed.notify_one(),
+            // The one that would wake might not take large ones.
+            ReadClass::Large => self.changed.notify_all(),
+        }
+        Ok(())
+    }
+
+    /// The next read that somebody still waits for; `None` once the queue is closed.
+    fn next(&self, takes: Takes) -> Option<Box<dyn Read>> {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return None;
+            }
+            match state.queue.pop(takes) {
+                Some(read) if read.is_dead() => {}
+                Some(read) => return Some(read),
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+}
+
 /// See the module. The threads end when this is dropped.
 pub struct Readers {
-    queue: SyncSender<Box<dyn Read>>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
 }
 
 impl Readers {
-    /// Starts so many readers on sessions of `pool`.
+    /// One that takes small reads alone, and one that takes both.
+    pub const FEWEST: usize = 2;
+
+    /// Starts so many readers on sessions of `pool`, at least two.
     pub fn start(count: usize, pool: &Pool) -> std::io::Result<Self> {
-        let (queue, waiting) = sync_channel::<Box<dyn Read>>(MAX_WAITING);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for number in 0..count.max(1) {
-            let (waiting, pool) = (Arc::clone(&waiting), pool.clone());
-            let reader = std::thread::Builder::new().name(format!("reader-{number}"));
-            reader.spawn(move || work(&waiting, &pool))?;
+        let readers = Self { shared: Arc::default() };
+        for number in 0..count.max(Self::FEWEST) {
+            let takes = if number == 0 { Takes::Small } else { Takes::Both };
+            let (shared, pool) = (Arc::clone(&readers.shared), pool.clone());
+            let thread = std::thread::Builder::new().name(format!("reader-{number}"));
+            thread.spawn(move || work(&shared, takes, &pool))?;
         }
-        Ok(Self { queue })
+        Ok(readers)
     }
 
-    /// Runs `work` on one read-only snapshot; again, from the beginning, if the connection is lost.
-    pub async fn read<T, F>(&self, deadline: Option<Instant>, work: F) -> Result<T, Refusal>
+    /// Runs `work`, which is tried again from the beginning if the connection is lost. `caller` is who
+    /// shares the readers with others; `None` is the service itself.
+    ///
+    /// Dropping the future drops the read, unless it has begun.
+    pub async fn read<T, F>(
+        &self,
+        caller: Option<PrincipalId>,
+        class: ReadClass,
+        deadline: Option<Instant>,
+        work: F,
+    ) -> Result<T, Refusal>
     where
         T: Send + 'static,
-        F: Fn(&mut Session) -> Result<T, ReadError> + Send + 'static,
+        F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { work, deadline, answer: Some(answer) };
-        self.queue.try_send(Box::new(waiting)).map_err(|_| Refusal::QueueFull)?;
+        self.shared.push(caller, class, Box::new(waiting))?;
         answered.await.unwrap_or(Err(Refusal::DeadlineExceeded))
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Box<dyn Read>>>, pool: &Pool) {
+fn work(shared: &Shared, takes: Takes, pool: &Pool) {
     let mut session = None;
-    loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(mut read) = next else { return };
-        if !read.is_dead() {
-            answer(&mut *read, &mut session, pool);
-        }
+    while let Some(mut read) = shared.next(takes) {
+        answer(&mut *read, &mut session, pool);
     }
 }
 
+/// Runs a read, again if that may help somebody, and answers it.
 fn answer(read: &mut dyn Read, kept: &mut Option<Pooled>, pool: &Pool) {
     for attempt in 0.. {
         let session = match kept.take().map_or_else(|| pool.get(), Ok) {
@@ -151,16 +195,36 @@ fn answer(read: &mut dyn Read, kept: &mut Option<Pooled>, pool: &Pool) {
         if attempt == RETRIES {
             return read.refuse(Refusal::DatabaseUnavailable);
         }
+        if read.is_dead() {
+            return;
+        }
     }
 }
 
 fn attempt_read(read: &mut dyn Read, mut session: Pooled, kept: &mut Option<Pooled>) -> Result<(), DbError> {
-    let done = catch_unwind(AssertUnwindSafe(|| read.run(&mut session)));
-    let done = done.unwrap_or_else(|_| Err(DbError::new(DbErrorKind::Other, "a panic while reading")));
+    let done = match catch_unwind(AssertUnwindSafe(|| read.run(&mut session))) {
+        Ok(done) => done.map_err(|error| told_apart(&mut session, error)),
+        Err(_) => {
+            // Nothing tells what its connection was in the middle of.
+            session.retire();
+            Err(DbError::new(DbErrorKind::Other, "a panic while reading"))
+        }
+    };
     match &done {
         Err(error) if error.kind == DbErrorKind::Lost => session.retire(),
         _ if session.is_broken() => {}
         _ => *kept = Some(session),
     }
     done
+}
+
+/// The drivers have many words for a connection that is gone. What is not known for one is found out
+/// by asking for something that cannot fail otherwise.
+fn told_apart(session: &mut Session, error: DbError) -> DbError {
+    match error.kind {
+        DbErrorKind::Other if !session.is_broken() && session.batch("SELECT 1").is_err() => {
+            DbError { kind: DbErrorKind::Lost, ..error }
+        }
+        _ => error,
+    }
 }

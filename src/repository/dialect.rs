@@ -12,8 +12,10 @@ use super::url::DatabaseUrl;
 pub enum Purpose {
     /// A writer's transactions: nothing but look-ups by key.
     Write(Layout),
-    /// Callers' reads.
+    /// Callers' reads; it cannot write.
     Read,
+    /// Deleting what is too old, in small steps beside the lanes.
+    Prune,
     /// An operator's command: no time limits.
     Operate,
     /// An operator's look at a database that must be there: no time limits either.
@@ -46,7 +48,9 @@ impl Layout {
 pub const fn store_scope(purpose: Purpose) -> StoreScope {
     match purpose {
         Purpose::Write(Layout::Single) => StoreScope::Many,
-        Purpose::Write(Layout::Sharded) | Purpose::Read | Purpose::Operate | Purpose::Inspect => StoreScope::One,
+        Purpose::Write(Layout::Sharded) | Purpose::Read | Purpose::Prune | Purpose::Operate | Purpose::Inspect => {
+            StoreScope::One
+        }
     }
 }
 
@@ -71,7 +75,15 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
             "PRAGMA cache_size = -24000",
             "PRAGMA wal_autocheckpoint = 8000",
         ],
-        (DatabaseUrl::Sqlite(_), _) => &[
+        // query_only comes last: switching to WAL writes.
+        (DatabaseUrl::Sqlite(_), Purpose::Read) => &[
+            "PRAGMA busy_timeout = 5000",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA cache_size = -2000",
+            "PRAGMA query_only = ON",
+        ],
+        (DatabaseUrl::Sqlite(_), Purpose::Prune | Purpose::Operate | Purpose::Inspect) => &[
             "PRAGMA busy_timeout = 5000",
             "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = FULL",
@@ -94,8 +106,15 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
         (DatabaseUrl::Postgres(_), Purpose::Write(Layout::Sharded)) => {
             &["SET lock_timeout = '5s'", "SET idle_in_transaction_session_timeout = '30s'", "SET jit = off"]
         }
-        (DatabaseUrl::Postgres(_), Purpose::Read) => {
-            &["SET statement_timeout = '30s'", "SET idle_in_transaction_session_timeout = '30s'"]
+        (DatabaseUrl::Postgres(_), Purpose::Read) => &[
+            "SET statement_timeout = '30s'",
+            "SET idle_in_transaction_session_timeout = '30s'",
+            "SET default_transaction_read_only = on",
+        ],
+        // A step takes milliseconds; whoever holds it up is waited for the next minute. No
+        // statement_timeout: it would also cut COMMIT.
+        (DatabaseUrl::Postgres(_), Purpose::Prune) => {
+            &["SET lock_timeout = '1s'", "SET idle_in_transaction_session_timeout = '30s'"]
         }
         (DatabaseUrl::Postgres(_), Purpose::Operate | Purpose::Inspect) => &[],
     }

@@ -1,23 +1,88 @@
-//! Forgetting first answers that are too old to be asked for again.
+//! Forgetting first answers that are too old to be asked for again. Each statement looks at several
+//! stores that exist, by the index of records by age, and deletes a bounded number of rows.
 
+use diesel::backend::Backend;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, HasSqlType, Text};
 
 use super::error::DbError;
-use super::schema::request_record as record;
-use super::session::Session;
-use crate::domain::code::StoreId;
+use super::schema::{request_record as record, store};
+use super::session::{Session, WriteError};
 use crate::domain::time::Timestamp;
 
-/// How many records one step deletes at most: it holds its locks for milliseconds.
+/// How many stores a statement looks at.
+pub const STORES: i64 = 64;
+/// How many records a transaction deletes: it holds its locks for milliseconds.
 pub const STEP: i64 = 500;
 
-/// Deletes up to [`STEP`] of a store's first answers from before `cutoff`; how many.
-pub fn request_records(session: &mut Session, store: &StoreId, cutoff: Timestamp) -> Result<usize, DbError> {
-    let old = || record::store_id.eq(store.as_str().to_owned()).and(record::create_time.lt(cutoff.micros()));
-    let ids: Vec<String> =
-        session.load(record::table.filter(old()).order(record::create_time).limit(STEP).select(record::request_id))?;
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    session.execute(diesel::delete(record::table.filter(old()).filter(record::request_id.eq_any(ids))))
+/// The next stores by id behind `after`, at most [`STORES`].
+pub fn next_stores(session: &mut Session, after: &str) -> Result<Vec<String>, DbError> {
+    session.load(
+        store::table
+            .filter(store::store_id.gt(after.to_owned()))
+            .order(store::store_id)
+            .limit(STORES)
+            .select(store::store_id),
+    )
 }
+
+/// Whether these stores have first answers from before `cutoff`. It only reads: most of the time there
+/// are none, and a write transaction would hold SQLite's one write lock to find that out.
+pub fn any_old_records(session: &mut Session, stores: &[String], cutoff: Timestamp) -> Result<bool, DbError> {
+    let found: Vec<String> = session.load(
+        record::table
+            .filter(record::store_id.eq_any(stores.to_vec()))
+            .filter(record::create_time.lt(cutoff.micros()))
+            .limit(1)
+            .select(record::store_id),
+    )?;
+    Ok(!found.is_empty())
+}
+
+/// Deletes at most [`STEP`] of these stores' first answers from before `cutoff`, in a transaction of
+/// its own; how many. Can be run again after any error.
+pub fn delete_old_records(session: &mut Session, stores: &[String], cutoff: Timestamp) -> Result<usize, WriteError> {
+    let delete = DeleteOldRecords { stores: stores.to_vec(), cutoff: cutoff.micros() };
+    session.write(|session| session.execute(delete))
+}
+
+/// The statement of [`delete_old_records`]. Keys are compared as rows, which Diesel's DSL cannot say.
+struct DeleteOldRecords {
+    stores: Vec<String>,
+    cutoff: i64,
+}
+
+impl<DB> QueryFragment<DB> for DeleteOldRecords
+where
+    DB: Backend + HasSqlType<Text> + HasSqlType<BigInt>,
+    String: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        // One text for each number of stores: these are not worth keeping prepared.
+        out.unsafe_to_cache_prepared();
+        out.push_sql(
+            "DELETE FROM request_record WHERE (store_id, principal, request_id) IN \
+             (SELECT store_id, principal, request_id FROM request_record WHERE store_id IN (",
+        );
+        for (index, store) in self.stores.iter().enumerate() {
+            out.push_sql(if index == 0 { "" } else { ", " });
+            out.push_bind_param::<Text, _>(store)?;
+        }
+        out.push_sql(") AND create_time < ");
+        out.push_bind_param::<BigInt, _>(&self.cutoff)?;
+        out.push_sql(" LIMIT ");
+        out.push_bind_param::<BigInt, _>(&STEP)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl QueryId for DeleteOldRecords {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C> RunQueryDsl<C> for DeleteOldRecords {}

@@ -142,7 +142,8 @@ impl Session {
         Ok(done?)
     }
 
-    /// Loads rows.
+    /// Loads rows. Outside of a transaction the statement is a snapshot by itself: both databases read
+    /// all of one statement, subqueries included, from one state.
     pub fn load<'q, T, Q>(&'q mut self, query: Q) -> Result<Vec<T>, DbError>
     where
         Q: LoadQuery<'q, PgConnection, T> + LoadQuery<'q, SqliteConnection, T>,
@@ -189,7 +190,8 @@ impl Session {
         }
     }
 
-    /// Runs `work` on one read-only snapshot.
+    /// Runs `work`, which needs more than one statement, on one read-only snapshot. It costs a BEGIN and
+    /// a ROLLBACK that a single [`load`](Self::load) does without.
     pub fn read<T, E: From<DbError>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         self.begin(Access::Read)?;
         let result = work(self);

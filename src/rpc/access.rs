@@ -8,7 +8,7 @@ use super::call::{Call, Marked, Submission};
 use super::errors::to_status;
 use super::form::Form;
 use super::page::{Page, Paged};
-use super::{Service, admitted, caps, convert};
+use super::{Service, caps, class_of_page, convert};
 use crate::domain::access::Permission;
 use crate::domain::access::create_role::CreateRole;
 use crate::domain::access::delete_role::DeleteRole;
@@ -17,11 +17,11 @@ use crate::domain::access::update_role::UpdateRole;
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
 use crate::domain::refusal::Refusal;
 use crate::domain::text::MAX_DESCRIPTION;
-use crate::lanes::ReadError;
+use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::proto::v1::access_service_server::AccessService;
 use crate::repository::read::access::{self, GrantPosition};
-use crate::repository::session::Session;
+use crate::repository::read::authorized::ReadSession;
 
 impl Marked for v1::CreateRoleRequest {
     const RPC: &'static str = "purchasing.v1.AccessService/CreateRole";
@@ -116,12 +116,9 @@ impl AccessService for Service {
         let mut form = Form::default();
         let store = form.store_id(&request.store_id);
         form.finish().map_err(to_status)?;
-        let caller = call.caller.clone();
-        let read = move |session: &mut Session| -> Result<Vec<v1::Role>, ReadError> {
-            let seen = admitted(session, &store, &caller)?;
-            Ok(seen.roles.iter().map(|(id, allowed)| role(id, allowed.keys().copied())).collect())
-        };
-        let roles = self.0.read(&call, read).await?;
+        let check = call.check(store).map_err(to_status)?;
+        let roles = self.0.read(&call, ReadClass::Small, move |session| access::roles(session, &check)).await?;
+        let roles = roles.into_iter().map(|(id, permissions)| role(&id, permissions)).collect();
         Ok(Response::new(v1::ListRolesResponse { roles }))
     }
 
@@ -162,12 +159,11 @@ impl AccessService for Service {
         let page: Page<GrantPosition> = Page::of(&self.0.page_key, &mut request, &mut form);
         let of = form.optional_text("principal", &request.principal, MAX_DESCRIPTION).map(PrincipalId::new);
         form.finish().map_err(to_status)?;
-        let (caller, asked) = (call.caller.clone(), page.clone());
-        let read = move |session: &mut Session| -> Result<Vec<(PrincipalId, RoleId)>, ReadError> {
-            admitted(session, &store, &caller)?;
-            Ok(access::grants(session, &store, of.as_ref(), asked.after.as_ref(), asked.limit())?)
+        let (check, asked) = (call.check(store).map_err(to_status)?, page.clone());
+        let list = move |session: &mut ReadSession<'_>| {
+            access::grants(session, &check, of.as_ref(), asked.after.as_ref(), asked.limit())
         };
-        let mut found = self.0.read(&call, read).await?;
+        let mut found = self.0.read(&call, class_of_page(&page), list).await?;
         let next_page_token = page.cut(&mut found, |(principal, role)| (principal.to_string(), role.to_string()));
         let grants = found.iter().map(|(principal, role)| grant(principal, role)).collect();
         Ok(Response::new(v1::ListGrantsResponse { grants, next_page_token }))

@@ -17,6 +17,7 @@ use crate::domain::mutation::{Mutation, Request};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::request::RequestMark;
+use crate::repository::read::authorized::AccessCheck;
 
 /// Who calls, and what the rpc requires of them.
 #[derive(Clone, Debug)]
@@ -63,6 +64,13 @@ impl Call {
             }
         };
         answered.map_err(to_status)
+    }
+
+    /// What a read in a store is judged by.
+    pub fn check(&self, store: StoreId) -> Result<AccessCheck, Refusal> {
+        let unruled = || Refusal::Internal("the policy of this rpc requires nothing".to_owned());
+        let requirement = self.caller.requirement.ok_or_else(unruled)?;
+        Ok(AccessCheck { store, principal: self.caller.principal.clone(), requirement })
     }
 
     /// A command for the lanes.

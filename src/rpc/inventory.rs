@@ -6,15 +6,15 @@ use super::call::Call;
 use super::errors::to_status;
 use super::form::Form;
 use super::page::{Page, Paged};
-use super::{Service, admitted, caps, convert};
+use super::{Service, caps, class_of_page, convert};
 use crate::domain::code::ProductId;
-use crate::domain::inventory::{Level, LevelKey, Movement};
+use crate::domain::inventory::LevelKey;
 use crate::domain::refusal::Refusal;
-use crate::lanes::ReadError;
+use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::proto::v1::inventory_service_server::InventoryService;
+use crate::repository::read::authorized::{ReadError, ReadSession};
 use crate::repository::read::inventory;
-use crate::repository::session::Session;
 
 impl Paged for v1::ListInventoryLevelsRequest {
     const RPC: &'static str = "purchasing.v1.InventoryService/ListInventoryLevels";
@@ -42,12 +42,11 @@ impl InventoryService for Service {
         let mut form = Form::default();
         let key = level_key(&mut form, &request.store_id, &request.product_id);
         form.finish().map_err(to_status)?;
-        let caller = call.caller.clone();
-        let read = move |session: &mut Session| -> Result<Level, ReadError> {
-            admitted(session, &key.store, &caller)?;
-            existing_level(session, &key)
+        let check = call.check(key.store).map_err(to_status)?;
+        let get = move |session: &mut ReadSession<'_>| {
+            inventory::level(session, &check, &key.product)?.ok_or_else(|| not_found(&key.product))
         };
-        let level = self.0.read(&call, read).await?;
+        let level = self.0.read(&call, ReadClass::Small, get).await?;
         Ok(Response::new(v1::GetInventoryLevelResponse { inventory_level: Some(convert::level(&level)) }))
     }
 
@@ -61,12 +60,11 @@ impl InventoryService for Service {
         let page: Page<String> = Page::of(&self.0.page_key, &mut request, &mut form);
         let products = products(&mut form, &request.product_ids);
         form.finish().map_err(to_status)?;
-        let (caller, asked) = (call.caller.clone(), page.clone());
-        let read = move |session: &mut Session| -> Result<Vec<Level>, ReadError> {
-            admitted(session, &store, &caller)?;
-            Ok(inventory::levels(session, &store, &products, asked.after.as_deref(), asked.limit())?)
+        let (check, asked) = (call.check(store).map_err(to_status)?, page.clone());
+        let list = move |session: &mut ReadSession<'_>| {
+            inventory::levels(session, &check, &products, asked.after.as_deref(), asked.limit())
         };
-        let mut levels = self.0.read(&call, read).await?;
+        let mut levels = self.0.read(&call, class_of_page(&page), list).await?;
         let next_page_token = page.cut(&mut levels, |last| last.key.product.to_string());
         let inventory_levels = levels.iter().map(convert::level).collect();
         Ok(Response::new(v1::ListInventoryLevelsResponse { inventory_levels, next_page_token }))
@@ -81,13 +79,12 @@ impl InventoryService for Service {
         let key = level_key(&mut form, &request.store_id, &request.product_id);
         let page: Page<i64> = Page::of(&self.0.page_key, &mut request, &mut form);
         form.finish().map_err(to_status)?;
-        let (caller, asked) = (call.caller.clone(), page.clone());
-        let read = move |session: &mut Session| -> Result<Vec<Movement>, ReadError> {
-            admitted(session, &key.store, &caller)?;
-            existing_level(session, &key)?;
-            Ok(inventory::movements(session, &key, asked.after.unwrap_or(0), asked.limit())?)
+        let (check, asked) = (call.check(key.store).map_err(to_status)?, page.clone());
+        let list = move |session: &mut ReadSession<'_>| {
+            let found = inventory::movements(session, &check, &key.product, asked.after.unwrap_or(0), asked.limit())?;
+            found.ok_or_else(|| not_found(&key.product))
         };
-        let mut movements = self.0.read(&call, read).await?;
+        let mut movements = self.0.read(&call, class_of_page(&page), list).await?;
         let next_page_token = page.cut(&mut movements, |last| last.number);
         let stock_movements = movements.iter().map(convert::movement).collect();
         Ok(Response::new(v1::ListStockMovementsResponse { stock_movements, next_page_token }))
@@ -103,7 +100,6 @@ fn products(form: &mut Form, products: &[String]) -> Vec<ProductId> {
     products.map(|(index, product)| form.product_id(format_args!("product_ids[{index}]"), product)).collect()
 }
 
-fn existing_level(session: &mut Session, key: &LevelKey) -> Result<Level, ReadError> {
-    let not_found = || Refusal::ProductNotFound(key.product.clone());
-    Ok(inventory::level(session, key)?.ok_or_else(not_found)?)
+fn not_found(product: &ProductId) -> ReadError {
+    Refusal::ProductNotFound(product.clone()).into()
 }

@@ -17,24 +17,17 @@ mod requests;
 pub mod store;
 pub mod unary;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tonic::Status;
 
-use self::call::{Call, Caller, Submission};
-use self::page::PageKey;
+use self::call::{Call, Submission};
+use self::page::{Page, PageKey};
 use crate::clock::Clock;
 use crate::domain::Ids;
-use crate::domain::access::Permission;
-use crate::domain::code::{RoleId, StoreId};
 use crate::domain::mutation::Reply;
-use crate::domain::refusal::Refusal;
-use crate::domain::store::Store;
-use crate::domain::workspace::Allowed;
-use crate::lanes::{Lanes, ReadError, Readers};
-use crate::repository::read;
-use crate::repository::session::Session;
+use crate::lanes::{Lanes, ReadClass, Readers};
+use crate::repository::read::authorized::{ReadError, ReadSession};
 
 /// What every rpc needs.
 pub struct App {
@@ -61,31 +54,22 @@ impl App {
         call.within_deadline(self.lanes.submit(request, bytes, call.deadline)).await
     }
 
-    /// Reads from one snapshot before the call's deadline.
-    pub async fn read<T, F>(&self, call: &Call, work: F) -> Result<T, Status>
+    /// Reads from one snapshot before the call's deadline. What a read can see of a store it sees by a
+    /// check that [`Call::check`] makes.
+    pub async fn read<T, F>(&self, call: &Call, class: ReadClass, work: F) -> Result<T, Status>
     where
         T: Send + 'static,
-        F: Fn(&mut Session) -> Result<T, ReadError> + Send + 'static,
+        F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send + 'static,
     {
-        call.within_deadline(self.readers.read(call.deadline, work)).await
+        let caller = Some(call.caller.principal.id.clone());
+        call.within_deadline(self.readers.read(caller, class, call.deadline, work)).await
     }
 }
 
-/// A store as one caller may see it.
-struct Seen {
-    store: Store,
-    permissions: BTreeSet<Permission>,
-    roles: BTreeMap<RoleId, Allowed>,
-}
+/// A page of more rows than this is a large read.
+const SMALL_PAGE: usize = 100;
 
-/// Judges in a read's own snapshot whether its caller may.
-fn admitted(session: &mut Session, store: &StoreId, caller: &Caller) -> Result<Seen, ReadError> {
-    let unruled = || Refusal::Internal("the policy of this rpc requires nothing".to_owned());
-    let requirement = caller.requirement.ok_or_else(unruled)?;
-    let workspace = read::caller(session, store, &caller.principal.id)?;
-    let permissions = workspace.authorize(store, &caller.principal, requirement)?.permissions;
-    let roles = workspace.roles(store)?.clone();
-    let found = workspace.store(store)?.cloned();
-    let store = found.ok_or_else(|| Refusal::StoreNotFound(store.clone()))?;
-    Ok(Seen { store, permissions, roles })
+/// How much a page takes of the readers.
+fn class_of_page<K>(page: &Page<K>) -> ReadClass {
+    if page.size > SMALL_PAGE { ReadClass::Large } else { ReadClass::Small }
 }

@@ -6,18 +6,17 @@ use super::call::{Call, Marked, Submission};
 use super::errors::to_status;
 use super::form::Form;
 use super::page::{Page, Paged};
-use super::{Service, admitted, convert};
+use super::{Service, class_of_page, convert};
 use crate::domain::refusal::Refusal;
-use crate::domain::store::Store;
 use crate::domain::store::back_orders::{DisableBackOrders, EnableBackOrders};
 use crate::domain::store::create::CreateStore;
 use crate::domain::store::update::UpdateStore;
 use crate::domain::text::MAX_DESCRIPTION;
-use crate::lanes::ReadError;
+use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::proto::v1::store_service_server::StoreService;
+use crate::repository::read::authorized::ReadSession;
 use crate::repository::read::stores;
-use crate::repository::session::Session;
 
 impl Marked for v1::CreateStoreRequest {
     const RPC: &'static str = "purchasing.v1.StoreService/CreateStore";
@@ -76,10 +75,8 @@ impl StoreService for Service {
         let mut form = Form::default();
         let store = form.store_id(&request.store_id);
         form.finish().map_err(to_status)?;
-        let caller = call.caller.clone();
-        let read =
-            move |session: &mut Session| -> Result<Store, ReadError> { Ok(admitted(session, &store, &caller)?.store) };
-        let store = self.0.read(&call, read).await?;
+        let check = call.check(store).map_err(to_status)?;
+        let store = self.0.read(&call, ReadClass::Small, move |session| stores::store(session, &check)).await?;
         Ok(Response::new(v1::GetStoreResponse { store: Some(convert::store(&store)) }))
     }
 
@@ -91,11 +88,11 @@ impl StoreService for Service {
         let mut form = Form::default();
         let page: Page<String> = Page::of(&self.0.page_key, &mut request, &mut form);
         form.finish().map_err(to_status)?;
-        let (caller, asked) = (call.caller.clone(), page.clone());
-        let read = move |session: &mut Session| -> Result<Vec<Store>, ReadError> {
-            Ok(stores::list(session, &caller.principal, asked.after.as_deref().unwrap_or(""), asked.limit())?)
+        let (principal, asked) = (call.caller.principal.clone(), page.clone());
+        let list = move |session: &mut ReadSession<'_>| {
+            stores::list(session, &principal, asked.after.as_deref().unwrap_or(""), asked.limit())
         };
-        let mut found = self.0.read(&call, read).await?;
+        let mut found = self.0.read(&call, class_of_page(&page), list).await?;
         let next_page_token = page.cut(&mut found, |last| last.id.to_string());
         let stores = found.iter().map(convert::store).collect();
         Ok(Response::new(v1::ListStoresResponse { stores, next_page_token }))

@@ -1,13 +1,23 @@
-//! What the lanes say to the database: a recorder for the service's statements.
+//! What lanes or readers say to the database: a recorder for the service's statements.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use purchase_order_service::repository::session::{Observed, Observer};
 
-/// Records the statements of the lanes.
-#[derive(Clone, Default)]
-pub struct Recorder(Arc<Mutex<Recorded>>);
+/// Records the statements of some of the service's threads.
+#[derive(Clone)]
+pub struct Recorder {
+    /// How their names begin.
+    threads: &'static str,
+    recorded: Arc<Mutex<Recorded>>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::of("lane")
+    }
+}
 
 #[derive(Default)]
 struct Recorded {
@@ -34,11 +44,21 @@ pub struct Transaction {
 }
 
 impl Recorder {
+    /// A recorder for the threads whose names begin so: `lane` or `reader`.
+    pub fn of(threads: &'static str) -> Self {
+        Self { threads, recorded: Arc::default() }
+    }
+
+    /// Forgets the statements that were sent so far, and returns them.
+    pub fn take(&self) -> Vec<Statement> {
+        std::mem::take(&mut self.recorded().said)
+    }
+
     /// Hands what it hears to this recorder.
     pub fn observer(&self) -> Observer {
         let recorder = self.clone();
         Arc::new(move |observed| {
-            if thread::current().name().is_some_and(|name| name.starts_with("lane")) {
+            if thread::current().name().is_some_and(|name| name.starts_with(recorder.threads)) {
                 recorder.hear(observed);
             }
         })
@@ -56,7 +76,7 @@ impl Recorder {
     }
 
     fn recorded(&self) -> MutexGuard<'_, Recorded> {
-        self.0.lock().expect("nothing panics while holding it")
+        self.recorded.lock().expect("nothing panics while holding it")
     }
 
     /// The statements that were sent so far, in their order.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use purchase_order_service::config::ServeConfig;
 use purchase_order_service::lanes::Stats;
 use purchase_order_service::repository::dialect::Layout;
+use purchase_order_service::repository::error::DbError;
 use purchase_order_service::repository::session::Observer;
 use purchase_order_service::repository::url::DatabaseUrl;
 use purchase_order_service::server::{Parts, Server};
@@ -125,6 +126,11 @@ impl World {
         self.server.as_ref().expect("it was started").stats()
     }
 
+    /// Has the service delete what is older than its retention now; how many records that were.
+    pub async fn prune(&self) -> Result<usize, DbError> {
+        self.server.as_ref().expect("it was started").prune().await
+    }
+
     async fn settle_in(&self) {
         self.operator().create_store("alice").ok().await;
         self.alice().grant("bob", "receiver").ok().await;
@@ -157,8 +163,8 @@ impl World {
         self.caller("operator")
     }
 
-    /// Another connection to the service.
-    pub fn new_channel(&self) -> Channel {
+    /// A channel to the service with a connection of its own.
+    pub fn connect(&self) -> Channel {
         let address = self.server.as_ref().expect("it was started").local_addr();
         Endpoint::from_shared(format!("http://{address}")).expect("it is an address").connect_lazy()
     }

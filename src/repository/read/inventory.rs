@@ -2,49 +2,67 @@
 
 use diesel::prelude::*;
 
+use super::authorized::{AccessCheck, ReadError, ReadSession};
 use super::filter::AllOf;
-use crate::domain::code::{ProductId, StoreId};
-use crate::domain::inventory::{Level, LevelKey, Movement};
-use crate::repository::error::DbError;
+use crate::domain::code::ProductId;
+use crate::domain::inventory::{Level, Movement};
 use crate::repository::rows::level::{LevelRow, MovementRow};
 use crate::repository::schema::{inventory_level as level, stock_movement as movement};
-use crate::repository::session::Session;
 
-/// A level.
-pub fn level(session: &mut Session, key: &LevelKey) -> Result<Option<Level>, DbError> {
-    let rows: Vec<LevelRow> = session.load(
-        level::table
-            .filter(level::store_id.eq(key.store.as_str().to_owned()))
-            .filter(level::product_id.eq(key.product.as_str().to_owned())),
-    )?;
-    rows.into_iter().next().map(Level::try_from).transpose()
+/// The level of a product.
+pub fn level(
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    product: &ProductId,
+) -> Result<Option<Level>, ReadError> {
+    let query = level::table
+        .filter(level::store_id.eq(check.store.as_str().to_owned()))
+        .filter(level::product_id.eq(product.as_str().to_owned()));
+    let (_, rows) = session.with::<LevelRow, _>(check, query)?;
+    Ok(rows.into_iter().next().map(Level::try_from).transpose()?)
 }
 
 /// Levels by product behind `after`; of these products, if any are named.
 pub fn levels(
-    session: &mut Session,
-    store: &StoreId,
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
     products: &[ProductId],
     after: Option<&str>,
     limit: i64,
-) -> Result<Vec<Level>, DbError> {
+) -> Result<Vec<Level>, ReadError> {
     let named: Vec<String> = products.iter().map(ProductId::to_string).collect();
-    let conditions = AllOf::new(level::store_id.eq(store.as_str().to_owned()))
+    let conditions = AllOf::new(level::store_id.eq(check.store.as_str().to_owned()))
         .and((!named.is_empty()).then(|| level::product_id.eq_any(named)))
         .and(after.map(|after| level::product_id.gt(after.to_owned())));
-    let rows: Vec<LevelRow> = session.load(level::table.filter(conditions).order(level::product_id).limit(limit))?;
-    rows.into_iter().map(Level::try_from).collect()
+    let query = level::table.filter(conditions).order(level::product_id).limit(limit);
+    let (_, rows) = session.with::<LevelRow, _>(check, query)?;
+    let mut levels = rows.into_iter().map(Level::try_from).collect::<Result<Vec<_>, _>>()?;
+    levels.sort_by(|one, other| one.key.product.cmp(&other.key.product));
+    Ok(levels)
 }
 
-/// A ledger behind a movement, oldest first.
-pub fn movements(session: &mut Session, key: &LevelKey, after: i64, limit: i64) -> Result<Vec<Movement>, DbError> {
-    let rows: Vec<MovementRow> = session.load(
-        movement::table
-            .filter(movement::store_id.eq(key.store.as_str().to_owned()))
-            .filter(movement::product_id.eq(key.product.as_str().to_owned()))
-            .filter(movement::movement_number.gt(after))
-            .order(movement::movement_number)
-            .limit(limit),
-    )?;
-    rows.into_iter().map(Movement::try_from).collect()
+/// A product's ledger behind a movement, oldest first; `None` if there is no such product.
+pub fn movements(
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    product: &ProductId,
+    after: i64,
+    limit: i64,
+) -> Result<Option<Vec<Movement>>, ReadError> {
+    let of_product = level::table
+        .filter(level::store_id.eq(check.store.as_str().to_owned()))
+        .filter(level::product_id.eq(product.as_str().to_owned()));
+    let rows = movement::table
+        .filter(movement::store_id.eq(check.store.as_str().to_owned()))
+        .filter(movement::product_id.eq(product.as_str().to_owned()))
+        .filter(movement::movement_number.gt(after))
+        .order(movement::movement_number)
+        .limit(limit);
+    let (_, levels, rows) = session.with_two::<LevelRow, MovementRow, _, _>(check, (of_product, rows))?;
+    if levels.is_empty() {
+        return Ok(None);
+    }
+    let mut movements = rows.into_iter().map(Movement::try_from).collect::<Result<Vec<_>, _>>()?;
+    movements.sort_by_key(|movement| movement.number);
+    Ok(Some(movements))
 }

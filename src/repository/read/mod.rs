@@ -1,6 +1,9 @@
-//! Reading for callers. Each function runs inside one read-only snapshot that its caller has opened.
+//! Reading for callers. Each function judges its caller's access in the snapshot that it reads from;
+//! see [`authorized`].
 
 pub mod access;
+pub mod authorized;
+pub mod chain;
 pub mod filter;
 pub mod inventory;
 pub mod order_list;
@@ -8,20 +11,30 @@ pub mod orders;
 pub mod receipts;
 pub mod stores;
 
+use self::authorized::{ReadError, ReadSession};
 use super::error::DbError;
 use super::gate;
 use super::load;
 use super::session::Session;
-use crate::domain::code::{PrincipalId, StoreId};
+use crate::domain::access::Authorization;
 use crate::domain::mutation::Request;
+use crate::domain::refusal::Refusal;
 use crate::domain::workspace::Workspace;
 
-/// A store and what one principal may do in it.
-pub fn caller(session: &mut Session, store: &StoreId, principal: &PrincipalId) -> Result<Workspace, DbError> {
-    let mut workspace = Workspace::default();
-    load::stores(session, &mut workspace, std::slice::from_ref(store))?;
-    load::roles_and_grants(session, &mut workspace, store, principal)?;
-    Ok(workspace)
+/// Everything that a request's command needs, once `gate` has judged by the headers that its caller may
+/// have it.
+pub fn needs_for_caller(
+    session: &mut ReadSession<'_>,
+    request: &Request,
+    gate: impl FnOnce(&Workspace) -> Result<Authorization, Refusal>,
+) -> Result<Workspace, ReadError> {
+    session.snapshot(|snapshot| {
+        let session = snapshot.session();
+        let mut workspace = gate_of(session, request)?;
+        gate(&workspace)?;
+        needs_of(session, &mut workspace, request)?;
+        Ok(workspace)
+    })
 }
 
 /// What the gate judges of a request, as a writer would load it, but without locks.
@@ -32,7 +45,8 @@ pub fn gate_of(session: &mut Session, request: &Request) -> Result<Workspace, Db
     Ok(workspace)
 }
 
-/// Everything that a request's command needs behind the gate, likewise.
+/// Everything that a request's command needs behind the gate, likewise: handlers have no session to call
+/// it with before anybody has judged their caller's access.
 pub fn needs_of(session: &mut Session, workspace: &mut Workspace, request: &Request) -> Result<(), DbError> {
     load::details(session, workspace, [(&request.store, &request.needs())])
 }

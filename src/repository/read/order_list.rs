@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use diesel::backend::Backend;
 use diesel::dsl::{exists, not};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -12,16 +13,15 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Integer, Text};
 use diesel::sqlite::Sqlite;
 
+use super::authorized::{AccessCheck, Authorized, ReadError, ReadSession};
 use super::filter::AllOf;
 use crate::domain::code::{ProductId, StoreId};
 use crate::domain::order::{Order, State};
 use crate::domain::time::Timestamp;
-use crate::repository::error::DbError;
-use crate::repository::keys::{ByKeys, Lookup};
+use crate::repository::keys::{ByKeys, Lookup, StoreScope};
 use crate::repository::lookups;
 use crate::repository::rows::order::OrderRow;
 use crate::repository::schema::{purchase_order as po, purchase_order_line as pol};
-use crate::repository::session::Session;
 
 #[diesel::declare_sql_function]
 extern "SQL" {
@@ -31,6 +31,8 @@ extern "SQL" {
 
 /// How many orders are few.
 const FEW: usize = 1_000;
+/// One more, to learn whether there are more.
+const FEW_AND_ONE: i64 = FEW as i64 + 1;
 
 /// Which orders; what is not set does not matter.
 #[derive(Clone, Debug, Default)]
@@ -55,43 +57,84 @@ pub fn position(order: &Order) -> OrderPosition {
 }
 
 /// Headers, newest first, behind `after`.
+///
+/// Where a product or a number is asked for, a statement of its own finds out whether an index leads
+/// to few orders; otherwise the list is one statement.
 pub fn list(
-    session: &mut Session,
-    store: &StoreId,
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
     filter: &OrderFilter,
     after: Option<&OrderPosition>,
     limit: i64,
-) -> Result<Vec<Order>, DbError> {
-    let all = || conditions(store, filter, &filter.states, after);
-    let rows = match few(session, store, filter)? {
-        Few::Orders(ids) => among::<lookups::Orders>(session, store, ids, all(), limit)?,
-        Few::Chains(ids) => among::<lookups::OrdersOfChain>(session, store, ids, all(), limit)?,
-        Few::Not => walk(session, store, filter, after, limit)?,
+) -> Result<(Authorized, Vec<Order>), ReadError> {
+    let (authorized, mut rows) = match filter.number_prefix.is_some() || filter.product.is_some() {
+        true => session.snapshot(|snapshot| by_few(snapshot, check, filter, after, limit))?,
+        false => session.with::<OrderRow, _>(check, walk(&check.store, filter, after, limit))?,
     };
-    rows.into_iter().map(Order::try_from).collect()
-}
-
-/// Walks the list, once for each state asked for: an index holds each state in the list's order, but
-/// not several of them.
-fn walk(
-    session: &mut Session,
-    store: &StoreId,
-    filter: &OrderFilter,
-    after: Option<&OrderPosition>,
-    limit: i64,
-) -> Result<Vec<OrderRow>, DbError> {
-    let states: BTreeSet<State> = filter.states.iter().copied().collect();
-    let each = if states.is_empty() { vec![Vec::new()] } else { states.into_iter().map(|state| vec![state]).collect() };
-    let mut rows: Vec<OrderRow> = Vec::new();
-    for states in each {
-        let orders = po::table.filter(conditions(store, filter, &states, after));
-        let newest = orders.order((po::create_time.desc(), po::po_id.desc())).limit(limit);
-        rows.extend(session.load::<OrderRow, _>(newest)?);
-    }
     rows.sort_by(|a, b| b.position().cmp(&a.position()));
     rows.truncate(limit as usize);
-    Ok(rows)
+    Ok((authorized, rows.into_iter().map(Order::try_from).collect::<Result<_, _>>()?))
 }
+
+/// Reads by the index that leads to few orders, or walks the list if there is none.
+fn by_few(
+    snapshot: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    filter: &OrderFilter,
+    after: Option<&OrderPosition>,
+    limit: i64,
+) -> Result<(Authorized, Vec<OrderRow>), ReadError> {
+    let store = &check.store;
+    let conditions = conditions(store, filter, &filter.states, after);
+    let (authorized, few) = few(snapshot, check, filter)?;
+    let rows = match few {
+        Few::Orders(ids) => among::<lookups::Orders>(snapshot, &authorized, store, ids, conditions, limit)?,
+        Few::Chains(ids) => among::<lookups::OrdersOfChain>(snapshot, &authorized, store, ids, conditions, limit)?,
+        Few::Not => snapshot.more(&authorized, walk(store, filter, after, limit))?,
+    };
+    Ok((authorized, rows))
+}
+
+/// The newest of the orders of each state that is asked for: an index holds each state in the list's
+/// order, but not several of them.
+#[diesel::dsl::auto_type]
+fn newest(conditions: AllOf<po::table>, limit: i64) -> _ {
+    po::table.filter(conditions).order((po::create_time.desc(), po::po_id.desc())).limit(limit)
+}
+
+/// Walks the list, once for each state asked for; the page is the newest of what they find.
+fn walk(store: &StoreId, filter: &OrderFilter, after: Option<&OrderPosition>, limit: i64) -> AllRows<newest> {
+    let states: BTreeSet<State> = filter.states.iter().copied().collect();
+    let each = if states.is_empty() { vec![Vec::new()] } else { states.into_iter().map(|state| vec![state]).collect() };
+    let walks = each.into_iter().map(|states| newest(conditions(store, filter, &states, after), limit));
+    AllRows(walks.collect())
+}
+
+/// All rows of several queries of one type.
+struct AllRows<Q>(Vec<Q>);
+
+impl<DB: Backend, Q: QueryFragment<DB>> QueryFragment<DB> for AllRows<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        for (index, query) in self.0.iter().enumerate() {
+            out.push_sql(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+            query.walk_ast(out.reborrow())?;
+            out.push_sql(&format!(") AS walk{index}"));
+        }
+        Ok(())
+    }
+}
+
+impl<Q> QueryId for AllRows<Q> {
+    type QueryId = ();
+    // How many there are is not in the type.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q: Query> Query for AllRows<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q, C> RunQueryDsl<C> for AllRows<Q> {}
 
 fn conditions(
     store: &StoreId,
@@ -136,60 +179,83 @@ enum Few {
     Not,
 }
 
-fn few(session: &mut Session, store: &StoreId, filter: &OrderFilter) -> Result<Few, DbError> {
-    if let Some(prefix) = &filter.number_prefix {
-        let orders = with_number(session, store, prefix)?;
-        if orders.len() <= FEW {
-            return Ok(Few::Orders(orders));
+fn few(
+    snapshot: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    filter: &OrderFilter,
+) -> Result<(Authorized, Few), ReadError> {
+    let store = check.store.as_str();
+    let of_number = |prefix: &String| with_number(store.to_owned(), prefix.clone(), after_prefix(prefix), FEW_AND_ONE);
+    let of_product = |product: &ProductId| originals_with(store.to_owned(), product.to_string(), FEW_AND_ONE);
+    let (of_number, of_product) =
+        (filter.number_prefix.as_ref().map(of_number), filter.product.as_ref().map(of_product));
+    let found = match (of_number, of_product) {
+        (None, None) => (snapshot.authorize(check)?, Few::Not),
+        (Some(of_number), None) => {
+            let (authorized, orders) = snapshot.with::<String, _>(check, of_number)?;
+            (authorized, Few::Orders(orders).if_few())
         }
-    }
-    if let Some(product) = &filter.product {
-        let originals = originals_with(session, store, product)?;
-        if originals.len() <= FEW {
-            return Ok(Few::Chains(originals));
+        (None, Some(of_product)) => {
+            let (authorized, originals) = snapshot.with::<String, _>(check, of_product)?;
+            (authorized, Few::Chains(originals).if_few())
         }
-    }
-    Ok(Few::Not)
+        (Some(of_number), Some(of_product)) => {
+            let queries = (of_number, of_product);
+            let (authorized, orders, originals) = snapshot.with_two::<String, String, _, _>(check, queries)?;
+            let by_number = Few::Orders(orders).if_few();
+            (authorized, if matches!(by_number, Few::Not) { Few::Chains(originals).if_few() } else { by_number })
+        }
+    };
+    Ok(found)
 }
 
-/// The orders whose number begins with `prefix`; if they are not few, one more than that.
-fn with_number(session: &mut Session, store: &StoreId, prefix: &str) -> Result<Vec<String>, DbError> {
-    session.load(
-        po::table
-            .filter(po::store_id.eq(store.as_str().to_owned()))
-            .filter(po::number.ge(prefix.to_owned()))
-            .filter(po::number.lt(after_prefix(prefix)))
-            .order(po::number)
-            .limit(FEW as i64 + 1)
-            .select(po::po_id),
-    )
+impl Few {
+    /// These, unless they are one more than few.
+    fn if_few(self) -> Self {
+        match &self {
+            Self::Orders(ids) | Self::Chains(ids) if ids.len() > FEW => Self::Not,
+            _ => self,
+        }
+    }
 }
 
-/// The originals with a line of a product, likewise. A product that is on a back order is on the
+/// The orders whose number is `prefix` or later, and before `end`.
+#[diesel::dsl::auto_type]
+fn with_number(store: String, prefix: String, end: String, limit: i64) -> _ {
+    po::table
+        .filter(po::store_id.eq(store))
+        .filter(po::number.ge(prefix))
+        .filter(po::number.lt(end))
+        .order(po::number)
+        .limit(limit)
+        .select(po::po_id)
+}
+
+/// The originals with a line of a product. A product that is on a back order is on the
 /// original of its chain, and the index holds the lines of originals alone.
-fn originals_with(session: &mut Session, store: &StoreId, product: &ProductId) -> Result<Vec<String>, DbError> {
-    session.load(
-        pol::table
-            .filter(pol::store_id.eq(store.as_str().to_owned()))
-            .filter(pol::product_id.eq(product.as_str().to_owned()))
-            .filter(not(pol::inherited))
-            .order(pol::po_id)
-            .limit(FEW as i64 + 1)
-            .select(pol::po_id)
-            .distinct(),
-    )
+#[diesel::dsl::auto_type]
+fn originals_with(store: String, product: String, limit: i64) -> _ {
+    pol::table
+        .filter(pol::store_id.eq(store))
+        .filter(pol::product_id.eq(product))
+        .filter(not(pol::inherited))
+        .order(pol::po_id)
+        .limit(limit)
+        .select(pol::po_id)
+        .distinct()
 }
 
 fn among<L: Lookup<Table = po::table>>(
-    session: &mut Session,
+    snapshot: &mut ReadSession<'_>,
+    authorized: &Authorized,
     store: &StoreId,
     ids: Vec<String>,
     conditions: AllOf<po::table>,
     limit: i64,
-) -> Result<Vec<OrderRow>, DbError> {
+) -> Result<Vec<OrderRow>, ReadError> {
     let keys = ids.into_iter().map(|id| vec![store.as_str().into(), id.into()]);
-    match ByKeys::<L>::new(session.store_scope(), keys) {
-        Some(keys) => session.load(Among { keys, conditions, limit }),
+    match ByKeys::<L>::new(StoreScope::One, keys) {
+        Some(keys) => snapshot.more(authorized, Among { keys, conditions, limit }),
         None => Ok(Vec::new()),
     }
 }

@@ -1,84 +1,79 @@
-//! One order, its lines, and its chain.
+//! One order and its lines.
 
 use diesel::prelude::*;
 
+use super::authorized::{AccessCheck, Authorized, ReadError, ReadSession};
 use super::filter::AllOf;
-use crate::domain::code::StoreId;
-use crate::domain::order::{Line, Order, OrderId, OrderKey};
+use crate::domain::order::{Line, Order, OrderId};
 use crate::repository::error::DbError;
 use crate::repository::rows::line::LineRow;
 use crate::repository::rows::order::OrderRow;
 use crate::repository::schema::{purchase_order as po, purchase_order_line as pol};
-use crate::repository::session::Session;
 
-/// A header.
-pub fn order(session: &mut Session, key: &OrderKey) -> Result<Option<Order>, DbError> {
-    let rows: Vec<OrderRow> = session.load(
-        po::table.filter(po::store_id.eq(key.store.as_str().to_owned())).filter(po::po_id.eq(key.order.to_string())),
-    )?;
+/// A header, and its lines in line order.
+pub type WithLines = (Order, Vec<Line>);
+
+/// A query for one header.
+#[diesel::dsl::auto_type]
+pub(super) fn header(store: String, order: String) -> _ {
+    po::table.filter(po::store_id.eq(store)).filter(po::po_id.eq(order))
+}
+
+/// The only row of [`header`], if there is one.
+pub(super) fn one(rows: Vec<OrderRow>) -> Result<Option<Order>, DbError> {
     rows.into_iter().next().map(Order::try_from).transpose()
 }
 
-/// All lines of an order, in line order.
-pub fn lines(session: &mut Session, key: &OrderKey) -> Result<Vec<Line>, DbError> {
-    let rows: Vec<LineRow> = session.load(
-        pol::table
-            .filter(pol::store_id.eq(key.store.as_str().to_owned()))
-            .filter(pol::po_id.eq(key.order.to_string()))
-            .order(pol::line_number),
-    )?;
-    rows.into_iter().map(Line::try_from).collect()
+fn in_line_order(rows: Vec<LineRow>) -> Result<Vec<Line>, DbError> {
+    let mut lines = rows.into_iter().map(Line::try_from).collect::<Result<Vec<_>, _>>()?;
+    lines.sort_by_key(|line| line.key.number);
+    Ok(lines)
 }
 
-/// Lines behind a line number, in line order; only those with a quantity pending, if so asked.
+/// A header.
+pub fn order(
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    order: OrderId,
+) -> Result<(Authorized, Option<Order>), ReadError> {
+    let query = header(check.store.as_str().to_owned(), order.to_string());
+    let (authorized, rows) = session.with::<OrderRow, _>(check, query)?;
+    Ok((authorized, one(rows)?))
+}
+
+/// A header and all lines, in line order.
+pub fn order_with_lines(
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    order: OrderId,
+) -> Result<(Authorized, Option<WithLines>), ReadError> {
+    let query = header(check.store.as_str().to_owned(), order.to_string());
+    let lines = pol::table
+        .filter(pol::store_id.eq(check.store.as_str().to_owned()))
+        .filter(pol::po_id.eq(order.to_string()))
+        .order(pol::line_number);
+    let (authorized, orders, lines) = session.with_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
+    let lines = in_line_order(lines)?;
+    Ok((authorized, one(orders)?.map(|order| (order, lines))))
+}
+
+/// A header, and its lines behind a line number, in line order; only those with a quantity pending,
+/// if so asked.
 pub fn lines_after(
-    session: &mut Session,
-    key: &OrderKey,
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    order: OrderId,
     pending_only: bool,
     after: i32,
     limit: i64,
-) -> Result<Vec<Line>, DbError> {
-    let conditions = AllOf::new(pol::store_id.eq(key.store.as_str().to_owned()))
-        .and(Some(pol::po_id.eq(key.order.to_string())))
+) -> Result<Option<WithLines>, ReadError> {
+    let query = header(check.store.as_str().to_owned(), order.to_string());
+    let conditions = AllOf::new(pol::store_id.eq(check.store.as_str().to_owned()))
+        .and(Some(pol::po_id.eq(order.to_string())))
         .and(Some(pol::line_number.gt(after)))
         .and(pending_only.then(|| pol::pending.gt(0)));
-    let rows: Vec<LineRow> = session.load(pol::table.filter(conditions).order(pol::line_number).limit(limit))?;
-    rows.into_iter().map(Line::try_from).collect()
-}
-
-/// The headers of a chain, the original first.
-pub fn chain(session: &mut Session, store: &StoreId, root: OrderId) -> Result<Vec<Order>, DbError> {
-    let rows: Vec<OrderRow> = session.load(
-        po::table
-            .filter(po::store_id.eq(store.as_str().to_owned()))
-            .filter(po::root_id.eq(root.to_string()))
-            .order(po::chain_position),
-    )?;
-    rows.into_iter().map(Order::try_from).collect()
-}
-
-/// The lines of an original behind a line number, and every line of its chain with one of their
-/// numbers, by line number and then in any order.
-pub fn chain_lines(session: &mut Session, chain: &[Order], after: i32, limit: i64) -> Result<Vec<Line>, DbError> {
-    let Some(root) = chain.first() else { return Ok(Vec::new()) };
-    let store = root.key.store.as_str().to_owned();
-    let numbers: Vec<i32> = session.load(
-        pol::table
-            .filter(pol::store_id.eq(store.clone()))
-            .filter(pol::po_id.eq(root.key.order.to_string()))
-            .filter(pol::line_number.gt(after))
-            .order(pol::line_number)
-            .limit(limit)
-            .select(pol::line_number),
-    )?;
-    let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return Ok(Vec::new()) };
-    let ids: Vec<String> = chain.iter().map(|order| order.key.order.to_string()).collect();
-    let rows: Vec<LineRow> = session.load(
-        pol::table
-            .filter(pol::store_id.eq(store))
-            .filter(pol::po_id.eq_any(ids))
-            .filter(pol::line_number.between(*first, *last))
-            .order(pol::line_number),
-    )?;
-    rows.into_iter().map(Line::try_from).collect()
+    let lines = pol::table.filter(conditions).order(pol::line_number).limit(limit);
+    let (_, orders, lines) = session.with_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
+    let lines = in_line_order(lines)?;
+    Ok(one(orders)?.map(|order| (order, lines)))
 }

@@ -1,68 +1,80 @@
 //! Receipts.
 
-use std::collections::BTreeMap;
-
-use diesel::dsl::count_star;
 use diesel::prelude::*;
 
+use super::authorized::{AccessCheck, ReadError, ReadSession};
 use super::filter::AllOf;
+use super::orders::{header, one};
 use crate::domain::order::receipt::Receipt;
-use crate::domain::order::{OrderKey, ReceiptKey};
-use crate::repository::error::DbError;
+use crate::domain::order::{Order, OrderId};
+use crate::repository::rows::order::OrderRow;
 use crate::repository::rows::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow};
 use crate::repository::schema::{receipt, receipt_item as item};
-use crate::repository::session::Session;
 
-/// A receipt with its items.
-pub fn receipt(session: &mut Session, key: &ReceiptKey) -> Result<Option<Receipt>, DbError> {
-    let Some(mut receipt) = list(session, &key.order, false, key.number - 1, 1)?.into_iter().next() else {
-        return Ok(None);
-    };
-    let rows: Vec<ReceiptItemRow> = session.load(
-        item::table
-            .filter(item::store_id.eq(key.order.store.as_str().to_owned()))
-            .filter(item::po_id.eq(key.order.order.to_string()))
-            .filter(item::receipt_number.eq(key.number))
-            .order(item::line_number),
-    )?;
-    for row in rows {
-        receipt.items.push(ItemOfReceipt::try_from(row)?.item);
+/// An order and one of its receipts, with its items.
+pub fn receipt(
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    order: OrderId,
+    number: i32,
+) -> Result<Option<(Order, Option<Receipt>)>, ReadError> {
+    let store = check.store.as_str();
+    let found = receipt::table
+        .filter(receipt::store_id.eq(store.to_owned()))
+        .filter(receipt::po_id.eq(order.to_string()))
+        .filter(receipt::receipt_number.eq(number));
+    let items = item::table
+        .filter(item::store_id.eq(store.to_owned()))
+        .filter(item::po_id.eq(order.to_string()))
+        .filter(item::receipt_number.eq(number));
+    let queries = (header(store.to_owned(), order.to_string()), found, items);
+    let (_, orders, found, items) =
+        session.with_three::<OrderRow, ReceiptRow, ReceiptItemRow, _, _, _>(check, queries)?;
+    let Some(order) = one(orders)? else { return Ok(None) };
+    let Some(found) = found.into_iter().next() else { return Ok(Some((order, None))) };
+    let mut found = Receipt::try_from(found)?;
+    for row in items {
+        found.items.push(ItemOfReceipt::try_from(row)?.item);
     }
-    Ok(Some(receipt).filter(|receipt| receipt.key.number == key.number))
+    found.items.sort_by_key(|item| item.line);
+    Ok(Some((order, Some(found))))
 }
 
-/// Receipts of an order behind a receipt number, without their items; only those that stand, if so
-/// asked.
+/// An order's receipts behind a receipt number, without their items but with how many each has; only
+/// those that stand, if so asked. `None` if there is no such order.
 pub fn list(
-    session: &mut Session,
-    order: &OrderKey,
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    order: OrderId,
     standing_only: bool,
     after: i32,
     limit: i64,
-) -> Result<Vec<Receipt>, DbError> {
-    let conditions = AllOf::new(receipt::store_id.eq(order.store.as_str().to_owned()))
-        .and(Some(receipt::po_id.eq(order.order.to_string())))
+) -> Result<Option<Vec<(Receipt, i32)>>, ReadError> {
+    let store = check.store.as_str();
+    let conditions = AllOf::new(receipt::store_id.eq(store.to_owned()))
+        .and(Some(receipt::po_id.eq(order.to_string())))
         .and(Some(receipt::receipt_number.gt(after)))
         .and(standing_only.then(|| receipt::void_time.is_null()));
-    let rows: Vec<ReceiptRow> =
-        session.load(receipt::table.filter(conditions).order(receipt::receipt_number).limit(limit))?;
-    rows.into_iter().map(Receipt::try_from).collect()
-}
-
-/// How many items each of an order's receipts has, from one number to another.
-pub fn item_counts(
-    session: &mut Session,
-    order: &OrderKey,
-    first: i32,
-    last: i32,
-) -> Result<BTreeMap<i32, i64>, DbError> {
-    let counts: Vec<(i32, i64)> = session.load(
-        item::table
-            .filter(item::store_id.eq(order.store.as_str().to_owned()))
-            .filter(item::po_id.eq(order.order.to_string()))
-            .filter(item::receipt_number.between(first, last))
-            .group_by(item::receipt_number)
-            .select((item::receipt_number, count_star())),
-    )?;
-    Ok(counts.into_iter().collect())
+    let items = item::table
+        .filter(item::store_id.eq(receipt::store_id))
+        .filter(item::po_id.eq(receipt::po_id))
+        .filter(item::receipt_number.eq(receipt::receipt_number))
+        .count()
+        .single_value();
+    let found = receipt::table
+        .filter(conditions)
+        .order(receipt::receipt_number)
+        .limit(limit)
+        .select((receipt::all_columns, items));
+    let queries = (header(store.to_owned(), order.to_string()), found);
+    let (_, orders, found) = session.with_two::<OrderRow, (ReceiptRow, Option<i64>), _, _>(check, queries)?;
+    if orders.is_empty() {
+        return Ok(None);
+    }
+    let mut receipts = Vec::with_capacity(found.len());
+    for (row, items) in found {
+        receipts.push((Receipt::try_from(row)?, items.unwrap_or_default() as i32));
+    }
+    receipts.sort_by_key(|(receipt, _)| receipt.key.number);
+    Ok(Some(receipts))
 }

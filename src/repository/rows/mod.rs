@@ -2,6 +2,7 @@
 //! struct in column order and saved by its [`Row`](super::bulk::Row).
 
 pub mod access;
+pub mod chain;
 pub mod event;
 pub mod level;
 pub mod line;

@@ -1,6 +1,7 @@
 //! PurchaseOrderService: one file per mutating rpc, its reads together.
 
 mod cancel;
+mod chain;
 mod complete;
 mod create;
 mod place;
@@ -114,6 +115,6 @@ impl PurchaseOrderService for Service {
         &self,
         request: Request<v1::GetBackOrderChainRequest>,
     ) -> Result<Response<v1::GetBackOrderChainResponse>, Status> {
-        reads::chain(&self.0, request).await.map(Response::new)
+        chain::chain(&self.0, request).await.map(Response::new)
     }
 }

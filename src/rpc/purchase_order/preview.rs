@@ -11,10 +11,10 @@ use crate::domain::order::actions::allowed;
 use crate::domain::order::complete::{CompleteOrder, Settlement};
 use crate::domain::order::preview::{Preview, ResultingStock, gate, preview as decide};
 use crate::domain::refusal::Refusal;
-use crate::lanes::ReadError;
+use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::repository::read;
-use crate::repository::session::Session;
+use crate::repository::read::authorized::{ReadError, ReadSession};
 use crate::rpc::App;
 use crate::rpc::call::Call;
 use crate::rpc::convert;
@@ -46,17 +46,16 @@ pub(super) async fn preview(
     let (call, request) = Call::open(request)?;
     let Asked { command, complete, page } = parse(app, &call, request).map_err(to_status)?;
     let (clock, ids) = (Arc::clone(&app.clock), Arc::clone(&app.ids));
-    let read = move |session: &mut Session| -> Result<(Preview, OrderSeen), ReadError> {
-        let mut workspace = read::gate_of(session, &command)?;
-        gate(&workspace, &command, &complete)?;
-        read::needs_of(session, &mut workspace, &command)?;
+    let read = move |session: &mut ReadSession<'_>| -> Result<(Preview, OrderSeen), ReadError> {
+        let workspace = read::needs_for_caller(session, &command, |headers| gate(headers, &command, &complete))?;
         let preview = decide(&workspace, &command, &complete, clock.now(), &*ids)?;
         let permissions = workspace.permissions_of(&command.store, &command.principal.id)?;
         let allowed_actions = allowed(&preview.order, permissions);
         let seen = OrderSeen { order: preview.order.clone(), allowed_actions };
         Ok((preview, seen))
     };
-    let (preview, seen) = app.read(&call, read).await?;
+    // It loads every line, whatever page is asked for.
+    let (preview, seen) = app.read(&call, ReadClass::Large, read).await?;
     Ok(response(&preview, &seen, &page))
 }
 

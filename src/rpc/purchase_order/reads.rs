@@ -1,28 +1,26 @@
-//! GetPurchaseOrder, ListPurchaseOrderLines, ListPurchaseOrders, GetBackOrderChain.
+//! GetPurchaseOrder, ListPurchaseOrderLines and ListPurchaseOrders.
 
-use std::collections::BTreeSet;
-
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tonic::{Request, Status};
 
-use crate::domain::access::Permission;
 use crate::domain::code::{ProductId, StoreId};
 use crate::domain::mutation::OrderSeen;
 use crate::domain::order::actions::allowed;
-use crate::domain::order::chain::{ChainLine, roll_up};
-use crate::domain::order::{Line, Order, OrderKey, State};
+use crate::domain::order::{Order, OrderKey, State};
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION};
-use crate::lanes::ReadError;
+use crate::lanes::ReadClass;
 use crate::proto::v1;
+use crate::repository::read::authorized::{Authorized, ReadSession};
 use crate::repository::read::order_list::{self, OrderFilter, OrderPosition};
 use crate::repository::read::orders;
-use crate::repository::session::Session;
 use crate::rpc::call::Call;
 use crate::rpc::caps;
 use crate::rpc::errors::to_status;
 use crate::rpc::form::Form;
 use crate::rpc::page::{Page, Paged};
-use crate::rpc::{App, admitted, convert};
+use crate::rpc::{App, class_of_page, convert};
 
 impl Paged for v1::ListPurchaseOrderLinesRequest {
     const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListPurchaseOrderLines";
@@ -40,25 +38,17 @@ impl Paged for v1::ListPurchaseOrdersRequest {
     }
 }
 
-impl Paged for v1::GetBackOrderChainRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/GetBackOrderChain";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
-
 /// Which order a read is about.
 pub(super) fn order_key(form: &mut Form, store: &str, order: &str) -> OrderKey {
     OrderKey { store: form.store_id(store), order: form.order_id(order) }
 }
 
-/// Which order a list is of, by the numbers of what it lists; `ids` are the request's store and order.
-pub(super) fn of_order<R: Paged>(
+/// Which order a list is of, and which page of it; `ids` are the request's store and order.
+pub(super) fn of_order<R: Paged, K: Serialize + DeserializeOwned>(
     app: &App,
     request: &mut R,
     ids: fn(&R) -> (&str, &str),
-) -> Result<(OrderKey, Page<i32>), Refusal> {
+) -> Result<(OrderKey, Page<K>), Refusal> {
     let mut form = Form::default();
     let (store, order) = ids(request);
     let key = order_key(&mut form, store, order);
@@ -67,8 +57,9 @@ pub(super) fn of_order<R: Paged>(
     Ok((key, page))
 }
 
-fn seen(order: Order, permissions: &BTreeSet<Permission>) -> OrderSeen {
-    let allowed_actions = allowed(&order, permissions);
+/// A header as the caller may see it.
+pub(super) fn seen(order: Order, authorized: &Authorized) -> OrderSeen {
+    let allowed_actions = allowed(&order, authorized.permissions());
     OrderSeen { order, allowed_actions }
 }
 
@@ -78,14 +69,21 @@ pub(super) async fn get(
 ) -> Result<v1::GetPurchaseOrderResponse, Status> {
     let (call, request) = Call::open(request)?;
     let (key, full) = parse_get(&request).map_err(to_status)?;
-    let caller = call.caller.clone();
-    let read = move |session: &mut Session| -> Result<(OrderSeen, Vec<Line>), ReadError> {
-        let permissions = admitted(session, &key.store, &caller)?.permissions;
-        let order = orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
-        let lines = if full { orders::lines(session, &key)? } else { Vec::new() };
-        Ok((seen(order, &permissions), lines))
+    let check = call.check(key.store).map_err(to_status)?;
+    let (seen, lines) = if full {
+        let get = move |session: &mut ReadSession<'_>| {
+            let (authorized, found) = orders::order_with_lines(session, &check, key.order)?;
+            let (order, lines) = found.ok_or(Refusal::OrderNotFound)?;
+            Ok((seen(order, &authorized), lines))
+        };
+        app.read(&call, ReadClass::Large, get).await?
+    } else {
+        let get = move |session: &mut ReadSession<'_>| {
+            let (authorized, order) = orders::order(session, &check, key.order)?;
+            Ok((seen(order.ok_or(Refusal::OrderNotFound)?, &authorized), Vec::new()))
+        };
+        app.read(&call, ReadClass::Small, get).await?
     };
-    let (seen, lines) = app.read(&call, read).await?;
     Ok(v1::GetPurchaseOrderResponse {
         purchase_order: Some(convert::purchase_order(&seen)),
         lines: lines.iter().map(|line| convert::line(&seen.order, line)).collect(),
@@ -107,14 +105,13 @@ pub(super) async fn lines(
 ) -> Result<v1::ListPurchaseOrderLinesResponse, Status> {
     let (call, mut request) = Call::open(request)?;
     let (key, page) = of_order(app, &mut request, |it| (&it.store_id, &it.purchase_order_id)).map_err(to_status)?;
-    let (caller, asked) = (call.caller.clone(), page.clone());
-    let read = move |session: &mut Session| -> Result<(Order, Vec<Line>), ReadError> {
-        admitted(session, &key.store, &caller)?;
-        let order = orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
+    let (check, asked) = (call.check(key.store).map_err(to_status)?, page.clone());
+    let list = move |session: &mut ReadSession<'_>| {
         let after = asked.after.unwrap_or(0);
-        Ok((order, orders::lines_after(session, &key, request.pending_only, after, asked.limit())?))
+        let found = orders::lines_after(session, &check, key.order, request.pending_only, after, asked.limit())?;
+        Ok(found.ok_or(Refusal::OrderNotFound)?)
     };
-    let (order, mut lines) = app.read(&call, read).await?;
+    let (order, mut lines) = app.read(&call, class_of_page(&page), list).await?;
     let next_page_token = page.cut(&mut lines, |last| last.key.number);
     let lines = lines.iter().map(|line| convert::line(&order, line)).collect();
     Ok(v1::ListPurchaseOrderLinesResponse { lines, next_page_token })
@@ -126,13 +123,12 @@ pub(super) async fn list(
 ) -> Result<v1::ListPurchaseOrdersResponse, Status> {
     let (call, mut request) = Call::open(request)?;
     let (store, filter, page) = parse_list(app, &mut request).map_err(to_status)?;
-    let (caller, asked) = (call.caller.clone(), page.clone());
-    let read = move |session: &mut Session| -> Result<Vec<OrderSeen>, ReadError> {
-        let permissions = admitted(session, &store, &caller)?.permissions;
-        let orders = order_list::list(session, &store, &filter, asked.after.as_ref(), asked.limit())?;
-        Ok(orders.into_iter().map(|order| seen(order, &permissions)).collect())
+    let (check, asked) = (call.check(store).map_err(to_status)?, page.clone());
+    let list = move |session: &mut ReadSession<'_>| {
+        let (authorized, orders) = order_list::list(session, &check, &filter, asked.after.as_ref(), asked.limit())?;
+        Ok(orders.into_iter().map(|order| seen(order, &authorized)).collect::<Vec<OrderSeen>>())
     };
-    let mut found = app.read(&call, read).await?;
+    let mut found = app.read(&call, class_of_page(&page), list).await?;
     let next_page_token = page.cut(&mut found, |last| order_list::position(&last.order));
     Ok(v1::ListPurchaseOrdersResponse {
         purchase_orders: found.iter().map(convert::purchase_order).collect(),
@@ -170,44 +166,4 @@ fn parse_states(form: &mut Form, wire: &[i32]) -> Vec<State> {
         states.extend(known.filter(|state| !states.contains(state)));
     }
     states
-}
-
-pub(super) async fn chain(
-    app: &App,
-    request: Request<v1::GetBackOrderChainRequest>,
-) -> Result<v1::GetBackOrderChainResponse, Status> {
-    let (call, mut request) = Call::open(request)?;
-    let (key, page) = of_order(app, &mut request, |it| (&it.store_id, &it.purchase_order_id)).map_err(to_status)?;
-    let (caller, asked) = (call.caller.clone(), page.clone());
-    let read = move |session: &mut Session| -> Result<(Vec<OrderSeen>, Vec<ChainLine>), ReadError> {
-        let permissions = admitted(session, &key.store, &caller)?.permissions;
-        let order = orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
-        let chain = orders::chain(session, &key.store, order.root)?;
-        let lines = orders::chain_lines(session, &chain, asked.after.unwrap_or(0), asked.limit())?;
-        let lines = roll_up(&chain, lines);
-        Ok((chain.into_iter().map(|order| seen(order, &permissions)).collect(), lines))
-    };
-    let (chain, mut lines) = app.read(&call, read).await?;
-    let next_page_token = page.cut(&mut lines, |last| last.line.key.number);
-    Ok(v1::GetBackOrderChainResponse {
-        purchase_orders: chain.iter().map(convert::purchase_order).collect(),
-        lines: lines.iter().map(chain_line).collect(),
-        next_page_token,
-    })
-}
-
-fn chain_line(rolled: &ChainLine) -> v1::ChainLine {
-    v1::ChainLine {
-        line_number: rolled.line.key.number,
-        product_id: rolled.line.product.to_string(),
-        description: rolled.line.description.clone(),
-        unit: convert::unit(rolled.line.unit).into(),
-        ordered: rolled.line.quantities.ordered.to_string(),
-        received: rolled.received.to_string(),
-        on_hand: rolled.on_hand.to_string(),
-        cancelled: rolled.cancelled.to_string(),
-        pending: rolled.pending.to_string(),
-        first_receive_time: convert::maybe_time(rolled.first_receive_time),
-        last_receive_time: convert::maybe_time(rolled.last_receive_time),
-    }
 }

@@ -3,18 +3,17 @@
 use tonic::{Request, Status};
 
 use super::reads::{of_order, order_key};
-use crate::domain::order::receipt::Receipt;
-use crate::domain::order::{OrderKey, ReceiptKey};
+use crate::domain::order::ReceiptKey;
 use crate::domain::refusal::Refusal;
-use crate::lanes::ReadError;
+use crate::lanes::ReadClass;
 use crate::proto::v1;
-use crate::repository::read::{orders, receipts};
-use crate::repository::session::Session;
+use crate::repository::read::authorized::ReadSession;
+use crate::repository::read::receipts;
 use crate::rpc::call::Call;
 use crate::rpc::errors::to_status;
 use crate::rpc::form::Form;
 use crate::rpc::page::Paged;
-use crate::rpc::{App, admitted, convert};
+use crate::rpc::{App, class_of_page, convert};
 
 impl Paged for v1::ListReceiptsRequest {
     const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListReceipts";
@@ -27,14 +26,14 @@ impl Paged for v1::ListReceiptsRequest {
 pub(super) async fn get(app: &App, request: Request<v1::GetReceiptRequest>) -> Result<v1::GetReceiptResponse, Status> {
     let (call, request) = Call::open(request)?;
     let key = parse_get(&request).map_err(to_status)?;
-    let caller = call.caller.clone();
-    let read = move |session: &mut Session| -> Result<Receipt, ReadError> {
-        admitted(session, &key.order.store, &caller)?;
-        let order = orders::order(session, &key.order)?.ok_or(Refusal::OrderNotFound)?;
+    let check = call.check(key.order.store).map_err(to_status)?;
+    let get = move |session: &mut ReadSession<'_>| {
+        let found = receipts::receipt(session, &check, key.order.order, key.number)?;
+        let (order, receipt) = found.ok_or(Refusal::OrderNotFound)?;
         let not_found = || Refusal::ReceiptNotFound { number: order.number, receipt: key.number };
-        Ok(receipts::receipt(session, &key)?.ok_or_else(not_found)?)
+        Ok(receipt.ok_or_else(not_found)?)
     };
-    let receipt = app.read(&call, read).await?;
+    let receipt = app.read(&call, ReadClass::Large, get).await?;
     Ok(v1::GetReceiptResponse { receipt: Some(convert::receipt(&receipt)) })
 }
 
@@ -52,27 +51,14 @@ pub(super) async fn list(
 ) -> Result<v1::ListReceiptsResponse, Status> {
     let (call, mut request) = Call::open(request)?;
     let (key, page) = of_order(app, &mut request, |it| (&it.store_id, &it.purchase_order_id)).map_err(to_status)?;
-    let (caller, asked) = (call.caller.clone(), page.clone());
-    let read = move |session: &mut Session| -> Result<Vec<(Receipt, i32)>, ReadError> {
-        admitted(session, &key.store, &caller)?;
-        orders::order(session, &key)?.ok_or(Refusal::OrderNotFound)?;
+    let (check, asked) = (call.check(key.store).map_err(to_status)?, page.clone());
+    let list = move |session: &mut ReadSession<'_>| {
         let after = asked.after.unwrap_or(0);
-        let found = receipts::list(session, &key, request.standing_only, after, asked.limit())?;
-        counted(session, &key, found)
+        let found = receipts::list(session, &check, key.order, request.standing_only, after, asked.limit())?;
+        Ok(found.ok_or(Refusal::OrderNotFound)?)
     };
-    let mut found = app.read(&call, read).await?;
+    let mut found = app.read(&call, class_of_page(&page), list).await?;
     let next_page_token = page.cut(&mut found, |(last, _)| last.key.number);
     let receipts = found.iter().map(|(receipt, items)| convert::receipt_header(receipt, *items)).collect();
     Ok(v1::ListReceiptsResponse { receipts, next_page_token })
-}
-
-/// Receipts, each with how many items it has.
-fn counted(session: &mut Session, order: &OrderKey, found: Vec<Receipt>) -> Result<Vec<(Receipt, i32)>, ReadError> {
-    let (Some(first), Some(last)) = (found.first(), found.last()) else { return Ok(Vec::new()) };
-    let counts = receipts::item_counts(session, order, first.key.number, last.key.number)?;
-    let with_count = |receipt: Receipt| {
-        let count = counts.get(&receipt.key.number).copied().unwrap_or_default();
-        (receipt, count as i32)
-    };
-    Ok(found.into_iter().map(with_count).collect())
 }

@@ -1,0 +1,160 @@
+//! Deletes first answers that are older than their retention: a thread of its own, with a session of
+//! its own, beside the lanes.
+//!
+//! Each minute it goes through the stores that exist, a bounded number of them per statement, and
+//! deletes in small transactions. So nothing in memory is keyed by what a request names, and no write
+//! waits for a clean-up longer than for a few hundred rows. Several instances may do it at once:
+//! what one has deleted the other does not find.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{JoinHandle, sleep};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::domain::time::Timestamp;
+use crate::repository::error::{DbError, DbErrorKind};
+use crate::repository::pool::{Pool, Pooled};
+use crate::repository::prune;
+use crate::repository::session::WriteError;
+
+/// How long after the end of one round the next begins.
+const EVERY: Duration = Duration::from_secs(60);
+/// How long writers have the database to themselves after a full step. SQLite has one write lock, and
+/// whoever waits for it asks again only now and then.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How many rounds may be asked for at once.
+const ASKED: usize = 16;
+
+/// What a pruner is made with.
+pub struct PrunerParts {
+    /// One session.
+    pub pool: Pool,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// How long first answers are kept.
+    pub request_retention: Duration,
+}
+
+/// What a round came to: how many records it deleted.
+type Deleted = Result<usize, DbError>;
+
+/// See the module. Its thread ends when this is stopped.
+pub struct Pruner {
+    rounds: Mutex<Option<SyncSender<oneshot::Sender<Deleted>>>>,
+    stopping: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Pruner {
+    /// Starts it; the first round begins in a minute.
+    pub fn start(parts: PrunerParts) -> std::io::Result<Self> {
+        let (rounds, asked) = sync_channel(ASKED);
+        let stopping = Arc::new(AtomicBool::new(false));
+        let work = Work { parts, stopping: Arc::clone(&stopping) };
+        let thread = std::thread::Builder::new().name("pruner".to_owned()).spawn(move || work.run(&asked))?;
+        Ok(Self { rounds: Mutex::new(Some(rounds)), stopping, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Does a round now and says how many records it deleted.
+    pub async fn round(&self) -> Deleted {
+        let (answer, answered) = oneshot::channel();
+        let stopped = || DbError::new(DbErrorKind::Other, "the pruner is busy or has stopped");
+        self.ask(answer).map_err(|_| stopped())?;
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    fn ask(&self, answer: oneshot::Sender<Deleted>) -> Result<(), TrySendError<oneshot::Sender<Deleted>>> {
+        match &*self.rounds.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(rounds) => rounds.try_send(answer),
+            None => Err(TrySendError::Disconnected(answer)),
+        }
+    }
+
+    /// Ends after the step that it is at, and waits for that.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        drop(self.rounds.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the pruner ended by a panic");
+        }
+    }
+}
+
+/// What the thread has.
+struct Work {
+    parts: PrunerParts,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Work {
+    /// Does a round each minute, and whenever it is asked to, until nobody can ask any more.
+    fn run(&self, asked: &Receiver<oneshot::Sender<Deleted>>) {
+        loop {
+            let answer = match asked.recv_timeout(EVERY) {
+                Ok(answer) => Some(answer),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let deleted = self.round();
+            match &deleted {
+                Ok(0) => {}
+                Ok(records) => tracing::info!(records, "old request records were deleted"),
+                Err(error) => tracing::warn!(%error, "old request records were not deleted; again in a minute"),
+            }
+            if let Some(answer) = answer {
+                let _ = answer.send(deleted);
+            }
+        }
+    }
+
+    /// Goes through all stores once.
+    fn round(&self) -> Deleted {
+        let retention = self.parts.request_retention.as_micros() as i64;
+        let cutoff = Timestamp::from_micros(self.parts.clock.now().micros() - retention);
+        let mut session = self.parts.pool.get()?;
+        let result = self.all_stores(&mut session, cutoff);
+        if result.is_err() {
+            session.retire();
+        }
+        result
+    }
+
+    fn all_stores(&self, session: &mut Pooled, cutoff: Timestamp) -> Deleted {
+        let (mut deleted, mut after) = (0, String::new());
+        loop {
+            let stores = prune::next_stores(session, &after)?;
+            let Some(last) = stores.last() else { return Ok(deleted) };
+            after.clone_from(last);
+            deleted += self.some_stores(session, &stores, cutoff)?;
+            if self.stopping.load(Ordering::Relaxed) {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    /// Deletes the old records of some stores, step by step.
+    fn some_stores(&self, session: &mut Pooled, stores: &[String], cutoff: Timestamp) -> Deleted {
+        let mut deleted = 0;
+        if !prune::any_old_records(session, stores, cutoff)? {
+            return Ok(deleted);
+        }
+        while !self.stopping.load(Ordering::Relaxed) {
+            let step = match prune::delete_old_records(session, stores, cutoff) {
+                Ok(step) => step,
+                // Whether it was done or not, the next round sees to what is left.
+                Err(WriteError::Failed(error) | WriteError::Unclear(error)) => return Err(error),
+            };
+            deleted += step;
+            if (step as i64) < prune::STEP {
+                break;
+            }
+            sleep(PAUSE);
+        }
+        Ok(deleted)
+    }
+}

@@ -1,0 +1,46 @@
+//! Lines of a chain as the database rolls them up; they are read and never saved.
+
+use diesel::prelude::Queryable;
+
+use super::line::unit;
+use crate::domain::code::ProductId;
+use crate::domain::order::chain::ChainLine;
+use crate::domain::quantity::Quantity;
+use crate::domain::time::Timestamp;
+use crate::repository::error::DbError;
+
+/// A row of the roll-up in [`crate::repository::read::chain`].
+#[derive(Queryable)]
+pub struct ChainLineRow {
+    line_number: i32,
+    product_id: String,
+    description: String,
+    unit: String,
+    ordered: i64,
+    received: i64,
+    on_hand: i64,
+    cancelled: i64,
+    pending: i64,
+    first_receive_time: Option<i64>,
+    last_receive_time: Option<i64>,
+}
+
+impl TryFrom<ChainLineRow> for ChainLine {
+    type Error = DbError;
+
+    fn try_from(row: ChainLineRow) -> Result<Self, DbError> {
+        Ok(Self {
+            number: row.line_number,
+            product: ProductId::new(row.product_id),
+            description: row.description,
+            unit: unit(row.unit)?,
+            ordered: Quantity::from_scaled(row.ordered),
+            received: Quantity::from_scaled(row.received),
+            on_hand: Quantity::from_scaled(row.on_hand),
+            cancelled: Quantity::from_scaled(row.cancelled),
+            pending: Quantity::from_scaled(row.pending),
+            first_receive_time: row.first_receive_time.map(Timestamp::from_micros),
+            last_receive_time: row.last_receive_time.map(Timestamp::from_micros),
+        })
+    }
+}
