@@ -12,5 +12,6 @@ mod bodies;
 mod floods;
 mod frames;
 mod limits;
+mod logs;
 mod silence;
 mod stopping;
