@@ -15,3 +15,4 @@ mod limits;
 mod logs;
 mod silence;
 mod stopping;
+mod watches;
