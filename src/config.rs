@@ -31,6 +31,10 @@ pub struct ServeConfig {
     pub limits: Limits,
     /// How long a call may take at most, whatever its caller says.
     pub max_deadline: Duration,
+    /// The same of calls that take no credentials.
+    pub max_public_deadline: Duration,
+    /// How long something may be watched before whoever watches must ask again.
+    pub max_watch: Duration,
     /// How long calls in flight have to finish when the service stops.
     pub drain: Duration,
     /// Whether reflection needs no credentials.
@@ -61,6 +65,8 @@ impl ServeConfig {
             tls: None,
             limits: Limits::default(),
             max_deadline: Duration::from_secs(30),
+            max_public_deadline: Duration::from_secs(10),
+            max_watch: Duration::from_secs(5 * 60),
             drain: Duration::from_secs(20),
             public_reflection: true,
             database,

@@ -133,6 +133,8 @@ impl Server {
             routes,
             authenticator: authenticator(&config.access).await?,
             max_deadline: config.max_deadline,
+            max_public_deadline: config.max_public_deadline,
+            max_watch: config.max_watch,
             public_reflection: config.public_reflection,
             closing: closes.clone(),
         };

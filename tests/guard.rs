@@ -1,27 +1,34 @@
-//! What every call passes, seen with rpcs that misbehave: one that panics, one that never answers.
+//! What every call passes, seen with rpcs that misbehave: one that panics, one that never answers; and
+//! with peers that watch for ever or never finish what they send.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails says so by a panic")]
 
 mod support;
 
+use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use purchase_order_service::auth::development::Development;
 use purchase_order_service::door::Door;
-use purchase_order_service::door::occupancy::{Limits, Occupancy};
+use purchase_order_service::door::occupancy::{Budget, Limits, Occupancy};
 use purchase_order_service::proto::v1::store_service_server::{StoreService, StoreServiceServer};
 use purchase_order_service::proto::v1::*;
 use purchase_order_service::rpc::guard::Guard;
 use support::{Caller, STORE, patiently};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tonic::Code::{DeadlineExceeded, Internal, InvalidArgument, ResourceExhausted};
+use tonic::Code::{DeadlineExceeded, Internal, InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable};
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_reflection::pb::v1::ServerReflectionResponse;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 /// How often each rpc was begun, and how often it was dropped unanswered.
 #[derive(Default)]
@@ -77,32 +84,66 @@ impl StoreService for Misbehaving {
     }
 }
 
-/// The door and the guard before rpcs that misbehave.
+/// How long what may take.
+#[derive(Clone, Copy)]
+struct Bounds {
+    call: Duration,
+    public_call: Duration,
+    watch: Duration,
+}
+
+/// The door and the guard before rpcs that misbehave, and before health and reflection.
 struct Guarded {
     seen: Arc<Seen>,
     closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    address: SocketAddr,
     channel: Channel,
 }
 
 impl Guarded {
     async fn with(limits: Limits, max_deadline: Duration) -> Self {
+        Self::bounded(limits, Bounds { call: max_deadline, public_call: LONG, watch: LONG }).await
+    }
+
+    async fn bounded(limits: Limits, bounds: Bounds) -> Self {
         let (closing, closes) = watch::channel(false);
         let rpcs = Misbehaving::default();
+        let reflection = tonic_reflection::server::Builder::configure().build_v1().unwrap();
+        let routes = Routes::new(StoreServiceServer::new(rpcs.clone()));
         let guard = Guard {
-            routes: Routes::new(StoreServiceServer::new(rpcs.clone())),
+            routes: routes.add_service(tonic_health::server::health_reporter().1).add_service(reflection).prepare(),
             authenticator: Arc::new(Development),
-            max_deadline,
+            max_deadline: bounds.call,
+            max_public_deadline: bounds.public_call,
+            max_watch: bounds.watch,
             public_reflection: false,
             closing: closes.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
         let door = Door { occupancy: Occupancy::new(limits), tls: None, closing: closes };
         let answer = move |connection, request| guard.clone().answer(connection, request);
         let serving = tokio::spawn(door.serve(listener, answer));
-        let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
-        Self { seen: rpcs.0, closing, serving, channel }
+        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+        Self { seen: rpcs.0, closing, serving, address, channel }
+    }
+
+    fn health(&self) -> HealthClient<Channel> {
+        HealthClient::new(self.channel.clone())
+    }
+
+    /// Watches as soon as there is room.
+    async fn watch(&self) -> Streaming<HealthCheckResponse> {
+        as_soon_as_there_is_room(|| async { self.health().watch(HealthCheckRequest::default()).await }).await
+    }
+
+    /// Asks by reflection as soon as there is room, and never ends the request.
+    async fn reflect(&self, principal: &'static str) -> Result<Streaming<ServerReflectionResponse>, Status> {
+        let mut request = Request::new(futures_util::stream::pending());
+        request.metadata_mut().insert("x-principal", principal.parse().unwrap());
+        let answer = ServerReflectionClient::new(self.channel.clone()).server_reflection_info(request).await?;
+        Ok(answer.into_inner())
     }
 
     fn alice(&self) -> Caller {
@@ -128,6 +169,38 @@ async fn reaches(counter: &AtomicU64, count: u64) {
     .await;
 }
 
+/// A call that may come before the room of the last one is given back.
+async fn as_soon_as_there_is_room<T, F>(call: impl Fn() -> F) -> T
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
+    patiently(async {
+        loop {
+            match call().await {
+                Err(status) if status.code() == ResourceExhausted => tokio::task::yield_now().await,
+                answer => break answer.unwrap().into_inner(),
+            }
+        }
+    })
+    .await
+}
+
+/// Checks that what is watched ends, and that its caller is told to watch again.
+async fn ends<T: std::fmt::Debug>(watched: &mut Streaming<T>) {
+    let ended = patiently(async {
+        loop {
+            match watched.message().await {
+                Ok(Some(_)) => {}
+                ended => break ended.map(drop),
+            }
+        }
+    });
+    let status = ended.await.unwrap_err();
+    assert_eq!(status.code(), Unavailable, "{status:?}");
+    assert!(status.message().contains("watch again"), "{status:?}");
+}
+
+const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,4 +310,69 @@ async fn a_timeout_that_cannot_be_read_is_refused() {
         assert_eq!(refused.code(), InvalidArgument, "{malformed:?}");
         assert!(refused.message().contains("grpc-timeout"), "{malformed:?}: {}", refused.message());
     }
+}
+
+const ONE: Budget = Budget { calls: 1, calls_per_peer: 1, bytes: 100_000, bytes_per_peer: 100_000 };
+const NONE: Budget = Budget { calls: 0, calls_per_peer: 0, bytes: 0, bytes_per_peer: 0 };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_watched_ends_after_a_while_and_gives_its_room_back() {
+    let limits = Limits { watches: ONE, ..Limits::default() };
+    let guarded = Guarded::bounded(limits, Bounds { call: LONG, public_call: LONG, watch: SHORT }).await;
+    for _ in 0..3 {
+        ends(&mut guarded.watch().await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_request_never_ends_gives_its_room_back_too() {
+    let limits = Limits { watches: ONE, ..Limits::default() };
+    let guarded = Guarded::bounded(limits, Bounds { call: LONG, public_call: LONG, watch: SHORT }).await;
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        let reflecting = || async { guarded.reflect("alice").await.map(Response::new) };
+        let mut reflected = as_soon_as_there_is_room(reflecting).await;
+        ends(&mut reflected).await;
+        kept.push(reflected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_call_whose_message_never_comes_ends_soon_and_gives_its_room_back() {
+    let limits = Limits { public: ONE, ..Limits::default() };
+    let guarded = Guarded::bounded(limits, Bounds { call: LONG, public_call: SHORT, watch: LONG }).await;
+    let socket = TcpStream::connect(guarded.address).await.unwrap();
+    let (sender, connection) = h2::client::handshake(socket).await.unwrap();
+    tokio::spawn(connection);
+    let head = http::Request::post(format!("http://{}/grpc.health.v1.Health/Check", guarded.address));
+    let head = head.header("content-type", "application/grpc").body(()).unwrap();
+    let (answer, unfinished) = sender.ready().await.unwrap().send_request(head, false).unwrap();
+
+    let answer = patiently(answer).await.unwrap();
+
+    assert_eq!(Status::from_header_map(answer.headers()).unwrap().code(), DeadlineExceeded);
+    as_soon_as_there_is_room(|| async { guarded.health().check(HealthCheckRequest::default()).await }).await;
+    drop(unfinished);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_answered_while_there_is_room_for_nothing_else() {
+    let limits = Limits { calls: 0, watches: NONE, ..Limits::default() };
+    let guarded = Guarded::with(limits, LONG).await;
+
+    guarded.alice().list_stores().refused(ResourceExhausted, "QUEUE_FULL").await;
+    let refused = guarded.health().watch(HealthCheckRequest::default()).await.unwrap_err();
+    assert_eq!((refused.code(), support::reason(&refused).as_str()), (ResourceExhausted, "QUEUE_FULL"));
+    guarded.health().check(HealthCheckRequest::default()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_are_judged_before_room_is_taken() {
+    let guarded = Guarded::with(Limits { calls: 0, watches: NONE, ..Limits::default() }, LONG).await;
+    let nobody = Caller::of(guarded.channel.clone(), "", STORE);
+
+    nobody.list_stores().refused(Unauthenticated, "NO_CREDENTIALS").await;
+
+    let refused = guarded.reflect("").await.unwrap_err();
+    assert_eq!(refused.code(), Unauthenticated, "{refused:?}");
 }

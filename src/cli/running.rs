@@ -90,7 +90,7 @@ impl Running {
         config: &ServeConfig,
         greet: impl FnOnce(&DatabaseUrl, SocketAddr),
     ) -> Result<ExitCode, CommandError> {
-        telemetry::init();
+        let _logs = telemetry::init();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(async {
             let bound = TcpListener::bind(self.listen).await;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use hyper_util::rt::TokioTimer;
 use tokio::sync::Notify;
 
-use super::occupancy::Held;
+use super::bucket::LeakyBucket;
+use super::occupancy::{Class, Held, HeldCall};
 use super::streams::Streams;
 use crate::auth::certificate::Certificate;
 
@@ -49,19 +50,13 @@ pub(super) fn http2() -> hyper::server::conn::http2::Builder<Streams> {
 pub struct Connection {
     certificate: Option<Certificate>,
     held: Held,
-    abandoned: Mutex<Abandoned>,
+    abandoned: Mutex<LeakyBucket>,
     shut_out: Notify,
-}
-
-#[derive(Debug)]
-struct Abandoned {
-    count: f64,
-    at: Instant,
 }
 
 impl Connection {
     pub(super) fn new(held: Held, certificate: Option<Certificate>) -> Self {
-        let abandoned = Mutex::new(Abandoned { count: 0.0, at: Instant::now() });
+        let abandoned = Mutex::new(LeakyBucket::new(MAX_ABANDONED, ABANDONED_A_SECOND, Instant::now()));
         Self { certificate, held, abandoned, shut_out: Notify::new() }
     }
 
@@ -70,19 +65,15 @@ impl Connection {
         self.certificate.as_ref().filter(|certificate| certificate.not_after > SystemTime::now())
     }
 
-    /// Room for a call; `None` if there is none.
-    pub fn call(&self) -> Option<Held> {
-        self.held.call()
+    /// Room for a call; `None` if there is none in its class.
+    pub fn call(&self, class: Class) -> Option<HeldCall> {
+        self.held.call(class)
     }
 
     /// Notes that a call was given up before it was answered.
     pub fn abandon(&self) {
         let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let forgiven = now.duration_since(abandoned.at).as_secs_f64() * ABANDONED_A_SECOND;
-        abandoned.count = (abandoned.count - forgiven).max(0.0) + 1.0;
-        abandoned.at = now;
-        if abandoned.count > MAX_ABANDONED {
+        if !abandoned.add(Instant::now()) {
             self.shut_out.notify_one();
         }
     }

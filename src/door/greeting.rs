@@ -2,6 +2,7 @@
 //! HTTP/2. Whoever is silent, or speaks another protocol, is shut out.
 
 use std::io::{Cursor, Error, ErrorKind};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -9,14 +10,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::frames::FrameReader;
 use crate::auth::certificate::Certificate;
 use crate::reload::Reloading;
 
 /// From the connection being accepted to HTTP/2 being begun.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The client's connection preface (RFC 9113, section 3.4): this, and then a SETTINGS frame.
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const FRAME_HEADER: usize = 9;
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Bytes of a frame's header (section 4.1).
+pub(super) const FRAME_HEADER: usize = 9;
 const SETTINGS: u8 = 4;
 
 /// A byte stream, encrypted or not.
@@ -31,23 +34,31 @@ pub(super) struct Greeted {
 }
 
 /// Waits for the greeting, not for long.
-pub(super) async fn greet(stream: TcpStream, tls: Option<&Reloading<ServerConfig>>) -> std::io::Result<Greeted> {
+pub(super) async fn greet(
+    stream: TcpStream,
+    from: SocketAddr,
+    tls: Option<&Reloading<ServerConfig>>,
+) -> std::io::Result<Greeted> {
     let late = |_| Error::new(ErrorKind::TimedOut, "no greeting in time");
     tokio::time::timeout(PATIENCE, async {
-        let Some(tls) = tls else { return begun(stream, None).await };
+        let Some(tls) = tls else { return begun(stream, from, None).await };
         let stream = TlsAcceptor::from(tls.current()).accept(stream).await?;
         let chain = stream.get_ref().1.peer_certificates();
         let certificate = chain.and_then(|chain| chain.first()).and_then(|first| {
             let read = Certificate::of(first);
             read.inspect_err(|error| tracing::warn!(error, "a client certificate names nobody")).ok()
         });
-        begun(stream, certificate).await
+        begun(stream, from, certificate).await
     })
     .await
     .map_err(late)?
 }
 
-async fn begun(mut stream: impl Stream + 'static, certificate: Option<Certificate>) -> std::io::Result<Greeted> {
+async fn begun(
+    mut stream: impl Stream + 'static,
+    from: SocketAddr,
+    certificate: Option<Certificate>,
+) -> std::io::Result<Greeted> {
     let mut said = [0; PREFACE.len() + FRAME_HEADER];
     stream.read_exact(&mut said[..PREFACE.len()]).await?;
     if said[..PREFACE.len()] != *PREFACE {
@@ -58,6 +69,6 @@ async fn begun(mut stream: impl Stream + 'static, certificate: Option<Certificat
         return Err(Error::new(ErrorKind::InvalidData, "HTTP/2 begins with SETTINGS"));
     }
     let (reader, writer) = tokio::io::split(stream);
-    let stream = tokio::io::join(Cursor::new(said).chain(reader), writer);
+    let stream = tokio::io::join(FrameReader::new(Cursor::new(said).chain(reader), from), writer);
     Ok(Greeted { stream: Box::new(stream), certificate })
 }

@@ -2,7 +2,9 @@
 //! within bounds, and are shown out when the service stops. It knows bytes and HTTP/2, and nothing of
 //! what is called.
 
+mod bucket;
 pub mod connection;
+mod frames;
 mod greeting;
 pub mod occupancy;
 pub mod streams;
@@ -90,7 +92,7 @@ impl Door {
         let _ = stream.set_nodelay(true);
         self.tls = self.tls.map(Reloading::caught_up);
         let greeted = tokio::select! {
-            greeted = greet(stream, self.tls.as_ref()) => greeted,
+            greeted = greet(stream, from, self.tls.as_ref()) => greeted,
             () = closes(&mut self.closing) => return,
         };
         let Greeted { stream, certificate } = match greeted {

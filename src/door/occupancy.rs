@@ -5,43 +5,118 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What there is room for. Of calls and bytes, one peer gets at most half.
+/// What a call counts as. Each class has a budget of its own, and no call ever takes from another
+/// class's: however many watches and public calls there are, ordinary calls keep all of their room, and
+/// health can be asked while all watches are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Calls of callers whose credentials hold, answered once.
+    Ordinary,
+    /// Calls that take no credentials, answered once.
+    Public,
+    /// Calls that go on for as long as they are allowed to, with credentials or without.
+    Watch,
+}
+
+/// What there is room for, in one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Calls in all.
+    pub calls: usize,
+    /// Calls of one peer.
+    pub calls_per_peer: usize,
+    /// Bytes of requests and answers in all. What a call has read and said counts until it ends.
+    pub bytes: usize,
+    /// Bytes of one peer.
+    pub bytes_per_peer: usize,
+}
+
+/// What there is room for. Of ordinary calls and their bytes, one peer gets at most half.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections in all.
     pub connections: usize,
     /// Connections of one peer.
     pub connections_per_peer: usize,
-    /// Calls in all.
+    /// Ordinary calls in all.
     pub calls: usize,
-    /// Bytes of requests and answers in all.
+    /// Bytes of ordinary requests and answers in all.
     pub bytes: usize,
+    /// Public calls. They are answered at once, so that few of them are ever there together; in all
+    /// there is room for more peers than could connect if each took its share of connections.
+    pub public: Budget,
+    /// Watches.
+    pub watches: Budget,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 1_000, connections_per_peer: 100, calls: 4_096, bytes: 64 * 1024 * 1024 }
+        let mib = 1024 * 1024;
+        Self {
+            connections: 1_000,
+            connections_per_peer: 100,
+            calls: 4_096,
+            bytes: 64 * mib,
+            public: Budget { calls: 512, calls_per_peer: 32, bytes: 4 * mib, bytes_per_peer: mib / 4 },
+            watches: Budget { calls: 256, calls_per_peer: 32, bytes: 16 * mib, bytes_per_peer: 4 * mib },
+        }
     }
+}
+
+impl Limits {
+    fn of(&self, class: Class) -> Budget {
+        match class {
+            Class::Ordinary => Budget {
+                calls: self.calls,
+                calls_per_peer: self.calls.div_ceil(2),
+                bytes: self.bytes,
+                bytes_per_peer: self.bytes / 2,
+            },
+            Class::Public => self.public,
+            Class::Watch => self.watches,
+        }
+    }
+}
+
+/// What the calls of one class take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Used {
+    calls: usize,
+    bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Load {
     connections: usize,
-    calls: usize,
-    bytes: usize,
+    /// By [`Class`].
+    used: [Used; 3],
 }
 
 impl Load {
+    fn of_call(class: Class, used: Used) -> Self {
+        let mut load = Self::default();
+        load.used[class as usize] = used;
+        load
+    }
+
+    fn of(&self, class: Class) -> Used {
+        self.used[class as usize]
+    }
+
     fn add(&mut self, other: Self) {
         self.connections += other.connections;
-        self.calls += other.calls;
-        self.bytes += other.bytes;
+        for (mine, others) in self.used.iter_mut().zip(other.used) {
+            mine.calls += others.calls;
+            mine.bytes += others.bytes;
+        }
     }
 
     fn remove(&mut self, other: Self) {
         self.connections -= other.connections;
-        self.calls -= other.calls;
-        self.bytes -= other.bytes;
+        for (mine, others) in self.used.iter_mut().zip(other.used) {
+            mine.calls -= others.calls;
+            mine.bytes -= others.bytes;
+        }
     }
 }
 
@@ -98,20 +173,36 @@ pub struct Held {
 }
 
 impl Held {
-    /// Room for a call of the same peer; `None` if there is none.
-    pub fn call(&self) -> Option<Self> {
-        let most = self.occupancy.limits.calls;
-        let fits = |total: Load, of_peer: Load| total.calls < most && of_peer.calls < most.div_ceil(2);
-        self.occupancy.enter(self.peer, Load { calls: 1, ..Load::default() }, fits)
+    /// Room for a call of the same peer; `None` if there is none in its class.
+    pub fn call(&self, class: Class) -> Option<HeldCall> {
+        let budget = self.occupancy.limits.of(class);
+        let fits = |total: Load, of_peer: Load| {
+            total.of(class).calls < budget.calls && of_peer.of(class).calls < budget.calls_per_peer
+        };
+        let load = Load::of_call(class, Used { calls: 1, bytes: 0 });
+        let held = self.occupancy.enter(self.peer, load, fits)?;
+        Some(HeldCall { class, held })
     }
+}
 
+/// Room that a call has; given back when it is dropped.
+#[derive(Debug)]
+pub struct HeldCall {
+    class: Class,
+    held: Held,
+}
+
+impl HeldCall {
     /// Takes room for more bytes; `false` if there is none.
     pub fn grow(&mut self, bytes: usize) -> bool {
-        let most = self.occupancy.limits.bytes;
-        let fits = |total: Load, of_peer: Load| total.bytes + bytes <= most && of_peer.bytes + bytes <= most / 2;
-        let more = self.occupancy.enter(self.peer, Load { bytes, ..Load::default() }, fits);
-        let Some(mut more) = more else { return false };
-        self.load.add(std::mem::take(&mut more.load));
+        let (class, occupancy) = (self.class, &self.held.occupancy);
+        let budget = occupancy.limits.of(class);
+        let fits = |total: Load, of_peer: Load| {
+            total.of(class).bytes + bytes <= budget.bytes && of_peer.of(class).bytes + bytes <= budget.bytes_per_peer
+        };
+        let load = Load::of_call(class, Used { calls: 0, bytes });
+        let Some(mut more) = occupancy.enter(self.held.peer, load, fits) else { return false };
+        self.held.load.add(std::mem::take(&mut more.load));
         true
     }
 }
@@ -150,7 +241,15 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn occupancy() -> Arc<Occupancy> {
-        Occupancy::new(Limits { connections: 3, connections_per_peer: 2, calls: 4, bytes: 100 })
+        let small = Budget { calls: 3, calls_per_peer: 2, bytes: 30, bytes_per_peer: 20 };
+        Occupancy::new(Limits {
+            connections: 3,
+            connections_per_peer: 2,
+            calls: 4,
+            bytes: 100,
+            public: small,
+            watches: small,
+        })
     }
 
     #[test]
@@ -169,16 +268,37 @@ mod tests {
     fn one_peer_gets_half_of_the_calls_and_bytes() {
         let house = occupancy();
         let connection = house.connection(HERE).unwrap();
-        let mut call = connection.call().unwrap();
-        let second = connection.call();
-        assert!(second.is_some() && connection.call().is_none());
+        let mut call = connection.call(Class::Ordinary).unwrap();
+        let second = connection.call(Class::Ordinary);
+        assert!(second.is_some() && connection.call(Class::Ordinary).is_none());
         assert!(call.grow(50) && !call.grow(1));
         drop(second);
-        assert!(connection.call().is_some());
+        assert!(connection.call(Class::Ordinary).is_some());
         drop(call);
         drop(connection);
         assert_eq!(house.state().total, Load::default());
         assert!(house.state().by_peer.is_empty());
+    }
+
+    #[test]
+    fn no_class_takes_the_room_of_another() {
+        let house = occupancy();
+        let peers = ["192.0.2.1", "192.0.2.2"].map(|peer| house.connection(peer.parse().unwrap()).unwrap());
+        let classes = [Class::Watch, Class::Public, Class::Ordinary];
+        let mut held = Vec::new();
+        for (class, most) in classes.into_iter().zip([3, 3, 4]) {
+            let before = held.len();
+            for _ in 0..10 {
+                held.extend(peers.iter().filter_map(|peer| peer.call(class)));
+            }
+            assert_eq!(held.len() - before, most, "{class:?}");
+        }
+        for call in &mut held {
+            while call.grow(1) {}
+        }
+        assert_eq!(classes.map(|class| house.state().total.of(class).bytes), [30, 30, 100]);
+        drop((held, peers));
+        assert_eq!(house.state().total, Load::default());
     }
 
     #[test]

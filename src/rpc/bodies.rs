@@ -1,8 +1,10 @@
 //! The bytes of a call, in both directions, counted as long as they are held.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -10,22 +12,22 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tonic::Status;
 use tonic::body::Body;
 
 use super::errors::to_status;
 use crate::domain::refusal::Refusal;
 use crate::door::closes;
-use crate::door::occupancy::Held;
+use crate::door::occupancy::HeldCall;
 
 /// The room that a call has, held until both its request and its answer are done with.
 #[derive(Clone)]
-pub struct Share(Arc<Mutex<Held>>);
+pub struct Share(Arc<Mutex<HeldCall>>);
 
 impl Share {
     /// The room of one call.
-    pub fn new(held: Held) -> Self {
+    pub fn new(held: HeldCall) -> Self {
         Self(Arc::new(Mutex::new(held)))
     }
 
@@ -40,16 +42,20 @@ impl Share {
     }
 }
 
-/// The bytes of a request that is not read as a whole before it is handed on: one of a stream.
+/// The bytes of a request that is not read as a whole before it is handed on: one of a stream. They end
+/// with the answer: an rpc that reads its request in a task of its own, as reflection does, would
+/// otherwise wait there, with the room of its call, for as long as the caller leaves the request open.
 pub struct Counted {
     body: Incoming,
     share: Share,
+    /// Closed once the answer has ended; `None` when that was seen.
+    answered: Option<oneshot::Receiver<()>>,
 }
 
 impl Counted {
-    /// Counts what is read of `body`.
-    pub fn new(body: Incoming, share: Share) -> Self {
-        Self { body, share }
+    /// Counts what is read of `body` until the other half of `answered` is dropped.
+    pub fn new(body: Incoming, share: Share, answered: oneshot::Receiver<()>) -> Self {
+        Self { body, share, answered: Some(answered) }
     }
 }
 
@@ -58,6 +64,11 @@ impl HttpBody for Counted {
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(answered) = &mut self.answered else { return Poll::Ready(None) };
+        if Pin::new(answered).poll(cx).is_ready() {
+            self.answered = None;
+            return Poll::Ready(None);
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(frame.map(|frame| {
             let frame = frame?;
@@ -81,18 +92,25 @@ pub struct Answer {
     first: Option<Frame<Bytes>>,
     rest: Body,
     share: Option<Share>,
-    /// Ends what is watched when the service stops.
-    closing: Option<BoxFuture<'static, ()>>,
+    /// Ends the request when it is dropped.
+    _answering: Option<oneshot::Sender<()>>,
+    /// Ends what is watched, for the reason that it comes to.
+    end: Option<BoxFuture<'static, &'static str>>,
 }
 
 impl Answer {
     /// An answer that says no.
     pub fn refusal(status: Status) -> Response<Self> {
-        status.into_http().map(|rest| Self { first: None, rest, share: None, closing: None })
+        status.into_http().map(|rest| Self { first: None, rest, share: None, _answering: None, end: None })
     }
 
-    /// An answer that is sent as long as it lasts, or until `closing`.
-    pub fn begin(response: Response<Body>, share: Share, closing: Option<watch::Receiver<bool>>) -> Response<Self> {
+    /// An answer that is sent as long as it lasts, or until `end`.
+    pub fn begin(
+        response: Response<Body>,
+        share: Share,
+        answering: oneshot::Sender<()>,
+        end: Option<WatchEnd>,
+    ) -> Response<Self> {
         let (head, mut rest) = response.into_parts();
         let first = match rest.frame().now_or_never().flatten() {
             Some(Err(status)) => return Self::refusal(status),
@@ -102,8 +120,27 @@ impl Answer {
         if let Some(Err(refusal)) = first.as_ref().map(|frame| share.take(frame)) {
             return Self::refusal(to_status(refusal));
         }
-        let closing = closing.map(|mut closing| async move { closes(&mut closing).await }.boxed());
-        Response::from_parts(head, Self { first, rest, share: Some(share), closing })
+        let end = end.map(|end| end.reached().boxed());
+        Response::from_parts(head, Self { first, rest, share: Some(share), _answering: Some(answering), end })
+    }
+}
+
+/// When what is watched ends, whoever watches it.
+pub struct WatchEnd {
+    /// True from the moment on when the service stops.
+    pub closing: watch::Receiver<bool>,
+    /// When it has been watched for long enough: what a peer holds without doing anything it must ask for
+    /// again.
+    pub at: Instant,
+}
+
+impl WatchEnd {
+    /// Waits for the end; why it came.
+    async fn reached(mut self) -> &'static str {
+        tokio::select! {
+            () = closes(&mut self.closing) => "the service stops",
+            () = tokio::time::sleep_until(self.at.into()) => "a watch ends after some minutes; watch again",
+        }
     }
 }
 
@@ -125,9 +162,9 @@ impl HttpBody for Answer {
             }));
         }
         // What was there to be told was told, such as NOT_SERVING.
-        ready!(self.closing.as_mut().map_or(Poll::Pending, |closing| closing.as_mut().poll(cx)));
-        (self.closing, self.rest) = (None, Body::empty());
-        Poll::Ready(Some(Ok(Frame::trailers(stopping()))))
+        let reason = ready!(self.end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx)));
+        (self.end, self.rest) = (None, Body::empty());
+        Poll::Ready(Some(Ok(Frame::trailers(unavailable(reason)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -135,10 +172,10 @@ impl HttpBody for Answer {
     }
 }
 
-/// The end of what is watched while the service stops: UNAVAILABLE, so that its client looks elsewhere.
-fn stopping() -> HeaderMap {
+/// The end of what is watched: UNAVAILABLE, so that its client watches again, here or elsewhere.
+fn unavailable(reason: &'static str) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("14"));
-    trailers.insert("grpc-message", HeaderValue::from_static("the service stops"));
+    trailers.insert("grpc-message", HeaderValue::from_static(reason));
     trailers
 }

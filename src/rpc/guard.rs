@@ -1,29 +1,31 @@
 //! What every call passes on its way to its rpc, in this order: the bound on its metadata, its policy,
-//! room for it, its deadline, its credentials, the bounds on its message. What comes back is bounded too, and a panic on the way
-//! becomes an answer.
+//! its deadline, its credentials, room for it, the bounds on its message. Credentials come before room,
+//! so that nobody without them ever holds what ordinary calls need. What comes back is bounded too, and
+//! a panic on the way becomes an answer.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tonic::Code;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower_service::Service as _;
 
-use super::bodies::{Answer, Counted, Share};
+use super::bodies::{Answer, Counted, Share, WatchEnd};
 use super::call::{Caller, Opened, deadline};
 use super::errors::to_status;
 use super::policy::{self, Policy};
 use super::unary;
 use crate::auth::Authenticator;
+use crate::domain::access::Requirement;
 use crate::domain::refusal::Refusal;
 use crate::door::connection::Connection;
-use crate::door::occupancy::Held;
+use crate::door::occupancy::{Class, HeldCall};
 use crate::door::streams::end_at;
 
 /// Bytes of metadata, names and values and 32 for each (RFC 9113, section 6.5.2).
@@ -40,6 +42,10 @@ pub struct Guard {
     pub authenticator: Arc<dyn Authenticator>,
     /// How long a call may take at most, whatever its caller says.
     pub max_deadline: Duration,
+    /// The same of calls that take no credentials: their messages are small and their answers at hand.
+    pub max_public_deadline: Duration,
+    /// How long something may be watched; whoever wants to know more watches again.
+    pub max_watch: Duration,
     /// Whether anybody may ask what the contract is.
     pub public_reflection: bool,
     /// True from the moment on when what is watched ends.
@@ -49,10 +55,10 @@ pub struct Guard {
 /// A call that may go on.
 struct Admitted {
     opened: Option<Opened>,
-    deadline: Option<Instant>,
-    /// Whether it goes on for as long as its caller likes.
-    watched: bool,
-    held: Held,
+    deadline: Instant,
+    /// When it ends if something is watched.
+    watch_ends: Option<Instant>,
+    held: HeldCall,
 }
 
 impl Guard {
@@ -74,62 +80,73 @@ impl Guard {
             return Err(Refusal::MetadataTooLarge(MAX_METADATA));
         }
         let policy = policy::of(request.uri().path(), self.public_reflection).ok_or(Refusal::MethodUnknown)?;
-        let held = connection.call().ok_or(Refusal::QueueFull)?;
+        let class = policy.class();
         let now = Instant::now();
-        let asked = deadline(headers, now)?;
-        let most = now + self.max_deadline;
-        let watched = matches!(policy, Policy::PublicStream | Policy::KnownStream);
-        let deadline = if watched { asked } else { Some(asked.map_or(most, |asked| asked.min(most))) };
-        if deadline.is_some_and(|deadline| deadline <= now) {
+        let most = now
+            + match class {
+                Class::Ordinary => self.max_deadline,
+                Class::Public => self.max_deadline.min(self.max_public_deadline),
+                Class::Watch => self.max_watch,
+            };
+        let deadline = deadline(headers, now)?.map_or(most, |asked| asked.min(most));
+        if deadline <= now {
             return Err(Refusal::DeadlineExceeded);
         }
-        let requirement = match policy {
-            Policy::Public | Policy::PublicStream => return Ok(Admitted { opened: None, deadline, watched, held }),
-            Policy::Known | Policy::KnownStream => None,
-            Policy::Requires(requirement) => Some(requirement),
+        let caller = match policy {
+            Policy::Public | Policy::PublicStream => None,
+            Policy::Known | Policy::KnownStream => Some(self.known(connection, headers, None)?),
+            Policy::Requires(requirement) => Some(self.known(connection, headers, Some(requirement))?),
         };
+        let opened = caller.map(|caller| Opened { caller, deadline: Some(deadline) });
+        let held = connection.call(class).ok_or(Refusal::QueueFull)?;
+        Ok(Admitted { opened, deadline, watch_ends: (class == Class::Watch).then_some(most), held })
+    }
+
+    /// Who calls, by credentials that hold.
+    fn known(
+        &self,
+        connection: &Connection,
+        headers: &HeaderMap,
+        requirement: Option<Requirement>,
+    ) -> Result<Caller, Refusal> {
         let principal = self.authenticator.authenticate(headers, connection.certificate())?;
-        let caller = Caller { principal, requirement };
-        Ok(Admitted { opened: Some(Opened { caller, deadline }), deadline, watched, held })
+        Ok(Caller { principal, requirement })
     }
 
     async fn run(self, admitted: Admitted, mut request: Request<Incoming>) -> Response<Answer> {
-        let Admitted { opened, deadline, watched, held } = admitted;
+        let Admitted { opened, deadline, watch_ends, held } = admitted;
         if let Some(opened) = opened {
             request.extensions_mut().insert(opened);
         }
         let held = Share::new(held);
-        let called = AssertUnwindSafe(hand_on(self.routes, request, watched, &held)).catch_unwind();
-        let called = match deadline {
-            None => Ok(called.await),
-            Some(deadline) => {
-                end_at(deadline + READ_WITHIN);
-                tokio::time::timeout_at(deadline.into(), called).await
-            }
-        };
+        let (answering, answered) = oneshot::channel();
+        let handed_on = hand_on(self.routes, request, &held, watch_ends.map(|_| answered));
+        end_at(deadline + READ_WITHIN);
+        let called = tokio::time::timeout_at(deadline.into(), AssertUnwindSafe(handed_on).catch_unwind()).await;
         match called {
             Err(_) => Answer::refusal(to_status(Refusal::DeadlineExceeded)),
             Ok(Err(_)) => Answer::refusal(to_status(Refusal::Internal("a panic in a call".to_owned()))),
             Ok(Ok(Err(refusal))) => Answer::refusal(to_status(refusal)),
             Ok(Ok(Ok(response))) => {
                 let response = in_our_words(response);
-                Answer::begin(response, held, watched.then_some(self.closing))
+                let end = watch_ends.map(|at| WatchEnd { closing: self.closing, at });
+                Answer::begin(response, held, answering, end)
             }
         }
     }
 }
 
 /// Hands a call on to its rpc. Only what is watched may send more than one message, and is decoded as it
-/// comes; of everything else the message is read and counted first.
+/// comes, until it is `answered`; of everything else the message is read and counted first.
 async fn hand_on(
     mut routes: Routes,
     request: Request<Incoming>,
-    watched: bool,
     held: &Share,
+    answered: Option<oneshot::Receiver<()>>,
 ) -> Result<Response<Body>, Refusal> {
-    let request = match watched {
-        true => request.map(|body| Body::new(Counted::new(body, held.clone()))),
-        false => unary::read(request, held).await?,
+    let request = match answered {
+        Some(answered) => request.map(|body| Body::new(Counted::new(body, held.clone(), answered))),
+        None => unary::read(request, held).await?,
     };
     let Ok(response) = routes.call(request).await;
     Ok(response)

@@ -1,20 +1,32 @@
 //! Who may call what, rpc by rpc: one table. A call of what is not in it goes no further.
 
 use crate::domain::access::{Permission, Requirement};
+use crate::door::occupancy::Class;
 
 /// Who may call an rpc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Anybody.
     Public,
-    /// Anybody, for as long as they like: what is watched has no deadline.
+    /// Anybody, who watches for some minutes.
     PublicStream,
-    /// Whoever is known, for as long as they like.
+    /// Whoever is known, who watches for some minutes.
     KnownStream,
     /// Whoever is known.
     Known,
     /// Whoever meets the requirement in the store that the request names.
     Requires(Requirement),
+}
+
+impl Policy {
+    /// Which budget its calls take from.
+    pub fn class(self) -> Class {
+        match self {
+            Self::Public => Class::Public,
+            Self::PublicStream | Self::KnownStream => Class::Watch,
+            Self::Known | Self::Requires(_) => Class::Ordinary,
+        }
+    }
 }
 
 const VIEW: Policy = Policy::Requires(Requirement::Permission(Permission::View));

@@ -7,7 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
-use tonic::transport::Endpoint;
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::{Caller, Database, Engine, patiently};
 
@@ -28,14 +32,27 @@ impl Attacked {
         attacked
     }
 
+    /// The program on a fresh SQLite database, which logs as `filter` says to `log`.
+    pub fn logging(filter: &str, log: impl Into<Stdio>) -> Self {
+        let database = Database::empty(Engine::Sqlite).unwrap();
+        let mut attacked = Self::begin(&database, &[], filter, log.into());
+        attacked.kept = Some(database);
+        attacked
+    }
+
     /// The program in development mode on a database.
     pub fn on(database: &Database, arguments: &[&str]) -> Self {
+        Self::begin(database, arguments, "info", Stdio::null())
+    }
+
+    fn begin(database: &Database, arguments: &[&str], filter: &str, log: Stdio) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"))
             .env_clear()
+            .env("RUST_LOG", filter)
             .args(["develop", "--listen", "127.0.0.1:0", "--database-url", &database.url_text()])
             .args(arguments)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -47,8 +64,17 @@ impl Attacked {
 
     /// Alice of the demo store, from 127.0.0.1.
     pub fn alice(&self) -> Caller {
-        let channel = Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy();
-        Caller::of(channel, "alice", "demo")
+        Caller::of(self.channel(), "alice", "demo")
+    }
+
+    /// Its health, asked by somebody without credentials, from 127.0.0.1.
+    pub async fn health(&self) -> Result<ServingStatus, Status> {
+        let answer = HealthClient::new(self.channel()).check(HealthCheckRequest::default()).await?;
+        Ok(answer.into_inner().status())
+    }
+
+    fn channel(&self) -> Channel {
+        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy()
     }
 
     /// Its resident memory, in KiB.

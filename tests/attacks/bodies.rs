@@ -30,10 +30,19 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Begins a call; its message is still to be sent.
+    /// Begins a call of alice's; its message is still to be sent.
     async fn call(&mut self, path: &str) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        self.begin(head(path).header("x-principal", "alice").body(()).unwrap()).await
+    }
+
+    /// Begins a call without credentials; its message is still to be sent.
+    pub async fn call_unknown(&mut self, path: &str) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        self.begin(head(path).body(()).unwrap()).await
+    }
+
+    async fn begin(&mut self, request: Request<()>) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         std::future::poll_fn(|cx| self.calls.poll_ready(cx)).await?;
-        self.calls.send_request(head(path), false)
+        self.calls.send_request(request, false)
     }
 
     /// Begins so many calls, waits until the service has seen them, and gives them up.
@@ -48,13 +57,13 @@ impl Peer {
     }
 }
 
-fn head(path: &str) -> Request<()> {
+fn head(path: &str) -> http::request::Builder {
     let request = Request::post(format!("http://localhost{path}"));
-    let request = request.header("content-type", "application/grpc").header("te", "trailers");
-    request.header("x-principal", "alice").body(()).unwrap()
+    request.header("content-type", "application/grpc").header("te", "trailers")
 }
 
-fn framed(message: &impl Message) -> Bytes {
+/// A message as gRPC sends it.
+pub fn framed(message: &impl Message) -> Bytes {
     let bytes = message.encode_to_vec();
     let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
     [&[0], &length[..], &bytes].concat().into()

@@ -15,6 +15,8 @@ mod contract;
 mod floods;
 mod frames;
 mod limits;
+mod logs;
 mod silence;
 mod stopping;
+mod watches;
 mod worst;

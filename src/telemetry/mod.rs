@@ -1,0 +1,119 @@
+//! Logs: to standard error, what happens to the service itself. A refused call is the caller's matter
+//! and not logged; an internal error is logged once, with the id that its caller was told.
+//!
+//! What a peer can do to the log by what it sends, with or without credentials, is bounded:
+//!
+//! - Only this program and its connection pool log, whatever `RUST_LOG` asks. The libraries of the
+//!   transport would log what peers send (h2 warns of every PING acknowledgement that it did not ask
+//!   for), headers and so tokens included.
+//! - Each place in the code logs [`rate::BURST`] lines at once and then one a second; the next line
+//!   says how many were suppressed.
+//! - Each event is one line, whatever text it holds, and of bounded length.
+//! - No call ever waits for the log: a thread of its own writes from a bounded queue. What finds the
+//!   queue full, because nobody reads standard error, is dropped, counted and told of afterwards.
+
+mod line;
+mod rate;
+mod writer;
+
+use std::io::{self, Write};
+use std::panic;
+use std::time::Instant;
+
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use self::line::OneLine;
+use self::rate::Limited;
+pub use self::writer::Logs;
+
+/// Whose events are logged: this program's, and the pool's troubles with the database.
+const LOGGED: [&str; 2] = [env!("CARGO_CRATE_NAME"), "r2d2"];
+
+/// Begins to log, as `RUST_LOG` says, or from `info` on, for as long as the answer is held.
+pub fn init() -> Logs {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let (logs, queue) = writer::start(io::stderr());
+    subscriber(filter, move || queue.clone()).init();
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(panic = panic.payload_as_str(), place, "a panic");
+    }));
+    logs
+}
+
+fn subscriber<M, W>(filter: EnvFilter, writer: M) -> impl Subscriber + Send + Sync
+where
+    M: Fn() -> W + Send + Sync + 'static,
+    W: Write + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(Limited::new(tracing_subscriber::fmt::format(), Instant::now))
+        .with_writer(move || OneLine(writer.make_writer()))
+        .with_ansi(false)
+        // It would be told on standard error by whoever logs.
+        .log_internal_errors(false);
+    // Not a directive of `filter`: one of `RUST_LOG` that is more specific would win over it.
+    let logged = filter_fn(|event| LOGGED.contains(&event.target().split("::").next().unwrap_or_default()));
+    tracing_subscriber::registry().with(lines).with(filter).with(logged)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(filter: &str, log: impl Fn()) -> String {
+        let written = Written::default();
+        let writer = written.clone();
+        tracing::subscriber::with_default(subscriber(EnvFilter::new(filter), move || writer.clone()), log);
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn libraries_of_the_transport_log_nothing_whatever_is_asked() {
+        let text = logged("trace,h2::proto=trace,rustls[handshake]=trace,tower=trace", || {
+            tracing::error!(target: "h2::proto::ping_pong", "of h2");
+            tracing::error!(target: "hyper", "of hyper");
+            tracing::error!(target: "rustls::common_state", "of rustls");
+            tracing::error!(target: "purchase_order_service_of_others", "of others");
+            tracing::warn!(target: "r2d2", "of the pool");
+            tracing::trace!("of ours");
+        });
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains("of the pool") && text.contains("of ours"), "{text}");
+    }
+
+    #[test]
+    fn a_place_that_logs_without_end_is_limited_and_the_others_are_not() {
+        let text = logged("info", || {
+            for number in 0..1_000 {
+                tracing::warn!(number, "again");
+            }
+            tracing::warn!("another");
+        });
+        // A slow machine may see another second begin.
+        let again = text.matches("again").count();
+        assert!((rate::BURST as usize..rate::BURST as usize + 60).contains(&again), "{again} lines");
+        assert!(text.contains("another"), "{text}");
+    }
+}
