@@ -7,14 +7,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, reason = "it is shared with the worst messages")]
 mod attacked;
 mod bodies;
-#[allow(dead_code, reason = "it is shared with the tests of the limits")]
-#[path = "../limits/contract.rs"]
-mod contract;
 mod floods;
 mod frames;
 mod limits;
 mod silence;
 mod stopping;
-mod worst;
