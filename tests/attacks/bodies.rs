@@ -83,6 +83,8 @@ async fn a_body_of_a_byte_at_a_time_is_cut_off_at_the_deadline() {
     let mut slow = JoinSet::new();
     for _ in 0..50 {
         let (mut answer, mut body) = peer.call("/purchasing.v1.StoreService/GetStore").await.unwrap();
+        // The beginning of a message of 256 bytes.
+        body.send_data(Bytes::from_static(&[0, 0, 0, 1, 0]), false).unwrap();
         slow.spawn(async move {
             let mut ticks = tokio::time::interval(Duration::from_millis(200));
             loop {

@@ -7,11 +7,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, reason = "it is shared with the worst messages")]
 mod attacked;
 mod bodies;
-#[allow(dead_code, reason = "it is shared with the tests of the limits")]
-#[path = "../limits/contract.rs"]
-mod contract;
 mod floods;
 mod frames;
 mod limits;
@@ -19,4 +17,3 @@ mod logs;
 mod silence;
 mod stopping;
 mod watches;
-mod worst;

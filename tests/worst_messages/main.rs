@@ -2,6 +2,19 @@
 //! set: every repeated field filled with the smallest elements, or with as many large ones as there may
 //! be; every singular field given again and again; every text as long as a message; fields that nobody
 //! knows.
+//!
+//! A program of its own, so that what is measured is not shared with other tests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails says so by a panic")]
+
+#[allow(dead_code, reason = "it is shared with the attacks")]
+#[path = "../attacks/attacked.rs"]
+mod attacked;
+#[allow(dead_code, reason = "it is shared with the tests of the limits")]
+#[path = "../limits/contract.rs"]
+mod contract;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::fmt;
