@@ -10,6 +10,9 @@ use crate::repository::rows::line::LineRow;
 use crate::repository::rows::order::OrderRow;
 use crate::repository::schema::{purchase_order as po, purchase_order_line as pol};
 
+/// A header, and its lines in line order.
+pub type WithLines = (Order, Vec<Line>);
+
 /// A query for one header.
 #[diesel::dsl::auto_type]
 pub(super) fn header(store: String, order: String) -> _ {
@@ -43,7 +46,7 @@ pub fn order_with_lines(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
     order: OrderId,
-) -> Result<(Authorized, Option<(Order, Vec<Line>)>), ReadError> {
+) -> Result<(Authorized, Option<WithLines>), ReadError> {
     let query = header(check.store.as_str().to_owned(), order.to_string());
     let lines = pol::table
         .filter(pol::store_id.eq(check.store.as_str().to_owned()))
@@ -63,7 +66,7 @@ pub fn lines_after(
     pending_only: bool,
     after: i32,
     limit: i64,
-) -> Result<Option<(Order, Vec<Line>)>, ReadError> {
+) -> Result<Option<WithLines>, ReadError> {
     let query = header(check.store.as_str().to_owned(), order.to_string());
     let conditions = AllOf::new(pol::store_id.eq(check.store.as_str().to_owned()))
         .and(Some(pol::po_id.eq(order.to_string())))
