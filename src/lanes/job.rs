@@ -17,6 +17,11 @@ pub(super) struct Job {
     /// How much work it is: its rows, as far as its request tells. What only the order's header tells is
     /// learned when the header has been loaded.
     pub(super) cost: usize,
+    /// Whether a transaction of it was committed without an answer: it may have been done. It stays so
+    /// until its stored response is found or it is done, whatever happens in between.
+    pub(super) commit_unknown: bool,
+    /// Whether it has a transaction of its own: it was in one that could not be saved.
+    pub(super) alone: bool,
     /// How often its store was found locked by somebody else.
     pub(super) lock_attempts: u32,
     /// What it takes in memory while it waits.
@@ -35,12 +40,29 @@ impl Job {
     ) -> Self {
         let needs = request.needs();
         let rows = needs.iter().filter(|need| matches!(need, Need::Line(..) | Need::Level(_))).count();
-        Self { request: Arc::new(request), needs, cost: 1 + rows, lock_attempts: 0, bytes, deadline, answer }
+        Self {
+            request: Arc::new(request),
+            needs,
+            cost: 1 + rows,
+            commit_unknown: false,
+            alone: false,
+            lock_attempts: 0,
+            bytes,
+            deadline,
+            answer,
+        }
     }
 
     /// Whether it must be the only command of its store in its transaction.
     pub(super) fn is_exclusive(&self) -> bool {
         self.needs.are_exclusive()
+    }
+
+    /// Refuses it because of what happened to the database or the service; if it may have been done all
+    /// the same, that is what its caller is told.
+    pub(super) fn give_up(self, refusal: &Refusal) {
+        let refusal = if self.commit_unknown { &Refusal::OutcomeUnknown } else { refusal };
+        self.answer(Err(refusal.clone()));
     }
 
     /// Whether nobody waits for it any more.

@@ -60,9 +60,9 @@ impl Lane {
         }
     }
 
-    /// Does a batch, again if that may help, and answers every job of it.
+    /// Does a batch, again if that may help, and answers every job of it or gives it back to the queue.
     fn process(&mut self, jobs: Vec<Job>) {
-        let (mut jobs, mut unclear) = (drop_dead(jobs), false);
+        let mut jobs = drop_dead(jobs);
         for attempt in 0_u32.. {
             if jobs.is_empty() {
                 return;
@@ -74,29 +74,24 @@ impl Lane {
             match failure {
                 Failure::Unclear(error) => {
                     tracing::warn!(%error, "a commit was not answered");
-                    unclear = true;
+                    jobs.iter_mut().for_each(|job| job.commit_unknown = true);
                     jobs = refuse_unmarked(jobs);
                 }
                 Failure::Away(error) => {
                     tracing::warn!(%error, commands = jobs.len(), "the database is away");
-                    return refuse_all(
-                        jobs,
-                        if unclear { &Refusal::OutcomeUnknown } else { &Refusal::DatabaseUnavailable },
-                    );
+                    return give_up(jobs, &Refusal::DatabaseUnavailable);
                 }
                 Failure::Clear(error) if error.is_transient() => {
                     tracing::warn!(%error, attempt, commands = jobs.len(), "a batch failed and is begun again");
                 }
                 Failure::Clear(error) => return self.one_by_one(jobs, &error, attempt),
-                Failure::Panic => return refuse_all(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
+                Failure::Panic => return give_up(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
             }
             if attempt == RETRIES {
-                let refusal = if unclear { Refusal::OutcomeUnknown } else { Refusal::DatabaseUnavailable };
-                return refuse_all(jobs, &refusal);
+                return give_up(jobs, &Refusal::DatabaseUnavailable);
             }
             sleep(backoff(attempt));
-            // What may have been written is asked about even when it is late.
-            jobs = if unclear { jobs } else { drop_dead(jobs) };
+            jobs = drop_dead(jobs);
         }
     }
 
@@ -140,43 +135,53 @@ impl Lane {
         self.queue.put_back(put_back, locked, random_fraction());
     }
 
-    /// Something in the batch cannot be saved: each by itself, so that only the guilty one fails. A
-    /// single command is tried once more, because what made it fail may have been written by another
-    /// instance while it was decided: a store with the same id, for one.
+    /// Something in the batch cannot be saved. Its commands go back to the queue, each to have a
+    /// transaction of its own, so that only the guilty one fails and the others keep their order. A single
+    /// command is tried once more, because what made it fail may have been written by another instance
+    /// while it was decided: a store with the same id, for one.
     fn one_by_one(&mut self, mut jobs: Vec<Job>, error: &DbError, attempt: u32) {
-        if jobs.len() == 1 && (attempt > 0 || error.kind != DbErrorKind::Constraint) {
+        let is_alone = jobs.len() == 1;
+        if is_alone && (attempt > 0 || error.kind != DbErrorKind::Constraint || jobs.iter().any(Job::is_abandoned)) {
             tracing::error!(%error, "a command cannot be saved");
-            return refuse_all(jobs, &Refusal::Internal(error.to_string()));
+            return give_up(jobs, &Refusal::Internal(error.to_string()));
         }
-        tracing::warn!(%error, commands = jobs.len(), "a batch cannot be saved; its commands are done one by one");
-        if jobs.len() == 1 && jobs.iter().all(|job| !job.is_abandoned()) {
+        if is_alone {
             return self.last_try(jobs);
         }
-        for job in jobs.drain(..) {
-            self.process(vec![job]);
-        }
+        tracing::warn!(%error, commands = jobs.len(), "a batch cannot be saved; its commands are done one by one");
+        jobs.iter_mut().for_each(|job| job.alone = true);
+        self.queue.put_back(jobs, Vec::new(), 0.0);
     }
 
-    fn last_try(&mut self, jobs: Vec<Job>) {
-        match self.attempt(&jobs) {
-            Ok(outcomes) => self.settle(jobs, outcomes),
-            Err(Failure::Away(error) | Failure::Clear(error) | Failure::Unclear(error)) => {
-                tracing::error!(%error, "a command cannot be saved");
-                refuse_all(jobs, &Refusal::Internal(error.to_string()));
+    fn last_try(&mut self, mut jobs: Vec<Job>) {
+        let (error, refusal) = match self.attempt(&jobs) {
+            Ok(outcomes) => return self.settle(jobs, outcomes),
+            Err(Failure::Panic) => return give_up(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
+            Err(Failure::Unclear(error)) => {
+                jobs.iter_mut().for_each(|job| job.commit_unknown = true);
+                (error, Refusal::OutcomeUnknown)
             }
-            Err(Failure::Panic) => refuse_all(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
-        }
+            Err(Failure::Away(error)) => (error, Refusal::DatabaseUnavailable),
+            Err(Failure::Clear(error)) if error.is_transient() => (error, Refusal::DatabaseUnavailable),
+            Err(Failure::Clear(error)) => {
+                let refusal = Refusal::Internal(error.to_string());
+                (error, refusal)
+            }
+        };
+        tracing::error!(%error, "a command cannot be saved");
+        give_up(jobs, &refusal);
     }
 }
 
-/// Sorts out the jobs that nobody waits for or whose deadline has passed.
+/// Sorts out the jobs that nobody waits for or whose deadline has passed. What may have been done already
+/// is asked about even when it is late.
 fn drop_dead(jobs: Vec<Job>) -> Vec<Job> {
     let mut alive = Vec::with_capacity(jobs.len());
     for job in jobs {
-        match job.is_late() {
-            true => job.answer(Err(Refusal::DeadlineExceeded)),
-            false if job.is_abandoned() => {}
-            false => alive.push(job),
+        if job.is_late() && !job.commit_unknown {
+            job.answer(Err(Refusal::DeadlineExceeded));
+        } else if !job.is_abandoned() {
+            alive.push(job);
         }
     }
     alive
@@ -185,13 +190,13 @@ fn drop_dead(jobs: Vec<Job>) -> Vec<Job> {
 /// Answers the jobs that carry no request id: nothing can tell what became of them.
 fn refuse_unmarked(jobs: Vec<Job>) -> Vec<Job> {
     let (marked, unmarked): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.request.mark.is_some());
-    refuse_all(unmarked, &Refusal::OutcomeUnknown);
+    give_up(unmarked, &Refusal::OutcomeUnknown);
     marked
 }
 
-fn refuse_all(jobs: Vec<Job>, refusal: &Refusal) {
+fn give_up(jobs: Vec<Job>, refusal: &Refusal) {
     for job in jobs {
-        job.answer(Err(refusal.clone()));
+        job.give_up(refusal);
     }
 }
 

@@ -232,7 +232,7 @@ impl Batch {
         if self.jobs.is_empty() {
             return true;
         }
-        if self.jobs.len() >= BATCH_COMMANDS || self.cost + job.cost > BATCH_COST {
+        if self.jobs.len() >= BATCH_COMMANDS || self.cost + job.cost > BATCH_COST || job.alone || self.jobs[0].alone {
             return false;
         }
         let store = &job.request.store;
@@ -338,6 +338,13 @@ mod tests {
         let jobs = [job("a", 1, 1), exclusive("a", 2), exclusive("a", 3), job("a", 4, 1), job("b", 1, 1)];
         let expected = [vec!["a1", "b1"], vec!["a2"], vec!["a3"], vec!["a4"]];
         assert_eq!(batches(schedule(jobs), 64), expected);
+    }
+
+    #[test]
+    fn a_command_that_has_to_be_alone_keeps_its_order_too() {
+        let alone = |store, number| Job { alone: true, ..job(store, number, 1) };
+        let jobs = [job("a", 1, 1), alone("a", 2), alone("a", 3), job("a", 4, 1), alone("b", 1)];
+        assert_eq!(batches(schedule(jobs), 64), [["a1"], ["b1"], ["a2"], ["a3"], ["a4"]]);
     }
 
     #[test]
