@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use fastrand::Rng;
 use purchase_order_service::clock::Clock;
@@ -39,8 +38,6 @@ use support::{Database, TestClock, TestIds};
 const WINDOW: usize = 64;
 /// From how many commands on every refusal must have been seen.
 const LONG: u64 = 50_000;
-/// First answers are kept for longer than any run: when they are deleted depends on the machine.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Every reason for which these commands may be refused. Not among them: what a form or the
 /// credentials are refused for, what only reads are refused for, what lanes refuse when they are full
@@ -99,7 +96,6 @@ impl Trial {
             pool: Pool::new(&database.url, Purpose::Write, 1, None),
             clock: clock.clone(),
             ids: Arc::new(TestIds::default()),
-            request_retention: FOREVER,
         };
         // One lane does everything in the order in which it was submitted, and so ids are alike.
         let lanes = Lanes::start(1, &parts).expect("there is room for a thread");
