@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::methods::LoadQuery;
 use diesel::serialize::ToSql;
-use diesel::sql_types::{HasSqlType, IntoNullable, Nullable, Text};
+use diesel::sql_types::{Bool, HasSqlType, IntoNullable, Nullable, Text};
 use diesel::sqlite::SqliteConnection;
 
 use crate::domain::access::{CallerAccess, Permission, Requirement, authorize};
@@ -98,6 +98,13 @@ impl AccessCheck {
         Ok(Authorized { store, permissions })
     }
 
+    /// A query that finds nothing, and costs nothing, for a caller who holds no role in the store and is no
+    /// platform operator: what others are answered later is not read for them.
+    fn if_allowed<Q>(&self, query: Q) -> IfAllowed<Q> {
+        let AccessQuery { store, principal } = self.query();
+        IfAllowed { query, store, principal, is_operator: self.principal.is_operator }
+    }
+
     fn query(&self) -> AccessQuery {
         AccessQuery { store: self.store.as_str().to_owned(), principal: self.principal.id.as_str().to_owned() }
     }
@@ -140,10 +147,10 @@ impl<'s> ReadSession<'s> {
     /// The rows of a query, in no order, for a caller with access.
     pub(super) fn with<'q, R, Q>(&'q mut self, check: &AccessCheck, query: Q) -> Result<(Authorized, Vec<R>), ReadError>
     where
-        Together<Apart<Access, Q>>: LoadQuery<'q, PgConnection, (Option<AccessRow>, Option<R>)>
+        Together<Apart<Access, IfAllowed<Q>>>: LoadQuery<'q, PgConnection, (Option<AccessRow>, Option<R>)>
             + LoadQuery<'q, SqliteConnection, (Option<AccessRow>, Option<R>)>,
     {
-        let query = Together(Access(check.query()).and(query));
+        let query = Together(Access(check.query()).and(check.if_allowed(query)));
         let (mut access, mut rows) = (None, Vec::new());
         for (of_access, row) in self.session.load(query)? {
             access = access.or(of_access);
@@ -159,10 +166,10 @@ impl<'s> ReadSession<'s> {
         queries: (Q1, Q2),
     ) -> Result<(Authorized, Vec<R1>, Vec<R2>), ReadError>
     where
-        Together<Apart<Apart<Access, Q1>, Q2>>: LoadQuery<'q, PgConnection, ((Option<AccessRow>, Option<R1>), Option<R2>)>
+        Together<Apart<Apart<Access, IfAllowed<Q1>>, IfAllowed<Q2>>>: LoadQuery<'q, PgConnection, ((Option<AccessRow>, Option<R1>), Option<R2>)>
             + LoadQuery<'q, SqliteConnection, ((Option<AccessRow>, Option<R1>), Option<R2>)>,
     {
-        let query = Together(Access(check.query()).and(queries.0).and(queries.1));
+        let query = Together(Access(check.query()).and(check.if_allowed(queries.0)).and(check.if_allowed(queries.1)));
         let (mut access, mut first, mut second) = (None, Vec::new(), Vec::new());
         for ((of_access, one), two) in self.session.load(query)? {
             access = access.or(of_access);
@@ -180,10 +187,15 @@ impl<'s> ReadSession<'s> {
         queries: (Q1, Q2, Q3),
     ) -> Result<(Authorized, Vec<R1>, Vec<R2>, Vec<R3>), ReadError>
     where
-        Together<Apart<Apart<Apart<Access, Q1>, Q2>, Q3>>: LoadQuery<'q, PgConnection, (((Option<AccessRow>, Option<R1>), Option<R2>), Option<R3>)>
+        Together<Apart<Apart<Apart<Access, IfAllowed<Q1>>, IfAllowed<Q2>>, IfAllowed<Q3>>>: LoadQuery<'q, PgConnection, (((Option<AccessRow>, Option<R1>), Option<R2>), Option<R3>)>
             + LoadQuery<'q, SqliteConnection, (((Option<AccessRow>, Option<R1>), Option<R2>), Option<R3>)>,
     {
-        let query = Together(Access(check.query()).and(queries.0).and(queries.1).and(queries.2));
+        let query = Together(
+            Access(check.query())
+                .and(check.if_allowed(queries.0))
+                .and(check.if_allowed(queries.1))
+                .and(check.if_allowed(queries.2)),
+        );
         let (mut access, mut first, mut second, mut third) = (None, Vec::new(), Vec::new(), Vec::new());
         for (((of_access, one), two), three) in self.session.load(query)? {
             access = access.or(of_access);
@@ -282,6 +294,43 @@ impl<L, O> Apart<L, O> {
     fn and<Q>(self, query: Q) -> Apart<Self, Q> {
         Apart { others: self, query }
     }
+}
+
+/// See [`AccessCheck::if_allowed`].
+pub(super) struct IfAllowed<Q> {
+    query: Q,
+    store: String,
+    principal: String,
+    is_operator: bool,
+}
+
+impl<DB, Q: QueryFragment<DB>> QueryFragment<DB> for IfAllowed<Q>
+where
+    DB: Backend + HasSqlType<Text> + HasSqlType<Bool>,
+    String: ToSql<Text, DB>,
+    bool: ToSql<Bool, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("SELECT * FROM (");
+        self.query.walk_ast(out.reborrow())?;
+        out.push_sql(") AS allowed WHERE (");
+        out.push_bind_param::<Bool, _>(&self.is_operator)?;
+        out.push_sql(" OR EXISTS (SELECT 1 FROM role_grant WHERE role_grant.store_id = ");
+        out.push_bind_param::<Text, _>(&self.store)?;
+        out.push_sql(" AND role_grant.principal = ");
+        out.push_bind_param::<Text, _>(&self.principal)?;
+        out.push_sql(" AND role_grant.to_event IS NULL))");
+        Ok(())
+    }
+}
+
+impl<Q: QueryId> QueryId for IfAllowed<Q> {
+    type QueryId = IfAllowed<Q::QueryId>;
+    const HAS_STATIC_QUERY_ID: bool = Q::HAS_STATIC_QUERY_ID;
+}
+
+impl<Q: Query> Query for IfAllowed<Q> {
+    type SqlType = Q::SqlType;
 }
 
 /// All rows of some relations.
