@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -21,22 +21,48 @@ pub struct Attacked {
     pub address: String,
     /// Its own, if it has one.
     kept: Option<Database>,
+    _turn: Option<Turn>,
+}
+
+/// Whose attack it is. Each leans on the whole machine, and would be an attack on the others too: their
+/// clients would not be there in time to answer the service's pings.
+struct Turn;
+
+static TAKEN: Mutex<bool> = Mutex::new(false);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+impl Turn {
+    fn wait() -> Self {
+        let taken = TAKEN.lock().unwrap();
+        *GIVEN_BACK.wait_while(taken, |taken| *taken).unwrap() = true;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // A test that fails gives its turn back too.
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        GIVEN_BACK.notify_one();
+    }
 }
 
 impl Attacked {
     /// The program on a fresh SQLite database.
     pub fn alone(arguments: &[&str]) -> Self {
+        let turn = Turn::wait();
         let database = Database::empty(Engine::Sqlite).unwrap();
         let mut attacked = Self::on(&database, arguments);
-        attacked.kept = Some(database);
+        (attacked.kept, attacked._turn) = (Some(database), Some(turn));
         attacked
     }
 
     /// The program on a fresh SQLite database, which logs as `filter` says to `log`.
     pub fn logging(filter: &str, log: impl Into<Stdio>) -> Self {
+        let turn = Turn::wait();
         let database = Database::empty(Engine::Sqlite).unwrap();
         let mut attacked = Self::begin(&database, &[], filter, log.into());
-        attacked.kept = Some(database);
+        (attacked.kept, attacked._turn) = (Some(database), Some(turn));
         attacked
     }
 
@@ -59,7 +85,7 @@ impl Attacked {
         let greeting = said.next().unwrap();
         let address = greeting.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
         std::thread::spawn(move || said.count());
-        Self { process, address, kept: None }
+        Self { process, address, kept: None, _turn: None }
     }
 
     /// Alice of the demo store, from 127.0.0.1.

@@ -77,12 +77,13 @@ impl Model {
         Ok(chain)
     }
 
-    /// Existence, etag, and then state and rules. A copy is changed, so that a refusal changes nothing.
+    /// Existence, etag, state, and then lines and rules. A copy is changed, so that a refusal changes nothing.
     fn change(&mut self, by: Name, place: usize, etag: Option<i64>, verb: &Verb) -> Result<Option<usize>, Reason> {
         let mut order = self.orders.get(place).ok_or("PURCHASE_ORDER_NOT_FOUND")?.clone();
-        ensure(verb.lines().iter().all(|line| order.lines.contains_key(line)), "LINE_NOT_FOUND")?;
         ensure(verb.receipt().is_none_or(|receipt| receipt < order.receipts.len()), "RECEIPT_NOT_FOUND")?;
         ensure(etag.is_none_or(|etag| etag == order.revision), "ETAG_MISMATCH")?;
+        order.allows(verb)?;
+        ensure(verb.lines().iter().all(|line| order.lines.contains_key(line)), "LINE_NOT_FOUND")?;
         let (now, first_ordered) = (self.now, self.orders[order.chain].ordered);
         let mut back_order = None;
         match verb {
@@ -93,7 +94,6 @@ impl Model {
             }
             Verb::Void { receipt } => order.void(*receipt, (by, now))?,
             Verb::Complete { lines, rest, reason, expected } => {
-                ensure(order.is_live(), "WRONG_STATE")?;
                 ensure_fit(expected.is_none_or(|expected| expected >= day(now)))?;
                 order.complete(lines, *rest, reason, now)?;
                 back_order = order.back_order(*expected, now);
@@ -114,8 +114,26 @@ impl Model {
 }
 
 impl Order {
+    /// What its state, and whether anything was accepted, allow.
+    fn allows(&self, verb: &Verb) -> Result<(), Reason> {
+        let in_state = match verb {
+            Verb::Place { .. } => self.is_open() && self.placed.is_none(),
+            Verb::Receive { .. } | Verb::Complete { .. } => self.is_live(),
+            Verb::Void { .. } => self.is_live() && self.standing().next().is_some(),
+            Verb::Cancel { .. } => self.is_open(),
+        };
+        ensure(in_state, "WRONG_STATE")?;
+        match verb {
+            Verb::Complete { .. } => ensure(self.has_accepted(), "NOTHING_RECEIVED"),
+            Verb::Cancel { reason } => {
+                ensure(!self.has_accepted(), "ACCEPTED_STAGED")?;
+                ensure_fit(!reason.is_empty() || self.placed.is_none())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn place(&mut self, ordered: Time, now: Time) -> Result<(), Reason> {
-        ensure(self.is_open() && self.placed.is_none(), "WRONG_STATE")?;
         ensure_fit(ordered <= now)?;
         ensure(self.lines.values().all(|line| line.new.quantity > 0), "LINES_WITHOUT_QUANTITY")?;
         let mut expected = self.lines.values().filter_map(|line| line.new.expected.or(self.expected));
@@ -126,7 +144,6 @@ impl Order {
 
     fn receive(&mut self, mut receipt: Receipt, first_ordered: Option<Time>) -> Result<(), Reason> {
         let (items, now) = (&receipt.items, receipt.booked.1);
-        ensure(self.is_live(), "WRONG_STATE")?;
         ensure(!items.is_empty(), "NOTHING_PENDING")?;
         ensure_fit(items.iter().all(|item| self.admits(item.line, [item.accepted, item.rejected])))?;
         ensure_fit(Some(receipt.time) >= first_ordered && receipt.time <= now + 5 * MINUTE)?;
@@ -139,16 +156,12 @@ impl Order {
     }
 
     fn void(&mut self, receipt: usize, by_whom_and_when: (Name, Time)) -> Result<(), Reason> {
-        ensure(self.is_live() && self.standing().next().is_some(), "WRONG_STATE")?;
         ensure(self.receipts[receipt].voided.is_none(), "RECEIPT_VOIDED")?;
         self.receipts[receipt].voided = Some(by_whom_and_when);
         Ok(())
     }
 
     fn cancel(&mut self, reason: Name, now: Time) -> Result<(), Reason> {
-        ensure(self.is_open(), "WRONG_STATE")?;
-        ensure(!self.has_accepted(), "ACCEPTED_STAGED")?;
-        ensure_fit(!reason.is_empty() || self.placed.is_none())?;
         self.settle(|_, pending| (0, pending));
         (self.cancelled, self.cancel_reason) = (Some(now), reason);
         Ok(())
@@ -165,7 +178,6 @@ impl Order {
         });
         let cancels = self.lines.values().any(|line| line.cancelled > 0);
         ensure_fit(!cancels || !reason.is_empty())?;
-        ensure(self.has_accepted(), "NOTHING_RECEIVED")?;
         ensure(self.lines.keys().all(|line| self.pending(*line) == 0), "PENDING_UNSETTLED")?;
         (self.completed, self.cancel_reason) = (Some(now), if cancels { reason } else { "" });
         Ok(())
