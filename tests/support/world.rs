@@ -201,10 +201,9 @@ impl World {
 
     /// The same with calls about another store of the same writer.
     pub async fn queued_up_in<R: Rpc>(&self, store: &str, calls: Vec<Call<R>>) -> Vec<Result<R::Answer, Status>> {
-        let mut held = vec![self.database.hold(STORE)];
-        if self.database.engine == Engine::Postgres && store != STORE {
-            held.push(self.database.hold(store));
-        }
+        let held = self.database.hold(STORE);
+        let is_held_too = self.database.engine == Engine::Postgres && store != STORE;
+        let other = is_held_too.then(|| self.database.hold(store));
         let decoy = self.alice().grant("bob", "receiver").start();
         self.catch_up().await;
         let mut queued = Vec::new();
@@ -212,12 +211,14 @@ impl World {
             queued.push(call.start());
             self.catch_up().await;
         }
-        held.into_iter().for_each(StoreHeld::release);
+        held.release();
+        // The command in front has its transaction before the others have theirs.
+        decoy.await.expect("a call does not panic").expect("it changes nothing");
+        other.into_iter().for_each(StoreHeld::release);
         let mut answers = Vec::new();
         for call in queued {
             answers.push(call.await.expect("a call does not panic"));
         }
-        decoy.await.expect("a call does not panic").expect("it changes nothing");
         answers
     }
 
