@@ -44,6 +44,21 @@ async fn two_equal_ids_in_one_batch_are_one_intention(#[values(Sqlite, Postgres)
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_was_used_earlier_in_the_batch_comes_before_the_state(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let (alice, id) = (world.alice(), Uuid::now_v7());
+    let received = alice.received(&[("apples", "10")], &[(1, "10")]).await;
+    let draft = alice.draft(&[("pears", "1")]).await;
+
+    let answers = world.as_one_batch(vec![alice.complete(&received).id(id), alice.complete(&draft).id(id)]).await;
+
+    answers[0].as_ref().unwrap();
+    assert_eq!(reason(answers[1].as_ref().unwrap_err()), "REQUEST_ID_REUSED");
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_id_with_two_requests_in_one_batch_is_refused_once(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let id = Uuid::now_v7();

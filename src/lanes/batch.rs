@@ -13,6 +13,7 @@ use crate::domain::mutation::{Passed, Reply, Request, Verdict, decide, gate, rep
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::{Order, OrderId};
 use crate::domain::refusal::Refusal;
+use crate::domain::request::RequestKey;
 use crate::domain::workspace::Workspace;
 use crate::repository::error::DbError;
 use crate::repository::gate;
@@ -114,6 +115,8 @@ struct Planning {
     /// The orders that earlier commands are about, by store: what the gate judges of them may change in
     /// this batch. A store without any has earlier commands too; they may create orders.
     changing: HashMap<StoreId, BTreeSet<OrderId>>,
+    /// The request ids of earlier commands: their responses may be stored when a later one is judged.
+    requests: BTreeSet<RequestKey>,
     /// Stores of which a command was put back: the commands behind it keep their order.
     put_back: BTreeSet<StoreId>,
 }
@@ -134,12 +137,16 @@ impl Planning {
         }
         self.cost += cost;
         let target = request.mutation.target().map(|target| target.order);
+        let is_sent_again = request.key().is_some_and(|key| !self.requests.insert(key));
         match passed {
             Ok(Passed::Replay(outcome)) => return Step::Replay(Needs::of_replay(&outcome)),
             Ok(Passed::ToDecide(_)) => {}
             // An earlier command may change what the header says, or create the order: the gate judges
             // again when it is this command's turn.
             Err(refusal) if is_by_header(&refusal) && self.is_changing(&request.store, target) => {}
+            // Or be the same request, or another with the same id.
+            Err(refusal) if is_by_header(&refusal) && is_sent_again => {}
+            Err(Refusal::OrderNotFound) if is_sent_again => {}
             Err(Refusal::OrderNotFound) if self.changing.contains_key(&request.store) => {}
             // Permissions do not change within a batch, see `Needs::are_exclusive`.
             Err(refusal) => return Step::Refuse(refusal),
