@@ -19,7 +19,7 @@ const MORE: [(&str, usize, &str); 4] = [
     ("ListPurchaseOrders by product", 4, "which index leads to the list depends on how many orders have the product"),
     ("ListPurchaseOrders by number", 4, "the same of the number"),
     ("ListPurchaseOrders by both", 4, "the same of both, which one statement finds out"),
-    ("PreviewCompletion", 10, "it loads what a completion needs, by the statements of a completion"),
+    ("PreviewCompletion", 6, "it loads what a completion needs, behind the same gate"),
 ];
 
 struct Counted {
