@@ -28,10 +28,26 @@ impl Attacked {
         attacked
     }
 
+    /// The same with an allocator that gives back what is free instead of keeping it for later, so that
+    /// resident memory is what the program uses (mallopt(3)).
+    pub fn giving_memory_back() -> Self {
+        let database = Database::empty(Engine::Sqlite).unwrap();
+        let give_back =
+            [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "65536")];
+        let mut attacked = Self::with(&database, &[], &give_back);
+        attacked.kept = Some(database);
+        attacked
+    }
+
     /// The program in development mode on a database.
     pub fn on(database: &Database, arguments: &[&str]) -> Self {
+        Self::with(database, arguments, &[])
+    }
+
+    fn with(database: &Database, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"))
             .env_clear()
+            .envs(environment.iter().copied())
             .args(["develop", "--listen", "127.0.0.1:0", "--database-url", &database.url_text()])
             .args(arguments)
             .stdout(Stdio::piped())
