@@ -61,20 +61,31 @@ impl Attacked {
     pub fn logging(filter: &str, log: impl Into<Stdio>) -> Self {
         let turn = Turn::wait();
         let database = Database::empty(Engine::Sqlite).unwrap();
-        let mut attacked = Self::begin(&database, &[], filter, log.into());
+        let mut attacked = Self::begin(&database, &[], &[("RUST_LOG", filter)], log.into());
         (attacked.kept, attacked._turn) = (Some(database), Some(turn));
+        attacked
+    }
+
+    /// The same with an allocator that gives back what is free instead of keeping it for later, so that
+    /// resident memory is what the program uses (mallopt(3)).
+    pub fn giving_memory_back() -> Self {
+        let database = Database::empty(Engine::Sqlite).unwrap();
+        let give_back =
+            [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "65536")];
+        let mut attacked = Self::begin(&database, &[], &give_back, Stdio::null());
+        attacked.kept = Some(database);
         attacked
     }
 
     /// The program in development mode on a database.
     pub fn on(database: &Database, arguments: &[&str]) -> Self {
-        Self::begin(database, arguments, "info", Stdio::null())
+        Self::begin(database, arguments, &[("RUST_LOG", "info")], Stdio::null())
     }
 
-    fn begin(database: &Database, arguments: &[&str], filter: &str, log: Stdio) -> Self {
+    fn begin(database: &Database, arguments: &[&str], environment: &[(&str, &str)], log: Stdio) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"))
             .env_clear()
-            .env("RUST_LOG", filter)
+            .envs(environment.iter().copied())
             .args(["develop", "--listen", "127.0.0.1:0", "--database-url", &database.url_text()])
             .args(arguments)
             .stdout(Stdio::piped())

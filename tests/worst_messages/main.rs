@@ -233,7 +233,7 @@ async fn send(channel: &Channel, principal: &str, path: &str, worst: &Worst) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_messages_of_every_rpc_cost_ten_times_their_size_at_most() {
-    let attacked = Attacked::alone(&[]);
+    let attacked = Attacked::giving_memory_back();
     let channel = Endpoint::from_shared(format!("http://{}", attacked.address)).unwrap().connect_lazy();
     let alice = attacked.alice();
     alice.create(&[("apples", "1")]).ok().await;
