@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::methods::LoadQuery;
 use diesel::serialize::ToSql;
-use diesel::sql_types::{Bool, HasSqlType, IntoNullable, Nullable, Text};
+use diesel::sql_types::{HasSqlType, Integer, IntoNullable, Nullable, Text};
 use diesel::sqlite::SqliteConnection;
 
 use crate::domain::access::{CallerAccess, Permission, Requirement, authorize};
@@ -102,7 +102,7 @@ impl AccessCheck {
     /// platform operator: what others are answered later is not read for them.
     fn if_allowed<Q>(&self, query: Q) -> IfAllowed<Q> {
         let AccessQuery { store, principal } = self.query();
-        IfAllowed { query, store, principal, is_operator: self.principal.is_operator }
+        IfAllowed { query, store, principal, is_operator: i32::from(self.principal.is_operator) }
     }
 
     fn query(&self) -> AccessQuery {
@@ -301,21 +301,22 @@ pub(super) struct IfAllowed<Q> {
     query: Q,
     store: String,
     principal: String,
-    is_operator: bool,
+    /// 1 for a platform operator, 0 for others.
+    is_operator: i32,
 }
 
 impl<DB, Q: QueryFragment<DB>> QueryFragment<DB> for IfAllowed<Q>
 where
-    DB: Backend + HasSqlType<Text> + HasSqlType<Bool>,
+    DB: Backend + HasSqlType<Text> + HasSqlType<Integer>,
     String: ToSql<Text, DB>,
-    bool: ToSql<Bool, DB>,
+    i32: ToSql<Integer, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql("SELECT * FROM (");
         self.query.walk_ast(out.reborrow())?;
         out.push_sql(") AS allowed WHERE (");
-        out.push_bind_param::<Bool, _>(&self.is_operator)?;
-        out.push_sql(" OR EXISTS (SELECT 1 FROM role_grant WHERE role_grant.store_id = ");
+        out.push_bind_param::<Integer, _>(&self.is_operator)?;
+        out.push_sql(" = 1 OR EXISTS (SELECT 1 FROM role_grant WHERE role_grant.store_id = ");
         out.push_bind_param::<Text, _>(&self.store)?;
         out.push_sql(" AND role_grant.principal = ");
         out.push_bind_param::<Text, _>(&self.principal)?;
