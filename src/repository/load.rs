@@ -306,16 +306,3 @@ fn open_orders(session: &mut Session, workspace: &mut Workspace, store: &StoreId
     workspace.open_orders_found(store.clone(), Listed { first, total });
     Ok(())
 }
-
-/// Loads a store's roles and what one principal may do by them, for a read.
-pub fn roles_and_grants(
-    session: &mut Session,
-    workspace: &mut Workspace,
-    store: &StoreId,
-    principal: &PrincipalId,
-) -> Result<(), DbError> {
-    roles(session, workspace, [store.clone()].into())?;
-    grants_of(session, workspace, [(store.clone(), principal.clone())].into())?;
-    workspace.derive_permissions(store, principal);
-    Ok(())
-}
