@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use prost::Message;
 use purchase_order_service::proto::v1::GetStoreRequest;
 use tonic::Code;
-use tonic::Code::{DeadlineExceeded, InvalidArgument, ResourceExhausted, Unimplemented};
+use tonic::Code::{DeadlineExceeded, InvalidArgument, ResourceExhausted, Unavailable, Unimplemented};
 use tonic_types::StatusExt;
 
 use crate::attacked::Attacked;
@@ -93,6 +93,11 @@ async fn ten_times_more_than_it_can_take_is_answered_refused_or_late() {
             Ok(_) => done += 1,
             // On a slow machine some wait until their time is over.
             Err(status) if status.code() == DeadlineExceeded => late += 1,
+            // The client's HTTP/2 may count a call as ended that the server still counts, and then begin
+            // one too many. REFUSED_STREAM says that nothing of it was done.
+            Err(status) if status.code() == Unavailable && format!("{status:?}").contains("REFUSED_STREAM") => {
+                refused += 1;
+            }
             Err(status) => {
                 assert_eq!(status.code(), ResourceExhausted, "{status:?}");
                 assert!(status.get_error_details().retry_info().is_some());
