@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::server::NamedService;
 use tonic::service::Routes;
-use tonic_health::server::HealthReporter;
 
 use crate::auth::Authenticator;
 use crate::auth::credentials::Credentials;
@@ -38,6 +37,7 @@ use crate::repository::pool::Pool;
 use crate::repository::session::Observer;
 use crate::repository::url::DatabaseUrl;
 use crate::rpc::guard::Guard;
+use crate::rpc::health::HealthService;
 use crate::rpc::page::PageKey;
 use crate::rpc::unary::MAX_MESSAGE;
 use crate::rpc::{App, Service};
@@ -109,7 +109,8 @@ pub struct Server {
     address: SocketAddr,
     app: Arc<App>,
     pruner: Arc<Pruner>,
-    health: HealthReporter,
+    /// What health tells: whether calls are served.
+    health: watch::Sender<bool>,
     drain: Duration,
     closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -126,8 +127,8 @@ impl Server {
         if config.demo_store {
             demo::create(&app).await.map_err(StartError::Demo)?;
         }
-        let (health, routes) = services(&app)?;
-        set_serving(&health, true).await;
+        let (health, told) = watch::channel(true);
+        let routes = services(&app, told)?;
         let (closing, closes) = watch::channel(false);
         let guard = Guard {
             routes,
@@ -173,8 +174,10 @@ impl Server {
     /// Says NOT_SERVING, lets the calls in flight finish within the configured time, and ends. A peer
     /// that is stuck keeps nothing from ending.
     pub async fn stop(mut self) {
+        // It must have ended before, or it could say SERVING after this.
         self.probing.abort();
-        set_serving(&self.health, false).await;
+        let _ = (&mut self.probing).await;
+        self.health.send_replace(false);
         self.closing.send_replace(true);
         if !self.serving.is_finished() && tokio::time::timeout(self.drain, &mut self.serving).await.is_err() {
             tracing::warn!("some calls did not end in time");
@@ -255,9 +258,11 @@ async fn door(config: &ServeConfig, closing: watch::Receiver<bool>) -> Result<Do
     Ok(Door { occupancy: Occupancy::new(config.limits), tls, closing })
 }
 
-fn services(app: &Arc<App>) -> Result<(HealthReporter, Routes), StartError> {
+/// The services whose health can be asked for by name.
+const NAMES: [&str; 4] = [Orders::NAME, Inventory::NAME, Stores::NAME, Access::NAME];
+
+fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result<Routes, StartError> {
     let service = || Service(Arc::clone(app));
-    let (reporter, health) = tonic_health::server::health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -265,7 +270,7 @@ fn services(app: &Arc<App>) -> Result<(HealthReporter, Routes), StartError> {
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let routes = Routes::new(health)
+    let routes = Routes::new(HealthService::server(serving, &NAMES))
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(
@@ -274,22 +279,11 @@ fn services(app: &Arc<App>) -> Result<(HealthReporter, Routes), StartError> {
         .add_service(Inventory::new(service()).max_decoding_message_size(MAX_MESSAGE))
         .add_service(Stores::new(service()).max_decoding_message_size(MAX_MESSAGE))
         .add_service(Access::new(service()).max_decoding_message_size(MAX_MESSAGE));
-    Ok((reporter, routes.prepare()))
-}
-
-/// Tells the health of every service and of the whole.
-async fn set_serving(health: &HealthReporter, serving: bool) {
-    let status = match serving {
-        true => tonic_health::ServingStatus::Serving,
-        false => tonic_health::ServingStatus::NotServing,
-    };
-    for name in ["", Orders::NAME, Inventory::NAME, Stores::NAME, Access::NAME] {
-        health.set_service_status(name, status).await;
-    }
+    Ok(routes.prepare())
 }
 
 /// Tells NOT_SERVING while the database is away.
-async fn follow_database(app: Arc<App>, health: HealthReporter) {
+async fn follow_database(app: Arc<App>, health: watch::Sender<bool>) {
     let mut serving = true;
     let mut ticks = tokio::time::interval(HEALTH_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -300,7 +294,7 @@ async fn follow_database(app: Arc<App>, health: HealthReporter) {
         if answers != serving {
             serving = answers;
             tracing::warn!(serving, "the database {}", if serving { "is back" } else { "is away" });
-            set_serving(&health, serving).await;
+            health.send_replace(serving);
         }
     }
 }

@@ -11,20 +11,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use purchase_order_service::auth::development::Development;
 use purchase_order_service::door::Door;
 use purchase_order_service::door::occupancy::{Budget, Limits, Occupancy};
 use purchase_order_service::proto::v1::store_service_server::{StoreService, StoreServiceServer};
 use purchase_order_service::proto::v1::*;
 use purchase_order_service::rpc::guard::Guard;
+use purchase_order_service::rpc::health::HealthService;
 use support::{Caller, STORE, patiently};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tonic::Code::{DeadlineExceeded, Internal, InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable};
+use tonic::Code::{
+    DeadlineExceeded, Internal, InvalidArgument, NotFound, ResourceExhausted, Unauthenticated, Unavailable,
+};
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
+use tonic_health::pb::health_check_response::ServingStatus::{self, NotServing, ServiceUnknown, Serving};
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_reflection::pb::v1::ServerReflectionResponse;
@@ -84,6 +89,10 @@ impl StoreService for Misbehaving {
     }
 }
 
+/// The service whose health can be asked for by name.
+const NAMES: [&str; 1] = [STORES];
+const STORES: &str = "purchasing.v1.StoreService";
+
 /// How long what may take.
 #[derive(Clone, Copy)]
 struct Bounds {
@@ -95,6 +104,8 @@ struct Bounds {
 /// The door and the guard before rpcs that misbehave, and before health and reflection.
 struct Guarded {
     seen: Arc<Seen>,
+    /// What health tells.
+    healthy: watch::Sender<bool>,
     closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
     address: SocketAddr,
@@ -111,8 +122,9 @@ impl Guarded {
         let rpcs = Misbehaving::default();
         let reflection = tonic_reflection::server::Builder::configure().build_v1().unwrap();
         let routes = Routes::new(StoreServiceServer::new(rpcs.clone()));
+        let (healthy, told) = watch::channel(true);
         let guard = Guard {
-            routes: routes.add_service(tonic_health::server::health_reporter().1).add_service(reflection).prepare(),
+            routes: routes.add_service(HealthService::server(told, &NAMES)).add_service(reflection).prepare(),
             authenticator: Arc::new(Development),
             max_deadline: bounds.call,
             max_public_deadline: bounds.public_call,
@@ -126,7 +138,7 @@ impl Guarded {
         let answer = move |connection, request| guard.clone().answer(connection, request);
         let serving = tokio::spawn(door.serve(listener, answer));
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        Self { seen: rpcs.0, closing, serving, address, channel }
+        Self { seen: rpcs.0, healthy, closing, serving, address, channel }
     }
 
     fn health(&self) -> HealthClient<Channel> {
@@ -135,7 +147,15 @@ impl Guarded {
 
     /// Watches as soon as there is room.
     async fn watch(&self) -> Streaming<HealthCheckResponse> {
-        as_soon_as_there_is_room(|| async { self.health().watch(HealthCheckRequest::default()).await }).await
+        self.watch_of("").await
+    }
+
+    async fn watch_of(&self, service: &str) -> Streaming<HealthCheckResponse> {
+        as_soon_as_there_is_room(|| async { self.health().watch(asked(service)).await }).await
+    }
+
+    async fn check(&self, service: &str) -> Result<ServingStatus, Status> {
+        Ok(self.health().check(asked(service)).await?.into_inner().status())
     }
 
     /// Asks by reflection as soon as there is room, and never ends the request.
@@ -183,6 +203,15 @@ where
         }
     })
     .await
+}
+
+fn asked(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest { service: service.to_owned() }
+}
+
+/// The next status of a watch.
+async fn told(watched: &mut Streaming<HealthCheckResponse>) -> ServingStatus {
+    patiently(watched.message()).await.unwrap().expect("the watch goes on").status()
 }
 
 /// Checks that what is watched ends, and that its caller is told to watch again.
@@ -375,4 +404,50 @@ async fn credentials_are_judged_before_room_is_taken() {
 
     let refused = guarded.reflect("").await.unwrap_err();
     assert_eq!(refused.code(), Unauthenticated, "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_each_change_of_the_whole_and_of_each_service_by_name() {
+    let guarded = Guarded::with(Limits::default(), LONG).await;
+    let mut watches = [guarded.watch_of("").await, guarded.watch_of(STORES).await];
+
+    for (healthy, expected) in [(true, Serving), (false, NotServing), (true, Serving)] {
+        guarded.healthy.send_replace(healthy);
+        // What is sent again is no change, and not told again.
+        guarded.healthy.send_replace(healthy);
+        for watched in &mut watches {
+            assert_eq!(told(watched).await, expected);
+        }
+        for name in ["", STORES] {
+            assert_eq!(guarded.check(name).await.unwrap(), expected, "{name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_of_an_unknown_service_is_not_found_and_its_watch_stays_open() {
+    let limits = Limits { watches: ONE, ..Limits::default() };
+    let guarded = Guarded::bounded(limits, Bounds { call: LONG, public_call: LONG, watch: LONG }).await;
+    for name in ["purchasing.v1.OrderService", " ", "purchasing.v1.storeservice"] {
+        let refused = guarded.check(name).await.unwrap_err();
+        assert_eq!((refused.code(), support::reason(&refused).as_str()), (NotFound, "SERVICE_UNKNOWN"), "{name:?}");
+
+        let mut watched = guarded.watch_of(name).await;
+        assert_eq!(told(&mut watched).await, ServiceUnknown, "{name:?}");
+        guarded.healthy.send_replace(false);
+        guarded.healthy.send_replace(true);
+        // It has no message and no end yet, and still holds the room of a watch.
+        let refused = guarded.health().watch(asked("")).await.unwrap_err();
+        assert_eq!(refused.code(), ResourceExhausted, "{name:?}");
+        assert!(watched.message().now_or_never().is_none(), "{name:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watch_of_an_unknown_service_ends_like_every_other() {
+    let limits = Limits { watches: ONE, ..Limits::default() };
+    let guarded = Guarded::bounded(limits, Bounds { call: LONG, public_call: LONG, watch: SHORT }).await;
+    for _ in 0..3 {
+        ends(&mut guarded.watch_of("nobody").await).await;
+    }
 }

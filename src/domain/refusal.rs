@@ -270,6 +270,9 @@ pub enum Refusal {
     /// There is no such rpc.
     #[error("there is no such method; the contract is told by reflection")]
     MethodUnknown,
+    /// The health of a service was asked for that is not one of this program's.
+    #[error("there is no such service; the contract is told by reflection")]
+    ServiceUnknown,
     /// The request's bytes are no message of its type.
     #[error("the request cannot be read as its message: its bytes are broken, or meant for another contract")]
     MalformedMessage,
@@ -363,6 +366,7 @@ impl Refusal {
             Self::RoleInUse { .. } => "ROLE_IN_USE",
             Self::LastAccessManager => "LAST_ACCESS_MANAGER",
             Self::MethodUnknown => "METHOD_UNKNOWN",
+            Self::ServiceUnknown => "SERVICE_UNKNOWN",
             Self::MalformedMessage => "MALFORMED_MESSAGE",
             Self::CompressionUnsupported => "COMPRESSION_UNSUPPORTED",
             Self::MessageTooLarge => "MESSAGE_TOO_LARGE",

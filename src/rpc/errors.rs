@@ -51,7 +51,8 @@ fn code(refusal: &Refusal) -> Code {
         | R::LinesNotFound { .. }
         | R::ReceiptNotFound { .. }
         | R::RoleNotFound(_)
-        | R::ProductNotFound(_) => Code::NotFound,
+        | R::ProductNotFound(_)
+        | R::ServiceUnknown => Code::NotFound,
         R::StoreExists(_) | R::RoleExists(_) => Code::AlreadyExists,
         R::EtagMismatch { .. } => Code::Aborted,
         R::WrongState { .. }

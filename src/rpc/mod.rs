@@ -9,6 +9,7 @@ pub mod convert;
 pub mod errors;
 pub mod form;
 pub mod guard;
+pub mod health;
 pub mod inventory;
 pub mod page;
 pub mod policy;
