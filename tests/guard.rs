@@ -225,7 +225,7 @@ async fn ends<T: std::fmt::Debug>(watched: &mut Streaming<T>) {
         }
     });
     let status = ended.await.unwrap_err();
-    assert_eq!(status.code(), Unavailable, "{status:?}");
+    assert_eq!((status.code(), support::reason(&status).as_str()), (Unavailable, "WATCH_ENDED"), "{status:?}");
     assert!(status.message().contains("watch again"), "{status:?}");
 }
 

@@ -25,11 +25,11 @@ impl Authenticator for Development {
             let missing = format!("the metadata key {PRINCIPAL_HEADER} is missing: name the caller in it");
             return Err(Refusal::NoCredentials(missing));
         };
-        let refused = |what: &str| Refusal::NoCredentials(format!("the metadata key {PRINCIPAL_HEADER} {what}"));
+        let told = |what: &str| format!("the metadata key {PRINCIPAL_HEADER} {what}");
         match text::bounded(name, text::MAX_DESCRIPTION) {
             Ok(name) if !name.is_empty() => Ok(Principal { is_operator: name == OPERATOR, id: PrincipalId::new(name) }),
-            Ok(_) => Err(refused("is empty")),
-            Err(rule) => Err(refused(&rule)),
+            Ok(_) => Err(Refusal::NoCredentials(told("is empty"))),
+            Err(rule) => Err(Refusal::InvalidCredentials(told(&rule))),
         }
     }
 }

@@ -43,7 +43,7 @@ pub trait Mutation: Debug + Send + Sync {
     fn needs(&self, needs: &mut Needs);
 
     /// Decides, behind the gate. Existence of lines is judged first, then the rules; the first stage
-    /// that fails answers with all its violations.
+    /// that fails answers with all its violations, the first 20 and their total.
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal>;
 }
 

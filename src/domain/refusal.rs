@@ -273,6 +273,15 @@ pub enum Refusal {
     /// The health of a service was asked for that is not one of this program's.
     #[error("there is no such service; the contract is told by reflection")]
     ServiceUnknown,
+    /// Reflection was asked for what the contract does not have.
+    #[error("the contract has no such file, symbol or extension")]
+    SymbolUnknown,
+    /// Something was watched for as long as it may be.
+    #[error("a watch ends after some minutes; watch again")]
+    WatchEnded,
+    /// The service stops, and so does what is watched.
+    #[error("the service stops; watch again, at another instance")]
+    Stopping,
     /// The request's bytes are no message of its type.
     #[error("the request cannot be read as its message: its bytes are broken, or meant for another contract")]
     MalformedMessage,
@@ -367,6 +376,9 @@ impl Refusal {
             Self::LastAccessManager => "LAST_ACCESS_MANAGER",
             Self::MethodUnknown => "METHOD_UNKNOWN",
             Self::ServiceUnknown => "SERVICE_UNKNOWN",
+            Self::SymbolUnknown => "SYMBOL_UNKNOWN",
+            Self::WatchEnded => "WATCH_ENDED",
+            Self::Stopping => "STOPPING",
             Self::MalformedMessage => "MALFORMED_MESSAGE",
             Self::CompressionUnsupported => "COMPRESSION_UNSUPPORTED",
             Self::MessageTooLarge => "MESSAGE_TOO_LARGE",

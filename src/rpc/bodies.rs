@@ -13,8 +13,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use tokio::sync::{oneshot, watch};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
 use super::errors::to_status;
 use crate::domain::refusal::Refusal;
@@ -95,7 +95,7 @@ pub struct Answer {
     /// Ends the request when it is dropped.
     _answering: Option<oneshot::Sender<()>>,
     /// Ends what is watched, for the reason that it comes to.
-    end: Option<BoxFuture<'static, &'static str>>,
+    end: Option<BoxFuture<'static, Refusal>>,
 }
 
 impl Answer {
@@ -114,7 +114,7 @@ impl Answer {
         let (head, mut rest) = response.into_parts();
         let first = match rest.frame().now_or_never().flatten() {
             Some(Err(status)) => return Self::refusal(status),
-            Some(Ok(frame)) => Some(frame),
+            Some(Ok(frame)) => Some(explained(frame)),
             None => None,
         };
         if let Some(Err(refusal)) = first.as_ref().map(|frame| share.take(frame)) {
@@ -136,10 +136,10 @@ pub struct WatchEnd {
 
 impl WatchEnd {
     /// Waits for the end; why it came.
-    async fn reached(mut self) -> &'static str {
+    async fn reached(mut self) -> Refusal {
         tokio::select! {
-            () = closes(&mut self.closing) => "the service stops",
-            () = tokio::time::sleep_until(self.at.into()) => "a watch ends after some minutes; watch again",
+            () = closes(&mut self.closing) => Refusal::Stopping,
+            () = tokio::time::sleep_until(self.at.into()) => Refusal::WatchEnded,
         }
     }
 }
@@ -154,7 +154,7 @@ impl HttpBody for Answer {
         }
         if let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(cx) {
             return Poll::Ready(frame.map(|frame| {
-                let frame = frame?;
+                let frame = explained(frame?);
                 if let Some(share) = &self.share {
                     share.take(&frame).map_err(to_status)?;
                 }
@@ -162,9 +162,9 @@ impl HttpBody for Answer {
             }));
         }
         // What was there to be told was told, such as NOT_SERVING.
-        let reason = ready!(self.end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx)));
+        let refusal = ready!(self.end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx)));
         (self.end, self.rest) = (None, Body::empty());
-        Poll::Ready(Some(Ok(Frame::trailers(unavailable(reason)))))
+        Poll::Ready(Some(Ok(Frame::trailers(trailers(refusal)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -172,10 +172,28 @@ impl HttpBody for Answer {
     }
 }
 
-/// The end of what is watched: UNAVAILABLE, so that its client watches again, here or elsewhere.
-fn unavailable(reason: &'static str) -> HeaderMap {
+/// How an answer that has begun ends with a refusal.
+fn trailers(refusal: Refusal) -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("14"));
-    trailers.insert("grpc-message", HeaderValue::from_static(reason));
+    if to_status(refusal).add_header(&mut trailers).is_err() {
+        // Nothing that a refusal holds is unfit for a header; UNAVAILABLE lets its client ask again.
+        trailers.insert("grpc-status", HeaderValue::from_static("14"));
+    }
     trailers
+}
+
+/// What the libraries refuse within an answer that has begun, with the codes and details that callers
+/// are told of. Everything else stays as it is.
+fn explained(frame: Frame<Bytes>) -> Frame<Bytes> {
+    let Some(told) = frame.trailers_ref().filter(|told| !told.contains_key("grpc-status-details-bin")) else {
+        return frame;
+    };
+    let refusal = match told.get("grpc-status").map(|status| Code::from_bytes(status.as_bytes())) {
+        // By reflection: there is no such file or symbol; nothing was asked for.
+        Some(Code::NotFound) => Refusal::SymbolUnknown,
+        Some(Code::InvalidArgument) => Refusal::MalformedMessage,
+        Some(Code::OutOfRange) => Refusal::Internal("an answer is larger than any may be".to_owned()),
+        _ => return frame,
+    };
+    Frame::trailers(trailers(refusal))
 }

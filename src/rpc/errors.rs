@@ -52,7 +52,8 @@ fn code(refusal: &Refusal) -> Code {
         | R::ReceiptNotFound { .. }
         | R::RoleNotFound(_)
         | R::ProductNotFound(_)
-        | R::ServiceUnknown => Code::NotFound,
+        | R::ServiceUnknown
+        | R::SymbolUnknown => Code::NotFound,
         R::StoreExists(_) | R::RoleExists(_) => Code::AlreadyExists,
         R::EtagMismatch { .. } => Code::Aborted,
         R::WrongState { .. }
@@ -74,7 +75,7 @@ fn code(refusal: &Refusal) -> Code {
         | R::LastAccessManager => Code::FailedPrecondition,
         R::QueueFull | R::MessageTooLarge | R::MetadataTooLarge(_) => Code::ResourceExhausted,
         R::MethodUnknown | R::CompressionUnsupported => Code::Unimplemented,
-        R::DatabaseUnavailable => Code::Unavailable,
+        R::DatabaseUnavailable | R::WatchEnded | R::Stopping => Code::Unavailable,
         R::DeadlineExceeded => Code::DeadlineExceeded,
         R::OutcomeUnknown => Code::Unknown,
         R::Internal(_) => Code::Internal,

@@ -1,4 +1,4 @@
-//! Parsing requests: every field is judged by itself, and all violations are collected before the
+//! Parsing requests: every field is judged by itself, and the violations are collected before the
 //! first is reported.
 
 use std::collections::BTreeSet;

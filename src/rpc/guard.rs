@@ -144,6 +144,9 @@ async fn hand_on(
     held: &Share,
     answered: Option<oneshot::Receiver<()>>,
 ) -> Result<Response<Body>, Refusal> {
+    if request.headers().get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
+        return Err(Refusal::CompressionUnsupported);
+    }
     let request = match answered {
         Some(answered) => request.map(|body| Body::new(Counted::new(body, held.clone(), answered))),
         None => unary::read(request, held).await?,

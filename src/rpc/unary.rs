@@ -25,9 +25,6 @@ const COUNTED_AT_ONCE: usize = 64 * 1024;
 /// gives the call back with its message in one piece.
 pub async fn read(request: Request<Incoming>, share: &Share) -> Result<Request<Body>, Refusal> {
     let (head, body) = request.into_parts();
-    if head.headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
-        return Err(Refusal::CompressionUnsupported);
-    }
     let unknown = || Refusal::Internal(format!("no shape is known of the requests of {}", head.uri.path()));
     let counting = Counting::of(head.uri.path()).ok_or_else(unknown)?;
     let framed = collect(body, share).await?;

@@ -5,7 +5,12 @@ use hyper::body::Bytes;
 use prost::Message;
 use purchase_order_service::proto::v1::GetStoreRequest;
 use tonic::Code;
-use tonic::Code::{DeadlineExceeded, InvalidArgument, ResourceExhausted, Unavailable, Unimplemented};
+use tonic::Code::{
+    DeadlineExceeded, InvalidArgument, NotFound, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented,
+};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_types::StatusExt;
 
 use crate::attacked::Attacked;
@@ -13,8 +18,11 @@ use crate::frames::connect;
 use crate::support::{patiently, together};
 
 const GET_STORE: &str = "/purchasing.v1.StoreService/GetStore";
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
-/// Sends one call as it is; its status, and its reason where it carries one.
+/// Sends one call as it is; its code and its reason.
 async fn send(attacked: &Attacked, request: Request<()>, body: Bytes) -> (Code, String) {
     let socket = connect(&attacked.address, 2).await.unwrap();
     let (sender, connection) = h2::client::handshake(socket).await.unwrap();
@@ -22,16 +30,30 @@ async fn send(attacked: &Attacked, request: Request<()>, body: Bytes) -> (Code, 
     let (answer, mut stream) = sender.ready().await.unwrap().send_request(request, false).unwrap();
     // The service may refuse before it has read everything.
     let _ = stream.send_data(body, true);
-    let answer = patiently(answer).await.unwrap();
-    let status = tonic::Status::from_header_map(answer.headers()).unwrap();
-    let reason = status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default();
-    (status.code(), reason)
+    let mut answer = patiently(answer).await.unwrap();
+    let mut status = tonic::Status::from_header_map(answer.headers());
+    while status.is_none() {
+        // A stream says it at its end.
+        if patiently(answer.body_mut().data()).await.is_none() {
+            let trailers = patiently(answer.body_mut().trailers()).await.unwrap().unwrap();
+            status = tonic::Status::from_header_map(&trailers);
+        }
+    }
+    let status = status.unwrap();
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap_or_else(|| panic!("a refusal without its reason: {status:?}"));
+    assert_eq!(info.domain, "purchasing.v1", "{status:?}");
+    (status.code(), info.reason.clone())
 }
 
 fn head(path: &str, more: &[(&str, &str)]) -> Request<()> {
+    head_of("alice", path, more)
+}
+
+fn head_of(principal: &str, path: &str, more: &[(&str, &str)]) -> Request<()> {
     let request = Request::post(format!("http://localhost{path}"));
     let request = request.header("content-type", "application/grpc").header("te", "trailers");
-    let request = request.header("x-principal", "alice");
+    let request = request.header("x-principal", principal);
     more.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(()).unwrap()
 }
 
@@ -74,6 +96,42 @@ async fn what_is_too_much_is_refused_by_its_code() {
         assert_eq!((code, reason.as_str()), (expected, why));
     }
     attacked.alice().get_store().ok().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_of_the_transport_tells_a_true_reason() {
+    let attacked = Attacked::alone(&[]);
+    let get = || framed(&GetStoreRequest { store_id: "demo".to_owned() }.encode_to_vec(), 0);
+    let unknown = || framed(&HealthCheckRequest { service: "nobody".to_owned() }.encode_to_vec(), 0);
+    let reflect =
+        |message_request| framed(&ServerReflectionRequest { host: String::new(), message_request }.encode_to_vec(), 0);
+    let symbol = MessageRequest::FileContainingSymbol("purchasing.v1.Nothing".to_owned());
+    let gzip = [("grpc-encoding", "gzip")];
+    let compressed = (Unimplemented, "COMPRESSION_UNSUPPORTED");
+    let malformed = (InvalidArgument, "MALFORMED_MESSAGE");
+    let long = "p".repeat(1_000);
+
+    for (what, request, body, expected) in [
+        ("a nameless caller", head_of("", GET_STORE, &[]), get(), (Unauthenticated, "NO_CREDENTIALS")),
+        ("a name too long", head_of(&long, GET_STORE, &[]), get(), (Unauthenticated, "INVALID_CREDENTIALS")),
+        ("two names", head(GET_STORE, &[("x-principal", "bob")]), get(), (Unauthenticated, "INVALID_CREDENTIALS")),
+        ("no time at all", head(GET_STORE, &[("grpc-timeout", "0n")]), get(), (DeadlineExceeded, "DEADLINE_EXCEEDED")),
+        ("no message", head(GET_STORE, &[]), Bytes::new(), malformed),
+        ("two messages", head(GET_STORE, &[]), [get(), get()].concat().into(), malformed),
+        ("an unknown flag", head(GET_STORE, &[]), framed(&[], 2), malformed),
+        ("a compressed message", head(GET_STORE, &[]), framed(&[0x1f], 1), compressed),
+        ("a compressed check", head(CHECK, &gzip), framed(&[0x1f], 1), compressed),
+        ("a compressed watch", head(WATCH, &gzip), framed(&[0x1f], 1), compressed),
+        ("compressed reflection", head(REFLECTION, &gzip), framed(&[0x1f], 1), compressed),
+        ("a watch without a message", head(WATCH, &[]), Bytes::new(), malformed),
+        ("a watch of broken bytes", head(WATCH, &[]), framed(&[0xff; 9], 0), malformed),
+        ("the health of nobody", head(CHECK, &[]), unknown(), (NotFound, "SERVICE_UNKNOWN")),
+        ("reflection of nothing", head(REFLECTION, &[]), reflect(Some(symbol)), (NotFound, "SYMBOL_UNKNOWN")),
+        ("reflection without a question", head(REFLECTION, &[]), reflect(None), malformed),
+    ] {
+        let (code, reason) = send(&attacked, request, body).await;
+        assert_eq!((code, reason.as_str()), expected, "{what}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
