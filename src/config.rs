@@ -35,7 +35,10 @@ pub struct ServeConfig {
     pub max_public_deadline: Duration,
     /// How long something may be watched before whoever watches must ask again.
     pub max_watch: Duration,
-    /// How long calls in flight have to finish when the service stops.
+    /// For how long the service goes on when it is asked to stop: its health says NOT_SERVING meanwhile,
+    /// so that a load balancer sends its callers elsewhere before the listener closes.
+    pub shutdown_delay: Duration,
+    /// How long calls in flight have to finish after that.
     pub drain: Duration,
     /// Whether reflection needs no credentials.
     pub public_reflection: bool,
@@ -67,6 +70,7 @@ impl ServeConfig {
             max_deadline: Duration::from_secs(30),
             max_public_deadline: Duration::from_secs(10),
             max_watch: Duration::from_secs(5 * 60),
+            shutdown_delay: Duration::ZERO,
             drain: Duration::from_secs(20),
             public_reflection: true,
             database,

@@ -1,12 +1,11 @@
 //! The composition root: database, lanes, readers, services, health, and how they end.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -46,6 +45,8 @@ use crate::rpc::{App, Service};
 const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How long the database may take to answer it.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the probe of the database has to end when the server stops.
+const PROBING_END: Duration = Duration::from_secs(1);
 /// How long the lanes have to end their last transactions when the server stops.
 const LANES_END: Duration = Duration::from_secs(5);
 /// How much longer the pruner has to end its step.
@@ -111,6 +112,7 @@ pub struct Server {
     pruner: Arc<Pruner>,
     /// What health tells: whether calls are served.
     health: watch::Sender<bool>,
+    shutdown_delay: Duration,
     drain: Duration,
     closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -143,7 +145,8 @@ impl Server {
         let answer = move |connection, request| guard.clone().answer(connection, request);
         let serving = tokio::spawn(door.serve(listener, answer));
         let probing = tokio::spawn(follow_database(Arc::clone(&app), health.clone()));
-        Ok(Self { address, app, pruner, health, drain: config.drain, closing, serving, probing })
+        let (shutdown_delay, drain) = (config.shutdown_delay, config.drain);
+        Ok(Self { address, app, pruner, health, shutdown_delay, drain, closing, serving, probing })
     }
 
     /// Where it listens.
@@ -162,27 +165,43 @@ impl Server {
         self.pruner.round().await
     }
 
-    /// Serves until `signal`, or until serving fails by itself.
-    pub async fn run_until(mut self, signal: impl Future<Output = ()>) {
+    /// Serves until it is asked to stop, or until serving fails by itself, and stops. Each further request
+    /// ends the stage of stopping that it finds: the delay, or the draining.
+    pub async fn run_until_asked(mut self, mut asked: mpsc::Receiver<()>) {
         tokio::select! {
-            () = signal => {}
+            _ = asked.recv() => {}
             ended = &mut self.serving => tracing::error!(?ended, "serving ended by itself"),
         }
-        self.stop().await;
+        self.stop_in_stages(asked).await;
     }
 
-    /// Says NOT_SERVING, lets the calls in flight finish within the configured time, and ends. A peer
-    /// that is stuck keeps nothing from ending.
-    pub async fn stop(mut self) {
-        // It must have ended before, or it could say SERVING after this.
+    /// Stops without anybody who could hurry it.
+    pub async fn stop(self) {
+        let (_nobody, asked) = mpsc::channel(1);
+        self.stop_in_stages(asked).await;
+    }
+
+    /// Says NOT_SERVING and goes on serving for the configured delay; then closes the listener and lets
+    /// the calls in flight finish within their time; then ends its threads. Each stage is bounded, so
+    /// neither a stuck peer nor a stuck database keeps anything from ending.
+    async fn stop_in_stages(mut self, mut asked: mpsc::Receiver<()>) {
+        // It must have ended before, or it could say SERVING afterwards.
         self.probing.abort();
-        let _ = (&mut self.probing).await;
+        let _ = tokio::time::timeout(PROBING_END, &mut self.probing).await;
         self.health.send_replace(false);
+        tracing::info!(delay = ?self.shutdown_delay, "asked to stop; health says NOT_SERVING from now on");
+        serving_ends(&mut self.serving, self.shutdown_delay, &mut asked).await;
         self.closing.send_replace(true);
-        if !self.serving.is_finished() && tokio::time::timeout(self.drain, &mut self.serving).await.is_err() {
+        if !serving_ends(&mut self.serving, self.drain, &mut asked).await {
             tracing::warn!("some calls did not end in time");
             self.serving.abort();
         }
+        self.end_threads().await;
+    }
+
+    /// Lets the lanes and the pruner end what they are at. A thread that waits for a stuck database is
+    /// left behind; it ends with the process.
+    async fn end_threads(self) {
         let app = self.app;
         let Stats { batches, commands, largest_batch } = app.lanes.stats();
         tracing::info!(batches, commands, largest_batch, "stopped");
@@ -196,6 +215,24 @@ impl Server {
         if !matches!(tokio::time::timeout(PRUNER_END, pruning).await, Ok(Ok(()))) {
             tracing::warn!("the pruner did not end in time");
         }
+    }
+}
+
+/// Waits until serving has ended, at most for `time`, or until somebody asks again; whether it has ended.
+async fn serving_ends(serving: &mut JoinHandle<()>, time: Duration, asked: &mut mpsc::Receiver<()>) -> bool {
+    if serving.is_finished() {
+        return true;
+    }
+    let asked_again = async {
+        // Where nobody is left who could ask, nobody does.
+        if asked.recv().await.is_none() {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        _ = serving => true,
+        () = tokio::time::sleep(time) => false,
+        () = asked_again => false,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -33,7 +34,7 @@ impl Develop {
             let why = "development mode would let anybody in who says a name";
             return Err(format!("{set} is set, but {why}; run `purchase-order-service serve`").into());
         }
-        let mut config = self.running.config(database)?;
+        let mut config = self.running.config(database, Duration::ZERO)?;
         config.demo_store = true;
         self.running.serve(&config, greet)
     }

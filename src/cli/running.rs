@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use super::CommandError;
 use crate::config::ServeConfig;
@@ -23,6 +25,9 @@ const DRAIN_SECONDS: u64 = 20;
 const DESCRIPTORS_KEPT: usize = 128;
 /// How long threads that are stuck may keep the process from ending.
 const RUNTIME_END: Duration = Duration::from_secs(1);
+/// How much longer than its delay and its draining a stop may take, whatever is stuck. More than the
+/// bounds of everything that ends then: the probe, the lanes, the pruner, the runtime, the log.
+const STOP_END: Duration = Duration::from_secs(12);
 
 /// How the tables are laid out over database servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,7 +56,10 @@ pub struct Running {
     /// How many seconds a call may take at most, whatever its caller says
     #[arg(long, env = "MAX_DEADLINE_SECONDS", default_value_t = MAX_DEADLINE_SECONDS, value_parser = clap::value_parser!(u64).range(1..=600))]
     max_deadline_seconds: u64,
-    /// How many seconds calls in flight have to finish when the service stops
+    /// For how many seconds the service still serves when it is asked to stop, while health says NOT_SERVING [default: 5 for serve, 0 for develop]
+    #[arg(long, env = "SHUTDOWN_DELAY_SECONDS", value_parser = clap::value_parser!(u64).range(0..=600))]
+    shutdown_delay_seconds: Option<u64>,
+    /// How many seconds calls in flight have to finish after that
     #[arg(long, env = "DRAIN_SECONDS", default_value_t = DRAIN_SECONDS, value_parser = clap::value_parser!(u64).range(0..=600))]
     drain_seconds: u64,
     /// How many connections are open at once [default: 1000, or what the descriptor limit leaves]
@@ -63,8 +71,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// How to serve this database so.
-    pub fn config(&self, database: DatabaseUrl) -> Result<ServeConfig, CommandError> {
+    /// How to serve this database so; `shutdown_delay` where none is given.
+    pub fn config(&self, database: DatabaseUrl, shutdown_delay: Duration) -> Result<ServeConfig, CommandError> {
         let mut config = ServeConfig::new(database);
         config.layout = match self.database_layout {
             DatabaseLayout::Single => Layout::Single,
@@ -75,6 +83,7 @@ impl Running {
         };
         config.request_retention = Duration::from_secs(self.request_retention_days * 24 * 60 * 60);
         config.max_deadline = Duration::from_secs(self.max_deadline_seconds);
+        config.shutdown_delay = self.shutdown_delay_seconds.map_or(shutdown_delay, Duration::from_secs);
         config.drain = Duration::from_secs(self.drain_seconds);
         config.limits.connections = connections(self.max_connections, descriptors())?;
         config.limits.connections_per_peer = self.max_connections_per_peer as usize;
@@ -93,11 +102,16 @@ impl Running {
         let _logs = telemetry::init();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(async {
+            let mut asked = requests_to_stop(config.shutdown_delay + config.drain + STOP_END)?;
             let bound = TcpListener::bind(self.listen).await;
             let listener = bound.map_err(|error| format!("{}: {error}", self.listen))?;
-            let server = Server::start(listener, config, Parts::default()).await?;
+            let server = tokio::select! {
+                started = Server::start(listener, config, Parts::default()) => started?,
+                // It may be waiting for the database.
+                _ = asked.recv() => return Ok(ExitCode::SUCCESS),
+            };
             greet(&config.database, server.local_addr());
-            server.run_until(asked_to_end()).await;
+            server.run_until_asked(asked).await;
             Ok(ExitCode::SUCCESS)
         });
         runtime.shutdown_timeout(RUNTIME_END);
@@ -125,23 +139,39 @@ fn descriptors() -> Option<usize> {
     limit.current.and_then(|limit| usize::try_from(limit).ok())
 }
 
-/// Ends at SIGTERM or Ctrl-C.
-async fn asked_to_end() {
-    let interrupted = tokio::signal::ctrl_c();
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(error) => {
-                tracing::error!(%error, "SIGTERM cannot be heard");
-                std::future::pending().await
+/// SIGTERM and Ctrl-C from now on, each as a request to stop. The first is the promise that the process
+/// ends `within` that time, whatever is stuck.
+fn requests_to_stop(within: Duration) -> std::io::Result<mpsc::Receiver<()>> {
+    let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (ask, asked) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut is_first = true;
+        loop {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = interrupted.recv() => {}
             }
+            if std::mem::take(&mut is_first) {
+                end_within(within);
+            }
+            // One that was not looked at yet asks for the same.
+            let _ = ask.try_send(());
         }
+    });
+    Ok(asked)
+}
+
+/// Ends the process then if it has not ended before. By a thread of its own: the runtime may be what is
+/// stuck. Nothing is lost by it: what was acknowledged was committed, and a transaction that is cut off
+/// is rolled back.
+fn end_within(time: Duration) {
+    let end = move || {
+        std::thread::sleep(time);
+        std::process::exit(1);
     };
-    tokio::select! {
-        _ = interrupted => {}
-        () = terminated => {}
+    if let Err(error) = std::thread::Builder::new().name("stop".to_owned()).spawn(end) {
+        tracing::error!(%error, "nothing sees to it that the process ends in time");
     }
-    tracing::info!("asked to end; calls in flight may finish");
 }
 
 #[cfg(test)]

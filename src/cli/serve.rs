@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -15,6 +16,10 @@ use crate::config::Access;
 use crate::domain::code::PrincipalId;
 use crate::door::tls::TlsFiles;
 use crate::repository::url::DatabaseUrl;
+
+/// For how long a service that is asked to stop still serves: time enough for a load balancer that asks
+/// health every second or two to send its callers elsewhere.
+const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
 /// Serve callers who prove who they are
 #[derive(Debug, Args)]
@@ -64,7 +69,7 @@ impl Serve {
             let cure = "give --tls-certificate and --tls-key, or --allow-plaintext where something else encrypts";
             return Err(format!("cannot listen on {listen}: {why}; {cure}").into());
         }
-        let mut config = self.running.config(database)?;
+        let mut config = self.running.config(database, SHUTDOWN_DELAY)?;
         config.access = Access::Credentials(credentials);
         let client_ca = self.client_ca;
         config.tls = tls.map(|(certificate, key)| TlsFiles { certificate, key, client_ca });

@@ -1,7 +1,7 @@
 //! The program under attack, and an honest caller.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -82,6 +82,11 @@ impl Attacked {
         Self::begin(database, arguments, &[("RUST_LOG", "info")], Stdio::null())
     }
 
+    /// The same, which logs to `log`.
+    pub fn on_with_log(database: &Database, arguments: &[&str], log: impl Into<Stdio>) -> Self {
+        Self::begin(database, arguments, &[("RUST_LOG", "debug")], log.into())
+    }
+
     fn begin(database: &Database, arguments: &[&str], environment: &[(&str, &str)], log: Stdio) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"))
             .env_clear()
@@ -152,15 +157,17 @@ impl Attacked {
 
     /// Whether it ends well.
     pub async fn ends_well(&mut self) -> bool {
-        patiently(async {
-            loop {
-                if let Some(status) = self.process.try_wait().unwrap() {
-                    break status.success();
-                }
-                tokio::task::yield_now().await;
+        patiently(self.ends()).await.success()
+    }
+
+    /// Waits until it has ended; how it did.
+    pub async fn ends(&mut self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
             }
-        })
-        .await
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Peer {
 
 impl Peer {
     /// Begins a call of alice's; its message is still to be sent.
-    async fn call(&mut self, path: &str) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+    pub async fn call(&mut self, path: &str) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         self.begin(head(path).header("x-principal", "alice").body(()).unwrap()).await
     }
 

@@ -24,7 +24,7 @@ fn acknowledgements(count: usize) -> Vec<u8> {
 }
 
 /// A pipe that is full: the next byte waits for somebody to read. Nobody does as long as it is held.
-fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+pub fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let size = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
     writer.write_all(&vec![b'.'; size]).unwrap();

@@ -16,4 +16,5 @@ mod limits;
 mod logs;
 mod silence;
 mod stopping;
+mod stuck;
 mod watches;

@@ -1,7 +1,7 @@
 //! SIGTERM while callers go on and peers are stuck.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use purchase_order_service::verify::verify;
 use rstest::rstest;
@@ -16,7 +16,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::attacked::Attacked;
 use crate::frames::{END_HEADERS, Flood, HEADERS, PREFACE, connect, frame, head};
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Database, patiently};
+use crate::support::{Database, patiently, reason};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +56,8 @@ async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Pos
 
     let told = patiently(watched.message()).await.unwrap().unwrap();
     assert_eq!(told.status(), ServingStatus::NotServing, "it says so before it ends");
-    assert!(patiently(watched.message()).await.is_err(), "what is watched ends with the service");
+    let ended = patiently(watched.message()).await.expect_err("what is watched ends with the service");
+    assert_eq!(reason(&ended), "STOPPING");
     assert!(attacked.ends_well().await);
     while let Some(ended) = callers.join_next().await {
         ended.unwrap();
@@ -72,4 +73,57 @@ async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Pos
         alice.seen(id).await;
     }
     eprintln!("SIGTERM under load: {} acknowledged orders are there", ids.len());
+}
+
+/// Asks a service with this delay to stop, and checks that it goes on serving although it says
+/// NOT_SERVING.
+async fn asked_to_stop(delay_seconds: &str) -> Attacked {
+    let attacked = Attacked::alone(&["--shutdown-delay-seconds", delay_seconds]);
+    let before = attacked.alice();
+    before.get_store().ok().await;
+
+    attacked.terminate();
+
+    patiently(async { while attacked.health().await.unwrap() == ServingStatus::Serving {} }).await;
+    // Connections that were open and new ones, reads and writes.
+    for caller in [before, attacked.alice()] {
+        caller.get_store().ok().await;
+        caller.create(&[("apples", "1")]).ok().await;
+    }
+    attacked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_says_not_serving_while_calls_are_still_served_until_it_is_asked_again() {
+    let mut attacked = asked_to_stop("600").await;
+    assert_eq!(attacked.health().await.unwrap(), ServingStatus::NotServing);
+
+    attacked.terminate();
+
+    assert!(attacked.ends_well().await);
+    assert!(connect(&attacked.address, 2).await.is_err(), "the listener is closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_delay_ends_by_itself() {
+    let begun = Instant::now();
+    let mut attacked = asked_to_stop("2").await;
+
+    assert!(attacked.ends_well().await);
+
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_while_calls_are_waited_for_ends_the_waiting() {
+    let mut attacked = Attacked::alone(&["--drain-seconds", "600", "--max-deadline-seconds", "600"]);
+    let mut stuck = Flood::begin(&attacked.address, 2).await;
+    assert!(stuck.send(&frame(HEADERS, END_HEADERS, 1, &head())).await);
+    attacked.alice().get_store().ok().await;
+
+    attacked.terminate();
+    patiently(async { while connect(&attacked.address, 2).await.is_ok() {} }).await;
+    attacked.terminate();
+
+    assert!(attacked.ends_well().await);
 }
