@@ -54,7 +54,7 @@ fn find() -> Option<Cluster> {
 }
 
 /// The directory of a whole PostgreSQL. PATH may hold links to some of its programs alone.
-fn find_programs() -> Option<PathBuf> {
+pub fn find_programs() -> Option<PathBuf> {
     let on_path: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
     let linked =
         on_path.iter().filter_map(|place| Some(fs::canonicalize(place.join("initdb")).ok()?.parent()?.to_owned()));

@@ -33,6 +33,8 @@ enum Home {
         #[expect(dead_code, reason = "kept to be dropped")] Scratch,
         #[expect(dead_code, reason = "kept to be dropped")] Option<Arc<Scratch>>,
     ),
+    /// On a server that the test looks after itself.
+    Elsewhere,
 }
 
 impl Database {
@@ -53,6 +55,15 @@ impl Database {
             Engine::Sqlite => Self::in_folder(),
             Engine::Postgres => Self::on_server(cluster()?.create_empty(), None),
         })
+    }
+
+    /// The PostgreSQL database at this URL, of a server that the test looks after itself; the service's
+    /// schema is made where it takes writes and has none.
+    pub fn somewhere(url: &str) -> Self {
+        let url = url.parse().expect("it is a database URL");
+        let database = Self { url, engine: Engine::Postgres, _home: Home::Elsewhere };
+        migrate(&mut database.session(), |_, _| {}).expect("the database can be migrated");
+        database
     }
 
     fn in_folder() -> Self {

@@ -16,7 +16,7 @@ mod statements;
 mod world;
 
 pub use self::caller::{Caller, chain_line_text, line, line_text};
-pub use self::cluster::{Cluster, cluster};
+pub use self::cluster::{Cluster, cluster, find_programs};
 pub use self::database::{Database, Engine, StoreHeld};
 pub use self::every_rpc::{Entry, Needs, every_rpc};
 pub use self::hands::{MONDAY, TestClock, TestIds, at};
