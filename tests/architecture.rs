@@ -211,3 +211,14 @@ fn imports_begin_at_one_place_each() {
     let grouped: Vec<PathBuf> = grouped.map(|source| source.path).collect();
     assert!(grouped.is_empty(), "the other tests here could not read {grouped:?}");
 }
+
+#[test]
+fn the_tests_that_the_page_on_reliability_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    let named: BTreeSet<&str> = page.split('`').filter(|text| text.starts_with("tests/")).collect();
+    assert!(named.len() > 5, "it names tests: {named:?}");
+    for path in named {
+        assert!(root.join(path).exists(), "{path} is named and not there");
+    }
+}

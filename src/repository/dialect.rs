@@ -131,7 +131,13 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
             &[KEEPALIVE, "SET lock_timeout = '1s'; SET idle_in_transaction_session_timeout = '30s'"]
         }
         (DatabaseUrl::Postgres(_), Purpose::Probe) => &[KEEPALIVE, "SET statement_timeout = '1s'"],
-        (DatabaseUrl::Postgres(_), Purpose::Operate | Purpose::Inspect) => &[],
+        // Each check joins whole tables of a store. Without statistics, as after a restore, the planner
+        // takes them for a few rows and would go through one table for each row of another: such plans
+        // are ruled out instead of being left to what it knows. jit, because a plan that cannot do
+        // without a ruled-out step seems so expensive that each would be compiled.
+        (DatabaseUrl::Postgres(_), Purpose::Operate | Purpose::Inspect) => {
+            &["SET enable_nestloop = off", "SET work_mem = '64MB'", "SET jit = off"]
+        }
     }
 }
 

@@ -90,8 +90,10 @@ impl Attacked {
     fn begin(database: &Database, arguments: &[&str], environment: &[(&str, &str)], log: Stdio) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"))
             .env_clear()
+            // An argument wins over it.
+            .env("LISTEN", "127.0.0.1:0")
             .envs(environment.iter().copied())
-            .args(["develop", "--listen", "127.0.0.1:0", "--database-url", &database.url_text()])
+            .args(["develop", "--database-url", &database.url_text()])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -115,7 +117,8 @@ impl Attacked {
         Ok(answer.into_inner().status())
     }
 
-    fn channel(&self) -> Channel {
+    /// Another connection to it, which is made anew whenever it breaks.
+    pub fn channel(&self) -> Channel {
         Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy()
     }
 

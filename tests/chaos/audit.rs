@@ -6,7 +6,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::journal::{Answer, Effect, Entry, Journal};
-use crate::support::{Caller, World};
+use crate::support::{Caller, Database};
 
 /// An event: its store, number, actor and order.
 type Event = (String, i64, String, Option<String>);
@@ -34,12 +34,12 @@ struct RecordRow {
 }
 
 /// Checks that everything acknowledged was done once, and that nothing else was done. `opened` tells
-/// the last event of each store before the first intention.
-pub async fn audit(world: &World, journal: &Journal, opened: &BTreeMap<String, i64>) {
-    assert_events(world, journal, opened);
-    assert_records(world, journal);
+/// the last event of each store before the first intention; `alice` may see them all.
+pub async fn audit(database: &Database, alice: &Caller, journal: &Journal, opened: &BTreeMap<String, i64>) {
+    assert_events(database, journal, opened);
+    assert_records(database, journal);
     for store in opened.keys() {
-        let alice = world.alice().at(store);
+        let alice = alice.at(store);
         assert_orders(&alice, journal, store).await;
         assert_on_hand(&alice, journal, store).await;
     }
@@ -63,7 +63,7 @@ fn assert_equal<T: Ord + std::fmt::Debug>(what: &str, stored: &BTreeSet<T>, writ
     );
 }
 
-fn assert_events(world: &World, journal: &Journal, opened: &BTreeMap<String, i64>) {
+fn assert_events(database: &Database, journal: &Journal, opened: &BTreeMap<String, i64>) {
     let mut expected: BTreeSet<Event> = BTreeSet::new();
     let mut numbers: BTreeSet<(&str, i64)> = BTreeSet::new();
     for (entry, effect) in done(journal) {
@@ -73,17 +73,17 @@ fn assert_events(world: &World, journal: &Journal, opened: &BTreeMap<String, i64
         }
     }
     let query = "SELECT store_id, event_number, actor, po_id FROM event";
-    let rows: Vec<EventRow> = world.database.session().load(diesel::sql_query(query)).unwrap();
+    let rows: Vec<EventRow> = database.session().load(diesel::sql_query(query)).unwrap();
     let since = rows.into_iter().filter(|row| opened.get(&row.store_id).is_some_and(|last| row.event_number > *last));
     let stored = since.map(|row| (row.store_id, row.event_number, row.actor, row.po_id)).collect();
     assert_equal("events", &stored, &expected);
 }
 
-fn assert_records(world: &World, journal: &Journal) {
+fn assert_records(database: &Database, journal: &Journal) {
     let key = |entry: &Entry| (entry.store.clone(), entry.principal.clone(), entry.id.to_string());
     let expected = done(journal).map(|(entry, _)| key(entry)).collect();
     let query = "SELECT store_id, principal, request_id FROM request_record";
-    let rows: Vec<RecordRow> = world.database.session().load(diesel::sql_query(query)).unwrap();
+    let rows: Vec<RecordRow> = database.session().load(diesel::sql_query(query)).unwrap();
     let stored = rows.into_iter().map(|row| (row.store_id, row.principal, row.request_id)).collect();
     assert_equal("stored responses", &stored, &expected);
 }

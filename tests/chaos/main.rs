@@ -76,7 +76,10 @@ async fn open_stores(world: &World, names: &[String]) -> BTreeMap<String, i64> {
 }
 
 fn place_of(world: &World, other: &Instance, client: usize, store: &str) -> Place {
-    let person = |name: &str| Person::of(world, other, name, store);
+    let person = |name: &str| {
+        let caller = world.caller(name).at(store);
+        Person::of(name, [other.caller(&caller), caller])
+    };
     Place {
         store: store.to_owned(),
         alice: person("alice"),
@@ -132,6 +135,6 @@ async fn each_intention_has_one_effect_whatever_happens_to_the_sessions() {
     println!("answers:\n{}", counts.table());
     println!("intentions:\n{}", journal.table());
     assert!(intentions < 1_500 || (disturbed.terminated > 0 && disturbed.locked > 0), "nobody was disturbed");
-    audit(&world, &journal, &opened).await;
+    audit(&world.database, &world.alice(), &journal, &opened).await;
     world.verify().await;
 }

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{Call, Caller, Instance, Rpc, World, together};
+use crate::support::{Call, Caller, Rpc, together};
 
 /// The deadline of most first calls; it grows by as much with every call of the same intention, because
 /// what takes long on a busy machine would else never be in time.
@@ -17,7 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// How long an intention is sent again. Far more than a store is locked for.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Somebody, and how they call either instance.
+/// Somebody, and by which ways they call.
 #[derive(Clone)]
 pub struct Person {
     pub name: String,
@@ -25,9 +25,9 @@ pub struct Person {
 }
 
 impl Person {
-    pub fn of(world: &World, other: &Instance, name: &str, store: &str) -> Self {
-        let caller = world.caller(name).at(store);
-        Self { name: name.to_owned(), through: [other.caller(&caller), caller] }
+    /// Somebody of this name, who calls by two ways that are as good as each other.
+    pub fn of(name: &str, through: [Caller; 2]) -> Self {
+        Self { name: name.to_owned(), through }
     }
 }
 
@@ -66,12 +66,12 @@ pub fn reason_or_message(status: &Status) -> String {
 }
 
 /// Whether an answer settles its intention: after the others nobody knows whether it was done. INTERNAL
-/// settles it too, and is never what its client expects. CANCELLED is what the client's own library says
-/// of a deadline.
+/// settles it too, and is never what its client expects. What has no reason was said by the client's own
+/// library, of a deadline or of a connection that broke.
 fn settles<T>(answer: &Result<T, Status>) -> bool {
     let Err(status) = answer else { return true };
-    let open = [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Unknown, Code::Cancelled];
-    !open.contains(&status.code())
+    let open = [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Unknown];
+    status.get_error_details().error_info().is_some() && !open.contains(&status.code())
 }
 
 /// Checks that two answers that settle the same intention are the same.

@@ -28,6 +28,8 @@ pub struct Contract {
     pub common: Reasons,
     /// What every mutation may answer beside that.
     pub common_to_mutations: Reasons,
+    /// What the services beside the contract's may answer, which tests/attacks and tests/guard.rs provoke.
+    pub of_others: Reasons,
 }
 
 /// One rpc.
@@ -63,6 +65,7 @@ impl Contract {
             rpcs,
             common: common("Every rpc may answer:"),
             common_to_mutations: common("Every mutation may also answer:"),
+            of_others: common("Health and reflection, which are served beside these, may also answer:"),
         }
     }
 

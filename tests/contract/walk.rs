@@ -72,5 +72,6 @@ fn code_and_contract_know_the_same_reasons() {
 /// Every reason that the contract names.
 fn everywhere() -> Reasons {
     let own = CONTRACT.rpcs.iter().filter_map(|rpc| rpc.reasons.as_ref()).flatten();
-    own.chain(&CONTRACT.common).chain(&CONTRACT.common_to_mutations).cloned().collect()
+    let common = CONTRACT.common.iter().chain(&CONTRACT.common_to_mutations);
+    own.chain(common).chain(&CONTRACT.of_others).cloned().collect()
 }
