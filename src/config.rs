@@ -19,6 +19,8 @@ pub struct ServeConfig {
     pub lanes: usize,
     /// How many reads run at once.
     pub readers: usize,
+    /// How long a writer waits for another program that holds SQLite's write lock.
+    pub lock_patience: Duration,
     /// How long first answers are kept to be repeated.
     pub request_retention: Duration,
     /// Whether an empty database gets the store `demo`.
@@ -59,6 +61,7 @@ impl ServeConfig {
             lanes: lanes_for(&database, cores),
             // One takes small reads alone, and the others have a core each.
             readers: cores + 1,
+            lock_patience: Duration::from_millis(800),
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),
             demo_store: false,
             access: Access::Development,

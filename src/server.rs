@@ -30,11 +30,13 @@ use crate::proto::v1::inventory_service_server::InventoryServiceServer;
 use crate::proto::v1::purchase_order_service_server::PurchaseOrderServiceServer;
 use crate::proto::v1::store_service_server::StoreServiceServer;
 use crate::pruner::{Pruner, PrunerParts};
+use crate::repository::database_file::{self, Found, InUse};
 use crate::repository::dialect::Purpose;
 use crate::repository::error::DbError;
 use crate::repository::migrate::{SchemaState, prepare};
 use crate::repository::page_key;
 use crate::repository::pool::Pool;
+use crate::repository::room;
 use crate::repository::session::Observer;
 use crate::repository::url::DatabaseUrl;
 use crate::rpc::guard::Guard;
@@ -50,6 +52,9 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 const LANES_END: Duration = Duration::from_secs(5);
 /// How much longer the pruner has to end its step.
 const PRUNER_END: Duration = Duration::from_secs(1);
+
+/// How long an embedded database has to be closed.
+const DATABASE_END: Duration = Duration::from_secs(10);
 
 /// What a server is handed instead of reaching for it.
 #[derive(Clone)]
@@ -111,6 +116,7 @@ pub struct Server {
     pruner: Arc<Pruner>,
     health: HealthReporter,
     drain: Duration,
+    in_use: Option<InUse>,
     closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
     probing: JoinHandle<()>,
@@ -119,7 +125,7 @@ pub struct Server {
 impl Server {
     /// Starts serving on a listener that is bound already.
     pub async fn start(listener: TcpListener, config: &ServeConfig, parts: Parts) -> Result<Self, StartError> {
-        let page_key = prepare_database(&config.database).await?;
+        let (page_key, in_use) = prepare_database(&config.database).await?;
         let address = listener.local_addr()?;
         let pruner = Arc::new(pruner(config, &parts)?);
         let app = Arc::new(app(config, parts, page_key)?);
@@ -141,8 +147,8 @@ impl Server {
         let door = door(config, closes).await?;
         let answer = move |connection, request| guard.clone().answer(connection, request);
         let serving = tokio::spawn(door.serve(listener, answer));
-        let probing = tokio::spawn(follow_database(Arc::clone(&app), health.clone()));
-        Ok(Self { address, app, pruner, health, drain: config.drain, closing, serving, probing })
+        let probing = tokio::spawn(follow_database(Arc::clone(&app), config.database.clone(), health.clone()));
+        Ok(Self { address, app, pruner, health, drain: config.drain, in_use, closing, serving, probing })
     }
 
     /// Where it listens.
@@ -184,7 +190,10 @@ impl Server {
         let Stats { batches, commands, largest_batch } = app.lanes.stats();
         tracing::info!(batches, commands, largest_batch, "stopped");
         let pruner = self.pruner;
-        let ending = tokio::task::spawn_blocking(move || app.lanes.stop());
+        let ending = tokio::task::spawn_blocking(move || {
+            app.lanes.stop();
+            app.readers.stop();
+        });
         // By its side: it may be waiting for a database that is away.
         let pruning = tokio::task::spawn_blocking(move || pruner.stop());
         if !matches!(tokio::time::timeout(LANES_END, ending).await, Ok(Ok(()))) {
@@ -193,21 +202,44 @@ impl Server {
         if !matches!(tokio::time::timeout(PRUNER_END, pruning).await, Ok(Ok(()))) {
             tracing::warn!("the pruner did not end in time");
         }
+        if let Some(in_use) = self.in_use {
+            close_database(in_use).await;
+        }
     }
 }
 
 /// Sees to it that the schema is this binary's; what its page tokens are signed with.
-async fn prepare_database(url: &DatabaseUrl) -> Result<PageKey, StartError> {
+async fn prepare_database(url: &DatabaseUrl) -> Result<(PageKey, Option<InUse>), StartError> {
     let url = url.clone();
     let prepared = tokio::task::spawn_blocking(move || {
         let failed = |error| StartError::Database { url: url.clone(), error };
+        let (in_use, found) = database_file::open(&url).map_err(failed)?;
+        if found == Found::WithoutLog {
+            tracing::error!(
+                database = %url,
+                "the database was in use when it was last written, and its write-ahead log (-wal) is missing: what was \
+                 written last may be lost. If this file was copied from a running service, stop, and restore a copy \
+                 made by `purchase-order-service backup`"
+            );
+        }
         match prepare(&url).map_err(failed)? {
-            SchemaState::Current => Ok(PageKey::new(&page_key::load(&url).map_err(failed)?)),
+            SchemaState::Current => Ok((PageKey::new(&page_key::load(&url).map_err(failed)?), in_use)),
             SchemaState::Older(_) => Err(StartError::SchemaOlder(url)),
             SchemaState::Newer(_) => Err(StartError::SchemaNewer(url)),
         }
     });
     prepared.await.map_err(std::io::Error::other)?
+}
+
+/// Leaves one file that is whole, if the database is an embedded one.
+async fn close_database(in_use: InUse) {
+    let closing = tokio::task::spawn_blocking(move || in_use.close());
+    match tokio::time::timeout(DATABASE_END, closing).await {
+        Ok(Ok(Ok(true))) => tracing::info!("the database file is closed and whole"),
+        Ok(Ok(Ok(false))) => tracing::warn!("somebody else uses the database: copy its -wal with it"),
+        Ok(Ok(Err(error))) => tracing::error!(%error, "the database was not closed: copy its -wal with it"),
+        _ => tracing::error!("the database was not closed in time: copy its -wal with it"),
+    }
 }
 
 fn pruner(config: &ServeConfig, parts: &Parts) -> std::io::Result<Pruner> {
@@ -222,8 +254,13 @@ fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result
     let Parts { clock, ids, observer } = parts;
     let writers = Pool::new(&config.database, Purpose::Write(config.layout), config.lanes, observer.clone());
     let readers = Pool::new(&config.database, Purpose::Read, config.readers.max(Readers::FEWEST), observer);
-    let lane_parts =
-        LaneParts { pool: writers, clock: Arc::clone(&clock), ids: Arc::clone(&ids), layout: config.layout };
+    let lane_parts = LaneParts {
+        pool: writers,
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        layout: config.layout,
+        lock_patience: config.lock_patience,
+    };
     Ok(App {
         lanes: Lanes::start(config.lanes, &lane_parts)?,
         readers: Readers::start(config.readers, &readers)?,
@@ -288,8 +325,8 @@ async fn set_serving(health: &HealthReporter, serving: bool) {
     }
 }
 
-/// Tells NOT_SERVING while the database is away.
-async fn follow_database(app: Arc<App>, health: HealthReporter) {
+/// Tells NOT_SERVING while the database is away, or its storage is full.
+async fn follow_database(app: Arc<App>, url: DatabaseUrl, health: HealthReporter) {
     let mut serving = true;
     let mut ticks = tokio::time::interval(HEALTH_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -297,6 +334,13 @@ async fn follow_database(app: Arc<App>, health: HealthReporter) {
         ticks.tick().await;
         let asked = app.readers.read(None, ReadClass::Small, None, |session| session.ping());
         let answers = matches!(tokio::time::timeout(HEALTH_PATIENCE, asked).await, Ok(Ok(())));
+        let storage = url.clone();
+        let room = tokio::task::spawn_blocking(move || room::has_room(&storage));
+        let has_room = matches!(tokio::time::timeout(HEALTH_PATIENCE, room).await, Ok(Ok(true)));
+        if answers && !has_room && serving {
+            tracing::error!("the database's storage is full");
+        }
+        let answers = answers && has_room;
         if answers != serving {
             serving = answers;
             tracing::warn!(serving, "the database {}", if serving { "is back" } else { "is away" });

@@ -81,8 +81,17 @@ impl Lane {
                     tracing::warn!(%error, commands = jobs.len(), "the database is away");
                     return give_up(jobs, &Refusal::DatabaseUnavailable);
                 }
+                // It has waited for the lock already.
+                Failure::Clear(error) if error.kind == DbErrorKind::Busy => {
+                    tracing::warn!(%error, commands = jobs.len(), "another program holds the database's lock");
+                    return give_up(jobs, &Refusal::DatabaseUnavailable);
+                }
                 Failure::Clear(error) if error.is_transient() => {
                     tracing::warn!(%error, attempt, commands = jobs.len(), "a batch failed and is begun again");
+                }
+                Failure::Clear(error) if error.is_storage() => {
+                    tracing::error!(%error, commands = jobs.len(), "the storage takes no more");
+                    return give_up(jobs, &Refusal::StorageFull);
                 }
                 Failure::Clear(error) => return self.one_by_one(jobs, &error, attempt),
                 Failure::Panic => return give_up(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
@@ -98,7 +107,11 @@ impl Lane {
     fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Outcome>, Failure> {
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => self.parts.pool.get().map_err(Failure::Away)?,
+            None => {
+                let mut session = self.parts.pool.get().map_err(Failure::Away)?;
+                session.wait_for_lock(self.parts.lock_patience).map_err(Failure::Away)?;
+                session
+            }
         };
         let (clock, ids) = (&*self.parts.clock, &*self.parts.ids);
         let done = catch_unwind(AssertUnwindSafe(|| batch::run(&mut session, jobs, clock, ids)));
@@ -163,6 +176,7 @@ impl Lane {
             }
             Err(Failure::Away(error)) => (error, Refusal::DatabaseUnavailable),
             Err(Failure::Clear(error)) if error.is_transient() => (error, Refusal::DatabaseUnavailable),
+            Err(Failure::Clear(error)) if error.is_storage() => (error, Refusal::StorageFull),
             Err(Failure::Clear(error)) => {
                 let refusal = Refusal::Internal(error.to_string());
                 (error, refusal)

@@ -17,7 +17,7 @@ mod stats;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -48,6 +48,8 @@ pub struct LaneParts {
     pub ids: Arc<dyn Ids>,
     /// How the database's tables are laid out.
     pub layout: Layout,
+    /// How long a writer waits for a program that holds SQLite's write lock.
+    pub lock_patience: Duration,
 }
 
 /// The lanes of a service.

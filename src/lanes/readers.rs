@@ -7,6 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -121,6 +122,7 @@ impl Shared {
 /// See the module. The threads end when this is dropped.
 pub struct Readers {
     shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Drop for Readers {
@@ -130,17 +132,28 @@ impl Drop for Readers {
 }
 
 impl Readers {
+    /// Ends when the reads that have begun have ended, and closes their sessions.
+    pub fn stop(&self) {
+        self.shared.close();
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a reader ended by a panic");
+            }
+        }
+    }
+
     /// One that takes small reads alone, and one that takes both.
     pub const FEWEST: usize = 2;
 
     /// Starts so many readers on sessions of `pool`, at least two.
     pub fn start(count: usize, pool: &Pool) -> std::io::Result<Self> {
-        let readers = Self { shared: Arc::default() };
+        let readers = Self { shared: Arc::default(), threads: Mutex::default() };
         for number in 0..count.max(Self::FEWEST) {
             let takes = if number == 0 { Takes::Small } else { Takes::Both };
             let (shared, pool) = (Arc::clone(&readers.shared), pool.clone());
             let thread = std::thread::Builder::new().name(format!("reader-{number}"));
-            thread.spawn(move || work(&shared, takes, &pool))?;
+            let thread = thread.spawn(move || work(&shared, takes, &pool))?;
+            readers.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(readers)
     }
@@ -189,6 +202,9 @@ fn answer(read: &mut dyn Read, kept: &mut Option<Pooled>, pool: &Pool) {
             Err(error) => error,
         };
         tracing::warn!(%error, attempt, "a read failed");
+        if error.is_storage() {
+            return read.refuse(Refusal::StorageFull);
+        }
         if !error.is_transient() {
             return read.refuse(Refusal::Internal(error.to_string()));
         }

@@ -2,6 +2,8 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 
+use super::sqlite_errors;
+
 /// A failed statement or connection.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{detail}")]
@@ -23,6 +25,10 @@ pub enum DbErrorKind {
     Retry,
     /// A constraint forbids what was to be saved: it will forbid it again.
     Constraint,
+    /// The storage is full; nothing was written.
+    StorageFull,
+    /// The storage failed to read or write.
+    StorageFailed,
     /// Anything else; it would happen again.
     Other,
 }
@@ -41,6 +47,13 @@ impl DbError {
     /// Whether doing it again, from the beginning, may help.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, DbErrorKind::Lost | DbErrorKind::Busy | DbErrorKind::Retry)
+    }
+}
+
+impl DbError {
+    /// Whether the storage takes no more: full or failing.
+    pub fn is_storage(&self) -> bool {
+        matches!(self.kind, DbErrorKind::StorageFull | DbErrorKind::StorageFailed)
     }
 }
 
@@ -67,7 +80,7 @@ fn kind_of(error: &Error) -> DbErrorKind {
         | DatabaseErrorKind::ExclusionViolation => DbErrorKind::Constraint,
         // Deadlocks, lock timeouts and SQLITE_BUSY all arrive as unknown: their text tells them
         // apart. What it does not tell, the session finds out by rolling back.
-        _ => kind_of_text(info.message()),
+        _ => sqlite_errors::kind_of(info.message()).unwrap_or_else(|| kind_of_text(info.message())),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::connection::{
     AnsiTransactionManager, Connection as _, Instrumentation, InstrumentationEvent, SimpleConnection,
@@ -16,6 +17,7 @@ use super::bulk::VerbName;
 use super::dialect::{self, Access, Purpose};
 use super::error::{DbError, DbErrorKind};
 use super::keys::StoreScope;
+use super::sqlite_commit;
 use super::url::DatabaseUrl;
 
 /// What a statement observer is told.
@@ -133,6 +135,15 @@ impl Session {
         self.retired = true;
     }
 
+    /// Waits so long for SQLite's write lock, which only a program beside the service holds for more than a
+    /// moment. PostgreSQL's writers wait for no lock.
+    pub fn wait_for_lock(&mut self, patience: Duration) -> Result<(), DbError> {
+        match self.backend {
+            Backend::Sqlite(_) => self.batch(&format!("PRAGMA busy_timeout = {}", patience.as_millis())),
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Runs statements without binds or results.
     pub fn batch(&mut self, statements: &str) -> Result<(), DbError> {
         let done = match &mut self.backend {
@@ -213,7 +224,11 @@ impl Session {
 
     fn commit(&mut self) -> Result<(), WriteError> {
         let committed = match &mut self.backend {
-            Backend::Sqlite(connection) => AnsiTransactionManager::commit_transaction(connection),
+            Backend::Sqlite(connection) => {
+                let committed = sqlite_commit::commit(connection);
+                self.in_transaction = matches!(committed, Err(WriteError::Unclear(_)));
+                return committed;
+            }
             Backend::Postgres(connection) => AnsiTransactionManager::commit_transaction(connection),
         };
         match committed.map_err(DbError::from) {
@@ -246,7 +261,7 @@ impl Session {
 
     fn raw_roll_back(&mut self) -> diesel::QueryResult<()> {
         match &mut self.backend {
-            Backend::Sqlite(connection) => AnsiTransactionManager::rollback_transaction(connection)?,
+            Backend::Sqlite(connection) => sqlite_commit::roll_back(connection)?,
             Backend::Postgres(connection) => AnsiTransactionManager::rollback_transaction(connection)?,
         }
         self.in_transaction = false;
