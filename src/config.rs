@@ -21,6 +21,8 @@ pub struct ServeConfig {
     pub readers: usize,
     /// How long a session waits for one answer of the database before it is given up.
     pub database_timeout: Duration,
+    /// How long a writer waits for another program that holds SQLite's write lock.
+    pub lock_patience: Duration,
     /// How long first answers are kept to be repeated.
     pub request_retention: Duration,
     /// Whether an empty database gets the store `demo`.
@@ -65,6 +67,7 @@ impl ServeConfig {
             // One takes small reads alone, and the others have a core each.
             readers: cores + 1,
             database_timeout: Duration::from_secs(5),
+            lock_patience: Duration::from_millis(800),
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),
             demo_store: false,
             access: Access::Development,

@@ -1,4 +1,4 @@
-//! Deletes first answers that are older than their retention: a thread of its own, with a session of
+//! Deletes first answers that are older than their retention, and keeps SQLite's write-ahead log short: a thread of its own, with a session of
 //! its own, beside the lanes.
 //!
 //! Each minute it goes through the stores that exist, a bounded number of them per statement, and
@@ -20,6 +20,7 @@ use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::{Pool, Pooled};
 use crate::repository::prune;
 use crate::repository::session::WriteError;
+use crate::repository::wal;
 
 /// How long after the end of one round the next begins.
 const EVERY: Duration = Duration::from_secs(60);
@@ -118,6 +119,11 @@ impl Work {
         let cutoff = Timestamp::from_micros(self.parts.clock.now().micros() - retention);
         let mut session = self.parts.pool.get()?;
         let result = self.all_stores(&mut session, cutoff);
+        match wal::shorten(&mut session) {
+            Ok(true) => tracing::info!("the write-ahead log was truncated"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the write-ahead log was not truncated; again in a minute"),
+        }
         if result.is_err() {
             session.retire();
         }

@@ -28,6 +28,7 @@ use crate::proto::v1::inventory_service_server::InventoryServiceServer;
 use crate::proto::v1::purchase_order_service_server::PurchaseOrderServiceServer;
 use crate::proto::v1::store_service_server::StoreServiceServer;
 use crate::pruner::{Pruner, PrunerParts};
+use crate::repository::database_file::{self, Found, InUse};
 use crate::repository::dialect::Purpose;
 use crate::repository::error::DbError;
 use crate::repository::migrate::{SchemaState, prepare};
@@ -47,6 +48,9 @@ const PROBING_END: Duration = Duration::from_secs(1);
 const LANES_END: Duration = Duration::from_secs(5);
 /// How much longer the pruner has to end its step.
 const PRUNER_END: Duration = Duration::from_secs(1);
+
+/// How long an embedded database has to be closed.
+const DATABASE_END: Duration = Duration::from_secs(10);
 
 /// What a server is handed instead of reaching for it.
 #[derive(Clone)]
@@ -105,12 +109,13 @@ pub enum StartError {
 pub struct Server {
     address: SocketAddr,
     app: Arc<App>,
-    _database: DatabaseWatch,
+    database: DatabaseWatch,
     pruner: Arc<Pruner>,
     /// What health tells: whether calls are served.
     health: watch::Sender<bool>,
     shutdown_delay: Duration,
     drain: Duration,
+    in_use: Option<InUse>,
     closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
     probing: JoinHandle<()>,
@@ -119,7 +124,7 @@ pub struct Server {
 impl Server {
     /// Starts serving on a listener that is bound already.
     pub async fn start(listener: TcpListener, config: &ServeConfig, parts: Parts) -> Result<Self, StartError> {
-        let page_key = prepare_database(&config.database).await?;
+        let (page_key, in_use) = prepare_database(&config.database).await?;
         let address = listener.local_addr()?;
         let pruner = Arc::new(pruner(config, &parts)?);
         let (app, database) = app(config, parts, page_key)?;
@@ -144,7 +149,7 @@ impl Server {
         let serving = tokio::spawn(door.serve(listener, answer));
         let probing = tokio::spawn(follow_database(database.availability.follow(), health.clone()));
         let (shutdown_delay, drain) = (config.shutdown_delay, config.drain);
-        Ok(Self { address, app, _database: database, pruner, health, shutdown_delay, drain, closing, serving, probing })
+        Ok(Self { address, app, database, pruner, health, shutdown_delay, drain, in_use, closing, serving, probing })
     }
 
     /// Where it listens.
@@ -204,7 +209,12 @@ impl Server {
         let Stats { batches, commands, largest_batch } = app.lanes.stats();
         tracing::info!(batches, commands, largest_batch, "stopped");
         let pruner = self.pruner;
-        let ending = tokio::task::spawn_blocking(move || app.lanes.stop());
+        let database = self.database;
+        let ending = tokio::task::spawn_blocking(move || {
+            app.lanes.stop();
+            app.readers.stop();
+            database.prober.stop();
+        });
         // By its side: it may be waiting for a database that is away.
         let pruning = tokio::task::spawn_blocking(move || pruner.stop());
         if !matches!(tokio::time::timeout(LANES_END, ending).await, Ok(Ok(()))) {
@@ -212,6 +222,9 @@ impl Server {
         }
         if !matches!(tokio::time::timeout(PRUNER_END, pruning).await, Ok(Ok(()))) {
             tracing::warn!("the pruner did not end in time");
+        }
+        if let Some(in_use) = self.in_use {
+            close_database(in_use).await;
         }
     }
 }
@@ -235,17 +248,37 @@ async fn serving_ends(serving: &mut JoinHandle<()>, time: Duration, asked: &mut 
 }
 
 /// Sees to it that the schema is this binary's; what its page tokens are signed with.
-async fn prepare_database(url: &DatabaseUrl) -> Result<PageKey, StartError> {
+async fn prepare_database(url: &DatabaseUrl) -> Result<(PageKey, Option<InUse>), StartError> {
     let url = url.clone();
     let prepared = tokio::task::spawn_blocking(move || {
         let failed = |error| StartError::Database { url: url.clone(), error };
+        let (in_use, found) = database_file::open(&url).map_err(failed)?;
+        if found == Found::WithoutLog {
+            tracing::error!(
+                database = %url,
+                "the database was in use when it was last written, and its write-ahead log (-wal) is missing: what was \
+                 written last may be lost. If this file was copied from a running service, stop, and restore a copy \
+                 made by `purchase-order-service backup`"
+            );
+        }
         match prepare(&url).map_err(failed)? {
-            SchemaState::Current => Ok(PageKey::new(&page_key::load(&url).map_err(failed)?)),
+            SchemaState::Current => Ok((PageKey::new(&page_key::load(&url).map_err(failed)?), in_use)),
             SchemaState::Older(_) => Err(StartError::SchemaOlder(url)),
             SchemaState::Newer(_) => Err(StartError::SchemaNewer(url)),
         }
     });
     prepared.await.map_err(std::io::Error::other)?
+}
+
+/// Leaves one file that is whole, if the database is an embedded one.
+async fn close_database(in_use: InUse) {
+    let closing = tokio::task::spawn_blocking(move || in_use.close());
+    match tokio::time::timeout(DATABASE_END, closing).await {
+        Ok(Ok(Ok(true))) => tracing::info!("the database file is closed and whole"),
+        Ok(Ok(Ok(false))) => tracing::warn!("somebody else uses the database: copy its -wal with it"),
+        Ok(Ok(Err(error))) => tracing::error!(%error, "the database was not closed: copy its -wal with it"),
+        _ => tracing::error!("the database was not closed in time: copy its -wal with it"),
+    }
 }
 
 fn pruner(config: &ServeConfig, parts: &Parts) -> std::io::Result<Pruner> {
@@ -259,7 +292,7 @@ fn pruner(config: &ServeConfig, parts: &Parts) -> std::io::Result<Pruner> {
 /// Who looks after the threads that wait for the database; they end when this is dropped.
 struct DatabaseWatch {
     availability: Availability,
-    _prober: Prober,
+    prober: Prober,
     _supervisor: Supervisor,
 }
 
@@ -276,6 +309,7 @@ fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result
             layout: config.layout,
             availability: availability.clone(),
             timeout,
+            lock_patience: config.lock_patience,
         },
     )?;
     let readers = Readers::start(
@@ -286,10 +320,10 @@ fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result
             timeout,
         },
     )?;
-    let prober = Prober::start(pool(Purpose::Probe, 1), availability.clone(), &lanes, &readers)?;
+    let prober = Prober::start(pool(Purpose::Probe, 1), &config.database, availability.clone(), &lanes, &readers)?;
     let supervised = lanes.supervised().chain([readers.supervised(), prober.supervised()]);
     let supervisor = Supervisor::start(supervised.collect())?;
-    let watch = DatabaseWatch { availability, _prober: prober, _supervisor: supervisor };
+    let watch = DatabaseWatch { availability, prober, _supervisor: supervisor };
     Ok((App { lanes, readers, page_key, clock, ids }, watch))
 }
 

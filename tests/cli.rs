@@ -127,6 +127,9 @@ async fn verify_tells_what_is_wrong_and_how_it_ended(#[values(Sqlite, Postgres)]
     world.alice().draft(&[("apples", "1")]).await;
     let whole = run(&world.database, &["verify"]);
     assert_eq!((whole.status.code(), text(&whole.stdout).lines().count()), (Some(0), 1), "{whole:?}");
+    // Its creation, two grants, back orders turned on, and the order's.
+    let held = "1 store, 1 purchase order, 5 events, the newest at 2026-03-02T";
+    assert!(text(&whole.stdout).contains(held), "{whole:?}");
     world.verify().await;
 
     world.database.session().batch("UPDATE store SET open_orders = open_orders + 1").unwrap();

@@ -1,7 +1,9 @@
 //! The command line: one file per command.
 
+mod backup;
 mod develop;
 mod migrate;
+mod restore;
 mod running;
 mod serve;
 mod verify;
@@ -40,6 +42,10 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Bring the database to this binary's schema
     Migrate,
+    /// Copy a SQLite database that may be in use into one file, and check the copy
+    Backup(backup::Backup),
+    /// Put a copy made by `backup` in the place of a SQLite database that is not in use
+    Restore(restore::Restore),
     /// Check every invariant over the whole database, also while it is in use
     Verify,
 }
@@ -61,6 +67,8 @@ impl Cli {
             Command::Develop(develop) => develop.run(url),
             Command::Serve(serve) => serve.run(url),
             Command::Migrate => migrate::run(&url),
+            Command::Backup(backup) => backup.run(&url),
+            Command::Restore(restore) => restore.run(&url),
             Command::Verify => verify::run(&url),
         }
     }

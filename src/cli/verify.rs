@@ -5,25 +5,60 @@ use std::process::ExitCode;
 use indicatif::ProgressBar;
 
 use super::{CommandError, counted};
+use crate::repository::database_file::{Found, inspect};
 use crate::repository::dialect::Purpose;
 use crate::repository::migrate::{SchemaState, schema_state};
 use crate::repository::session::Session;
 use crate::repository::url::DatabaseUrl;
 use crate::server::StartError;
-use crate::verify::verify;
+use crate::verify::{Contents, contents, verify};
 
-/// Prints one line per violation; status 1 if there is any. A bar shows the progress on a terminal.
+/// What checking a database came to.
+pub(super) struct Checked {
+    /// How much it holds.
+    pub(super) contents: Contents,
+    /// How many violations were printed.
+    pub(super) violations: usize,
+}
+
+/// Prints one line per violation and how much there is; status 1 if the database is not sound, or may lack
+/// what was written last.
 pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
+    let (in_use, found) = inspect(url)?;
+    if found == Found::WithoutLog {
+        // First, because what is missing may be the schema.
+        eprintln!(
+            "{url} was in use when it was last written, and its write-ahead log (-wal) is missing: what was written \
+             last may be missing too. Copy a running service's database by `backup`. If you know that nothing is \
+             missing, start the service on it once."
+        );
+    }
+    let Checked { contents, violations } = check(url)?;
+    match violations {
+        0 => println!("{url}: {contents}, every invariant holds"),
+        count => println!("{url}: {contents}, {}", counted(count, "violation")),
+    }
+    if found == Found::WithoutLog {
+        return Ok(ExitCode::FAILURE);
+    }
+    // If nobody else uses it, what a crash left in the log is moved into the file.
+    if let Some(in_use) = in_use {
+        in_use.close()?;
+    }
+    Ok(if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Checks a database of this binary's schema. A bar shows the progress on a terminal.
+pub(super) fn check(url: &DatabaseUrl) -> Result<Checked, CommandError> {
     let mut session = Session::connect(url, Purpose::Inspect, None)?;
     match schema_state(&mut session)? {
         SchemaState::Current => {}
         SchemaState::Older(_) => return Err(StartError::SchemaOlder(url.clone()).into()),
         SchemaState::Newer(_) => return Err(StartError::SchemaNewer(url.clone()).into()),
     }
+    let contents = contents(&mut session)?;
     let bar = ProgressBar::new(0);
-    let mut stores = 0;
     let findings = verify(&mut session, |done, of| {
-        stores = of;
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     })?;
@@ -31,9 +66,5 @@ pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
     for finding in &findings {
         println!("{finding}");
     }
-    match findings.len() {
-        0 => println!("{url}: {}, every invariant holds", counted(stores, "store")),
-        count => println!("{url}: {}, {}", counted(stores, "store"), counted(count, "violation")),
-    }
-    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Checked { contents, violations: findings.len() })
 }

@@ -297,6 +297,9 @@ pub enum Refusal {
     /// Too many calls wait.
     #[error("too many calls are waiting; nothing was done, try again in a moment")]
     QueueFull,
+    /// The database's storage takes no more.
+    #[error("the database's storage is full or failing; nothing was done, try again when there is room")]
+    StorageFull,
     /// The database is away.
     #[error("the database is not reachable; nothing was done, try again in a moment")]
     DatabaseUnavailable,
@@ -384,6 +387,7 @@ impl Refusal {
             Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
             Self::MetadataTooLarge(_) => "METADATA_TOO_LARGE",
             Self::QueueFull => "QUEUE_FULL",
+            Self::StorageFull => "STORAGE_FULL",
             Self::DatabaseUnavailable => "DATABASE_UNAVAILABLE",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::OutcomeUnknown => "OUTCOME_UNKNOWN",

@@ -244,6 +244,18 @@ impl Thread {
                     give_up(jobs, &Refusal::DatabaseUnavailable);
                     return Ok(());
                 }
+                // It has waited for the lock already.
+                Failure::RolledBack(error) if error.kind == DbErrorKind::Busy => {
+                    tracing::warn!(%error, commands = jobs.len(), "another program holds the database's lock");
+                    give_up(jobs, &Refusal::DatabaseUnavailable);
+                    return Ok(());
+                }
+                Failure::RolledBack(error) if error.is_storage() => {
+                    tracing::error!(%error, commands = jobs.len(), "the storage is full or failing");
+                    self.writer.parts.availability.ask();
+                    give_up(jobs, &Refusal::StorageFull);
+                    return Ok(());
+                }
                 Failure::RolledBack(error) if error.is_transient() => {
                     tracing::warn!(%error, attempt, commands = jobs.len(), "a batch failed; retrying");
                 }
@@ -263,7 +275,12 @@ impl Thread {
     fn attempt(&mut self, jobs: &[Job]) -> Result<Result<Vec<Outcome>, Failure>, GivenUp> {
         let parts = &self.writer.parts;
         let kept = self.session.take();
-        let mut session = match kept.map_or_else(|| parts.pool.get(), Ok) {
+        let connect = || {
+            let mut session = parts.pool.get()?;
+            session.wait_for_lock(parts.lock_patience)?;
+            Ok(session)
+        };
+        let mut session = match kept.map_or_else(connect, Ok) {
             Ok(session) => session,
             Err(error) => {
                 parts.availability.ask();
@@ -350,6 +367,7 @@ impl Thread {
             Failure::CommitUnknown(error) => (error.to_string(), Refusal::OutcomeUnknown),
             Failure::NoConnection(error) => (error.to_string(), Refusal::DatabaseUnavailable),
             Failure::RolledBack(error) if error.is_transient() => (error.to_string(), Refusal::DatabaseUnavailable),
+            Failure::RolledBack(error) if error.is_storage() => (error.to_string(), Refusal::StorageFull),
             Failure::RolledBack(error) => (error.to_string(), Refusal::Internal(error.to_string())),
         };
         tracing::error!(why, "a command cannot be done");

@@ -58,6 +58,8 @@ pub struct LaneParts {
     pub availability: Availability,
     /// How long a session waits for one answer of the database.
     pub timeout: Duration,
+    /// How long a writer waits for a program that holds SQLite's write lock.
+    pub lock_patience: Duration,
 }
 
 /// The lanes of a service.

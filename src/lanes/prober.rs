@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::availability::{Availability, Usable};
@@ -14,6 +15,7 @@ use crate::domain::refusal::Refusal;
 use crate::repository::error::DbError;
 use crate::repository::pool::{Pool, Pooled};
 use crate::repository::probe::{self, Found};
+use crate::repository::url::DatabaseUrl;
 
 /// How often it asks: while all is well, and while it is not.
 const EVERY: Duration = Duration::from_secs(1);
@@ -27,6 +29,7 @@ pub struct Prober(Arc<Shared>);
 
 struct Shared {
     pool: Pool,
+    database: DatabaseUrl,
     availability: Availability,
     /// Whoever waits for the database.
     waiters: Vec<Arc<dyn Waiters>>,
@@ -42,14 +45,22 @@ struct Shared {
 #[derive(Default)]
 struct Current {
     seat: Arc<Seat<()>>,
-    is_running: bool,
+    /// `None` while none could be started.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Prober {
     /// Starts it on a session of `pool`, which needs room for some more to replace that one by.
-    pub fn start(pool: Pool, availability: Availability, lanes: &Lanes, readers: &Readers) -> std::io::Result<Self> {
+    pub fn start(
+        pool: Pool,
+        database: &DatabaseUrl,
+        availability: Availability,
+        lanes: &Lanes,
+        readers: &Readers,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             pool,
+            database: database.clone(),
             availability,
             waiters: lanes.waiters().chain([readers.waiters()]).collect(),
             writers: lanes.writers.clone(),
@@ -61,6 +72,20 @@ impl Prober {
         Ok(Self(shared))
     }
 
+    /// Ends when it has its answer, and its session is given back.
+    pub fn stop(&self) {
+        self.end();
+        let thread = self.0.current().thread.take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the prober ended by a panic");
+        }
+    }
+
+    fn end(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+        self.0.availability.ask();
+    }
+
     /// Who replaces its thread.
     pub fn supervised(&self) -> Arc<dyn Supervised> {
         Arc::new(Arc::clone(&self.0))
@@ -69,8 +94,7 @@ impl Prober {
 
 impl Drop for Prober {
     fn drop(&mut self) {
-        self.0.stopping.store(true, Ordering::Relaxed);
-        self.0.availability.ask();
+        self.end();
     }
 }
 
@@ -82,14 +106,14 @@ impl Shared {
 
     fn start_thread(self: &Arc<Self>, current: &mut Current) -> std::io::Result<()> {
         let (shared, seat) = (Arc::clone(self), Arc::<Seat<()>>::default());
-        *current = Current { seat: Arc::clone(&seat), is_running: false };
+        *current = Current { seat: Arc::clone(&seat), thread: None };
         let thread = std::thread::Builder::new().name("prober".to_owned());
-        thread.spawn(move || {
+        let thread = thread.spawn(move || {
             if shared.run(&seat).is_none() {
                 shared.left_behind.fetch_sub(1, Ordering::Relaxed);
             }
         })?;
-        current.is_running = true;
+        current.thread = Some(thread);
         Ok(())
     }
 
@@ -129,7 +153,7 @@ impl Shared {
     /// Asks on a session, and keeps it if it can be used again; `None` if it was given up.
     fn ask(&self, mut session: Pooled, kept: &mut Option<Pooled>, seat: &Seat<()>) -> Option<Result<Usable, DbError>> {
         seat.begin((), &session);
-        let found = probe::ask(&mut session);
+        let found = probe::ask(&mut session, &self.database);
         if seat.end().is_none() {
             session.retire();
             return None;
@@ -139,6 +163,10 @@ impl Shared {
                 *kept = Some(session);
                 let is_stuck = self.writers.iter().any(|writer| writer.waiting_for() > Some(PATIENCE));
                 Ok(Usable { is_stuck, ..Usable::default() })
+            }
+            Ok(Found::Full) => {
+                *kept = Some(session);
+                Ok(Usable::reads_alone(Refusal::StorageFull))
             }
             // The address may lead to another server by now.
             Ok(Found::ReadOnly) => {
@@ -171,11 +199,12 @@ impl Supervised for Arc<Shared> {
     fn supervise(&self) {
         let mut current = self.current();
         if current.seat.take_after(PATIENCE).is_some() {
-            current.is_running = false;
+            current.thread = None;
             self.left_behind.fetch_add(1, Ordering::Relaxed);
             self.tell(Usable::unavailable());
         }
-        if !current.is_running
+        if current.thread.is_none()
+            && !self.stopping.load(Ordering::Relaxed)
             && self.left_behind.load(Ordering::Relaxed) <= MAX_LEFT_BEHIND
             && let Err(error) = self.start_thread(&mut current)
         {

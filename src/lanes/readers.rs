@@ -9,6 +9,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Refuse};
@@ -115,6 +116,10 @@ impl Shared {
         std::mem::take(&mut self.state().queue).into_reads()
     }
 
+    fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
     fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
@@ -182,6 +187,17 @@ impl Readers {
         answered.await.unwrap_or(Err(Refusal::DeadlineExceeded))
     }
 
+    /// Ends when the reads that have begun have ended, and their sessions are given back.
+    pub fn stop(&self) {
+        self.team.shared.close();
+        let threads: Vec<_> = self.team.places().iter_mut().filter_map(|place| place.thread.take()).collect();
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a reader ended by a panic");
+            }
+        }
+    }
+
     /// Who replaces their threads.
     pub fn supervised(&self) -> Arc<dyn Supervised> {
         Arc::new(Arc::clone(&self.team))
@@ -206,7 +222,8 @@ struct Team {
 #[derive(Default)]
 struct Place {
     seat: Arc<Seat<Arc<dyn Refuse>>>,
-    is_running: bool,
+    /// `None` while none could be started.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Team {
@@ -225,14 +242,14 @@ impl Team {
     ) -> std::io::Result<()> {
         let takes = if number == 0 { Takes::Small } else { Takes::Both };
         let (team, seat) = (Arc::clone(self), Arc::<Seat<Arc<dyn Refuse>>>::default());
-        *place = Place { seat: Arc::clone(&seat), is_running: false };
+        *place = Place { seat: Arc::clone(&seat), thread: None };
         let mut reader = Reader { team, seat, session: None };
-        std::thread::Builder::new().name(format!("reader-{number}")).spawn(move || {
+        let thread = std::thread::Builder::new().name(format!("reader-{number}")).spawn(move || {
             if reader.run(takes, given_up).is_err() {
                 reader.team.left_behind.fetch_sub(1, Ordering::Relaxed);
             }
         })?;
-        place.is_running = true;
+        place.thread = Some(thread);
         Ok(())
     }
 }
@@ -246,10 +263,11 @@ impl Supervised for Arc<Team> {
                 tracing::warn!(process, "the database does not answer a reader; its session is given up");
                 taken.work.refuse(Refusal::DatabaseUnavailable);
                 self.left_behind.fetch_add(1, Ordering::Relaxed);
-                place.is_running = false;
+                place.thread = None;
                 given_up = taken.process;
             }
-            if !place.is_running
+            if place.thread.is_none()
+                && !self.shared.is_closed()
                 && self.left_behind.load(Ordering::Relaxed) <= MAX_LEFT_BEHIND
                 && let Err(error) = self.start_thread(number, place, given_up)
             {
@@ -325,6 +343,11 @@ impl Reader {
             };
             let Err(error) = self.attempt(read, session)? else { return Ok(()) };
             tracing::warn!(%error, attempt, "a read failed");
+            if error.is_storage() {
+                self.team.parts.availability.ask();
+                read.caller().refuse(Refusal::StorageFull);
+                return Ok(());
+            }
             if !error.is_transient() {
                 read.caller().refuse(Refusal::Internal(error.to_string()));
                 return Ok(());

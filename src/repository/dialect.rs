@@ -94,6 +94,8 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
             "PRAGMA synchronous = FULL",
             "PRAGMA cache_size = -24000",
             "PRAGMA wal_autocheckpoint = 8000",
+            // After a long reader, the log is cut down when it is written from its beginning again.
+            "PRAGMA journal_size_limit = 67108864",
         ],
         // query_only comes last: switching to WAL writes.
         (DatabaseUrl::Sqlite(_), Purpose::Read) => &[

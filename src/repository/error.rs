@@ -16,6 +16,8 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 
+use super::sqlite_errors;
+
 /// A failed statement or connection.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{detail}")]
@@ -37,6 +39,10 @@ pub enum DbErrorKind {
     Retry,
     /// A constraint forbids what was to be saved: it will forbid it again.
     Constraint,
+    /// The storage is full; nothing was written.
+    StorageFull,
+    /// The storage failed to read or write.
+    StorageFailed,
     /// Anything else.
     Other,
 }
@@ -55,6 +61,13 @@ impl DbError {
     /// Whether doing it again, from the beginning, may help.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, DbErrorKind::Lost | DbErrorKind::Busy | DbErrorKind::Retry)
+    }
+}
+
+impl DbError {
+    /// Whether the storage takes no more: full or failing.
+    pub fn is_storage(&self) -> bool {
+        matches!(self.kind, DbErrorKind::StorageFull | DbErrorKind::StorageFailed)
     }
 }
 
@@ -83,12 +96,6 @@ fn kind_of(error: &Error) -> DbErrorKind {
         | DatabaseErrorKind::CheckViolation
         | DatabaseErrorKind::RestrictViolation
         | DatabaseErrorKind::ExclusionViolation => DbErrorKind::Constraint,
-        _ => kind_of_sqlite(info.message()),
+        _ => sqlite_errors::kind_of(info.message()).unwrap_or(DbErrorKind::Other),
     }
-}
-
-/// SQLite's own words for its result codes, which are the same everywhere.
-fn kind_of_sqlite(message: &str) -> DbErrorKind {
-    const TEXTS: [&str; 2] = ["database is locked", "database table is locked"];
-    if TEXTS.iter().any(|text| message.contains(text)) { DbErrorKind::Busy } else { DbErrorKind::Other }
 }

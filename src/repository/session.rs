@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::connection::{
     AnsiTransactionManager, Connection as _, Instrumentation, InstrumentationEvent, SimpleConnection,
@@ -19,6 +20,7 @@ use super::dialect::{self, Access, Purpose};
 use super::error::{DbError, DbErrorKind};
 use super::keys::StoreScope;
 use super::progress::{Progress, Stage};
+use super::sqlite_commit;
 use super::url::DatabaseUrl;
 
 /// What a statement observer is told.
@@ -195,6 +197,15 @@ impl Session {
         self.retired = true;
     }
 
+    /// Waits so long for SQLite's write lock, which only a program beside the service holds for more than a
+    /// moment. PostgreSQL's writers wait for no lock.
+    pub fn wait_for_lock(&mut self, patience: Duration) -> Result<(), DbError> {
+        match self.backend {
+            Backend::Sqlite(_) => self.batch(&format!("PRAGMA busy_timeout = {}", patience.as_millis())),
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Runs statements without binds or results.
     pub fn batch(&mut self, statements: &str) -> Result<(), DbError> {
         let backend = &mut self.backend;
@@ -299,20 +310,19 @@ impl Session {
 
     fn commit(&mut self) -> Result<(), WriteError> {
         let backend = &mut self.backend;
-        let committed = self.progress.waiting(Stage::Committing, || {
-            match backend {
-                Backend::Sqlite(connection) => AnsiTransactionManager::commit_transaction(connection),
-                Backend::Postgres(connection) => AnsiTransactionManager::commit_transaction(connection),
+        let committed = self.progress.waiting(Stage::Committing, || match backend {
+            Backend::Sqlite(connection) => sqlite_commit::commit(connection),
+            Backend::Postgres(connection) => {
+                let committed = AnsiTransactionManager::commit_transaction(connection);
+                committed.map_err(|error| WriteError::Unclear(error.into()))
             }
-            .map_err(DbError::from)
         });
         match (committed, &self.backend) {
-            (Ok(()), _) => {
-                self.in_transaction = false;
-                Ok(())
+            (Err(WriteError::Unclear(error)), Backend::Postgres(_)) => self.failed_postgres_commit(error),
+            (committed, _) => {
+                self.in_transaction = matches!(committed, Err(WriteError::Unclear(_)));
+                committed
             }
-            (Err(error), Backend::Sqlite(_)) => self.failed_sqlite_commit(error),
-            (Err(error), Backend::Postgres(_)) => self.failed_postgres_commit(error),
         }
     }
 
@@ -322,14 +332,6 @@ impl Session {
         match self.raw_roll_back() {
             Ok(()) => Err(WriteError::Failed(error)),
             Err(_) => Err(WriteError::Unclear(error)),
-        }
-    }
-
-    fn failed_sqlite_commit(&mut self, error: DbError) -> Result<(), WriteError> {
-        match error.kind {
-            // A deferred constraint, or a lock that was not free in time.
-            DbErrorKind::Constraint | DbErrorKind::Busy => Err(self.roll_back(error).into()),
-            _ => Err(WriteError::Unclear(error)),
         }
     }
 
@@ -352,7 +354,7 @@ impl Session {
         let backend = &mut self.backend;
         self.progress.waiting(Stage::Working, || {
             match backend {
-                Backend::Sqlite(connection) => AnsiTransactionManager::rollback_transaction(connection),
+                Backend::Sqlite(connection) => sqlite_commit::roll_back(connection),
                 Backend::Postgres(connection) => AnsiTransactionManager::rollback_transaction(connection),
             }
             .map_err(DbError::from)

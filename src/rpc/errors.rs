@@ -73,7 +73,7 @@ fn code(refusal: &Refusal) -> Code {
         | R::TooManyRoles
         | R::RoleInUse { .. }
         | R::LastAccessManager => Code::FailedPrecondition,
-        R::QueueFull | R::MessageTooLarge | R::MetadataTooLarge(_) => Code::ResourceExhausted,
+        R::QueueFull | R::StorageFull | R::MessageTooLarge | R::MetadataTooLarge(_) => Code::ResourceExhausted,
         R::MethodUnknown | R::CompressionUnsupported => Code::Unimplemented,
         R::DatabaseUnavailable | R::WatchEnded | R::Stopping => Code::Unavailable,
         R::DeadlineExceeded => Code::DeadlineExceeded,
@@ -154,6 +154,9 @@ fn add_details(details: &mut ErrorDetails, refusal: &Refusal) {
         }
         Refusal::RequestIdReused => {
             details.add_bad_request_violation("request_id", "was used before for a different request");
+        }
+        Refusal::StorageFull => {
+            details.set_retry_info(Some(Duration::from_secs(30)));
         }
         Refusal::QueueFull | Refusal::DatabaseUnavailable => {
             details.set_retry_info(Some(Duration::from_secs(1)));

@@ -4,6 +4,7 @@
 mod access;
 mod chains;
 mod check;
+mod contents;
 mod counters;
 mod database;
 mod events;
@@ -17,6 +18,7 @@ mod times;
 use diesel::sql_types::{BigInt, Text};
 
 pub use self::check::Check;
+pub use self::contents::{Contents, contents};
 pub use self::finding::Finding;
 use self::finding::readable;
 use crate::repository::error::DbError;

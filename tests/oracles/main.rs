@@ -103,6 +103,7 @@ impl Trial {
             layout,
             availability: Availability::default(),
             timeout: Duration::from_secs(60),
+            lock_patience: std::time::Duration::from_secs(1),
         };
         // One lane does what is of one store in the order in which it was submitted, and so ids are alike.
         let lanes = Lanes::start(1, &parts).expect("there is room for a thread");

@@ -37,6 +37,7 @@ pub struct World {
     observer: Option<Observer>,
     layout: Layout,
     database_timeout: Option<Duration>,
+    lock_patience: Duration,
     by_way_of: DatabaseUrl,
     channel: Channel,
     verified: Cell<bool>,
@@ -53,6 +54,8 @@ pub struct Setup {
     pub layout: Layout,
     /// How long the service waits for an answer of its database, if not as long as by default.
     pub database_timeout: Option<Duration>,
+    /// How long writers wait for SQLite's write lock, if not as long as any test holds it.
+    pub lock_patience: Option<Duration>,
     /// Where the service finds its database, if not where it is: a place that breaks on purpose.
     pub by_way_of: Option<DatabaseUrl>,
 }
@@ -85,6 +88,7 @@ impl World {
             observer: setup.observer,
             layout: setup.layout,
             database_timeout: setup.database_timeout,
+            lock_patience: setup.lock_patience.unwrap_or(Duration::from_secs(30)),
             by_way_of: setup.by_way_of.unwrap_or_else(|| database.url.clone()),
             channel: Endpoint::from_static("http://127.0.0.1:0").connect_lazy(),
             verified: Cell::new(false),
@@ -104,7 +108,9 @@ impl World {
         let (clock, ids, observer) = (self.clock.clone(), self.ids.clone(), self.observer.clone());
         let mut config = ServeConfig::new(self.by_way_of.clone());
         (config.lanes, config.readers, config.layout) = (2, 2, self.layout);
-        config.database_timeout = self.database_timeout.unwrap_or(config.database_timeout);
+        config.database_timeout = self.database_timeout.unwrap_or(2 * self.lock_patience);
+        // Tests hold the lock to let calls queue up, however slow the machine is.
+        config.lock_patience = self.lock_patience;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let server = Server::start(listener, &config, Parts { clock, ids, observer }).await;
         let server = server.expect("the service starts");

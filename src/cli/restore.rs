@@ -1,0 +1,48 @@
+//! `restore`: puts a copy made by `backup` in the place of a SQLite database that is not in use. The old
+//! files are kept under another name.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::CommandError;
+use super::verify::{self, Checked};
+use crate::clock::{Clock, SystemClock};
+use crate::repository::backup::{copy_back, unused};
+use crate::repository::database_file::{Found, inspect};
+use crate::repository::url::DatabaseUrl;
+
+/// Put a copy made by `backup` in the place of a SQLite database that is not in use
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The copy
+    backup: PathBuf,
+}
+
+impl Restore {
+    /// Verifies the copy and puts it in place.
+    pub fn run(self, url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
+        // Held to the end, so that no service begins to use what is being replaced.
+        let replaced = unused(url)?;
+        let copied = copy_back(&self.backup, url)?;
+        let (_, found) = inspect(&copied.url())?;
+        if found == Found::WithoutLog {
+            let cure = "it lacks what was in the write-ahead log; use a copy made by `backup`";
+            return Err(format!("{} was copied from a running service: {cure}", self.backup.display()).into());
+        }
+        let Checked { contents, violations } = verify::check(&copied.url())?;
+        if violations > 0 {
+            return Err(
+                format!("{} breaks {violations} invariants, so nothing was replaced", self.backup.display()).into()
+            );
+        }
+        copied.close()?;
+        let stamp = SystemClock.now().micros().to_string();
+        for kept in copied.replace(replaced, &stamp)? {
+            println!("kept: {}", kept.display());
+        }
+        println!("{url} is restored from {}: {contents}, every invariant holds", self.backup.display());
+        Ok(ExitCode::SUCCESS)
+    }
+}
