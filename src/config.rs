@@ -19,6 +19,8 @@ pub struct ServeConfig {
     pub lanes: usize,
     /// How many reads run at once.
     pub readers: usize,
+    /// How long a session waits for one answer of the database before it is given up.
+    pub database_timeout: Duration,
     /// How long first answers are kept to be repeated.
     pub request_retention: Duration,
     /// Whether an empty database gets the store `demo`.
@@ -62,6 +64,7 @@ impl ServeConfig {
             lanes: lanes_for(&database, cores),
             // One takes small reads alone, and the others have a core each.
             readers: cores + 1,
+            database_timeout: Duration::from_secs(5),
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),
             demo_store: false,
             access: Access::Development,

@@ -21,7 +21,7 @@ use crate::domain::refusal::Refusal;
 use crate::door::occupancy::Occupancy;
 use crate::door::{Door, tls};
 use crate::ids::UuidV7;
-use crate::lanes::{LaneParts, Lanes, ReadClass, Readers, Stats};
+use crate::lanes::{Availability, LaneParts, Lanes, Prober, ReaderParts, Readers, Stats, Supervisor, Usable};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::access_service_server::AccessServiceServer;
 use crate::proto::v1::inventory_service_server::InventoryServiceServer;
@@ -41,10 +41,6 @@ use crate::rpc::page::PageKey;
 use crate::rpc::unary::MAX_MESSAGE;
 use crate::rpc::{App, Service};
 
-/// How often the health service asks the database.
-const HEALTH_EVERY: Duration = Duration::from_secs(1);
-/// How long the database may take to answer it.
-const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the probe of the database has to end when the server stops.
 const PROBING_END: Duration = Duration::from_secs(1);
 /// How long the lanes have to end their last transactions when the server stops.
@@ -109,6 +105,7 @@ pub enum StartError {
 pub struct Server {
     address: SocketAddr,
     app: Arc<App>,
+    _database: DatabaseWatch,
     pruner: Arc<Pruner>,
     /// What health tells: whether calls are served.
     health: watch::Sender<bool>,
@@ -125,7 +122,8 @@ impl Server {
         let page_key = prepare_database(&config.database).await?;
         let address = listener.local_addr()?;
         let pruner = Arc::new(pruner(config, &parts)?);
-        let app = Arc::new(app(config, parts, page_key)?);
+        let (app, database) = app(config, parts, page_key)?;
+        let app = Arc::new(app);
         if config.demo_store {
             demo::create(&app).await.map_err(StartError::Demo)?;
         }
@@ -144,9 +142,9 @@ impl Server {
         let door = door(config, closes).await?;
         let answer = move |connection, request| guard.clone().answer(connection, request);
         let serving = tokio::spawn(door.serve(listener, answer));
-        let probing = tokio::spawn(follow_database(Arc::clone(&app), health.clone()));
+        let probing = tokio::spawn(follow_database(database.availability.follow(), health.clone()));
         let (shutdown_delay, drain) = (config.shutdown_delay, config.drain);
-        Ok(Self { address, app, pruner, health, shutdown_delay, drain, closing, serving, probing })
+        Ok(Self { address, app, _database: database, pruner, health, shutdown_delay, drain, closing, serving, probing })
     }
 
     /// Where it listens.
@@ -258,19 +256,41 @@ fn pruner(config: &ServeConfig, parts: &Parts) -> std::io::Result<Pruner> {
     })
 }
 
-fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result<App> {
+/// Who looks after the threads that wait for the database; they end when this is dropped.
+struct DatabaseWatch {
+    availability: Availability,
+    _prober: Prober,
+    _supervisor: Supervisor,
+}
+
+fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result<(App, DatabaseWatch)> {
     let Parts { clock, ids, observer } = parts;
-    let writers = Pool::new(&config.database, Purpose::Write(config.layout), config.lanes, observer.clone());
-    let readers = Pool::new(&config.database, Purpose::Read, config.readers.max(Readers::FEWEST), observer);
-    let lane_parts =
-        LaneParts { pool: writers, clock: Arc::clone(&clock), ids: Arc::clone(&ids), layout: config.layout };
-    Ok(App {
-        lanes: Lanes::start(config.lanes, &lane_parts)?,
-        readers: Readers::start(config.readers, &readers)?,
-        page_key,
-        clock,
-        ids,
-    })
+    let pool = |purpose, threads| Pool::new(&config.database, purpose, threads, observer.clone());
+    let (availability, timeout) = (Availability::default(), config.database_timeout);
+    let lanes = Lanes::start(
+        config.lanes,
+        &LaneParts {
+            pool: pool(Purpose::Write(config.layout), config.lanes),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            layout: config.layout,
+            availability: availability.clone(),
+            timeout,
+        },
+    )?;
+    let readers = Readers::start(
+        config.readers,
+        &ReaderParts {
+            pool: pool(Purpose::Read, config.readers.max(Readers::FEWEST)),
+            availability: availability.clone(),
+            timeout,
+        },
+    )?;
+    let prober = Prober::start(pool(Purpose::Probe, 1), availability.clone(), &lanes, &readers)?;
+    let supervised = lanes.supervised().chain([readers.supervised(), prober.supervised()]);
+    let supervisor = Supervisor::start(supervised.collect())?;
+    let watch = DatabaseWatch { availability, _prober: prober, _supervisor: supervisor };
+    Ok((App { lanes, readers, page_key, clock, ids }, watch))
 }
 
 type Access = AccessServiceServer<Service>;
@@ -319,19 +339,13 @@ fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result<Routes, St
     Ok(routes.prepare())
 }
 
-/// Tells NOT_SERVING while the database is away.
-async fn follow_database(app: Arc<App>, health: watch::Sender<bool>) {
-    let mut serving = true;
-    let mut ticks = tokio::time::interval(HEALTH_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+/// Tells NOT_SERVING while the database cannot be used for everything.
+async fn follow_database(mut usable: watch::Receiver<Usable>, health: watch::Sender<bool>) {
     loop {
-        ticks.tick().await;
-        let asked = app.readers.read(None, ReadClass::Small, None, |session| session.ping());
-        let answers = matches!(tokio::time::timeout(HEALTH_PATIENCE, asked).await, Ok(Ok(())));
-        if answers != serving {
-            serving = answers;
-            tracing::warn!(serving, "the database {}", if serving { "is back" } else { "is away" });
-            health.send_replace(serving);
+        let is_serving = usable.borrow_and_update().is_serving();
+        health.send_if_modified(|told| std::mem::replace(told, is_serving) != is_serving);
+        if usable.changed().await.is_err() {
+            return;
         }
     }
 }

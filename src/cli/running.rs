@@ -20,6 +20,7 @@ use crate::telemetry;
 const LISTEN: &str = "127.0.0.1:50051";
 const RETENTION_DAYS: u64 = 7;
 const MAX_DEADLINE_SECONDS: u64 = 30;
+const DATABASE_TIMEOUT_SECONDS: u64 = 5;
 const DRAIN_SECONDS: u64 = 20;
 /// Descriptors that are not for connections: the database's, files, and the runtime's own.
 const DESCRIPTORS_KEPT: usize = 128;
@@ -53,6 +54,9 @@ pub struct Running {
     /// How the tables are laid out: on one server, or sharded by store over several
     #[arg(long, env = "DATABASE_LAYOUT", value_enum, default_value_t = DatabaseLayout::Single)]
     database_layout: DatabaseLayout,
+    /// How many seconds a statement or COMMIT may go unanswered before its connection is given up
+    #[arg(long, env = "DATABASE_TIMEOUT_SECONDS", default_value_t = DATABASE_TIMEOUT_SECONDS, value_parser = clap::value_parser!(u64).range(1..=60))]
+    database_timeout_seconds: u64,
     /// How many seconds a call may take at most, whatever its caller says
     #[arg(long, env = "MAX_DEADLINE_SECONDS", default_value_t = MAX_DEADLINE_SECONDS, value_parser = clap::value_parser!(u64).range(1..=600))]
     max_deadline_seconds: u64,
@@ -82,6 +86,7 @@ impl Running {
             DatabaseLayout::Sharded => Layout::Sharded,
         };
         config.request_retention = Duration::from_secs(self.request_retention_days * 24 * 60 * 60);
+        config.database_timeout = Duration::from_secs(self.database_timeout_seconds);
         config.max_deadline = Duration::from_secs(self.max_deadline_seconds);
         config.shutdown_delay = self.shutdown_delay_seconds.map_or(shutdown_delay, Duration::from_secs);
         config.drain = Duration::from_secs(self.drain_seconds);

@@ -101,7 +101,7 @@ impl Plan {
     /// What the commands need that are decided, and the answers that are repeated.
     fn needs<'a>(&'a self, jobs: &'a [Job]) -> impl Iterator<Item = (&'a StoreId, &'a Needs)> {
         self.0.iter().zip(jobs).filter_map(|(step, job)| match step {
-            Step::Decide => Some((&job.request.store, &job.needs)),
+            Step::Decide => Some((&job.request.store, &*job.needs)),
             Step::Replay(needs) => Some((&job.request.store, needs)),
             Step::Refuse(_) | Step::PutBack(_) | Step::StoreLocked => None,
         })

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::oneshot;
-
+use super::answer::Answer;
 use crate::domain::mutation::{Reply, Request};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::refusal::Refusal;
 
-/// A command whose caller waits.
+/// A command whose caller waits. Clones are the same command: its writer has one, and the supervisor of
+/// the writer another.
+#[derive(Clone)]
 pub(super) struct Job {
     pub(super) request: Arc<Request>,
     /// What its command needs behind the gate.
-    pub(super) needs: Needs,
+    pub(super) needs: Arc<Needs>,
     /// How much work it is: its rows, as far as its request tells. What only the order's header tells is
     /// learned when the header has been loaded.
     pub(super) cost: usize,
@@ -27,29 +28,24 @@ pub(super) struct Job {
     /// What it takes in memory while it waits.
     pub(super) bytes: usize,
     pub(super) deadline: Option<Instant>,
-    pub(super) answer: oneshot::Sender<Result<Reply, Refusal>>,
+    pub(super) answer: Arc<Answer<Reply>>,
 }
 
 impl Job {
     /// Works out what the request needs and costs: once, on its caller's thread and outside of any lock.
-    pub(super) fn new(
-        request: Request,
-        bytes: usize,
-        deadline: Option<Instant>,
-        answer: oneshot::Sender<Result<Reply, Refusal>>,
-    ) -> Self {
+    pub(super) fn new(request: Request, bytes: usize, deadline: Option<Instant>, answer: Answer<Reply>) -> Self {
         let needs = request.needs();
         let rows = needs.iter().filter(|need| matches!(need, Need::Line(..) | Need::Level(_))).count();
         Self {
             request: Arc::new(request),
-            needs,
+            needs: Arc::new(needs),
             cost: 1 + rows,
             commit_unknown: false,
             alone: false,
             lock_attempts: 0,
             bytes,
             deadline,
-            answer,
+            answer: Arc::new(answer),
         }
     }
 
@@ -75,8 +71,8 @@ impl Job {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// Answers. The caller may have gone meanwhile: a request id will repeat the answer to it.
+    /// Answers its caller.
     pub(super) fn answer(self, answer: Result<Reply, Refusal>) {
-        let _ = self.answer.send(answer);
+        self.answer.send(answer);
     }
 }

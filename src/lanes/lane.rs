@@ -1,125 +1,304 @@
-//! A lane's thread: collect a batch, do it, answer; and what happens when it cannot be done.
+//! A writer: the thread that takes batches from a queue, does them and answers; what happens when a batch
+//! cannot be done; and how the thread is replaced when its session waits for too long.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::thread::sleep;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, sleep};
 use std::time::Duration;
 
 use super::LaneParts;
+use super::availability::Usable;
 use super::batch::{self, Outcome};
 use super::job::Job;
 use super::queue::Queue;
+use super::seat::{Seat, Taken};
 use super::stats::Counters;
+use super::supervisor::{MAX_LEFT_BEHIND, Supervised, Waiters};
 use crate::domain::refusal::Refusal;
 use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::Pooled;
+use crate::repository::progress::Stage;
 use crate::repository::session::WriteError;
 
 /// How often a batch is begun again after a passing fault.
 const RETRIES: u32 = 3;
 
-/// See the module.
-pub(super) struct Lane {
-    queue: Arc<Queue>,
-    parts: LaneParts,
-    counters: Arc<Counters>,
-    session: Option<Pooled>,
-}
-
 /// Why a batch was not done.
 enum Failure {
-    /// There was no connection to be had: waiting longer is the caller's to decide.
-    Away(DbError),
+    /// There was no connection to be had.
+    NoConnection(DbError),
     /// Nothing was written.
-    Clear(DbError),
+    RolledBack(DbError),
     /// It may have been written.
-    Unclear(DbError),
-    /// A fault in the service; its session is gone, and so is its transaction.
+    CommitUnknown(DbError),
+    /// A fault in the service while COMMIT had not been sent; its session is gone, and so is its
+    /// transaction.
     Panic,
 }
 
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Failed(error) => Self::Clear(error),
-            WriteError::Unclear(error) => Self::Unclear(error),
+            WriteError::Failed(error) => Self::RolledBack(error),
+            WriteError::Unclear(error) => Self::CommitUnknown(error),
         }
     }
 }
 
-impl Lane {
-    pub(super) fn new(queue: Arc<Queue>, parts: LaneParts, counters: Arc<Counters>) -> Self {
-        Self { queue, parts, counters, session: None }
+/// The supervisor has taken a thread's work: the thread ends, and another does it.
+struct GivenUp;
+
+/// One writer, whichever thread it has.
+pub(super) struct Writer {
+    number: usize,
+    pub(super) queue: Queue,
+    parts: LaneParts,
+    counters: Arc<Counters>,
+    current: Mutex<Current>,
+    /// Threads that were replaced and have not ended yet.
+    left_behind: AtomicUsize,
+}
+
+/// The thread that a writer has now.
+#[derive(Default)]
+struct Current {
+    seat: Arc<Seat<Vec<Job>>>,
+    /// `None` while none could be started.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts a writer.
+    pub(super) fn start(number: usize, parts: &LaneParts, counters: &Arc<Counters>) -> std::io::Result<Arc<Self>> {
+        let writer = Arc::new(Self {
+            number,
+            queue: Queue::default(),
+            parts: parts.clone(),
+            counters: Arc::clone(counters),
+            current: Mutex::default(),
+            left_behind: AtomicUsize::new(0),
+        });
+        writer.start_thread(&mut writer.current(), None)?;
+        Ok(writer)
     }
 
-    /// Works until the queue is closed and empty.
-    pub(super) fn run(mut self) {
-        while let Some(jobs) = self.queue.collect(self.parts.layout.stores_per_transaction()) {
-            self.process(jobs);
+    fn start_thread(self: &Arc<Self>, current: &mut Current, taken: Option<Taken<Vec<Job>>>) -> std::io::Result<()> {
+        let (writer, seat) = (Arc::clone(self), Arc::<Seat<Vec<Job>>>::default());
+        let thread = Thread { writer: Arc::clone(self), seat: Arc::clone(&seat), session: None };
+        let run = move || {
+            if thread.run(taken).is_err() {
+                writer.left_behind.fetch_sub(1, Ordering::Relaxed);
+            }
+        };
+        current.seat = seat;
+        current.thread = Some(std::thread::Builder::new().name(format!("lane-{}", self.number)).spawn(run)?);
+        Ok(())
+    }
+
+    /// Replaces a thread whose session waits for too long: the new one goes on with its work. Where too many
+    /// threads were replaced already, the work is refused, and a new one is started when an old one ends.
+    fn replace(self: &Arc<Self>, taken: Taken<Vec<Job>>, current: &mut Current) {
+        let process = taken.process.as_ref().map(ToString::to_string);
+        tracing::warn!(stage = ?taken.stage, process, commands = taken.work.len(), "the database does not answer a writer; its session is given up");
+        current.thread = None;
+        if self.left_behind.fetch_add(1, Ordering::Relaxed) >= MAX_LEFT_BEHIND {
+            let mut jobs = taken.work;
+            if taken.stage == Stage::Committing {
+                jobs.iter_mut().for_each(|job| job.commit_unknown = true);
+            }
+            return give_up(jobs, &Refusal::DatabaseUnavailable);
+        }
+        if let Err(error) = self.start_thread(current, Some(taken)) {
+            tracing::error!(%error, "a writer cannot be started");
         }
     }
 
+    /// For how long its session has been waiting for one answer of the database, if it is.
+    pub(super) fn waiting_for(&self) -> Option<Duration> {
+        self.current().seat.waiting_for()
+    }
+
+    /// Has it end once its queue is empty, and waits for that.
+    pub(super) fn join(&self) {
+        let thread = self.current().thread.take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("a writer ended by a panic");
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        // Nothing panics while holding it.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Supervised for Arc<Writer> {
+    fn supervise(&self) {
+        let mut current = self.current();
+        if let Some(taken) = current.seat.take_after(self.parts.timeout) {
+            self.replace(taken, &mut current);
+        } else if current.thread.is_none()
+            && !self.queue.is_closed()
+            && self.left_behind.load(Ordering::Relaxed) <= MAX_LEFT_BEHIND
+            && let Err(error) = self.start_thread(&mut current, None)
+        {
+            tracing::error!(%error, "a writer cannot be started");
+        }
+    }
+}
+
+impl Waiters for Arc<Writer> {
+    fn refuse_waiting(&self, usable: &Usable) {
+        if let Some(refusal) = &usable.writes {
+            give_up(self.queue.take_all(), refusal);
+        }
+    }
+}
+
+/// What one thread of a writer has.
+struct Thread {
+    writer: Arc<Writer>,
+    seat: Arc<Seat<Vec<Job>>>,
+    session: Option<Pooled>,
+}
+
+impl Thread {
+    /// Does what another thread was given up at, and then works until the queue is closed and empty.
+    fn run(mut self, taken: Option<Taken<Vec<Job>>>) -> Result<(), GivenUp> {
+        if let Some(taken) = taken {
+            self.resume(taken)?;
+        }
+        let max_stores = self.writer.parts.layout.stores_per_transaction();
+        while let Some(jobs) = self.writer.queue.collect(max_stores) {
+            match catch_unwind(AssertUnwindSafe(|| self.process(jobs, None))) {
+                Ok(processed) => processed?,
+                // Whoever waited is told that it is not known what became of their call.
+                Err(_) => tracing::error!("a panic in a writer, outside of a transaction"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with a batch whose session was given up. The server's process may still hold the locks of
+    /// its stores, and nobody else will end it.
+    fn resume(&mut self, taken: Taken<Vec<Job>>) -> Result<(), GivenUp> {
+        let error = DbError::new(DbErrorKind::Lost, "the database did not answer in time");
+        let Taken { work: mut jobs, stage, process } = taken;
+        let failure = match stage {
+            Stage::Working => Failure::RolledBack(error),
+            Stage::Committing => Failure::CommitUnknown(error),
+        };
+        mark_commit_unknown(&mut jobs, &failure);
+        if let Some(process) = process
+            && let Ok(mut session) = self.writer.parts.pool.get()
+        {
+            self.seat.begin(jobs.clone(), &session);
+            let ended = session.end_process(&process);
+            if self.seat.end().is_none() {
+                session.retire();
+                return Err(GivenUp);
+            }
+            match ended {
+                Ok(true) => tracing::warn!(%process, "ended the server's process of a session that was given up"),
+                Ok(false) => {}
+                Err(error) => {
+                    session.retire();
+                    tracing::warn!(%error, %process, "cannot end the server's process of a session that was given up");
+                }
+            }
+            if !session.is_broken() {
+                self.session = Some(session);
+            }
+        }
+        self.process(jobs, Some(failure))
+    }
+
     /// Does a batch, again if that may help, and answers every job of it or gives it back to the queue.
-    fn process(&mut self, jobs: Vec<Job>) {
+    /// `earlier` is how it failed on another thread.
+    fn process(&mut self, jobs: Vec<Job>, mut earlier: Option<Failure>) -> Result<(), GivenUp> {
         let mut jobs = drop_dead(jobs);
         for attempt in 0_u32.. {
             if jobs.is_empty() {
-                return;
+                return Ok(());
             }
-            let failure = match self.attempt(&jobs) {
-                Ok(outcomes) => return self.settle(jobs, outcomes),
-                Err(failure) => failure,
+            let failure = match earlier.take() {
+                Some(failure) => failure,
+                None => match self.attempt(&jobs)? {
+                    Ok(outcomes) => {
+                        self.settle(jobs, outcomes);
+                        return Ok(());
+                    }
+                    Err(failure) => failure,
+                },
             };
+            mark_commit_unknown(&mut jobs, &failure);
             match failure {
-                Failure::Unclear(error) => {
+                Failure::CommitUnknown(error) => {
                     tracing::warn!(%error, "a commit was not answered");
-                    jobs.iter_mut().for_each(|job| job.commit_unknown = true);
                     jobs = refuse_unmarked(jobs);
                 }
-                Failure::Away(error) => {
-                    tracing::warn!(%error, commands = jobs.len(), "the database is away");
-                    return give_up(jobs, &Refusal::DatabaseUnavailable);
+                Failure::NoConnection(error) => {
+                    tracing::warn!(%error, commands = jobs.len(), "no connection to the database");
+                    give_up(jobs, &Refusal::DatabaseUnavailable);
+                    return Ok(());
                 }
-                Failure::Clear(error) if error.is_transient() => {
-                    tracing::warn!(%error, attempt, commands = jobs.len(), "a batch failed and is begun again");
+                Failure::RolledBack(error) if error.is_transient() => {
+                    tracing::warn!(%error, attempt, commands = jobs.len(), "a batch failed; retrying");
                 }
-                Failure::Clear(error) => return self.one_by_one(jobs, &error, attempt),
-                Failure::Panic => return give_up(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
+                Failure::RolledBack(error) => return self.one_by_one(jobs, &error.to_string(), attempt),
+                Failure::Panic => return self.one_by_one(jobs, "a panic in a writer", attempt),
             }
             if attempt == RETRIES {
-                return give_up(jobs, &Refusal::DatabaseUnavailable);
+                give_up(jobs, &Refusal::DatabaseUnavailable);
+                return Ok(());
             }
             sleep(backoff(attempt));
             jobs = drop_dead(jobs);
         }
+        Ok(())
     }
 
-    fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Outcome>, Failure> {
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => self.parts.pool.get().map_err(Failure::Away)?,
+    fn attempt(&mut self, jobs: &[Job]) -> Result<Result<Vec<Outcome>, Failure>, GivenUp> {
+        let parts = &self.writer.parts;
+        let kept = self.session.take();
+        let mut session = match kept.map_or_else(|| parts.pool.get(), Ok) {
+            Ok(session) => session,
+            Err(error) => {
+                parts.availability.ask();
+                return Ok(Err(Failure::NoConnection(error)));
+            }
         };
-        let (clock, ids) = (&*self.parts.clock, &*self.parts.ids);
+        self.seat.begin(jobs.to_vec(), &session);
+        let (clock, ids) = (&*parts.clock, &*parts.ids);
         let done = catch_unwind(AssertUnwindSafe(|| batch::run(&mut session, jobs, clock, ids)));
-        let done = done.map_err(|_| Failure::Panic)?.map_err(Failure::from);
-        let lost = match &done {
-            Ok(_) => false,
-            Err(Failure::Clear(error)) => error.kind == DbErrorKind::Lost,
-            Err(_) => true,
-        };
-        if lost {
+        if self.seat.end().is_none() {
             session.retire();
-        } else {
-            self.session = Some(session);
+            return Err(GivenUp);
         }
-        done
+        let done = match done {
+            Ok(done) => done.map_err(Failure::from),
+            Err(_) => Err(Failure::Panic),
+        };
+        let is_usable = match &done {
+            Ok(_) => true,
+            Err(Failure::RolledBack(error)) => error.kind != DbErrorKind::Lost,
+            Err(_) => false,
+        };
+        if is_usable {
+            self.session = Some(session);
+        } else {
+            session.retire();
+            parts.availability.ask();
+        }
+        Ok(done)
     }
 
     fn settle(&self, jobs: Vec<Job>, outcomes: Vec<Outcome>) {
         let answered = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Answered(_))).count();
         if answered > 0 {
-            self.counters.committed(answered);
+            self.writer.counters.committed(answered);
         }
         let (mut put_back, mut locked) = (Vec::new(), Vec::new());
         for (mut job, outcome) in jobs.into_iter().zip(outcomes) {
@@ -132,44 +311,58 @@ impl Lane {
                 }
             }
         }
-        self.queue.put_back(put_back, locked, random_fraction());
+        self.writer.queue.put_back(put_back, locked, random_fraction());
     }
 
-    /// Something in the batch cannot be saved. Its commands go back to the queue, each to have a
+    /// Something in the batch cannot be loaded or saved. Its commands go back to the queue, each to have a
     /// transaction of its own, so that only the guilty one fails and the others keep their order. A single
-    /// command is tried once more, because what made it fail may have been written by another instance
-    /// while it was decided: a store with the same id, for one.
-    fn one_by_one(&mut self, mut jobs: Vec<Job>, error: &DbError, attempt: u32) {
-        let is_alone = jobs.len() == 1;
-        if is_alone && (attempt > 0 || error.kind != DbErrorKind::Constraint || jobs.iter().any(Job::is_abandoned)) {
-            tracing::error!(%error, "a command cannot be saved");
-            return give_up(jobs, &Refusal::Internal(error.to_string()));
+    /// command is tried once more: what made it fail may have been written by another instance while it was
+    /// decided (a store with the same id, for one), or have been a deadlock.
+    fn one_by_one(&mut self, mut jobs: Vec<Job>, why: &str, attempt: u32) -> Result<(), GivenUp> {
+        if jobs.len() > 1 {
+            tracing::warn!(why, commands = jobs.len(), "a batch cannot be done; its commands are done one by one");
+            jobs.iter_mut().for_each(|job| job.alone = true);
+            self.writer.queue.put_back(jobs, Vec::new(), 0.0);
+            return Ok(());
         }
-        if is_alone {
-            return self.last_try(jobs);
+        if attempt > 0 || jobs.iter().any(Job::is_abandoned) {
+            tracing::error!(why, "a command cannot be done");
+            give_up(jobs, &Refusal::Internal(why.to_owned()));
+            return Ok(());
         }
-        tracing::warn!(%error, commands = jobs.len(), "a batch cannot be saved; its commands are done one by one");
-        jobs.iter_mut().for_each(|job| job.alone = true);
-        self.queue.put_back(jobs, Vec::new(), 0.0);
+        self.last_try(jobs)
     }
 
-    fn last_try(&mut self, mut jobs: Vec<Job>) {
-        let (error, refusal) = match self.attempt(&jobs) {
-            Ok(outcomes) => return self.settle(jobs, outcomes),
-            Err(Failure::Panic) => return give_up(jobs, &Refusal::Internal("a panic in a lane".to_owned())),
-            Err(Failure::Unclear(error)) => {
-                jobs.iter_mut().for_each(|job| job.commit_unknown = true);
-                (error, Refusal::OutcomeUnknown)
+    fn last_try(&mut self, mut jobs: Vec<Job>) -> Result<(), GivenUp> {
+        let failure = match self.attempt(&jobs)? {
+            Ok(outcomes) => {
+                self.settle(jobs, outcomes);
+                return Ok(());
             }
-            Err(Failure::Away(error)) => (error, Refusal::DatabaseUnavailable),
-            Err(Failure::Clear(error)) if error.is_transient() => (error, Refusal::DatabaseUnavailable),
-            Err(Failure::Clear(error)) => {
-                let refusal = Refusal::Internal(error.to_string());
-                (error, refusal)
-            }
+            Err(failure) => failure,
         };
-        tracing::error!(%error, "a command cannot be saved");
+        mark_commit_unknown(&mut jobs, &failure);
+        let (why, refusal) = match failure {
+            Failure::Panic => {
+                let why = "a panic in a writer".to_owned();
+                (why.clone(), Refusal::Internal(why))
+            }
+            Failure::CommitUnknown(error) => (error.to_string(), Refusal::OutcomeUnknown),
+            Failure::NoConnection(error) => (error.to_string(), Refusal::DatabaseUnavailable),
+            Failure::RolledBack(error) if error.is_transient() => (error.to_string(), Refusal::DatabaseUnavailable),
+            Failure::RolledBack(error) => (error.to_string(), Refusal::Internal(error.to_string())),
+        };
+        tracing::error!(why, "a command cannot be done");
         give_up(jobs, &refusal);
+        Ok(())
+    }
+}
+
+/// Notes on the jobs that they may have been done, if that is how their batch failed. The note stays
+/// until they are done or their stored response is found.
+fn mark_commit_unknown(jobs: &mut [Job], failure: &Failure) {
+    if matches!(failure, Failure::CommitUnknown(_)) {
+        jobs.iter_mut().for_each(|job| job.commit_unknown = true);
     }
 }
 

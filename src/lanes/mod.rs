@@ -5,30 +5,36 @@
 //! Each store belongs to one lane by the hash of its id, so its commands are done one after another
 //! in the order in which they came; the lock on the store's row does the same between instances.
 
+mod answer;
+mod availability;
 mod batch;
 mod job;
 mod lane;
+mod prober;
 mod queue;
 mod read_queue;
 mod readers;
 mod schedule;
+mod seat;
 mod stats;
+mod supervisor;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
+pub use self::availability::{Availability, Usable};
+pub use self::prober::Prober;
 pub use self::read_queue::ReadClass;
-pub use self::readers::Readers;
+pub use self::readers::{ReaderParts, Readers};
 pub use self::stats::Stats;
+pub use self::supervisor::{Supervised, Supervisor};
 
+use self::answer::Answer;
 use self::job::Job;
-use self::lane::Lane;
-use self::queue::Queue;
+use self::lane::Writer;
 use self::stats::Counters;
+use self::supervisor::Waiters;
 use crate::clock::Clock;
 use crate::domain::Ids;
 use crate::domain::code::StoreId;
@@ -40,7 +46,7 @@ use crate::repository::pool::Pool;
 /// What lanes are made with.
 #[derive(Clone)]
 pub struct LaneParts {
-    /// Sessions for writing, at least one per lane.
+    /// Sessions for writing, at least one per lane, and some to replace them by.
     pub pool: Pool,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
@@ -48,12 +54,16 @@ pub struct LaneParts {
     pub ids: Arc<dyn Ids>,
     /// How the database's tables are laid out.
     pub layout: Layout,
+    /// Whether the database can be used now.
+    pub availability: Availability,
+    /// How long a session waits for one answer of the database.
+    pub timeout: Duration,
 }
 
 /// The lanes of a service.
 pub struct Lanes {
-    queues: Vec<Arc<Queue>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    writers: Vec<Arc<Writer>>,
+    availability: Availability,
     counters: Arc<Counters>,
 }
 
@@ -61,30 +71,27 @@ impl Lanes {
     /// Starts so many lanes.
     pub fn start(count: usize, parts: &LaneParts) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        let (mut queues, mut threads) = (Vec::new(), Vec::new());
-        for number in 0..count.max(1) {
-            let queue = Arc::new(Queue::default());
-            let lane = Lane::new(Arc::clone(&queue), parts.clone(), Arc::clone(&counters));
-            threads.push(std::thread::Builder::new().name(format!("lane-{number}")).spawn(move || lane.run())?);
-            queues.push(queue);
-        }
-        Ok(Self { queues, threads: Mutex::new(threads), counters })
+        let writers = (0..count.max(1)).map(|number| Writer::start(number, parts, &counters));
+        let writers = writers.collect::<std::io::Result<_>>()?;
+        Ok(Self { writers, availability: parts.availability.clone(), counters })
     }
 
     /// Does a command and answers once it is committed. `bytes` is what it takes in memory.
     ///
     /// Dropping the future drops the command, unless its transaction has begun.
     pub async fn submit(&self, request: Request, bytes: usize, deadline: Option<Instant>) -> Result<Reply, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        let lane = self.lane_of(&request.store);
-        lane.push(Job::new(request, bytes, deadline, answer))?;
-        answered.await.unwrap_or_else(|_| Err(Refusal::Internal("a lane dropped a command".to_owned())))
+        self.availability.check_writes()?;
+        let (answer, answered) = Answer::channel();
+        let writer = self.writer_of(&request.store);
+        writer.queue.push(Job::new(request, bytes, deadline, answer))?;
+        // A writer that ends without an answer may have committed before.
+        answered.await.unwrap_or(Err(Refusal::OutcomeUnknown))
     }
 
-    fn lane_of(&self, store: &StoreId) -> &Queue {
+    fn writer_of(&self, store: &StoreId) -> &Writer {
         let mut hasher = DefaultHasher::new();
         store.hash(&mut hasher);
-        &self.queues[(hasher.finish() % self.queues.len() as u64) as usize]
+        &self.writers[(hasher.finish() % self.writers.len() as u64) as usize]
     }
 
     /// What the lanes have done so far.
@@ -92,13 +99,19 @@ impl Lanes {
         self.counters.read()
     }
 
-    /// Lets the lanes finish what is queued, and waits for them.
+    /// Who replaces their threads.
+    pub fn supervised(&self) -> impl Iterator<Item = Arc<dyn Supervised>> {
+        self.writers.iter().map(|writer| Arc::new(Arc::clone(writer)) as Arc<dyn Supervised>)
+    }
+
+    /// Where their commands wait.
+    fn waiters(&self) -> impl Iterator<Item = Arc<dyn Waiters>> {
+        self.writers.iter().map(|writer| Arc::new(Arc::clone(writer)) as Arc<dyn Waiters>)
+    }
+
+    /// Has the lanes finish what is queued, and waits for them.
     pub fn stop(&self) {
-        self.queues.iter().for_each(|queue| queue.close());
-        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a lane ended by a panic");
-            }
-        }
+        self.writers.iter().for_each(|writer| writer.queue.close());
+        self.writers.iter().for_each(|writer| writer.join());
     }
 }

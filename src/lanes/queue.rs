@@ -62,6 +62,16 @@ impl Queue {
         }
     }
 
+    /// Takes all jobs that wait, to be refused.
+    pub(super) fn take_all(&self) -> Vec<Job> {
+        std::mem::take(&mut self.state().schedule).into_jobs()
+    }
+
+    /// Whether it rejects further jobs.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
     /// Rejects further jobs, and has [`Queue::collect`] end once those that wait are taken.
     pub(super) fn close(&self) {
         self.state().closed = true;

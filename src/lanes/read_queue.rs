@@ -103,6 +103,12 @@ impl<R> Default for ReadQueue<R> {
 }
 
 impl<R> ReadQueue<R> {
+    /// All reads, in no order.
+    pub(super) fn into_reads(self) -> Vec<R> {
+        let classes = [self.small, self.large].into_iter();
+        classes.flat_map(|class| class.by_caller.into_values().flatten()).collect()
+    }
+
     /// Queues a read behind the others of its caller; gives it back if there is no room for it. Dead
     /// reads take no room from living ones.
     pub(super) fn push(

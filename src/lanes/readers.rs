@@ -3,21 +3,25 @@
 //!
 //! The first thread takes small reads alone, so that one is never kept waiting by large ones. A read
 //! whose caller has gone, or whose deadline has passed, is dropped before it begins; one that has
-//! begun ends soon, because every answer is a bounded page.
+//! begun ends soon, because every answer is a bounded page. One whose session waits for too long is refused,
+//! and its reader replaced.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
+use super::answer::{Answer, Refuse};
+use super::availability::{Availability, Usable};
 use super::read_queue::{ReadClass, ReadQueue, Takes};
+use super::seat::Seat;
+use super::supervisor::{MAX_LEFT_BEHIND, Supervised, Waiters};
 use crate::domain::code::PrincipalId;
 use crate::domain::refusal::Refusal;
 use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::{Pool, Pooled};
 use crate::repository::read::authorized::{ReadError, ReadSession};
-use crate::repository::session::Session;
+use crate::repository::session::{ServerProcess, Session};
 
 /// How often a read is begun again after its connection was lost.
 const RETRIES: u32 = 2;
@@ -28,41 +32,35 @@ trait Read: Send {
     fn is_dead(&self) -> bool;
     /// Reads and answers; an error means that it was not answered.
     fn run(&mut self, session: &mut Session) -> Result<(), DbError>;
-    /// Answers that it could not be read.
-    fn refuse(&mut self, refusal: Refusal);
+    /// Who waits for it.
+    fn caller(&self) -> Arc<dyn Refuse>;
 }
 
 struct Waiting<T, F> {
     work: F,
     deadline: Option<Instant>,
-    answer: Option<oneshot::Sender<Result<T, Refusal>>>,
+    answer: Arc<Answer<T>>,
 }
 
-impl<T: Send, F> Read for Waiting<T, F>
+impl<T: Send + 'static, F> Read for Waiting<T, F>
 where
     F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send,
 {
     fn is_dead(&self) -> bool {
-        let late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
-        late || self.answer.as_ref().is_none_or(oneshot::Sender::is_closed)
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now()) || self.answer.is_closed()
     }
 
     fn run(&mut self, session: &mut Session) -> Result<(), DbError> {
-        let answer = match (self.work)(&mut ReadSession::new(session)) {
-            Ok(read) => Ok(read),
-            Err(ReadError::Refused(refusal)) => Err(refusal),
+        match (self.work)(&mut ReadSession::new(session)) {
+            Ok(read) => self.answer.send(Ok(read)),
+            Err(ReadError::Refused(refusal)) => self.answer.send(Err(refusal)),
             Err(ReadError::Failed(error)) => return Err(error),
-        };
-        if let Some(caller) = self.answer.take() {
-            let _ = caller.send(answer);
         }
         Ok(())
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
-        if let Some(caller) = self.answer.take() {
-            let _ = caller.send(Err(refusal));
-        }
+    fn caller(&self) -> Arc<dyn Refuse> {
+        Arc::clone(&self.answer) as Arc<dyn Refuse>
     }
 }
 
@@ -112,20 +110,36 @@ impl Shared {
         }
     }
 
+    /// Takes all reads that wait, to be refused.
+    fn take_all(&self) -> Vec<Box<dyn Read>> {
+        std::mem::take(&mut self.state().queue).into_reads()
+    }
+
     fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
 }
 
+/// What readers are made with.
+#[derive(Clone)]
+pub struct ReaderParts {
+    /// Sessions for reading, one per reader, and some to replace them by.
+    pub pool: Pool,
+    /// Whether the database can be used now.
+    pub availability: Availability,
+    /// How long a session waits for one answer of the database.
+    pub timeout: Duration,
+}
+
 /// See the module. The threads end when this is dropped.
 pub struct Readers {
-    shared: Arc<Shared>,
+    team: Arc<Team>,
 }
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.shared.close();
+        self.team.shared.close();
     }
 }
 
@@ -133,16 +147,17 @@ impl Readers {
     /// One that takes small reads alone, and one that takes both.
     pub const FEWEST: usize = 2;
 
-    /// Starts so many readers on sessions of `pool`, at least two.
-    pub fn start(count: usize, pool: &Pool) -> std::io::Result<Self> {
-        let readers = Self { shared: Arc::default() };
-        for number in 0..count.max(Self::FEWEST) {
-            let takes = if number == 0 { Takes::Small } else { Takes::Both };
-            let (shared, pool) = (Arc::clone(&readers.shared), pool.clone());
-            let thread = std::thread::Builder::new().name(format!("reader-{number}"));
-            thread.spawn(move || work(&shared, takes, &pool))?;
+    /// Starts so many readers, at least two.
+    pub fn start(count: usize, parts: &ReaderParts) -> std::io::Result<Self> {
+        let places = (0..count.max(Self::FEWEST)).map(|_| Place::default()).collect();
+        let (shared, left_behind) = (Shared::default(), AtomicUsize::new(0));
+        let team = Arc::new(Team { parts: parts.clone(), shared, places: Mutex::new(places), left_behind });
+        let mut places = team.places();
+        for (number, place) in places.iter_mut().enumerate() {
+            team.start_thread(number, place, None)?;
         }
-        Ok(readers)
+        drop(places);
+        Ok(Self { team })
     }
 
     /// Runs `work`, which is tried again from the beginning if the connection is lost. `caller` is who
@@ -160,71 +175,201 @@ impl Readers {
         T: Send + 'static,
         F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { work, deadline, answer: Some(answer) };
-        self.shared.push(caller, class, Box::new(waiting))?;
+        self.team.parts.availability.check_reads()?;
+        let (answer, answered) = Answer::channel();
+        let waiting = Waiting { work, deadline, answer: Arc::new(answer) };
+        self.team.shared.push(caller, class, Box::new(waiting))?;
         answered.await.unwrap_or(Err(Refusal::DeadlineExceeded))
     }
-}
 
-fn work(shared: &Shared, takes: Takes, pool: &Pool) {
-    let mut session = None;
-    while let Some(mut read) = shared.next(takes) {
-        answer(&mut *read, &mut session, pool);
+    /// Who replaces their threads.
+    pub fn supervised(&self) -> Arc<dyn Supervised> {
+        Arc::new(Arc::clone(&self.team))
+    }
+
+    /// Where their reads wait.
+    pub(super) fn waiters(&self) -> Arc<dyn Waiters> {
+        Arc::new(Arc::clone(&self.team))
     }
 }
 
-/// Runs a read, again if that may help somebody, and answers it.
-fn answer(read: &mut dyn Read, kept: &mut Option<Pooled>, pool: &Pool) {
-    for attempt in 0.. {
-        let session = match kept.take().map_or_else(|| pool.get(), Ok) {
-            Ok(session) => session,
+/// All readers, whichever threads they have.
+struct Team {
+    parts: ReaderParts,
+    shared: Shared,
+    places: Mutex<Vec<Place>>,
+    /// Threads that were replaced and have not ended yet.
+    left_behind: AtomicUsize,
+}
+
+/// The thread that one reader has now.
+#[derive(Default)]
+struct Place {
+    seat: Arc<Seat<Arc<dyn Refuse>>>,
+    is_running: bool,
+}
+
+impl Team {
+    fn places(&self) -> MutexGuard<'_, Vec<Place>> {
+        // Nothing panics while holding it.
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the thread of a reader, which first ends the server's process of a session that was given
+    /// up, so that its statement does not go on for nobody.
+    fn start_thread(
+        self: &Arc<Self>,
+        number: usize,
+        place: &mut Place,
+        given_up: Option<ServerProcess>,
+    ) -> std::io::Result<()> {
+        let takes = if number == 0 { Takes::Small } else { Takes::Both };
+        let (team, seat) = (Arc::clone(self), Arc::<Seat<Arc<dyn Refuse>>>::default());
+        *place = Place { seat: Arc::clone(&seat), is_running: false };
+        let mut reader = Reader { team, seat, session: None };
+        std::thread::Builder::new().name(format!("reader-{number}")).spawn(move || {
+            if reader.run(takes, given_up).is_err() {
+                reader.team.left_behind.fetch_sub(1, Ordering::Relaxed);
+            }
+        })?;
+        place.is_running = true;
+        Ok(())
+    }
+}
+
+impl Supervised for Arc<Team> {
+    fn supervise(&self) {
+        for (number, place) in self.places().iter_mut().enumerate() {
+            let mut given_up = None;
+            if let Some(taken) = place.seat.take_after(self.parts.timeout) {
+                let process = taken.process.as_ref().map(ToString::to_string);
+                tracing::warn!(process, "the database does not answer a reader; its session is given up");
+                taken.work.refuse(Refusal::DatabaseUnavailable);
+                self.left_behind.fetch_add(1, Ordering::Relaxed);
+                place.is_running = false;
+                given_up = taken.process;
+            }
+            if !place.is_running
+                && self.left_behind.load(Ordering::Relaxed) <= MAX_LEFT_BEHIND
+                && let Err(error) = self.start_thread(number, place, given_up)
+            {
+                tracing::error!(%error, "a reader cannot be started");
+            }
+        }
+    }
+}
+
+impl Waiters for Arc<Team> {
+    fn refuse_waiting(&self, usable: &Usable) {
+        if let Some(refusal) = &usable.reads {
+            self.shared.take_all().into_iter().for_each(|read| read.caller().refuse(refusal.clone()));
+        }
+    }
+}
+
+/// The supervisor has refused a reader's read: its thread ends, and another takes its place.
+struct GivenUp;
+
+/// What one thread has.
+struct Reader {
+    team: Arc<Team>,
+    seat: Arc<Seat<Arc<dyn Refuse>>>,
+    session: Option<Pooled>,
+}
+
+/// Nobody: the service itself looks after something.
+struct Nobody;
+
+impl Refuse for Nobody {
+    fn refuse(&self, _: Refusal) {}
+}
+
+impl Reader {
+    fn run(&mut self, takes: Takes, given_up: Option<ServerProcess>) -> Result<(), GivenUp> {
+        if let Some(process) = given_up {
+            self.end_process(&process)?;
+        }
+        while let Some(mut read) = self.team.shared.next(takes) {
+            self.answer(&mut *read)?;
+        }
+        Ok(())
+    }
+
+    fn end_process(&mut self, process: &ServerProcess) -> Result<(), GivenUp> {
+        let Ok(mut session) = self.team.parts.pool.get() else { return Ok(()) };
+        self.seat.begin(Arc::new(Nobody), &session);
+        let ended = session.end_process(process);
+        self.seat.end().ok_or(GivenUp)?;
+        match ended {
+            Ok(_) => self.session = Some(session),
             Err(error) => {
-                tracing::warn!(%error, "the database is away");
-                return read.refuse(Refusal::DatabaseUnavailable);
+                session.retire();
+                tracing::warn!(%error, %process, "cannot end the server's process of a session that was given up");
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a read, again if that may help somebody, and answers it.
+    fn answer(&mut self, read: &mut dyn Read) -> Result<(), GivenUp> {
+        for attempt in 0.. {
+            let kept = self.session.take();
+            let session = match kept.map_or_else(|| self.team.parts.pool.get(), Ok) {
+                Ok(session) => session,
+                Err(error) => {
+                    tracing::warn!(%error, "no connection to the database");
+                    self.team.parts.availability.ask();
+                    read.caller().refuse(Refusal::DatabaseUnavailable);
+                    return Ok(());
+                }
+            };
+            let Err(error) = self.attempt(read, session)? else { return Ok(()) };
+            tracing::warn!(%error, attempt, "a read failed");
+            if !error.is_transient() {
+                read.caller().refuse(Refusal::Internal(error.to_string()));
+                return Ok(());
+            }
+            self.team.parts.availability.ask();
+            if attempt == RETRIES {
+                read.caller().refuse(Refusal::DatabaseUnavailable);
+                return Ok(());
+            }
+            if read.is_dead() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn attempt(&mut self, read: &mut dyn Read, mut session: Pooled) -> Result<Result<(), DbError>, GivenUp> {
+        self.seat.begin(read.caller(), &session);
+        let done = match catch_unwind(AssertUnwindSafe(|| read.run(&mut session))) {
+            Ok(done) => done.map_err(|error| told_apart(&mut session, error)),
+            Err(_) => {
+                // Nothing tells what its connection was in the middle of.
+                session.retire();
+                Err(DbError::new(DbErrorKind::Other, "a panic while reading"))
             }
         };
-        let error = match attempt_read(read, session, kept) {
-            Ok(()) => return,
-            Err(error) => error,
-        };
-        tracing::warn!(%error, attempt, "a read failed");
-        if !error.is_transient() {
-            return read.refuse(Refusal::Internal(error.to_string()));
-        }
-        if attempt == RETRIES {
-            return read.refuse(Refusal::DatabaseUnavailable);
-        }
-        if read.is_dead() {
-            return;
-        }
-    }
-}
-
-fn attempt_read(read: &mut dyn Read, mut session: Pooled, kept: &mut Option<Pooled>) -> Result<(), DbError> {
-    let done = match catch_unwind(AssertUnwindSafe(|| read.run(&mut session))) {
-        Ok(done) => done.map_err(|error| told_apart(&mut session, error)),
-        Err(_) => {
-            // Nothing tells what its connection was in the middle of.
+        if self.seat.end().is_none() {
             session.retire();
-            Err(DbError::new(DbErrorKind::Other, "a panic while reading"))
+            return Err(GivenUp);
         }
-    };
-    match &done {
-        Err(error) if error.kind == DbErrorKind::Lost => session.retire(),
-        _ if session.is_broken() => {}
-        _ => *kept = Some(session),
+        match &done {
+            Err(error) if error.kind == DbErrorKind::Lost => session.retire(),
+            _ if session.is_broken() => {}
+            _ => self.session = Some(session),
+        }
+        Ok(done)
     }
-    done
 }
 
-/// The drivers have many words for a connection that is gone. What is not known for one is found out
-/// by asking for something that cannot fail otherwise.
+/// Not every error of a connection that is gone is known for one. What is not is found out by asking for
+/// something that cannot fail otherwise.
 fn told_apart(session: &mut Session, error: DbError) -> DbError {
+    let mut is_gone = || session.is_broken() || session.batch("SELECT 1").is_err();
     match error.kind {
-        DbErrorKind::Other if !session.is_broken() && session.batch("SELECT 1").is_err() => {
-            DbError { kind: DbErrorKind::Lost, ..error }
-        }
+        DbErrorKind::Other if is_gone() => DbError { kind: DbErrorKind::Lost, ..error },
         _ => error,
     }
 }

@@ -87,6 +87,11 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
+    /// All jobs, those of each store in their order.
+    pub(super) fn into_jobs(self) -> Vec<Job> {
+        self.stores.into_values().flat_map(|queue| queue.jobs).collect()
+    }
+
     /// Puts a job at the end of its store's queue; gives it back if there is no room.
     pub(super) fn push(&mut self, job: Job) -> Result<(), Job> {
         let of_store = self.stores.get(&job.request.store).map(|queue| queue.load).unwrap_or_default();
@@ -256,8 +261,6 @@ impl Batch {
 mod tests {
     use std::sync::Arc;
 
-    use tokio::sync::oneshot;
-
     use super::*;
     use crate::domain::code::PrincipalId;
     use crate::domain::mutation::Request;
@@ -273,13 +276,13 @@ mod tests {
             mark: None,
             mutation: Arc::new(DisableBackOrders),
         };
-        Job { cost, ..Job::new(request, number, None, oneshot::channel().0) }
+        Job { cost, ..Job::new(request, number, None, crate::lanes::answer::Answer::channel().0) }
     }
 
     fn exclusive(store: &str, number: usize) -> Job {
         let mut needs = Needs::default();
         needs.add(crate::domain::needs::Need::OpenOrders);
-        Job { needs, ..job(store, number, 1) }
+        Job { needs: std::sync::Arc::new(needs), ..job(store, number, 1) }
     }
 
     fn schedule(jobs: impl IntoIterator<Item = Job>) -> Schedule {

@@ -16,6 +16,8 @@ pub enum Purpose {
     Read,
     /// Deleting what is too old, in small steps beside the lanes.
     Prune,
+    /// Asking whether the database can be read and written.
+    Probe,
     /// An operator's command: no time limits.
     Operate,
     /// An operator's look at a database that must be there: no time limits either.
@@ -48,9 +50,12 @@ impl Layout {
 pub const fn store_scope(purpose: Purpose) -> StoreScope {
     match purpose {
         Purpose::Write(Layout::Single) => StoreScope::Many,
-        Purpose::Write(Layout::Sharded) | Purpose::Read | Purpose::Prune | Purpose::Operate | Purpose::Inspect => {
-            StoreScope::One
-        }
+        Purpose::Write(Layout::Sharded)
+        | Purpose::Read
+        | Purpose::Prune
+        | Purpose::Probe
+        | Purpose::Operate
+        | Purpose::Inspect => StoreScope::One,
     }
 }
 
@@ -62,6 +67,21 @@ pub enum Access {
     /// Read one snapshot.
     Read,
 }
+
+/// Has a PostgreSQL server notice within half a minute that the service's end of a connection is gone, so
+/// that its processes do not pile up behind a network that loses packets.
+const KEEPALIVE: &str = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; \
+                         SET tcp_keepalives_count = 3; SET tcp_user_timeout = 15000";
+
+/// What every writer on PostgreSQL needs. It has no timeout of the server's, whatever the role or the
+/// server sets by default: statement_timeout would also cut COMMIT, and nothing that a writer does waits
+/// for a lock. A session whose service is frozen gives its stores up after 10 s. What was committed must
+/// survive a crash, so a default of `synchronous_commit = off` is overridden; a stronger one than `on` is
+/// kept.
+const WRITER: &str = "SET lock_timeout = 0; SET statement_timeout = 0; \
+                      SET idle_in_transaction_session_timeout = '10s'; SET jit = off; \
+                      SELECT set_config('synchronous_commit', 'on', false) \
+                      WHERE current_setting('synchronous_commit') = 'off'";
 
 /// The statements that set a new session up, to be run one by one.
 pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
@@ -83,39 +103,34 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
             "PRAGMA cache_size = -2000",
             "PRAGMA query_only = ON",
         ],
-        (DatabaseUrl::Sqlite(_), Purpose::Prune | Purpose::Operate | Purpose::Inspect) => &[
+        (DatabaseUrl::Sqlite(_), Purpose::Prune | Purpose::Probe | Purpose::Operate | Purpose::Inspect) => &[
             "PRAGMA busy_timeout = 5000",
             "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = FULL",
             "PRAGMA cache_size = -2000",
         ],
-        // A lane's plans are kept from when the tables were empty, so the planner is told what holds
-        // for every size: each statement looks a few keys up by an index. No statement_timeout: it
-        // would also cut COMMIT.
+        // A writer's plans are kept from when the tables were empty, so the planner is told what holds
+        // for every size: each statement looks a few keys up by an index.
         (DatabaseUrl::Postgres(_), Purpose::Write(Layout::Single)) => &[
-            "SET lock_timeout = '5s'",
-            "SET idle_in_transaction_session_timeout = '30s'",
-            "SET plan_cache_mode = force_generic_plan",
-            "SET enable_seqscan = off",
-            "SET enable_hashjoin = off",
-            "SET enable_mergejoin = off",
-            "SET jit = off",
+            KEEPALIVE,
+            WRITER,
+            "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
+             SET enable_mergejoin = off",
         ],
         // A generic plan cannot be sent to one shard: the planner must see the store. No local plan is
         // kept, so the planner needs no guidance either.
-        (DatabaseUrl::Postgres(_), Purpose::Write(Layout::Sharded)) => {
-            &["SET lock_timeout = '5s'", "SET idle_in_transaction_session_timeout = '30s'", "SET jit = off"]
-        }
+        (DatabaseUrl::Postgres(_), Purpose::Write(Layout::Sharded)) => &[KEEPALIVE, WRITER],
         (DatabaseUrl::Postgres(_), Purpose::Read) => &[
-            "SET statement_timeout = '30s'",
-            "SET idle_in_transaction_session_timeout = '30s'",
-            "SET default_transaction_read_only = on",
+            KEEPALIVE,
+            "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s'; \
+             SET default_transaction_read_only = on",
         ],
         // A step takes milliseconds; whoever holds it up is waited for the next minute. No
         // statement_timeout: it would also cut COMMIT.
         (DatabaseUrl::Postgres(_), Purpose::Prune) => {
-            &["SET lock_timeout = '1s'", "SET idle_in_transaction_session_timeout = '30s'"]
+            &[KEEPALIVE, "SET lock_timeout = '1s'; SET idle_in_transaction_session_timeout = '30s'"]
         }
+        (DatabaseUrl::Postgres(_), Purpose::Probe) => &[KEEPALIVE, "SET statement_timeout = '1s'"],
         // Each check joins whole tables of a store. Without statistics, as after a restore, the planner
         // takes them for a few rows and would go through one table for each row of another: such plans
         // are ruled out instead of being left to what it knows. jit, because a plan that cannot do
@@ -162,6 +177,16 @@ pub fn lock_migrations(session: &mut Session) -> Result<(), DbError> {
     match session.backend {
         Backend::Sqlite(_) => Ok(()),
         Backend::Postgres(_) => session.batch("SELECT pg_advisory_xact_lock(5065263417310212461)"),
+    }
+}
+
+/// A query for whether the database takes no writes, as `read_only`.
+pub fn is_read_only(session: &Session) -> &'static str {
+    match session.backend {
+        // Reads the file, to see that it can be read.
+        Backend::Sqlite(_) => "SELECT count(*) < 0 AS read_only FROM sqlite_schema",
+        // It is on for a standby, and where the server or the role has a default of no writes.
+        Backend::Postgres(_) => "SELECT current_setting('transaction_read_only')::bool AS read_only",
     }
 }
 

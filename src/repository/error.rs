@@ -1,4 +1,18 @@
 //! What went wrong with the database, in the few kinds that somebody reacts to differently.
+//!
+//! Kinds come from what the driver tells as a value, never from message text, which a PostgreSQL server
+//! writes in its own language. Diesel passes on these SQLSTATEs: connection failures (class 08, and
+//! whatever leaves the connection unusable), 25006 (read-only), 40001 (serialization failure) and the
+//! constraint violations of class 23. Everything else arrives as `Unknown`, so the service sees to it that
+//! none of the rest needs a reaction of its own:
+//!
+//! - 55P03 (lock not available) and 57014 (query cancelled by a timeout) cannot happen to a writer: its
+//!   session sets no timeout, and clears the ones that a role or server sets. Its waits are bounded by
+//!   [`super::progress`] instead.
+//! - 57P01 (terminated by an administrator) and its kin end the connection: the ROLLBACK that follows fails,
+//!   and that is what counts ([`super::session::Session::write`]).
+//! - 40P01 (deadlock) and what nobody thought of become [`DbErrorKind::Other`]: the batch is done again
+//!   command by command, and a command that fails alone is tried once more.
 
 use diesel::result::{DatabaseErrorKind, Error};
 
@@ -15,15 +29,15 @@ pub struct DbError {
 /// How to react to a [`DbError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DbErrorKind {
-    /// The connection is gone: again, on another one.
+    /// The connection is gone, or leads to a server that does not take writes: again, on another one.
     Lost,
     /// Somebody held a lock for too long: again, later.
     Busy,
-    /// The database asks to do it again: deadlock or serialization failure.
+    /// The database asks to do it again: a serialization failure.
     Retry,
     /// A constraint forbids what was to be saved: it will forbid it again.
     Constraint,
-    /// Anything else; it would happen again.
+    /// Anything else.
     Other,
 }
 
@@ -58,29 +72,23 @@ fn kind_of(error: &Error) -> DbErrorKind {
         };
     };
     match kind {
-        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => DbErrorKind::Lost,
+        DatabaseErrorKind::ClosedConnection
+        | DatabaseErrorKind::UnableToSendCommand
+        // The server has become a standby, or the address leads to one now.
+        | DatabaseErrorKind::ReadOnlyTransaction => DbErrorKind::Lost,
         DatabaseErrorKind::SerializationFailure => DbErrorKind::Retry,
         DatabaseErrorKind::UniqueViolation
         | DatabaseErrorKind::ForeignKeyViolation
         | DatabaseErrorKind::NotNullViolation
         | DatabaseErrorKind::CheckViolation
+        | DatabaseErrorKind::RestrictViolation
         | DatabaseErrorKind::ExclusionViolation => DbErrorKind::Constraint,
-        // Deadlocks, lock timeouts and SQLITE_BUSY all arrive as unknown: their text tells them
-        // apart. What it does not tell, the session finds out by rolling back.
-        _ => kind_of_text(info.message()),
+        _ => kind_of_sqlite(info.message()),
     }
 }
 
-fn kind_of_text(message: &str) -> DbErrorKind {
-    const TEXTS: [(&str, DbErrorKind); 8] = [
-        ("deadlock detected", DbErrorKind::Retry),
-        ("lock timeout", DbErrorKind::Busy),
-        ("database is locked", DbErrorKind::Busy),
-        ("database table is locked", DbErrorKind::Busy),
-        ("terminating connection", DbErrorKind::Lost),
-        ("server closed the connection", DbErrorKind::Lost),
-        ("could not receive data", DbErrorKind::Lost),
-        ("could not send data", DbErrorKind::Lost),
-    ];
-    TEXTS.iter().find(|(text, _)| message.contains(text)).map_or(DbErrorKind::Other, |(_, kind)| *kind)
+/// SQLite's own words for its result codes, which are the same everywhere.
+fn kind_of_sqlite(message: &str) -> DbErrorKind {
+    const TEXTS: [&str; 2] = ["database is locked", "database table is locked"];
+    if TEXTS.iter().any(|text| message.contains(text)) { DbErrorKind::Busy } else { DbErrorKind::Other }
 }

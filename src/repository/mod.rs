@@ -11,6 +11,8 @@ pub mod lookups;
 pub mod migrate;
 pub mod page_key;
 pub mod pool;
+pub mod probe;
+pub mod progress;
 pub mod prune;
 pub mod read;
 pub mod rows;

@@ -10,12 +10,15 @@ use diesel::connection::{
 };
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
+use diesel::sql_types::{Integer, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::{OptionalExtension as _, QueryableByName, RunQueryDsl as _};
 
 use super::bulk::VerbName;
 use super::dialect::{self, Access, Purpose};
 use super::error::{DbError, DbErrorKind};
 use super::keys::StoreScope;
+use super::progress::{Progress, Stage};
 use super::url::DatabaseUrl;
 
 /// What a statement observer is told.
@@ -38,11 +41,28 @@ pub(super) enum Backend {
 /// One connection.
 pub struct Session {
     pub(super) backend: Backend,
+    progress: Arc<Progress>,
+    server_process: Option<ServerProcess>,
     in_transaction: bool,
     retired: bool,
     scope: StoreScope,
     /// Which combinations of tables were saved by one statement so far.
     combinations: BTreeSet<Vec<(&'static str, VerbName)>>,
+}
+
+/// The PostgreSQL process that serves a session. A process id alone may name another one later.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct ServerProcess {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+    #[diesel(sql_type = Text)]
+    started: String,
+}
+
+impl std::fmt::Display for ServerProcess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.pid)
+    }
 }
 
 /// How many combinations of tables a session prepares a statement for. Most transactions are of a few
@@ -86,14 +106,26 @@ impl Session {
         let lost = |error: diesel::ConnectionError| DbError::new(DbErrorKind::Lost, error.to_string());
         let backend = match url {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(SqliteConnection::establish(path).map_err(lost)?),
-            DatabaseUrl::Postgres(url) => Backend::Postgres(PgConnection::establish(url).map_err(lost)?),
+            DatabaseUrl::Postgres(_) => {
+                Backend::Postgres(PgConnection::establish(&url.for_libpq(purpose)).map_err(lost)?)
+            }
         };
         let scope = dialect::store_scope(purpose);
         let combinations = BTreeSet::new();
-        let mut session = Self { backend, in_transaction: false, retired: false, scope, combinations };
+        let progress = Arc::default();
+        let mut session = Self {
+            backend,
+            progress,
+            server_process: None,
+            in_transaction: false,
+            retired: false,
+            scope,
+            combinations,
+        };
         for statement in dialect::set_up(url, purpose) {
             session.batch(statement)?;
         }
+        session.server_process = session.ask_server_process()?;
         if let Some(observer) = observer {
             session.observe(Arc::clone(observer));
         }
@@ -106,6 +138,36 @@ impl Session {
             Backend::Sqlite(connection) => connection.set_instrumentation(watcher),
             Backend::Postgres(connection) => connection.set_instrumentation(watcher),
         }
+    }
+
+    /// Which process of the server serves it; SQLite has no server.
+    fn ask_server_process(&mut self) -> Result<Option<ServerProcess>, DbError> {
+        let Backend::Postgres(connection) = &mut self.backend else { return Ok(None) };
+        let query = "SELECT pid, extract(epoch FROM backend_start)::text AS started
+                     FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+        Ok(diesel::sql_query(query).get_result(connection).optional()?)
+    }
+
+    /// Which process of the server serves it, as far as that is known.
+    pub fn server_process(&self) -> Option<&ServerProcess> {
+        self.server_process.as_ref()
+    }
+
+    /// Ends the server's process of another session, so that the locks that it holds are free; whether
+    /// there was one to end. A process that may be doing a COMMIT is left alone: a commit that waits for
+    /// a standby and is ended would look done without being safe.
+    pub fn end_process(&mut self, process: &ServerProcess) -> Result<bool, DbError> {
+        let Backend::Postgres(connection) = &mut self.backend else { return Ok(false) };
+        let query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                     WHERE pid = $1 AND extract(epoch FROM backend_start)::text = $2
+                       AND (state LIKE 'idle%' OR query NOT ILIKE 'commit%')";
+        let query = diesel::sql_query(query).bind::<Integer, _>(process.pid).bind::<Text, _>(&process.started);
+        self.progress.waiting(Stage::Working, || Ok(query.execute(connection)? > 0))
+    }
+
+    /// Shared with whoever watches how long it waits.
+    pub fn progress(&self) -> &Arc<Progress> {
+        &self.progress
     }
 
     /// How many stores its statements are about.
@@ -135,11 +197,14 @@ impl Session {
 
     /// Runs statements without binds or results.
     pub fn batch(&mut self, statements: &str) -> Result<(), DbError> {
-        let done = match &mut self.backend {
-            Backend::Sqlite(connection) => connection.batch_execute(statements),
-            Backend::Postgres(connection) => connection.batch_execute(statements),
-        };
-        Ok(done?)
+        let backend = &mut self.backend;
+        self.progress.waiting(Stage::Working, || {
+            match backend {
+                Backend::Sqlite(connection) => connection.batch_execute(statements),
+                Backend::Postgres(connection) => connection.batch_execute(statements),
+            }
+            .map_err(DbError::from)
+        })
     }
 
     /// Loads rows. Outside of a transaction the statement is a snapshot by itself: both databases read
@@ -148,11 +213,14 @@ impl Session {
     where
         Q: LoadQuery<'q, PgConnection, T> + LoadQuery<'q, SqliteConnection, T>,
     {
-        let rows: diesel::QueryResult<Vec<T>> = match &mut self.backend {
-            Backend::Sqlite(connection) => query.internal_load(connection).and_then(Iterator::collect),
-            Backend::Postgres(connection) => query.internal_load(connection).and_then(Iterator::collect),
-        };
-        Ok(rows?)
+        let backend = &mut self.backend;
+        self.progress.waiting(Stage::Working, || {
+            let rows: diesel::QueryResult<Vec<T>> = match backend {
+                Backend::Sqlite(connection) => query.internal_load(connection).and_then(Iterator::collect),
+                Backend::Postgres(connection) => query.internal_load(connection).and_then(Iterator::collect),
+            };
+            rows.map_err(DbError::from)
+        })
     }
 
     /// Runs a statement; how many rows it changed.
@@ -160,9 +228,13 @@ impl Session {
     where
         Q: ExecuteDsl<PgConnection, Pg> + ExecuteDsl<SqliteConnection, Sqlite>,
     {
-        Ok(match &mut self.backend {
-            Backend::Sqlite(connection) => ExecuteDsl::<SqliteConnection, Sqlite>::execute(query, connection)?,
-            Backend::Postgres(connection) => ExecuteDsl::<PgConnection, Pg>::execute(query, connection)?,
+        let backend = &mut self.backend;
+        self.progress.waiting(Stage::Working, || {
+            match backend {
+                Backend::Sqlite(connection) => ExecuteDsl::<SqliteConnection, Sqlite>::execute(query, connection),
+                Backend::Postgres(connection) => ExecuteDsl::<PgConnection, Pg>::execute(query, connection),
+            }
+            .map_err(DbError::from)
         })
     }
 
@@ -195,37 +267,69 @@ impl Session {
     pub fn read<T, E: From<DbError>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         self.begin(Access::Read)?;
         let result = work(self);
-        self.end_read().map_err(E::from).and(result)
+        let ended = self.end_read();
+        let read = result?;
+        ended?;
+        Ok(read)
     }
 
     fn begin(&mut self, access: Access) -> Result<(), DbError> {
-        match &mut self.backend {
-            Backend::Sqlite(connection) => {
-                AnsiTransactionManager::begin_transaction_sql(connection, dialect::sqlite_begin(access))?;
+        let backend = &mut self.backend;
+        let begun = self.progress.waiting(Stage::Working, || {
+            match backend {
+                Backend::Sqlite(connection) => {
+                    AnsiTransactionManager::begin_transaction_sql(connection, dialect::sqlite_begin(access))
+                }
+                Backend::Postgres(connection) => {
+                    AnsiTransactionManager::begin_transaction_sql(connection, dialect::postgres_begin(access))
+                }
             }
-            Backend::Postgres(connection) => {
-                AnsiTransactionManager::begin_transaction_sql(connection, dialect::postgres_begin(access))?;
+            .map_err(DbError::from)
+        });
+        match (begun, &self.backend) {
+            (Ok(()), _) => {
+                self.in_transaction = true;
+                Ok(())
             }
+            (Err(error), Backend::Sqlite(_)) => Err(error),
+            // PostgreSQL refuses a BEGIN only with the connection.
+            (Err(error), Backend::Postgres(_)) => Err(DbError { kind: DbErrorKind::Lost, ..error }),
         }
-        self.in_transaction = true;
-        Ok(())
     }
 
     fn commit(&mut self) -> Result<(), WriteError> {
-        let committed = match &mut self.backend {
-            Backend::Sqlite(connection) => AnsiTransactionManager::commit_transaction(connection),
-            Backend::Postgres(connection) => AnsiTransactionManager::commit_transaction(connection),
-        };
-        match committed.map_err(DbError::from) {
-            Ok(()) => {
+        let backend = &mut self.backend;
+        let committed = self.progress.waiting(Stage::Committing, || {
+            match backend {
+                Backend::Sqlite(connection) => AnsiTransactionManager::commit_transaction(connection),
+                Backend::Postgres(connection) => AnsiTransactionManager::commit_transaction(connection),
+            }
+            .map_err(DbError::from)
+        });
+        match (committed, &self.backend) {
+            (Ok(()), _) => {
                 self.in_transaction = false;
                 Ok(())
             }
-            // A deferred constraint, or a lock that SQLite did not get in time: answered, so clear.
-            Err(error) if error.kind != DbErrorKind::Lost && error.kind != DbErrorKind::Other => {
-                Err(self.roll_back(error).into())
-            }
-            Err(error) => Err(WriteError::Unclear(error)),
+            (Err(error), Backend::Sqlite(_)) => self.failed_sqlite_commit(error),
+            (Err(error), Backend::Postgres(_)) => self.failed_postgres_commit(error),
+        }
+    }
+
+    /// A server that answers the ROLLBACK has answered the COMMIT before it, by an error: nothing was
+    /// written. One that does not may have done it.
+    fn failed_postgres_commit(&mut self, error: DbError) -> Result<(), WriteError> {
+        match self.raw_roll_back() {
+            Ok(()) => Err(WriteError::Failed(error)),
+            Err(_) => Err(WriteError::Unclear(error)),
+        }
+    }
+
+    fn failed_sqlite_commit(&mut self, error: DbError) -> Result<(), WriteError> {
+        match error.kind {
+            // A deferred constraint, or a lock that was not free in time.
+            DbErrorKind::Constraint | DbErrorKind::Busy => Err(self.roll_back(error).into()),
+            _ => Err(WriteError::Unclear(error)),
         }
     }
 
@@ -244,11 +348,15 @@ impl Session {
         }
     }
 
-    fn raw_roll_back(&mut self) -> diesel::QueryResult<()> {
-        match &mut self.backend {
-            Backend::Sqlite(connection) => AnsiTransactionManager::rollback_transaction(connection)?,
-            Backend::Postgres(connection) => AnsiTransactionManager::rollback_transaction(connection)?,
-        }
+    fn raw_roll_back(&mut self) -> Result<(), DbError> {
+        let backend = &mut self.backend;
+        self.progress.waiting(Stage::Working, || {
+            match backend {
+                Backend::Sqlite(connection) => AnsiTransactionManager::rollback_transaction(connection),
+                Backend::Postgres(connection) => AnsiTransactionManager::rollback_transaction(connection),
+            }
+            .map_err(DbError::from)
+        })?;
         self.in_transaction = false;
         Ok(())
     }

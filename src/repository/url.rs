@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use super::dialect::Purpose;
+
 /// A database to use.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
@@ -82,6 +84,26 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+impl DatabaseUrl {
+    /// The URL that libpq is given for a session of this purpose. Where several servers answer at one
+    /// address, or one after another, the service wants the one that takes writes; somebody who only
+    /// inspects may look at a standby.
+    pub(super) fn for_libpq(&self, purpose: Purpose) -> String {
+        let Self::Postgres(text) = self else { return String::new() };
+        match Url::parse(text) {
+            Ok(mut url) if purpose != Purpose::Inspect && !has(&url, "target_session_attrs") => {
+                url.query_pairs_mut().append_pair("target_session_attrs", "read-write");
+                url.to_string()
+            }
+            _ => text.clone(),
+        }
+    }
+}
+
+fn has(url: &Url, name: &str) -> bool {
+    url.query_pairs().any(|(key, _)| key == name)
+}
+
 /// Without the password or any option.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,6 +145,19 @@ mod tests {
         assert!(format!("{remote}?sslmode=disable").parse::<DatabaseUrl>().is_ok());
         for local in ["postgres://[::1]/orders", "postgres://127.0.0.1/orders", "postgres:///orders?host=/run/pg"] {
             assert!(local.parse::<DatabaseUrl>().is_ok(), "{local}");
+        }
+    }
+
+    #[test]
+    fn the_service_asks_for_a_server_that_takes_writes_unless_told_otherwise() {
+        let cases = [
+            ("postgres://localhost/orders", Purpose::Prune, true),
+            ("postgres://localhost/orders", Purpose::Inspect, false),
+            ("postgres://localhost/orders?target_session_attrs=any", Purpose::Prune, false),
+        ];
+        for (url, purpose, asks) in cases {
+            let libpq = url.parse::<DatabaseUrl>().unwrap().for_libpq(purpose);
+            assert_eq!(libpq.contains("target_session_attrs=read-write"), asks, "{libpq}");
         }
     }
 

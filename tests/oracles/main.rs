@@ -17,13 +17,14 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use fastrand::Rng;
 use purchase_order_service::clock::Clock;
 use purchase_order_service::domain::mutation::{Reply, Request};
 use purchase_order_service::domain::refusal::Refusal;
 use purchase_order_service::domain::time::Timestamp;
-use purchase_order_service::lanes::{LaneParts, Lanes};
+use purchase_order_service::lanes::{Availability, LaneParts, Lanes};
 use purchase_order_service::repository::dialect::{Layout, Purpose};
 use purchase_order_service::repository::pool::Pool;
 use purchase_order_service::verify::verify;
@@ -100,6 +101,8 @@ impl Trial {
             clock: clock.clone(),
             ids: Arc::new(TestIds::default()),
             layout,
+            availability: Availability::default(),
+            timeout: Duration::from_secs(60),
         };
         // One lane does what is of one store in the order in which it was submitted, and so ids are alike.
         let lanes = Lanes::start(1, &parts).expect("there is room for a thread");

@@ -79,6 +79,13 @@ impl Database {
         Session::connect(&self.url, Purpose::Operate, None).expect("the test's database is there")
     }
 
+    /// A session that may write where the database's default is that nobody does.
+    pub fn session_that_writes(&self) -> Session {
+        let mut session = Session::connect(&self.url, Purpose::Inspect, None).expect("the test's database is there");
+        session.batch("SET default_transaction_read_only = off").expect("anybody may set it");
+        session
+    }
+
     /// Holds the lock that every write to a store takes first, until it is released: on SQLite that is
     /// the lock of the whole database. `store` must exist.
     pub fn hold(&self, store: &str) -> StoreHeld {

@@ -1,11 +1,12 @@
-//! A way to PostgreSQL that breaks when it is told to: it forwards what it is given and understands
-//! just enough of the protocol to know a write transaction and its COMMIT when they pass.
+//! A way to PostgreSQL that breaks when it is told to, or falls silent and stays open: it forwards what it
+//! is given and understands just enough of the protocol to know a write transaction, its COMMIT and a
+//! read when they pass.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
 use purchase_order_service::repository::url::DatabaseUrl;
@@ -13,10 +14,14 @@ use url::Url;
 
 use super::database::Database;
 
-/// Where the next write transaction is cut.
+/// Where the next transaction is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// At its first statement with values: long before COMMIT.
+    /// While the service sets a new session up.
+    InSetUp,
+    /// At the first statement with values of a reader.
+    InRead,
+    /// At the first statement with values of a write transaction: long before COMMIT.
     InTransaction,
     /// COMMIT never arrives at the server.
     BeforeCommit,
@@ -32,16 +37,38 @@ pub struct Proxy {
 }
 
 struct Shared {
-    server: Server,
+    server: Mutex<Server>,
     state: Mutex<State>,
+    speaks: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    cut: Option<Cut>,
+    cut: Option<(Cut, How)>,
     away: bool,
+    /// Nothing is forwarded, on old connections and new ones.
+    silent: bool,
     open: Vec<Pipe>,
 }
+
+/// How a connection is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// It is closed.
+    Close,
+    /// It stays open, and nothing comes any more.
+    Silence,
+}
+
+/// What a message brings: a statement of the set-up, or the values of a write's or a read's statement.
+struct At {
+    set_up: bool,
+    write: bool,
+    read: bool,
+}
+
+/// What becomes of the server's next words.
+type Swallow = Mutex<Option<How>>;
 
 /// Where the server listens.
 enum Server {
@@ -62,7 +89,7 @@ impl Proxy {
         let given = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         let (socket, user) = (given("host"), given("user"));
         let server = match socket {
-            Some(dir) => Server::Socket(PathBuf::from(dir).join(".s.PGSQL.5432")),
+            Some(dir) => Server::in_directory(Path::new(&dir)),
             None => {
                 Server::Address(format!("{}:{}", url.host_str().expect("it has a host"), url.port().unwrap_or(5432)))
             }
@@ -75,16 +102,39 @@ impl Proxy {
         if let Some(user) = user {
             url.set_username(&user).expect("it can have a user");
         }
-        let shared = Arc::new(Shared { server, state: Mutex::default() });
+        let shared = Arc::new(Shared { server: Mutex::new(server), state: Mutex::default(), speaks: Condvar::new() });
         let accepting = Arc::clone(&shared);
         // Ends with the process: it holds nothing but a port.
         thread::spawn(move || listener.incoming().flatten().for_each(|client| accepting.accept(client)));
         Self { url: url.as_str().parse().expect("it is a database URL"), shared }
     }
 
-    /// Cuts the next write transaction, once.
+    /// Cuts the next transaction, once.
     pub fn cut(&self, cut: Cut) {
-        self.shared.state().cut = Some(cut);
+        self.shared.state().cut = Some((cut, How::Close));
+    }
+
+    /// Falls silent there, once, on the one connection.
+    pub fn fall_silent(&self, cut: Cut) {
+        self.shared.state().cut = Some((cut, How::Silence));
+    }
+
+    /// Falls silent altogether: connections stay open, others are accepted, and nothing is forwarded.
+    pub fn fall_silent_everywhere(&self) {
+        self.shared.state().silent = true;
+    }
+
+    /// Forwards again, on all connections, what has come meanwhile.
+    pub fn speak_again(&self) {
+        self.shared.state().silent = false;
+        self.shared.speaks.notify_all();
+    }
+
+    /// Leads to the server that listens in this directory from now on; connections to the one before are
+    /// cut.
+    pub fn lead_to(&self, directory: &Path) {
+        *self.shared.server.lock().expect("nothing panics while holding it") = Server::in_directory(directory);
+        self.shared.state().open.drain(..).for_each(|pipe| pipe.close());
     }
 
     /// Whether the cut that was asked for has been made.
@@ -112,8 +162,9 @@ impl Shared {
 
     fn accept(self: &Arc<Self>, client: TcpStream) {
         let client = Pipe::Tcp(client);
+        let server = self.server.lock().expect("nothing panics while holding it").connect();
         let mut state = self.state();
-        match self.server.connect() {
+        match server {
             Ok(server) if !state.away => {
                 state.open.extend([client.again(), server.again()]);
                 self.forward(client, server);
@@ -123,56 +174,83 @@ impl Shared {
     }
 
     fn forward(self: &Arc<Self>, client: Pipe, server: Pipe) {
-        let swallow = Arc::new(Mutex::new(false));
+        let swallow = Arc::<Swallow>::default();
         let (shared, from, to, swallows) = (Arc::clone(self), client.again(), server.again(), Arc::clone(&swallow));
         thread::spawn(move || {
             let _ = shared.requests(&from, &to, &swallows);
             from.close();
             to.close();
         });
+        let shared = Arc::clone(self);
         thread::spawn(move || {
-            let _ = answers(&server, &client, &swallow);
+            let _ = shared.answers(&server, &client, &swallow);
             client.close();
             server.close();
         });
     }
 
-    /// Forwards message by message, until one is a COMMIT to cut at.
-    fn requests(&self, client: &Pipe, server: &Pipe, swallow: &Mutex<bool>) -> io::Result<()> {
-        server.write(&message(client, 0)?)?;
-        let mut writing = false;
+    /// Forwards message by message, until one is to be cut at.
+    fn requests(&self, client: &Pipe, server: &Pipe, swallow: &Swallow) -> io::Result<()> {
+        self.forward_when_it_speaks(server, &message(client, 0)?)?;
+        let (mut writing, mut reading, mut other) = (false, false, false);
         loop {
             let message = message(client, 1)?;
+            let is_set_up = says(&message, b"pg_backend_pid");
+            other |= is_set_up || says(&message, b"pg_terminate_backend");
             writing |= says(&message, b"READ COMMITTED");
-            match self.cut_at(&message, writing) {
-                Some(Cut::InTransaction | Cut::BeforeCommit) => return Ok(()),
-                Some(Cut::AfterCommit) => *swallow.lock().expect("nothing panics while holding it") = true,
+            reading |= says(&message, b"default_transaction_read_only = on");
+            let is_values = message[0] == b'B' && !other;
+            other &= message[0] != b'B';
+            let at = At { set_up: is_set_up, write: writing && is_values, read: reading && is_values };
+            match self.cut_at(&message, &at) {
+                Some((Cut::AfterCommit, how)) => {
+                    *swallow.lock().expect("nothing panics while holding it") = Some(how);
+                }
+                Some((_, How::Close)) => return Ok(()),
+                Some((_, How::Silence)) => stay_silent(),
                 None => {}
             }
-            server.write(&message)?;
+            self.forward_when_it_speaks(server, &message)?;
         }
     }
 
-    /// Whether to cut at this message.
-    fn cut_at(&self, message: &[u8], writing: bool) -> Option<Cut> {
+    /// Whether and how to cut at this message.
+    fn cut_at(&self, message: &[u8], at: &At) -> Option<(Cut, How)> {
         let mut state = self.state();
-        let here = match state.cut? {
-            Cut::InTransaction => writing && message[0] == b'B',
+        let here = match state.cut?.0 {
+            Cut::InSetUp => at.set_up,
+            Cut::InRead => at.read,
+            Cut::InTransaction => at.write,
             Cut::BeforeCommit | Cut::AfterCommit => says(message, b"COMMIT") && !says(message, b"COMMITTED"),
         };
         if here { state.cut.take() } else { None }
     }
+
+    /// Forwards what the server says, until its next words are to be swallowed.
+    fn answers(&self, server: &Pipe, client: &Pipe, swallow: &Swallow) -> io::Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            let length = server.read(&mut buffer)?;
+            let swallowed = *swallow.lock().expect("nothing panics while holding it");
+            match swallowed {
+                _ if length == 0 => return Ok(()),
+                Some(How::Close) => return Ok(()),
+                Some(How::Silence) => stay_silent(),
+                None => self.forward_when_it_speaks(client, &buffer[..length])?,
+            }
+        }
+    }
+
+    fn forward_when_it_speaks(&self, to: &Pipe, bytes: &[u8]) -> io::Result<()> {
+        drop(self.speaks.wait_while(self.state(), |state| state.silent).expect("nothing panics while holding it"));
+        to.write(bytes)
+    }
 }
 
-/// Forwards what the server says; ends when the next word of it is to be swallowed.
-fn answers(server: &Pipe, client: &Pipe, swallow: &Mutex<bool>) -> io::Result<()> {
-    let mut buffer = [0; 16 * 1024];
+/// Ends with the process: a thread and two sockets.
+fn stay_silent() -> ! {
     loop {
-        let length = server.read(&mut buffer)?;
-        if length == 0 || *swallow.lock().expect("nothing panics while holding it") {
-            return Ok(());
-        }
-        client.write(&buffer[..length])?;
+        thread::park();
     }
 }
 
@@ -192,6 +270,10 @@ fn says(message: &[u8], words: &[u8]) -> bool {
 }
 
 impl Server {
+    fn in_directory(directory: &Path) -> Self {
+        Self::Socket(directory.join(".s.PGSQL.5432"))
+    }
+
     fn connect(&self) -> io::Result<Pipe> {
         Ok(match self {
             Self::Socket(path) => Pipe::Unix(UnixStream::connect(path)?),

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use purchase_order_service::config::ServeConfig;
 use purchase_order_service::lanes::Stats;
@@ -35,6 +36,7 @@ pub struct World {
     pub ids: Arc<TestIds>,
     observer: Option<Observer>,
     layout: Layout,
+    database_timeout: Option<Duration>,
     by_way_of: DatabaseUrl,
     channel: Channel,
     verified: Cell<bool>,
@@ -49,6 +51,8 @@ pub struct Setup {
     pub observer: Option<Observer>,
     /// How the service takes the tables to be laid out.
     pub layout: Layout,
+    /// How long the service waits for an answer of its database, if not as long as by default.
+    pub database_timeout: Option<Duration>,
     /// Where the service finds its database, if not where it is: a place that breaks on purpose.
     pub by_way_of: Option<DatabaseUrl>,
 }
@@ -80,6 +84,7 @@ impl World {
             ids: Arc::new(TestIds::default()),
             observer: setup.observer,
             layout: setup.layout,
+            database_timeout: setup.database_timeout,
             by_way_of: setup.by_way_of.unwrap_or_else(|| database.url.clone()),
             channel: Endpoint::from_static("http://127.0.0.1:0").connect_lazy(),
             verified: Cell::new(false),
@@ -99,6 +104,7 @@ impl World {
         let (clock, ids, observer) = (self.clock.clone(), self.ids.clone(), self.observer.clone());
         let mut config = ServeConfig::new(self.by_way_of.clone());
         (config.lanes, config.readers, config.layout) = (2, 2, self.layout);
+        config.database_timeout = self.database_timeout.unwrap_or(config.database_timeout);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let server = Server::start(listener, &config, Parts { clock, ids, observer }).await;
         let server = server.expect("the service starts");

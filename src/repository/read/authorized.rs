@@ -128,11 +128,6 @@ impl<'s> ReadSession<'s> {
         Self { session }
     }
 
-    /// Asks the database for nothing: it answers if it is there.
-    pub fn ping(&mut self) -> Result<(), ReadError> {
-        Ok(self.session.batch("SELECT 1")?)
-    }
-
     /// The session itself, for a read that judges access by rules of its own.
     pub(super) fn session(&mut self) -> &mut Session {
         self.session

@@ -1,0 +1,185 @@
+//! Asks the database, on a session of its own, whether it can be read and written: each second, more often
+//! while it cannot, and whenever somebody has found a fault.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::availability::{Availability, Usable};
+use super::lane::Writer;
+use super::seat::Seat;
+use super::supervisor::{MAX_LEFT_BEHIND, Supervised, Waiters};
+use super::{Lanes, Readers};
+use crate::domain::refusal::Refusal;
+use crate::repository::error::DbError;
+use crate::repository::pool::{Pool, Pooled};
+use crate::repository::probe::{self, Found};
+
+/// How often it asks: while all is well, and while it is not.
+const EVERY: Duration = Duration::from_secs(1);
+const EVERY_WHILE_UNAVAILABLE: Duration = Duration::from_millis(200);
+/// How long the database may take to answer, and a writer may wait for one answer, before the instance says
+/// that it does not serve.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// See the module. Its thread ends when this is dropped.
+pub struct Prober(Arc<Shared>);
+
+struct Shared {
+    pool: Pool,
+    availability: Availability,
+    /// Whoever waits for the database.
+    waiters: Vec<Arc<dyn Waiters>>,
+    /// Whose waits are reported.
+    writers: Vec<Arc<Writer>>,
+    stopping: AtomicBool,
+    current: Mutex<Current>,
+    /// Threads that were replaced and have not ended yet.
+    left_behind: AtomicUsize,
+}
+
+/// The thread that asks now.
+#[derive(Default)]
+struct Current {
+    seat: Arc<Seat<()>>,
+    is_running: bool,
+}
+
+impl Prober {
+    /// Starts it on a session of `pool`, which needs room for some more to replace that one by.
+    pub fn start(pool: Pool, availability: Availability, lanes: &Lanes, readers: &Readers) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            pool,
+            availability,
+            waiters: lanes.waiters().chain([readers.waiters()]).collect(),
+            writers: lanes.writers.clone(),
+            stopping: AtomicBool::new(false),
+            current: Mutex::default(),
+            left_behind: AtomicUsize::new(0),
+        });
+        shared.start_thread(&mut shared.current())?;
+        Ok(Self(shared))
+    }
+
+    /// Who replaces its thread.
+    pub fn supervised(&self) -> Arc<dyn Supervised> {
+        Arc::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Prober {
+    fn drop(&mut self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+        self.0.availability.ask();
+    }
+}
+
+impl Shared {
+    fn current(&self) -> MutexGuard<'_, Current> {
+        // Nothing panics while holding it.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start_thread(self: &Arc<Self>, current: &mut Current) -> std::io::Result<()> {
+        let (shared, seat) = (Arc::clone(self), Arc::<Seat<()>>::default());
+        *current = Current { seat: Arc::clone(&seat), is_running: false };
+        let thread = std::thread::Builder::new().name("prober".to_owned());
+        thread.spawn(move || {
+            if shared.run(&seat).is_none() {
+                shared.left_behind.fetch_sub(1, Ordering::Relaxed);
+            }
+        })?;
+        current.is_running = true;
+        Ok(())
+    }
+
+    /// Asks until it is to stop; `None` if its session was given up.
+    fn run(&self, seat: &Seat<()>) -> Option<()> {
+        let mut kept = None;
+        let mut pause = Duration::ZERO;
+        loop {
+            self.availability.wait_until_asked(pause);
+            if self.stopping.load(Ordering::Relaxed) {
+                return Some(());
+            }
+            let usable = self.look(&mut kept, seat)?;
+            pause = if usable.is_serving() { EVERY } else { EVERY_WHILE_UNAVAILABLE };
+            self.tell(usable);
+        }
+    }
+
+    /// A session that was kept may have lost its connection while the database was well: only what a new one
+    /// says counts against it.
+    fn look(&self, kept: &mut Option<Pooled>, seat: &Seat<()>) -> Option<Usable> {
+        if let Some(session) = kept.take()
+            && let Ok(usable) = self.ask(session, kept, seat)?
+        {
+            return Some(usable);
+        }
+        let asked = match self.pool.get() {
+            Ok(session) => self.ask(session, kept, seat)?,
+            Err(error) => Err(error),
+        };
+        Some(asked.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the database cannot be asked");
+            Usable::unavailable()
+        }))
+    }
+
+    /// Asks on a session, and keeps it if it can be used again; `None` if it was given up.
+    fn ask(&self, mut session: Pooled, kept: &mut Option<Pooled>, seat: &Seat<()>) -> Option<Result<Usable, DbError>> {
+        seat.begin((), &session);
+        let found = probe::ask(&mut session);
+        if seat.end().is_none() {
+            session.retire();
+            return None;
+        }
+        Some(match found {
+            Ok(Found::Writable) => {
+                *kept = Some(session);
+                let is_stuck = self.writers.iter().any(|writer| writer.waiting_for() > Some(PATIENCE));
+                Ok(Usable { is_stuck, ..Usable::default() })
+            }
+            // The address may lead to another server by now.
+            Ok(Found::ReadOnly) => {
+                session.retire();
+                Ok(Usable::reads_alone(Refusal::DatabaseUnavailable))
+            }
+            Err(error) => {
+                session.retire();
+                Err(error)
+            }
+        })
+    }
+
+    /// Has everybody know, those who wait included.
+    fn tell(&self, usable: Usable) {
+        if !self.availability.set(usable.clone()) {
+            return;
+        }
+        match (&usable.reads, &usable.writes, usable.is_stuck) {
+            (None, None, false) => tracing::info!("the database can be read and written"),
+            (None, None, true) => tracing::warn!("the database does not answer a writer"),
+            (None, Some(why), _) => tracing::warn!(why = why.reason(), "the database cannot be written"),
+            (Some(_), ..) => tracing::warn!("the database is unavailable"),
+        }
+        self.waiters.iter().for_each(|waiters| waiters.refuse_waiting(&usable));
+    }
+}
+
+impl Supervised for Arc<Shared> {
+    fn supervise(&self) {
+        let mut current = self.current();
+        if current.seat.take_after(PATIENCE).is_some() {
+            current.is_running = false;
+            self.left_behind.fetch_add(1, Ordering::Relaxed);
+            self.tell(Usable::unavailable());
+        }
+        if !current.is_running
+            && self.left_behind.load(Ordering::Relaxed) <= MAX_LEFT_BEHIND
+            && let Err(error) = self.start_thread(&mut current)
+        {
+            tracing::error!(%error, "the prober cannot be started");
+        }
+    }
+}
