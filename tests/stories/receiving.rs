@@ -281,7 +281,7 @@ async fn a_reason_may_have_lines_and_must_say_something(#[values(Sqlite, Postgre
     // One fault is one violation.
     for wrong in ["", " ", "\u{a0}", "\u{3000}", "\n", "a\u{202e}b", "a\u{200b}b"] {
         let refused = rejected(wrong).refused(InvalidArgument, "INVALID_REQUEST").await;
-        refused.names_fields(&["items[0].reject_reason"]);
+        let refused = refused.names_fields(&["items[0].reject_reason"]);
         assert_eq!(refused.metadata("violations_total"), "1", "{wrong:?}");
     }
     world.verify().await;
