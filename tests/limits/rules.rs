@@ -96,6 +96,15 @@ pub fn rule(place: &Place) -> Rule {
 }
 
 impl Rule {
+    /// How many bytes a text may have, where it is one.
+    pub fn most_bytes(self) -> Option<usize> {
+        match self {
+            Self::Text(max) | Self::Code(max) | Self::Required(max) => Some(max),
+            Self::Note | Self::Reason | Self::RequiredReason => Some(1_000),
+            _ => None,
+        }
+    }
+
     /// Whether a string may stand there.
     pub fn admits(self, text: &str) -> bool {
         let in_charset = |allowed: &dyn Fn(char) -> bool| text.chars().all(allowed);
@@ -103,7 +112,7 @@ impl Rule {
             Self::Text(max) => fits(text, max) && in_charset(&|c| !hides(c) && !"\n\t\u{2028}\u{2029}".contains(c)),
             Self::Note => fits(text, 1_000) && in_charset(&|c| !hides(c)),
             Self::Reason => text.is_empty() || Self::RequiredReason.admits(text),
-            Self::RequiredReason => !text.trim().is_empty() && Self::Note.admits(text),
+            Self::RequiredReason => !text.trim().is_empty() && text != "\u{200f}" && Self::Note.admits(text),
             Self::Code(max) => {
                 let blanks = text.trim() != text || text.contains("  ") || text.contains(['\u{a0}', '\u{3000}']);
                 Self::Text(max).admits(text) && !blanks && in_charset(&|c| !"\u{200d}\u{200f}".contains(c))
