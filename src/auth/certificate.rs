@@ -32,7 +32,7 @@ impl Certificate {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| "it cannot be read".to_owned())?;
         let not_after = certificate.validity().not_after.timestamp().max(0).unsigned_abs();
         let name = name(&certificate)?;
-        match text::bounded(&name, text::MAX_DESCRIPTION) {
+        match text::code(&name, text::MAX_DESCRIPTION) {
             Ok(name) => {
                 Ok(Self { principal: PrincipalId::new(name), not_after: UNIX_EPOCH + Duration::from_secs(not_after) })
             }

@@ -26,7 +26,7 @@ impl Authenticator for Development {
             return Err(Refusal::NoCredentials(missing));
         };
         let told = |what: &str| format!("the metadata key {PRINCIPAL_HEADER} {what}");
-        match text::bounded(name, text::MAX_DESCRIPTION) {
+        match text::code(name, text::MAX_DESCRIPTION) {
             Ok(name) if !name.is_empty() => Ok(Principal { is_operator: name == OPERATOR, id: PrincipalId::new(name) }),
             Ok(_) => Err(Refusal::NoCredentials(told("is empty"))),
             Err(rule) => Err(Refusal::InvalidCredentials(told(&rule))),

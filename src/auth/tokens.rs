@@ -138,7 +138,7 @@ fn header(token: &str) -> Option<Header> {
 
 /// The principal that a subject names; a certificate's name is none.
 fn principal(subject: &str) -> Result<PrincipalId, String> {
-    match text::bounded(subject, text::MAX_DESCRIPTION) {
+    match text::code(subject, text::MAX_DESCRIPTION) {
         Ok(name) if name.is_empty() => Err("has no subject (sub)".to_owned()),
         Ok(name) if KINDS.iter().any(|kind| name.starts_with(kind)) => {
             Err("has a subject (sub) that only a certificate may have".to_owned())

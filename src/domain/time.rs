@@ -27,9 +27,11 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(instant) => write!(f, "{instant}"),
-            Err(_) => write!(f, "{} microseconds", self.0),
+        // Not as jiff's timestamp, which ends a day before the calendar does.
+        let epoch = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
+        match epoch.checked_add(jiff::SignedDuration::from_micros(self.0)) {
+            Ok(instant) => write!(f, "{instant}Z"),
+            Err(_) => write!(f, "a time beyond the calendar"),
         }
     }
 }
@@ -43,6 +45,14 @@ impl Date {
     pub fn parse(text: &str) -> Option<Self> {
         let date: jiff::civil::Date = text.parse().ok()?;
         (date.year() >= 1 && date.to_string() == text).then_some(Self(date))
+    }
+}
+
+impl Date {
+    /// The same day so many years before; 28 February where that year has no 29th.
+    pub fn years_before(self, years: i16) -> Self {
+        // Only a year before -9999 is none.
+        Self(self.0.checked_sub(jiff::Span::new().years(years)).unwrap_or(jiff::civil::Date::MIN))
     }
 }
 
@@ -85,6 +95,30 @@ mod tests {
         assert!(Date::parse("2028-02-29").is_some());
         for bad in ["2026-02-30", "2026-2-3", "20260203", "2026-02-03T00:00", "", "0000-01-01", "-001-01-01"] {
             assert_eq!(Date::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_are_told_as_times_to_both_ends_of_the_calendar() {
+        for (micros, told) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_772_442_000_000_008, "2026-03-02T09:00:00.000008Z"),
+            (-62_135_596_800_000_000, "0001-01-01T00:00:00Z"),
+            (-55_666_224_000_000_000, "0206-01-04T00:00:00Z"),
+            (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+            (i64::MAX, "a time beyond the calendar"),
+            (i64::MIN, "a time beyond the calendar"),
+        ] {
+            assert_eq!(Timestamp::from_micros(micros).to_string(), told);
+        }
+    }
+
+    #[test]
+    fn years_are_counted_by_the_calendar() {
+        for (day, before) in
+            [("2026-03-02", "2016-03-02"), ("2028-02-29", "2018-02-28"), ("0005-01-01", "-000005-01-01")]
+        {
+            assert_eq!(Date::parse(day).unwrap().years_before(10).to_string(), before);
         }
     }
 

@@ -16,7 +16,6 @@ use crate::domain::access::grants::{GrantRole, RevokeRole};
 use crate::domain::access::update_role::UpdateRole;
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
 use crate::domain::refusal::Refusal;
-use crate::domain::text::MAX_DESCRIPTION;
 use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::proto::v1::access_service_server::AccessService;
@@ -157,7 +156,7 @@ impl AccessService for Service {
         let mut form = Form::default();
         let store: StoreId = form.store_id(&request.store_id);
         let page: Page<GrantPosition> = Page::of(&self.0.page_key, &mut request, &mut form);
-        let of = form.optional_text("principal", &request.principal, MAX_DESCRIPTION).map(PrincipalId::new);
+        let of = form.optional_principal("principal", &request.principal);
         form.finish().map_err(to_status)?;
         let (check, asked) = (call.check(store).map_err(to_status)?, page.clone());
         let list = move |session: &mut ReadSession<'_>| {

@@ -75,25 +75,58 @@ impl Form {
 
 /// Text.
 impl Form {
-    /// Text of at most `max` bytes; may be empty.
+    /// Text of one line and at most `max` bytes; may be empty.
     pub fn text(&mut self, field: impl Display, value: &str, max: usize) -> String {
-        text::bounded(value, max).unwrap_or_else(|rule| {
-            self.violation(field, rule);
-            String::new()
-        })
+        self.checked(field, text::line(value, max))
     }
 
-    /// Text of at most `max` bytes that must be there.
-    pub fn required_text(&mut self, field: impl Display, value: &str, max: usize) -> String {
+    /// The same, if there is any.
+    pub fn optional_text(&mut self, field: impl Display, value: &str, max: usize) -> Option<String> {
+        Some(self.text(field, value, max)).filter(|text| !text.is_empty())
+    }
+
+    /// A note, if there is one.
+    pub fn note(&mut self, field: impl Display, value: &str) -> Option<String> {
+        Some(self.checked(field, text::note(value, text::MAX_NOTE))).filter(|text| !text.is_empty())
+    }
+
+    /// A reason, if there is one: it must say something. Whether one is required is judged on what was
+    /// sent, so that a reason that breaks a rule is not called missing as well.
+    pub fn reason(&mut self, field: impl Display, value: &str) -> Option<String> {
+        match text::note(value, text::MAX_NOTE) {
+            Ok(reason) if reason.is_empty() => return None,
+            Ok(reason) if !text::is_blank(&reason) => return Some(reason),
+            Ok(_) => self.violation(field, "must not be blank"),
+            Err(rule) => self.violation(field, rule),
+        }
+        None
+    }
+
+    /// A reason that must be there.
+    pub fn required_reason(&mut self, field: impl Display, value: &str) -> String {
         if value.is_empty() {
             self.violation(&field, "is required");
         }
-        self.text(field, value, max)
+        self.reason(field, value).unwrap_or_default()
     }
 
-    /// Text of at most `max` bytes, if there is any.
-    pub fn optional_text(&mut self, field: impl Display, value: &str, max: usize) -> Option<String> {
-        Some(self.text(field, value, max)).filter(|text| !text.is_empty())
+    /// A code of at most `max` bytes that must be there.
+    fn code(&mut self, field: impl Display, value: &str, max: usize) -> String {
+        if value.is_empty() {
+            self.violation(&field, "is required");
+        }
+        self.checked(field, text::code(value, max))
+    }
+
+    fn optional_code(&mut self, field: impl Display, value: &str, max: usize) -> Option<String> {
+        Some(self.checked(field, text::code(value, max))).filter(|code| !code.is_empty())
+    }
+
+    fn checked(&mut self, field: impl Display, text: Result<String, String>) -> String {
+        text.unwrap_or_else(|rule| {
+            self.violation(field, rule);
+            String::new()
+        })
     }
 
     fn label<K>(&mut self, field: &'static str, value: &str) -> Code<K> {
@@ -115,12 +148,32 @@ impl Form {
 
     /// A product's code.
     pub fn product_id(&mut self, field: impl Display, value: &str) -> ProductId {
-        ProductId::new(self.required_text(field, value, text::MAX_CODE))
+        ProductId::new(self.code(field, value, text::MAX_CODE))
+    }
+
+    /// A product's code, if there is one.
+    pub fn optional_product_id(&mut self, field: impl Display, value: &str) -> Option<ProductId> {
+        self.optional_code(field, value, text::MAX_CODE).map(ProductId::new)
+    }
+
+    /// A supplier's code.
+    pub fn supplier_id(&mut self, field: impl Display, value: &str) -> String {
+        self.code(field, value, text::MAX_CODE)
+    }
+
+    /// A supplier's code, if there is one.
+    pub fn optional_supplier_id(&mut self, field: impl Display, value: &str) -> Option<String> {
+        self.optional_code(field, value, text::MAX_CODE)
     }
 
     /// A principal's name.
     pub fn principal(&mut self, field: impl Display, value: &str) -> PrincipalId {
-        PrincipalId::new(self.required_text(field, value, text::MAX_DESCRIPTION))
+        PrincipalId::new(self.code(field, value, text::MAX_DESCRIPTION))
+    }
+
+    /// A principal's name, if there is one.
+    pub fn optional_principal(&mut self, field: impl Display, value: &str) -> Option<PrincipalId> {
+        self.optional_code(field, value, text::MAX_DESCRIPTION).map(PrincipalId::new)
     }
 
     /// An order's id.
@@ -230,8 +283,20 @@ impl Form {
         date
     }
 
-    /// An instant, if there is one; nanoseconds are cut to microseconds.
+    /// An instant to be stored, if there is one; nanoseconds are cut to microseconds.
     pub fn time(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<Timestamp> {
+        self.micros(field, value).map(|(micros, _)| Timestamp::from_micros(micros))
+    }
+
+    /// A bound to compare stored instants with, if there is one. Those have whole microseconds: at or
+    /// after a bound within a microsecond, and before it, mean the same of the microsecond's end.
+    pub fn time_bound(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<Timestamp> {
+        let (micros, nanos_left) = self.micros(field, value)?;
+        Some(Timestamp::from_micros(micros + i64::from(nanos_left > 0)))
+    }
+
+    /// An instant as microseconds, and the nanoseconds beyond them.
+    fn micros(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<(i64, i32)> {
         let value = value?;
         // From 0001-01-01 to 9999-12-31, as google.protobuf.Timestamp says.
         let in_range = (-62_135_596_800..=253_402_300_799).contains(&value.seconds);
@@ -239,7 +304,7 @@ impl Form {
             self.violation(field, "must be a time between the years 1 and 9999");
             return None;
         }
-        Some(Timestamp::from_micros(value.seconds * 1_000_000 + i64::from(value.nanos) / 1_000))
+        Some((value.seconds * 1_000_000 + i64::from(value.nanos) / 1_000, value.nanos % 1_000))
     }
 
     /// A currency that must be there.
@@ -256,4 +321,41 @@ impl Form {
 /// A UUID in its usual form, in either case.
 pub fn parse_uuid(text: &str) -> Option<Uuid> {
     (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn violations(parse: impl FnOnce(&mut Form)) -> Vec<String> {
+        let mut form = Form::default();
+        parse(&mut form);
+        form.violations.first.iter().map(|violation| format!("{} {}", violation.field, violation.rule)).collect()
+    }
+
+    #[test]
+    fn a_bound_within_a_microsecond_is_its_end() {
+        for (nanos, stored, bound) in
+            [(0, 0, 0), (1, 0, 1), (999, 0, 1), (1_000, 1, 1), (999_999_999, 999_999, 1_000_000)]
+        {
+            for seconds in [-1, 0, 1_772_442_000] {
+                let (at, mut form) = (ProtoTimestamp { seconds, nanos }, Form::default());
+                let micros = |extra: i64| Some(Timestamp::from_micros(seconds * 1_000_000 + extra));
+                assert_eq!(form.time("t", Some(&at)), micros(stored), "{seconds} {nanos}");
+                assert_eq!(form.time_bound("t", Some(&at)), micros(bound), "{seconds} {nanos}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_fault_is_one_violation() {
+        for text in ["", " ", "\u{A0}", "\u{3000}", "a\u{202E}b", "\u{1}"] {
+            assert_eq!(violations(|form| drop(form.required_reason("reason", text))).len(), 1, "{text:?}");
+            assert_eq!(violations(|form| drop(form.product_id("product_id", text))).len(), 1, "{text:?}");
+            assert_eq!(violations(|form| drop(form.principal("principal", text))).len(), 1, "{text:?}");
+        }
+        assert_eq!(violations(|form| drop(form.required_reason("reason", "\tlate,\nsorry"))), Vec::<String>::new());
+        assert_eq!(violations(|form| drop(form.reason("reason", "\n"))), ["reason must not be blank"]);
+        assert_eq!(violations(|form| drop(form.reason("reason", ""))), Vec::<String>::new());
+    }
 }

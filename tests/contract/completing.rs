@@ -39,7 +39,7 @@ async fn preview_completion(#[values(Sqlite, Postgres)] on: Engine) {
 
     let unfit = carol.preview(&order).line(2, "1", "5");
     let refused = story.refused(unfit, InvalidArgument, "INVALID_FOR_STORED_DATA").await;
-    refused.names_fields(&["lines[0]", "cancel_reason"]);
+    refused.names_fields(&["lines[0]"]);
     let refused = story.refused(carol.preview(&order).line(3, "1", ""), NotFound, "LINE_NOT_FOUND").await;
     assert_eq!(refused.metadata("line_numbers"), "3");
     story.refused(carol.preview(&absent()), NotFound, "PURCHASE_ORDER_NOT_FOUND").await;

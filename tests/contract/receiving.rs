@@ -57,7 +57,7 @@ async fn what_cannot_have_come(story: &Receiving, order: &PurchaseOrder) {
     let half = bob.receive(order).accept(1, "0.5");
     let refused = story.refused(half, InvalidArgument, "INVALID_FOR_STORED_DATA").await;
     refused.names_fields(&["items[0].accepted"]);
-    for time in ["2026-03-02T08:59:59Z", "2026-03-03T10:05:01Z"] {
+    for time in ["2026-03-01T22:59:59Z", "2026-03-03T10:05:01Z"] {
         let delivery = bob.receive(order).accept(1, "1").with(|request| request.receive_time = at(time));
         let refused = story.refused(delivery, InvalidArgument, "INVALID_FOR_STORED_DATA").await;
         refused.names_fields(&["receive_time"]);

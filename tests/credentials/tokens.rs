@@ -55,7 +55,10 @@ async fn what_a_token_must_say(#[values(Sqlite, Postgres)] on: Engine) {
             "has a subject (sub) that only a certificate may have",
         ),
         (with("sub", json!("dns:till.example")), "has a subject (sub) that only a certificate may have"),
-        (with("sub", json!("al\u{202e}ice")), "has a subject (sub) that holds the control character U+202E"),
+        (
+            with("sub", json!("al\u{202e}ice")),
+            "has a subject (sub) that holds the bidirectional control character U+202E",
+        ),
     ] {
         assert_eq!(call(bad.clone()).await, refused(why), "{bad}");
     }

@@ -5,15 +5,13 @@ use rstest::rstest;
 use unicode_normalization::UnicodeNormalization;
 
 use super::nasty::TEXTS;
+use super::rules::Rule;
 use super::support::Engine::{self, Postgres, Sqlite};
 use super::support::{Caller, World, line};
 
-/// The texts that any text field accepts.
+/// The texts that any text field accepts, codes too.
 fn texts() -> impl Iterator<Item = &'static str> {
-    let is_bidirectional = |c: char| "\u{200f}\u{202e}\u{2066}".contains(c);
-    TEXTS
-        .into_iter()
-        .filter(move |text| !text.is_empty() && !text.contains(|c: char| c.is_control() || is_bidirectional(c)))
+    TEXTS.into_iter().filter(|text| Rule::Required(64).admits(text))
 }
 
 /// An order that holds a text wherever one may be.

@@ -24,8 +24,10 @@ fn values(place: &Place, _: &Value) -> Vec<Option<Value>> {
 }
 
 fn strings(rule: Rule) -> Vec<String> {
+    if let Some(max) = rule.most_bytes() {
+        return texts(max);
+    }
     match rule {
-        Rule::Text(max) | Rule::Required(max) => texts(max),
         Rule::Label => [0, 1, 62, 63, 64].map(|length| "a".repeat(length)).into(),
         Rule::Decimal(_) => {
             let decimals = [
@@ -77,7 +79,7 @@ fn the_contract_tells_the_same_limits() {
     for rpc in rpcs() {
         for place in places(&rpc.input).iter().filter(|place| place.field().kind() == Kind::String && !place.is_list())
         {
-            let (Rule::Text(max) | Rule::Required(max)) = rule(place) else { continue };
+            let Some(max) = rule(place).most_bytes() else { continue };
             let comment = field_comment(place.field()).replace(',', "");
             let Some((before, _)) = comment.split_once(" bytes") else { continue };
             let number = before.rsplit(' ').next().unwrap();

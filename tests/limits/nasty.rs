@@ -16,7 +16,7 @@ use super::support::Engine::{self, Postgres, Sqlite};
 use super::support::World;
 
 /// Strings that are wrong as text, or look as if they were.
-pub const TEXTS: [&str; 29] = [
+pub const TEXTS: [&str; 36] = [
     "",
     " ",
     "a\0b",
@@ -29,6 +29,13 @@ pub const TEXTS: [&str; 29] = [
     "\u{202e}x",
     "\u{2066}",
     "\u{200f}",
+    "a\u{200d}b",
+    "a\u{200b}b",
+    "\u{a0}",
+    "\u{3000}",
+    "a  b",
+    "a\u{2028}b",
+    "two\nlines\tof text",
     "\u{feff}",
     "\u{fffd}",
     "\u{10ffff}",
@@ -96,7 +103,16 @@ const FORMS: [&str; 42] = [
 
 /// What is tried of a string. Free text has no form to be almost right in.
 fn strings(place: &Place) -> Vec<Value> {
-    let is_text = matches!(rule(place), Rule::Text(_) | Rule::Required(_) | Rule::Etag);
+    let is_text = matches!(
+        rule(place),
+        Rule::Text(_)
+            | Rule::Note
+            | Rule::Reason
+            | Rule::RequiredReason
+            | Rule::Code(_)
+            | Rule::Required(_)
+            | Rule::Etag
+    );
     let forms = if is_text { &FORMS[..2] } else { &FORMS[..] };
     let long = ["x".repeat(10_000), "e\u{301}".repeat(3_333)];
     TEXTS.iter().chain(forms).map(|text| (*text).to_owned()).chain(long).map(Value::String).collect()

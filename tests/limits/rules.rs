@@ -12,8 +12,16 @@ use super::contract::Place;
 /// What a string may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// At most so many bytes in normal form C, and no control characters.
+    /// One line of at most so many bytes in normal form C, and nothing that hides or reorders text.
     Text(usize),
+    /// A note: lines of the same.
+    Note,
+    /// A note that says something, or nothing at all.
+    Reason,
+    /// A note that says something.
+    RequiredReason,
+    /// A line without blanks but single spaces inside, and without invisible characters; or nothing.
+    Code(usize),
     /// The same and not empty.
     Required(usize),
     /// `[a-z0-9-]{1,63}`.
@@ -42,7 +50,10 @@ pub enum Rule {
 
 /// The rule of a string field.
 pub fn rule(place: &Place) -> Rule {
-    use Rule::{Currency, Date, Decimal, Etag, Gtin, Label, MaskPath, RequestId, Required, Text, Token, Uuid, Zone};
+    use Rule::{
+        Code, Currency, Date, Decimal, Etag, Gtin, Label, MaskPath, Note, Reason, RequestId, Required, RequiredReason,
+        Text, Token, Uuid, Zone,
+    };
     let message = place.field().parent_message().clone();
     match (message.name().trim_end_matches("Request"), place.field().name()) {
         (_, "store_id" | "role_id") => Label,
@@ -57,7 +68,7 @@ pub fn rule(place: &Place) -> Rule {
         ("CreateStore" | "UpdateStore", "display_name") => Text(200),
         ("CreateStore", "owner_principal") => Required(200),
         ("GrantRole" | "RevokeRole", "principal") => Required(200),
-        ("ListGrants", "principal") => Text(200),
+        ("ListGrants", "principal") => Code(200),
         ("FieldMask", "paths") => MaskPath,
         ("NewLine", "product_id") => Required(64),
         ("NewLine", "description") => Text(200),
@@ -67,16 +78,17 @@ pub fn rule(place: &Place) -> Rule {
         ("NewReceiptItem", "accepted" | "rejected") => Decimal(9_999_999_999_999),
         ("LineSettlement", "back_order" | "cancel") => Decimal(9_999_999_999_999),
         // Without a quantity rejected it may be empty; in a valid request here one is.
-        ("NewReceiptItem", "reject_reason") => Required(1_000),
+        ("NewReceiptItem", "reject_reason") => RequiredReason,
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_id") => Required(64),
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_reference") => Text(200),
-        ("CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceivePurchaseOrder", "note") => Text(1_000),
-        ("ListPurchaseOrders", "supplier_id" | "product_id" | "number_prefix") => Text(64),
+        ("CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceivePurchaseOrder", "note") => Note,
+        ("ListPurchaseOrders", "supplier_id" | "product_id") => Code(64),
+        ("ListPurchaseOrders", "number_prefix") => Text(64),
         ("ListPurchaseOrders", "supplier_reference") => Text(200),
         ("ReceivePurchaseOrder", "delivery_note") => Text(200),
-        ("VoidReceipt", "reason") => Required(1_000),
-        ("CancelPurchaseOrder", "reason") => Text(1_000),
-        ("CompletePurchaseOrder" | "PreviewCompletion", "cancel_reason") => Text(1_000),
+        ("VoidReceipt", "reason") => RequiredReason,
+        ("CancelPurchaseOrder", "reason") => Reason,
+        ("CompletePurchaseOrder" | "PreviewCompletion", "cancel_reason") => Reason,
         ("GetInventoryLevel" | "ListStockMovements", "product_id") => Required(64),
         ("ListInventoryLevels", "product_ids") => Required(64),
         (message, field) => panic!("no rule is told for {message}.{field}"),
@@ -84,12 +96,28 @@ pub fn rule(place: &Place) -> Rule {
 }
 
 impl Rule {
+    /// How many bytes a text may have, where it is one.
+    pub fn most_bytes(self) -> Option<usize> {
+        match self {
+            Self::Text(max) | Self::Code(max) | Self::Required(max) => Some(max),
+            Self::Note | Self::Reason | Self::RequiredReason => Some(1_000),
+            _ => None,
+        }
+    }
+
     /// Whether a string may stand there.
     pub fn admits(self, text: &str) -> bool {
         let in_charset = |allowed: &dyn Fn(char) -> bool| text.chars().all(allowed);
         match self {
-            Self::Text(max) => text.nfc().collect::<String>().len() <= max && in_charset(&|c| !is_control(c)),
-            Self::Required(max) => !text.is_empty() && Self::Text(max).admits(text),
+            Self::Text(max) => fits(text, max) && in_charset(&|c| !hides(c) && !"\n\t\u{2028}\u{2029}".contains(c)),
+            Self::Note => fits(text, 1_000) && in_charset(&|c| !hides(c)),
+            Self::Reason => text.is_empty() || Self::RequiredReason.admits(text),
+            Self::RequiredReason => !text.trim().is_empty() && text != "\u{200f}" && Self::Note.admits(text),
+            Self::Code(max) => {
+                let blanks = text.trim() != text || text.contains("  ") || text.contains(['\u{a0}', '\u{3000}']);
+                Self::Text(max).admits(text) && !blanks && in_charset(&|c| !"\u{200d}\u{200f}".contains(c))
+            }
+            Self::Required(max) => !text.is_empty() && Self::Code(max).admits(text),
             Self::Label => (1..=63).contains(&text.len()) && in_charset(&|c| matches!(c, 'a'..='z' | '0'..='9' | '-')),
             Self::Uuid => {
                 let dashes: Vec<usize> = text.match_indices('-').map(|(at, _)| at).collect();
@@ -122,11 +150,15 @@ fn plain_decimal(text: &str) -> Option<u128> {
     reads.then(|| format!("{whole}{places:0<4}").parse().ok()).flatten()
 }
 
-fn is_control(c: char) -> bool {
-    let bidirectional = ['\u{61c}', '\u{200e}', '\u{200f}'].contains(&c)
-        || ('\u{202a}'..='\u{202e}').contains(&c)
-        || ('\u{2066}'..='\u{2069}').contains(&c);
-    c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c) || bidirectional
+fn fits(text: &str, max: usize) -> bool {
+    text.nfc().collect::<String>().len() <= max
+}
+
+/// What no text may hold; line feeds and tabs are judged by whoever asks.
+fn hides(c: char) -> bool {
+    let reorders = ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
+    let control = c < ' ' && c != '\n' && c != '\t' || ('\u{7f}'..='\u{9f}').contains(&c);
+    control || reorders || c == '\u{200b}' || c == '\u{feff}'
 }
 
 /// Whether a value may stand at a place, as far as the request by itself tells.

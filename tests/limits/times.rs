@@ -46,28 +46,31 @@ async fn a_delivery_is_not_before_the_chain_was_ordered(#[values(Sqlite, Postgre
         let time = at(time);
         alice.receive(order).accept(1, "1").with(|request| request.receive_time = time)
     };
-    let too_early = receive(&order, "2026-02-28T08:00:00.000000999Z");
+    // The store is in Amsterdam: its 28 February begins at 23:00 UTC.
+    let too_early = receive(&order, "2026-02-27T22:59:59.999999999Z");
     too_early.refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await.names_fields(&["receive_time"]);
-    let received = receive(&order, "2026-02-28T08:00:00.000001Z").ok().await;
-    assert_eq!(received.receipt.unwrap().receive_time, at("2026-02-28T08:00:00.000001Z"));
+    for same_day in ["2026-02-27T23:00:00Z", "2026-02-28T08:00:00Z", "2026-02-28T08:00:00.000001Z"] {
+        assert_eq!(receive(&order, same_day).ok().await.receipt.unwrap().receive_time, at(same_day));
+    }
 
     // The back order is days younger; its goods may have come with the first.
     world.clock.set("2026-03-05T09:00:00Z");
     let back_order = alice.back_order(&order).await;
-    let too_early = receive(&back_order, "2026-02-28T08:00:00Z");
+    let too_early = receive(&back_order, "2026-02-27T22:59:59Z");
     too_early.refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await.names_fields(&["receive_time"]);
-    receive(&back_order, "2026-02-28T08:00:00.000001Z").ok().await;
+    receive(&back_order, "2026-02-27T23:00:00Z").ok().await;
     world.verify().await;
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_not_in_the_future(#[values(Sqlite, Postgres)] on: Engine) {
+async fn an_order_is_neither_in_the_future_nor_older_than_ten_years(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let alice = world.alice();
     for (told, taken) in [
-        ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
-        ("1969-12-31T23:59:59.999999999Z", Some("1969-12-31T23:59:59.999999Z")),
+        ("0206-03-02T09:00:00Z", None),
+        ("2016-03-01T22:59:59.999999999Z", None),
+        ("2016-03-01T23:00:00.999999999Z", Some("2016-03-01T23:00:00.999999Z")),
         ("2026-03-02T08:59:59.999999Z", Some("2026-03-02T08:59:59.999999Z")),
         ("2026-03-02T09:00:00.000000999Z", Some("2026-03-02T09:00:00Z")),
         ("2026-03-02T09:00:00.000001Z", None),

@@ -179,7 +179,7 @@ impl Hand {
         let ordered = order.ordered.unwrap_or(now);
         let time = match self.rng.u32(..40) {
             0 => Some(now + 5 * MINUTE + 1),
-            1 => Some(ordered - 1),
+            1 => Some(ordered - DAY),
             2..6 => Some(now + 5 * MINUTE),
             6..10 => Some(ordered),
             10..20 => Some(now - self.rng.i64(0..DAY)),

@@ -146,7 +146,8 @@ impl Order {
         let (items, now) = (&receipt.items, receipt.booked.1);
         ensure(!items.is_empty(), "NOTHING_PENDING")?;
         ensure_fit(items.iter().all(|item| self.admits(item.line, [item.accepted, item.rejected])))?;
-        ensure_fit(Some(receipt.time) >= first_ordered && receipt.time <= now + 5 * MINUTE)?;
+        ensure_fit(first_ordered.is_some_and(|ordered| day(receipt.time) >= day(ordered)))?;
+        ensure_fit(receipt.time <= now + 5 * MINUTE)?;
         let is_ordered = |item: &Item| self.accepted(item.line) + item.accepted <= self.lines[&item.line].new.quantity;
         ensure(items.iter().all(is_ordered), "OVER_RECEIPT")?;
         receipt.time = receipt.time.min(now);

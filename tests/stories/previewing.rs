@@ -92,6 +92,9 @@ async fn business_obstacles_stand_beside_the_list(#[values(Sqlite, Postgres)] on
     assert_eq!(preview.pending_lines.len(), 2);
     assert!(preview.blockers.iter().all(|blocker| !blocker.message.is_empty()));
     alice.receive(&order).accept(1, "1").ok().await;
+    let preview = alice.preview(&order).rest(Cancel).ok().await;
+    assert_eq!(blockers(&preview), [("INVALID_FOR_STORED_DATA", vec![])], "nobody has said why yet");
+    assert_eq!((preview.blockers[0].message.starts_with("cancel_reason "), preview.pending_lines.len()), (true, 2));
     let preview = alice.preview(&order).rest(Cancel).because("the feature is off").ok().await;
     assert_eq!(blockers(&preview), []);
     world.verify().await;

@@ -180,3 +180,24 @@ async fn a_product_that_no_order_named_has_no_level(#[values(Sqlite, Postgres)] 
     assert_eq!((&*level.on_hand, &*level.staged, &*level.on_order, &*level.back_ordered), ("0", "0", "0", "0"));
     world.verify().await;
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_of_a_list_is_exact_to_the_nanosecond(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    world.clock.set("2026-03-03T10:00:00.000007Z");
+    alice.draft(&[("apples", "1")]).await;
+    for (bound, from, before) in [
+        ("2026-03-03T10:00:00.000006999Z", 1, 0),
+        ("2026-03-03T10:00:00.000007Z", 1, 0),
+        ("2026-03-03T10:00:00.000007001Z", 0, 1),
+        ("2026-03-03T10:00:00.000008Z", 0, 1),
+    ] {
+        let found = alice.list().with(|request| request.create_time_from = at(bound)).ok().await;
+        assert_eq!(found.purchase_orders.len(), from, "from {bound}");
+        let found = alice.list().with(|request| request.create_time_before = at(bound)).ok().await;
+        assert_eq!(found.purchase_orders.len(), before, "before {bound}");
+    }
+    world.verify().await;
+}

@@ -4,7 +4,7 @@
 use purchase_order_service::proto::v1::PurchaseOrderAction::{
     Cancel as MayCancel, Complete, Receive, Update, VoidReceipt,
 };
-use purchase_order_service::proto::v1::{PurchaseOrderState, Unit};
+use purchase_order_service::proto::v1::{NewReceiptItem, PurchaseOrderState, Unit};
 use rstest::rstest;
 use tonic::Code::{FailedPrecondition, InvalidArgument, NotFound};
 
@@ -160,12 +160,14 @@ async fn goods_arrive_between_the_order_and_five_minutes_from_now(#[values(Sqlit
     world.clock.set("2026-03-03T10:00:00Z");
     let delivery = |time: &str| alice.receive(&order).accept(1, "1").with(|request| request.receive_time = at(time));
 
-    for outside in ["2026-03-02T08:59:59.999999Z", "2026-03-03T10:05:00.000001Z"] {
+    // The store is in Amsterdam, where Monday begins at 23:00 UTC.
+    for outside in ["2026-03-01T22:59:59.999999Z", "2026-03-03T10:05:00.000001Z"] {
         let refused = delivery(outside).refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await;
         refused.names_fields(&["receive_time"]);
     }
     for (told, kept) in [
         (MONDAY, MONDAY),
+        ("2026-03-01T23:00:00Z", "2026-03-01T23:00:00Z"),
         ("2026-03-03T09:59:59.123456789Z", "2026-03-03T09:59:59.123456Z"),
         ("2026-03-03T10:05:00Z", "2026-03-03T10:00:00Z"),
     ] {
@@ -258,5 +260,49 @@ async fn the_buttons_follow_what_was_accepted(#[values(Sqlite, Postgres)] on: En
     assert_eq!(rejected.allowed_actions, [Update, Receive, VoidReceipt, MayCancel].map(i32::from));
     let accepted = carol.receive(&order).accept(1, "1").ok().await.purchase_order.unwrap();
     assert_eq!(accepted.allowed_actions, [Update, Receive, VoidReceipt, Complete].map(i32::from));
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reason_may_have_lines_and_must_say_something(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    let order = alice.order(&[("apples", "10")]).await;
+    let rejected = |reason: &str| {
+        alice.receive(&order).with(|request| {
+            let reject_reason = reason.to_owned();
+            request.items =
+                vec![NewReceiptItem { line_number: 1, accepted: None, rejected: Some("1".to_owned()), reject_reason }];
+        })
+    };
+    let lines = "two crates:\n\twet \u{200f}\u{5e8}\u{5d8}\u{5d5}\u{5d1}";
+    assert_eq!(rejected(lines).ok().await.receipt.unwrap().items[0].reject_reason, lines);
+    // One fault is one violation.
+    for wrong in ["", " ", "\u{a0}", "\u{3000}", "\n", "a\u{202e}b", "a\u{200b}b"] {
+        let refused = rejected(wrong).refused(InvalidArgument, "INVALID_REQUEST").await;
+        let refused = refused.names_fields(&["items[0].reject_reason"]);
+        assert_eq!(refused.metadata("violations_total"), "1", "{wrong:?}");
+    }
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_true_now_is_taken_while_the_clock_is_an_hour_behind(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    world.clock.set("2026-03-03T10:00:00Z");
+    let order = alice.order(&[("apples", "10")]).await;
+    world.clock.set("2026-03-03T09:00:00Z");
+    let delivery = |time: &str| alice.receive(&order).accept(1, "1").with(|request| request.receive_time = at(time));
+
+    // The store's clock stands at its last event, and five minutes ahead of that are allowed.
+    for told in ["2026-03-03T10:00:00Z", "2026-03-03T10:05:00Z"] {
+        let receipt = delivery(told).ok().await.receipt.unwrap();
+        assert_eq!((receipt.receive_time, receipt.book_time), (at("2026-03-03T10:00:00Z"), at("2026-03-03T10:00:00Z")));
+    }
+    let refused = delivery("2026-03-03T10:05:00.000001Z").refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await;
+    refused.names_fields(&["receive_time"]);
     world.verify().await;
 }

@@ -55,6 +55,15 @@ pub struct Settlement {
     pub cancel: Quantity,
 }
 
+/// What it means that quantities are cancelled and nobody says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingReason {
+    /// The request is refused.
+    Refused,
+    /// It stands in the way, beside the rest of the plan: a preview is shown before anyone has chosen.
+    Blocks,
+}
+
 /// What would become of every line: the one computation behind completing and previewing.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -80,7 +89,7 @@ impl Mutation for CompleteOrder {
     }
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let Plan { order, lines, blockers } = self.plan(draft)?;
+        let Plan { order, lines, blockers } = self.plan(draft, MissingReason::Refused)?;
         if let Some(refusal) = blockers.into_iter().next() {
             return Err(refusal);
         }
@@ -101,13 +110,19 @@ impl CompleteOrder {
     /// The plan, with what stands in its way. Refused outright is only what no choice of
     /// dispositions could mend: lines that do not exist, and settlements that do not fit. The target's
     /// existence, etag and state were judged before.
-    pub fn plan(&self, draft: &Draft<'_>) -> Result<Plan, Refusal> {
+    pub fn plan(&self, draft: &Draft<'_>, missing_reason: MissingReason) -> Result<Plan, Refusal> {
         let order = draft.order(self.order)?;
         draft.lines(&order, self.lines.iter().map(|settlement| settlement.line))?;
         let mut blockers: Vec<Refusal> = Action::Complete.check_quantities(&order).err().into_iter().collect();
         let lines = draft.all_lines(&order)?;
         let lines = self.settle(lines);
-        self.check_form(draft, &lines)?;
+        let mut violations = self.violations(draft, &lines)?;
+        match self.lacks_reason(&lines) {
+            Some((field, rule)) if missing_reason == MissingReason::Refused => violations.add(field, rule),
+            Some((field, rule)) => blockers.insert(0, Refusal::invalid_for_stored_data(field, rule)),
+            None => {}
+        }
+        violations.or_refuse(Refusal::InvalidForStoredData)?;
         blockers.extend(self.unsettled(&lines));
         blockers.extend(feature_off(draft.store()?, &lines));
         Ok(Plan { order, lines, blockers })
@@ -125,21 +140,25 @@ impl CompleteOrder {
         Settlement { line: line.key.number, back_order, cancel }
     }
 
-    fn check_form(&self, draft: &Draft<'_>, lines: &[(Line, Settlement)]) -> Result<(), Refusal> {
+    /// The field that lacks a reason for what is cancelled, and the rule that says so.
+    fn lacks_reason(&self, lines: &[(Line, Settlement)]) -> Option<(&'static str, &'static str)> {
+        let cancels = lines.iter().any(|(_, settlement)| settlement.cancel.is_positive());
+        (cancels && self.cancel_reason.is_none())
+            .then_some(("cancel_reason", "is required where a quantity is cancelled"))
+    }
+
+    fn violations(&self, draft: &Draft<'_>, lines: &[(Line, Settlement)]) -> Result<Violations, Refusal> {
         let mut violations = Violations::default();
         for (index, settlement) in self.lines.iter().enumerate() {
             if let Ok(at) = lines.binary_search_by_key(&settlement.line, |(line, _)| line.key.number) {
                 check_settlement(index, settlement, &lines[at].0, &mut violations);
             }
         }
-        if self.cancel_reason.is_none() && lines.iter().any(|(_, settlement)| settlement.cancel.is_positive()) {
-            violations.add("cancel_reason", "is required where a quantity is cancelled");
-        }
         let today = draft.store()?.time_zone.date_at(draft.now());
         if let Some(date) = self.expected_date.filter(|date| *date < today) {
             violations.add("expected_date", format_args!("is {date}, before today, {today}"));
         }
-        violations.or_refuse(Refusal::InvalidForStoredData)
+        Ok(violations)
     }
 
     fn unsettled(&self, lines: &[(Line, Settlement)]) -> Option<Refusal> {

@@ -1,5 +1,7 @@
 //! PlacePurchaseOrder: a draft is set on order.
 
+use std::fmt;
+
 use super::actions::Action;
 use super::{Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
@@ -9,7 +11,10 @@ use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::{Listed, Refusal};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{TimeZone, Timestamp};
+
+/// How many years back an order may have been made.
+const MAX_YEARS: i16 = 10;
 
 /// A draft to set on order.
 #[derive(Clone, Debug)]
@@ -37,7 +42,7 @@ impl Mutation for PlaceOrder {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
         let order = draft.order(self.order)?;
-        let order_time = self.order_time(draft.now())?;
+        let order_time = order_time(self.order_time, draft.now(), &draft.store()?.time_zone)?;
         let lines = draft.all_lines(&order)?;
         check_quantities(&lines)?;
         check_dates(draft, &order, &lines, order_time)?;
@@ -54,14 +59,18 @@ impl Mutation for PlaceOrder {
     }
 }
 
-impl PlaceOrder {
-    fn order_time(&self, now: Timestamp) -> Result<Timestamp, Refusal> {
-        match self.order_time {
-            Some(told) if told > now => {
-                Err(Refusal::invalid_for_stored_data("order_time", format!("is {told}, but it is only {now} now")))
-            }
-            told => Ok(told.unwrap_or(now)),
+/// When it was ordered: now, or at a time told that lies in the past, at most [`MAX_YEARS`] back by the
+/// store's calendar.
+fn order_time(told: Option<Timestamp>, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Refusal> {
+    let Some(told) = told else { return Ok(now) };
+    let first = zone.date_at(now).years_before(MAX_YEARS);
+    let refused = |rule: fmt::Arguments<'_>| Err(Refusal::invalid_for_stored_data("order_time", rule));
+    match told {
+        _ if told > now => refused(format_args!("is {told}, but it is only {now} now")),
+        _ if zone.date_at(told) < first => {
+            refused(format_args!("is {told}, before {first}: at most {MAX_YEARS} years back are allowed"))
         }
+        _ => Ok(told),
     }
 }
 
@@ -77,4 +86,43 @@ fn check_dates(draft: &Draft<'_>, order: &Order, lines: &[Line], order_time: Tim
     let passed = passed.map(|line| line.key.number).collect();
     let refusal = |lines| Err(Refusal::ExpectedDatePassed { lines, order_date: order_date.to_string() });
     Listed::some(passed).map_or(Ok(()), refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_was_made_at_most_ten_years_ago_by_the_stores_calendar() {
+        let at = |text: &str| Timestamp::from_micros(text.parse::<jiff::Timestamp>().unwrap().as_microsecond());
+        let (amsterdam, utc) = (TimeZone::parse("Europe/Amsterdam").unwrap(), TimeZone::parse("UTC").unwrap());
+        let now = at("2026-03-02T09:00:00Z");
+        assert_eq!(order_time(None, now, &utc), Ok(now));
+        for (zone, told, rule) in [
+            (&utc, "2026-03-02T09:00:00Z", None),
+            (
+                &utc,
+                "2026-03-02T09:00:00.000001Z",
+                Some("is 2026-03-02T09:00:00.000001Z, but it is only 2026-03-02T09:00:00Z now"),
+            ),
+            (&utc, "2016-03-02T00:00:00Z", None),
+            (&amsterdam, "2016-03-01T23:00:00Z", None),
+            (
+                &utc,
+                "2016-03-01T23:59:59.999999Z",
+                Some("is 2016-03-01T23:59:59.999999Z, before 2016-03-02: at most 10 years back are allowed"),
+            ),
+            (
+                &utc,
+                "0206-03-02T09:00:00Z",
+                Some("is 0206-03-02T09:00:00Z, before 2016-03-02: at most 10 years back are allowed"),
+            ),
+        ] {
+            let expected = match rule {
+                None => Ok(at(told)),
+                Some(rule) => Err(Refusal::invalid_for_stored_data("order_time", rule)),
+            };
+            assert_eq!(order_time(Some(at(told)), now, zone), expected, "{told}");
+        }
+    }
 }

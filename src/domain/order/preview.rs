@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::complete::{CompleteOrder, Plan, Settlement};
+use super::complete::{CompleteOrder, MissingReason, Plan, Settlement};
 use super::{Line, Order};
 use crate::domain::Ids;
 use crate::domain::access::Authorization;
@@ -65,7 +65,7 @@ pub fn preview(
 ) -> Result<Preview, Refusal> {
     let authorization = gate(workspace, request, complete)?;
     let draft = Draft::new(workspace, request, authorization, wall_clock, ids)?;
-    let Plan { order, lines, mut blockers } = complete.plan(&draft)?;
+    let Plan { order, lines, mut blockers } = complete.plan(&draft, MissingReason::Blocks)?;
     let stock = resulting_stock(&draft, &order, &lines)?;
     if blockers.is_empty() {
         // Nothing known stands in the way: whatever is left would show when it is really decided.

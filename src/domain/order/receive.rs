@@ -11,7 +11,7 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::{Outcome, ReceiptChanged};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Listed, Refusal, Violations};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{TimeZone, Timestamp};
 
 /// How far ahead of the store's clock a scanner's clock may be.
 const LEEWAY_MINUTES: i64 = 5;
@@ -106,22 +106,15 @@ impl Receive {
                 violations.add(format_args!("items[{index}].rejected"), rule);
             }
         }
-        let time = self.receive_time(draft.now(), order, &mut violations);
+        let time = receive_time(
+            self.receive_time,
+            draft.now(),
+            order.original_order_time,
+            &draft.store()?.time_zone,
+            &mut violations,
+        );
         violations.or_refuse(Refusal::InvalidForStoredData)?;
         Ok(time)
-    }
-
-    /// When the goods arrived. A time that cannot be is a violation, and what is answered for it is not
-    /// used.
-    fn receive_time(&self, now: Timestamp, order: &Order, violations: &mut Violations) -> Timestamp {
-        let told = self.receive_time.unwrap_or(now);
-        if told > now.plus_minutes(LEEWAY_MINUTES) {
-            let rule = format_args!("is {told}, more than {LEEWAY_MINUTES} minutes ahead of {now}");
-            violations.add("receive_time", rule);
-        } else if let Some(ordered) = order.original_order_time.filter(|ordered| told < *ordered) {
-            violations.add("receive_time", format_args!("is {told}, before the goods were ordered at {ordered}"));
-        }
-        told.min(now)
     }
 
     fn book(
@@ -154,6 +147,33 @@ impl Receive {
         let event = draft.put_order(Order { state: State::Receiving, ..order }, detail)?;
         Ok(Outcome::ReceiptBooked(ReceiptChanged { event, order: self.order, receipt: number, lines }))
     }
+}
+
+/// When the goods arrived. A time that cannot be is a violation, and what is answered for it is not
+/// used.
+///
+/// The lower bound is the local day on which the chain was ordered, not the moment: goods that are
+/// ordered and delivered on one day often bear a time in whole minutes, from a clock that is a little
+/// slow.
+fn receive_time(
+    told: Option<Timestamp>,
+    now: Timestamp,
+    ordered: Option<Timestamp>,
+    zone: &TimeZone,
+    violations: &mut Violations,
+) -> Timestamp {
+    let told = told.unwrap_or(now);
+    if told > now.plus_minutes(LEEWAY_MINUTES) {
+        let rule = format_args!("is {told}, more than {LEEWAY_MINUTES} minutes ahead of {now}");
+        violations.add("receive_time", rule);
+    } else if let Some(ordered) = ordered
+        && zone.date_at(told) < zone.date_at(ordered)
+    {
+        let day = zone.date_at(ordered);
+        violations
+            .add("receive_time", format_args!("is {told}, before {day}, the day on which the goods were ordered"));
+    }
+    told.min(now)
 }
 
 fn everything_of(line: &Line) -> ReceiptItem {
@@ -192,4 +212,30 @@ fn check_item_count(order: &Order, more: usize) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::TooManyReceiptItems { number: order.number.clone(), items })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goods_arrive_from_the_local_day_of_the_order_to_a_few_minutes_ahead() {
+        let (amsterdam, utc) = (TimeZone::parse("Europe/Amsterdam").unwrap(), TimeZone::parse("UTC").unwrap());
+        let at = |text: &str| Timestamp::from_micros(text.parse::<jiff::Timestamp>().unwrap().as_microsecond());
+        let ordered = at("2026-03-02T23:30:00.5Z");
+        for (zone, now, told, taken) in [
+            // In Amsterdam the order was made on the third, half an hour after midnight.
+            (&amsterdam, "2026-03-03T09:00:00Z", "2026-03-02T22:59:59.999999Z", None),
+            (&amsterdam, "2026-03-03T09:00:00Z", "2026-03-02T23:00:00Z", Some("2026-03-02T23:00:00Z")),
+            (&utc, "2026-03-03T09:00:00Z", "2026-03-01T23:59:59.999999Z", None),
+            (&utc, "2026-03-03T09:00:00Z", "2026-03-02T00:00:00Z", Some("2026-03-02T00:00:00Z")),
+            (&utc, "2026-03-02T23:30:00.5Z", "2026-03-02T23:30:00Z", Some("2026-03-02T23:30:00Z")),
+            (&utc, "2026-03-02T23:30:00.5Z", "2026-03-02T23:35:00.5Z", Some("2026-03-02T23:30:00.5Z")),
+            (&utc, "2026-03-02T23:30:00.5Z", "2026-03-02T23:35:00.500001Z", None),
+        ] {
+            let mut violations = Violations::default();
+            let time = receive_time(Some(at(told)), at(now), Some(ordered), zone, &mut violations);
+            assert_eq!(taken.map(at), (violations.total == 0).then_some(time), "{told} at {now} in {zone:?}");
+        }
+    }
 }

@@ -4,7 +4,6 @@ use tonic::{Request, Status};
 
 use crate::domain::order::cancel::CancelOrder;
 use crate::domain::refusal::Refusal;
-use crate::domain::text::MAX_NOTE;
 use crate::proto::v1;
 use crate::rpc::App;
 use crate::rpc::call::{Call, Marked, Submission};
@@ -38,7 +37,7 @@ fn parse(call: &Call, mut request: v1::CancelPurchaseOrderRequest) -> Result<Sub
     let mark = request.mark(&mut form);
     let cancel = CancelOrder {
         order: form.order_id(&request.purchase_order_id),
-        reason: form.optional_text("reason", &request.reason, MAX_NOTE),
+        reason: form.reason("reason", &request.reason),
         etag: request.etag,
     };
     form.finish()?;

@@ -7,7 +7,6 @@ use tonic::{Request, Status};
 use crate::domain::order::complete::{CompleteOrder, Settlement};
 use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::refusal::Refusal;
-use crate::domain::text::MAX_NOTE;
 use crate::proto::v1;
 use crate::rpc::App;
 use crate::rpc::call::{Call, Marked, Submission};
@@ -86,7 +85,7 @@ impl Choices<'_> {
             etag: self.etag,
             lines,
             rest: rest.flatten(),
-            cancel_reason: form.optional_text("cancel_reason", self.cancel_reason, MAX_NOTE),
+            cancel_reason: form.reason("cancel_reason", self.cancel_reason),
             expected_date: form.date("expected_date", self.expected_date),
         }
     }

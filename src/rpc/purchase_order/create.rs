@@ -5,7 +5,7 @@ use tonic::{Request, Status};
 use crate::domain::order::create::{CreateOrder, NewLine};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::Refusal;
-use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION, MAX_NOTE};
+use crate::domain::text::MAX_DESCRIPTION;
 use crate::domain::unit::Unit;
 use crate::proto::v1;
 use crate::rpc::App;
@@ -40,9 +40,9 @@ fn parse(call: &Call, mut request: v1::CreatePurchaseOrderRequest) -> Result<Sub
     let store = form.store_id(&request.store_id);
     let mark = request.mark(&mut form);
     let create = CreateOrder {
-        supplier: form.required_text("supplier_id", &request.supplier_id, MAX_CODE),
+        supplier: form.supplier_id("supplier_id", &request.supplier_id),
         supplier_reference: form.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION),
-        note: form.optional_text("note", &request.note, MAX_NOTE),
+        note: form.note("note", &request.note),
         currency: match request.currency.as_str() {
             "" => None,
             code => form.currency("currency", code),

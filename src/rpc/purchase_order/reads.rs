@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tonic::{Request, Status};
 
-use crate::domain::code::{ProductId, StoreId};
+use crate::domain::code::StoreId;
 use crate::domain::mutation::OrderSeen;
 use crate::domain::order::actions::allowed;
 use crate::domain::order::{Order, OrderKey, State};
@@ -145,13 +145,13 @@ fn parse_list(
     let page = Page::of(&app.page_key, request, &mut form);
     let filter = OrderFilter {
         states: parse_states(&mut form, &request.states),
-        supplier: form.optional_text("supplier_id", &request.supplier_id, MAX_CODE),
-        product: form.optional_text("product_id", &request.product_id, MAX_CODE).map(ProductId::new),
+        supplier: form.optional_supplier_id("supplier_id", &request.supplier_id),
+        product: form.optional_product_id("product_id", &request.product_id),
         number_prefix: form.optional_text("number_prefix", &request.number_prefix, MAX_CODE),
         supplier_reference: form.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION),
         back_orders_only: request.back_orders_only,
-        create_time_from: form.time("create_time_from", request.create_time_from.as_ref()),
-        create_time_before: form.time("create_time_before", request.create_time_before.as_ref()),
+        create_time_from: form.time_bound("create_time_from", request.create_time_from.as_ref()),
+        create_time_before: form.time_bound("create_time_before", request.create_time_before.as_ref()),
     };
     form.finish()?;
     Ok((store, filter, page))

@@ -8,7 +8,7 @@ use crate::domain::decimal;
 use crate::domain::order::receipt::{MAX_REJECT_REASONS, ReceiptItem};
 use crate::domain::order::receive::{Items, Receive};
 use crate::domain::refusal::Refusal;
-use crate::domain::text::{MAX_DESCRIPTION, MAX_NOTE};
+use crate::domain::text::MAX_DESCRIPTION;
 use crate::proto::v1;
 use crate::rpc::App;
 use crate::rpc::call::{Call, Marked, Submission};
@@ -52,7 +52,7 @@ fn parse(call: &Call, mut request: v1::ReceivePurchaseOrderRequest) -> Result<Su
         items: parse_items(&mut form, &request),
         receive_time: form.time("receive_time", request.receive_time.as_ref()),
         delivery_note: form.optional_text("delivery_note", &request.delivery_note, MAX_DESCRIPTION),
-        note: form.optional_text("note", &request.note, MAX_NOTE),
+        note: form.note("note", &request.note),
         etag: request.etag,
     };
     form.finish()?;
@@ -86,8 +86,8 @@ fn parse_item(form: &mut Form, index: usize, item: &v1::NewReceiptItem, seen: &m
     }
     let accepted = form.quantity_or_zero(at("accepted"), item.accepted.as_deref());
     let rejected = form.quantity_or_zero(at("rejected"), item.rejected.as_deref());
-    let reject_reason = form.optional_text(at("reject_reason"), &item.reject_reason, MAX_NOTE);
-    if rejected.is_positive() && reject_reason.is_none() {
+    let reject_reason = form.reason(at("reject_reason"), &item.reject_reason);
+    if rejected.is_positive() && item.reject_reason.is_empty() {
         form.violation(at("reject_reason"), "is required where a quantity is rejected");
     }
     // A quantity that could not be read is a violation of its own and not also nothing.

@@ -5,7 +5,7 @@ use tonic::{Request, Status};
 use super::create::parse_lines;
 use crate::domain::order::update::UpdateOrder;
 use crate::domain::refusal::Refusal;
-use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION, MAX_NOTE};
+use crate::domain::text::MAX_DESCRIPTION;
 use crate::proto::v1;
 use crate::rpc::App;
 use crate::rpc::call::{Call, Marked, Submission};
@@ -46,10 +46,10 @@ fn parse(call: &Call, mut request: v1::UpdatePurchaseOrderRequest) -> Result<Sub
     let update = UpdateOrder {
         order,
         etag: request.etag.clone(),
-        supplier: is_named("supplier_id").then(|| form.required_text("supplier_id", &request.supplier_id, MAX_CODE)),
+        supplier: is_named("supplier_id").then(|| form.supplier_id("supplier_id", &request.supplier_id)),
         supplier_reference: is_named("supplier_reference")
             .then(|| form.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION)),
-        note: is_named("note").then(|| form.optional_text("note", &request.note, MAX_NOTE)),
+        note: is_named("note").then(|| form.note("note", &request.note)),
         expected_date: is_named("expected_date").then(|| form.date("expected_date", &request.expected_date)),
         lines: is_named("lines").then(|| parse_lines(&mut form, &request.lines)),
     };

@@ -4,7 +4,6 @@ use tonic::{Request, Status};
 
 use crate::domain::order::void::VoidReceipt;
 use crate::domain::refusal::Refusal;
-use crate::domain::text::MAX_NOTE;
 use crate::proto::v1;
 use crate::rpc::App;
 use crate::rpc::call::{Call, Marked, Submission};
@@ -41,7 +40,7 @@ fn parse(call: &Call, mut request: v1::VoidReceiptRequest) -> Result<Submission,
     let void = VoidReceipt {
         order: form.order_id(&request.purchase_order_id),
         receipt: form.receipt_number(request.receipt_number),
-        reason: form.required_text("reason", &request.reason, MAX_NOTE),
+        reason: form.required_reason("reason", &request.reason),
         etag: request.etag,
     };
     form.finish()?;

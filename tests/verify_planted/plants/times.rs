@@ -37,7 +37,7 @@ pub const PLANTS: &[Plants] = &[
     },
     Plants {
         invariant: 9,
-        check: "original_order_time ≤ receive_time ≤ booked",
+        check: "the day of original_order_time ≤ that of receive_time, and receive_time ≤ booked",
         each: &[
             "UPDATE receipt SET receive_time = 0 WHERE po_id = [PO-000004]",
             "UPDATE receipt SET receive_time = book_time + 1 WHERE po_id = [PO-000004]",
