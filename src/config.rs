@@ -23,6 +23,8 @@ pub struct ServeConfig {
     pub database_timeout: Duration,
     /// How long a writer waits for another program that holds SQLite's write lock.
     pub lock_patience: Duration,
+    /// Whether writes are refused while this machine's clock is wrong.
+    pub watch_clock: bool,
     /// How long first answers are kept to be repeated.
     pub request_retention: Duration,
     /// Whether an empty database gets the store `demo`.
@@ -68,6 +70,7 @@ impl ServeConfig {
             readers: cores + 1,
             database_timeout: Duration::from_secs(5),
             lock_patience: Duration::from_millis(800),
+            watch_clock: true,
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),
             demo_store: false,
             access: Access::Development,

@@ -1,10 +1,13 @@
-//! Deletes first answers that are older than their retention, and keeps SQLite's write-ahead log short: a thread of its own, with a session of
-//! its own, beside the lanes.
+//! Deletes first answers that are older than their retention, and keeps SQLite's write-ahead log short: a
+//! thread of its own, with a session of its own, beside the lanes.
 //!
 //! Each minute it goes through the stores that exist, a bounded number of them per statement, and
 //! deletes in small transactions. So nothing in memory is keyed by what a request names, and no write
 //! waits for a clean-up longer than for a few hundred rows. Several instances may do it at once:
 //! what one has deleted the other does not find.
+//!
+//! A record is old when its retention has passed by the clock and the service has been seen to run on as many
+//! days since: a clock that is wrong for a while does not break the promise that a retry is known.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -27,6 +30,8 @@ const EVERY: Duration = Duration::from_secs(60);
 /// How long writers have the database to themselves after a full step. SQLite has one write lock, and
 /// whoever waits for it asks again only now and then.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often it looks whether the database still answers a round.
+const LOOK: Duration = Duration::from_millis(100);
 /// How many rounds may be asked for at once.
 const ASKED: usize = 16;
 
@@ -38,6 +43,8 @@ pub struct PrunerParts {
     pub clock: Arc<dyn Clock>,
     /// How long first answers are kept.
     pub request_retention: Duration,
+    /// How long a session waits for one answer of the database.
+    pub timeout: Duration,
 }
 
 /// What a round came to: how many records it deleted.
@@ -55,7 +62,7 @@ impl Pruner {
     pub fn start(parts: PrunerParts) -> std::io::Result<Self> {
         let (rounds, asked) = sync_channel(ASKED);
         let stopping = Arc::new(AtomicBool::new(false));
-        let work = Work { parts, stopping: Arc::clone(&stopping) };
+        let work = Arc::new(Work { parts, stopping: Arc::clone(&stopping) });
         let thread = std::thread::Builder::new().name("pruner".to_owned()).spawn(move || work.run(&asked))?;
         Ok(Self { rounds: Mutex::new(Some(rounds)), stopping, thread: Mutex::new(Some(thread)) })
     }
@@ -94,7 +101,7 @@ struct Work {
 
 impl Work {
     /// Does a round each minute, and whenever it is asked to, until nobody can ask any more.
-    fn run(&self, asked: &Receiver<oneshot::Sender<Deleted>>) {
+    fn run(self: &Arc<Self>, asked: &Receiver<oneshot::Sender<Deleted>>) {
         loop {
             let answer = match asked.recv_timeout(EVERY) {
                 Ok(answer) => Some(answer),
@@ -113,12 +120,27 @@ impl Work {
         }
     }
 
-    /// Goes through all stores once.
-    fn round(&self) -> Deleted {
-        let retention = self.parts.request_retention.as_micros() as i64;
-        let cutoff = Timestamp::from_micros(self.parts.clock.now().micros() - retention);
-        let mut session = self.parts.pool.get()?;
-        let result = self.all_stores(&mut session, cutoff);
+    /// Goes through all stores once, on a thread that is left behind if the database does not answer it.
+    fn round(self: &Arc<Self>) -> Deleted {
+        let session = self.parts.pool.get()?;
+        let (work, progress, (done, told)) = (Arc::clone(self), Arc::clone(session.progress()), sync_channel(1));
+        let round = std::thread::Builder::new().name("pruner-round".to_owned());
+        let round = round.spawn(move || drop(done.send(work.round_on(session))));
+        round.map_err(|error| DbError::new(DbErrorKind::Other, error.to_string()))?;
+        loop {
+            match told.recv_timeout(LOOK) {
+                Ok(deleted) => return deleted,
+                Err(RecvTimeoutError::Timeout) if progress.give_up_after(self.parts.timeout).is_none() => {}
+                Err(_) => return Err(DbError::new(DbErrorKind::Lost, "the database did not answer in time")),
+            }
+        }
+    }
+
+    fn round_on(&self, mut session: Pooled) -> Deleted {
+        let result = self.cutoff(&mut session).and_then(|cutoff| match cutoff {
+            Some(cutoff) => self.all_stores(&mut session, cutoff),
+            None => Ok(0),
+        });
         match wal::shorten(&mut session) {
             Ok(true) => tracing::info!("the write-ahead log was truncated"),
             Ok(false) => {}
@@ -128,6 +150,17 @@ impl Work {
             session.retire();
         }
         result
+    }
+
+    /// What was recorded before this may go.
+    fn cutoff(&self, session: &mut Pooled) -> Result<Option<Timestamp>, DbError> {
+        let (now, retention) = (self.parts.clock.now(), self.parts.request_retention);
+        let days = retention.as_secs().div_ceil(24 * 60 * 60) as i64;
+        let by_clock = Timestamp::from_micros(now.micros() - retention.as_micros() as i64);
+        match prune::older_than_days(session, now, days) {
+            Ok(by_days) => Ok(by_days.map(|by_days| by_days.min(by_clock))),
+            Err(WriteError::Failed(error) | WriteError::Unclear(error)) => Err(error),
+        }
     }
 
     fn all_stores(&self, session: &mut Pooled, cutoff: Timestamp) -> Deleted {

@@ -34,6 +34,7 @@ use crate::repository::error::DbError;
 use crate::repository::migrate::{SchemaState, prepare};
 use crate::repository::page_key;
 use crate::repository::pool::Pool;
+use crate::repository::server_check;
 use crate::repository::session::Observer;
 use crate::repository::url::DatabaseUrl;
 use crate::rpc::guard::Guard;
@@ -91,6 +92,12 @@ pub enum StartError {
          run that version, here and with: purchase-order-service migrate"
     )]
     SchemaNewer(DatabaseUrl),
+    /// Sessions keep their settings, prepared statements and transactions nowhere.
+    #[error(
+        "{0} leads to a connection pooler in transaction or statement mode, which lends one server process to several \
+         sessions; the service needs sessions of its own: use the pooler's session mode, or connect directly"
+    )]
+    SharedSessions(DatabaseUrl),
     /// The machine did not give what it takes.
     #[error("cannot start: {0}")]
     Io(#[from] std::io::Error),
@@ -261,6 +268,13 @@ async fn prepare_database(url: &DatabaseUrl) -> Result<(PageKey, Option<InUse>),
                  made by `purchase-order-service backup`"
             );
         }
+        let checked = server_check::check(&url).map_err(failed)?;
+        if checked.shares_processes {
+            return Err(StartError::SharedSessions(url));
+        }
+        for setting in checked.unsafe_settings {
+            tracing::warn!(setting, "the database server may lose what it has acknowledged when its machine fails");
+        }
         match prepare(&url).map_err(failed)? {
             SchemaState::Current => Ok((PageKey::new(&page_key::load(&url).map_err(failed)?), in_use)),
             SchemaState::Older(_) => Err(StartError::SchemaOlder(url)),
@@ -286,6 +300,7 @@ fn pruner(config: &ServeConfig, parts: &Parts) -> std::io::Result<Pruner> {
         pool: Pool::new(&config.database, Purpose::Prune, 1, parts.observer.clone()),
         clock: Arc::clone(&parts.clock),
         request_retention: config.request_retention,
+        timeout: config.database_timeout,
     })
 }
 
@@ -320,7 +335,9 @@ fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result
             timeout,
         },
     )?;
-    let prober = Prober::start(pool(Purpose::Probe, 1), &config.database, availability.clone(), &lanes, &readers)?;
+    let watched = config.watch_clock.then(|| Arc::clone(&clock));
+    let prober =
+        Prober::start(pool(Purpose::Probe, 1), &config.database, watched, availability.clone(), &lanes, &readers)?;
     let supervised = lanes.supervised().chain([readers.supervised(), prober.supervised()]);
     let supervisor = Supervisor::start(supervised.collect())?;
     let watch = DatabaseWatch { availability, prober, _supervisor: supervisor };

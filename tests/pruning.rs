@@ -40,8 +40,12 @@ async fn first_answers_go_when_they_are_older_than_their_retention(#[values(Sqli
     for store in ["south", "west"] {
         world.operator().at(store).create_store("alice").ok().await;
     }
-    for day in ["2026-03-02", "2026-03-08"] {
-        world.clock.set(&format!("{day}T09:00:00Z"));
+    for day in 2..=8 {
+        world.clock.set(&format!("2026-03-{day:02}T09:00:00Z"));
+        assert_eq!(world.prune().await.unwrap(), 0);
+        if ![2, 8].contains(&day) {
+            continue;
+        }
         for store in ["north", "south", "west"] {
             alice.at(store).create(&[("apples", "1")]).id(Uuid::now_v7()).ok().await;
         }
@@ -49,17 +53,46 @@ async fn first_answers_go_when_they_are_older_than_their_retention(#[values(Sqli
     world.clock.set("2026-03-09T09:00:00Z");
     assert_eq!(world.prune().await.unwrap(), 0, "seven days are not over");
 
-    world.clock.set("2026-03-09T09:00:01Z");
-    assert_eq!(world.prune().await.unwrap(), 3);
+    world.clock.set("2026-03-10T00:00:00Z");
+    assert_eq!(world.prune().await.unwrap(), 3, "the service has run on seven days since");
     assert_eq!(kept(&mut session), of(&[("north", 1), ("south", 1), ("west", 1)]));
 
+    for day in 11..16 {
+        world.clock.set(&format!("2026-03-{day:02}T09:00:00Z"));
+        assert_eq!(world.prune().await.unwrap(), 0);
+    }
     world.clock.set("2026-03-16T09:00:00Z");
     assert_eq!((world.prune().await.unwrap(), kept(&mut session)), (3, vec![]));
     world.verify().await;
 }
 
+/// Whoever starts with the clock days ahead, and puts it right, must still be known by their request id.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_ahead_forgets_nothing_early(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(mut world) = World::on(on).await else { return };
+    let id = Uuid::now_v7();
+    let first = world.alice().create(&[("apples", "1")]).id(id).ok().await;
+    world.prune().await.unwrap();
+
+    for ahead in ["2026-03-10T09:00:00Z", "2027-01-01T09:00:00Z"] {
+        world.clock.set(ahead);
+        world.restart().await;
+        world.alice().create(&[("pears", "1")]).id(Uuid::now_v7()).ok().await;
+        assert_eq!(world.prune().await.unwrap(), 0);
+    }
+    world.clock.set("2026-03-02T10:00:00Z");
+    world.restart().await;
+    world.prune().await.unwrap();
+
+    let again = world.alice().create(&[("apples", "1")]).id(id).ok().await;
+    assert_eq!(again.event_number, first.event_number);
+    world.verify().await;
+}
+
 /// 150 stores beside the test's own, and 10 old answers in each; 1,300 more in the last of them.
 const MANY: &str = "
+    INSERT INTO clock_day VALUES (10), (11), (12), (13), (14), (15), (16), (17);
     INSERT INTO store
     WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 249)
     SELECT 'x-' || i, 'x', 'EUR', 'UTC', 0, TRUE, 0, 0, 1, 0 FROM n;
@@ -104,6 +137,8 @@ async fn what_a_call_names_is_never_looked_at_unless_it_exists(#[values(Sqlite, 
     let refused = support::together(made_up.map(|call| call.id(Uuid::now_v7()))).await;
     assert!(refused.iter().all(Result::is_err));
 
+    let days = "INSERT INTO clock_day VALUES (10), (11), (12), (13), (14), (15), (16), (17)";
+    world.database.session().batch(days).unwrap();
     world.prune().await.unwrap();
 
     let statements = recorder.take();
@@ -120,6 +155,10 @@ async fn a_database_that_was_away_is_pruned_when_it_is_back() {
     let world = World::set_up(database, setup).await;
     world.alice().create(&[("apples", "1")]).id(Uuid::now_v7()).ok().await;
     assert_eq!(world.prune().await.unwrap(), 0);
+    for day in 3..10 {
+        world.clock.set(&format!("2026-03-{day:02}T09:00:00Z"));
+        assert_eq!(world.prune().await.unwrap(), 0);
+    }
     world.clock.set("2026-03-12T09:00:00Z");
 
     proxy.take_away();

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use purchase_order_service::proto::v1::CreatePurchaseOrderRequest;
-use purchase_order_service::repository::session::Observed;
+use purchase_order_service::repository::dialect::{Layout, Purpose};
+use purchase_order_service::repository::session::{Observed, Session};
 use rstest::rstest;
 use support::Engine::{self, Postgres, Sqlite};
 use support::{Call, Cut, Database, Proxy, Setup, World, patiently, reason, together};
@@ -222,6 +223,31 @@ async fn a_database_that_takes_no_writes_is_not_served_from() {
     world.verify().await;
 }
 
+/// What a role sets by default would cut a commit, or have it acknowledged before it is on disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_the_server_that_would_lose_or_cut_commits_are_overridden() {
+    let Some(database) = Database::migrated(Postgres) else { return };
+    let mut session = database.session();
+    for (name, value) in [("synchronous_commit", "off"), ("statement_timeout", "100ms"), ("lock_timeout", "100ms")] {
+        let set = format!("EXECUTE format('ALTER DATABASE %I SET {name} = ''{value}'' ', current_database())");
+        session.batch(&format!("DO $$ BEGIN {set}; END $$")).unwrap();
+    }
+
+    let mut writer = Session::connect(&database.url, Purpose::Write(Layout::Single), None).unwrap();
+
+    for (name, expected) in [("synchronous_commit", "on"), ("statement_timeout", "0"), ("lock_timeout", "0")] {
+        let query = format!("SELECT current_setting('{name}') AS value");
+        let found: Vec<Value> = writer.load(diesel::sql_query(query)).unwrap();
+        assert_eq!(found[0].value, expected, "{name}");
+    }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Value {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    value: String,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_reads_of_others_do_not_make_the_instance_look_unhealthy() {
     let Some(database) = Database::migrated(Postgres) else { return };
@@ -282,5 +308,56 @@ async fn a_panic_at_the_database_costs_the_guilty_command_alone(
     armed.store(false, Ordering::SeqCst);
     world.alice().place(&guilty).ok().await;
     assert_eq!(count_orders(&world).await, 6);
+    world.verify().await;
+}
+
+/// The present, as a test's clock takes it, so many seconds from now.
+fn seconds_from_now(seconds: i64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    prost_types::Timestamp { seconds: now + seconds, nanos: 0 }.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_whose_clock_is_off_its_servers_changes_nothing() {
+    let Some(database) = Database::migrated(Postgres) else { return };
+    let mut world = World::set_up(database, Setup::default()).await;
+    world.clock.set(&seconds_from_now(0));
+    world.watch_clock().await;
+    let mut health = Health::of(&world).await;
+    create(&world, "apples").ok().await;
+
+    for wrong in [-90, 90, 10 * 365 * 24 * 60 * 60] {
+        world.clock.set(&seconds_from_now(wrong));
+        health.becomes(ServingStatus::NotServing).await;
+        let refused = create(&world, "apples").refused(Unavailable, "CLOCK_SKEWED").await;
+        assert!(refused.may_be_retried());
+        assert_eq!(count_orders(&world).await, 1, "reads go on");
+        world.clock.set(&seconds_from_now(0));
+        health.becomes(ServingStatus::Serving).await;
+    }
+    world.clock.set(&seconds_from_now(30));
+    create(&world, "apples").ok().await;
+    world.verify().await;
+}
+
+/// SQLite alone: a server has a clock of its own to compare with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_while_the_service_runs_stops_writes_until_it_is_confirmed_by_a_restart() {
+    let Some(database) = Database::migrated(Sqlite) else { return };
+    let mut world = World::set_up(database, Setup::default()).await;
+    world.watch_clock().await;
+    let mut health = Health::of(&world).await;
+
+    world.clock.set("2026-03-04T09:00:00Z");
+    health.becomes(ServingStatus::NotServing).await;
+    create(&world, "apples").refused(Unavailable, "CLOCK_SKEWED").await;
+    world.clock.set("2026-03-02T10:00:00Z");
+    health.becomes(ServingStatus::Serving).await;
+    create(&world, "apples").ok().await;
+
+    world.clock.set("2026-03-04T09:00:00Z");
+    health.becomes(ServingStatus::NotServing).await;
+    world.restart().await;
+    create(&world, "apples").ok().await;
     world.verify().await;
 }

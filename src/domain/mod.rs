@@ -7,6 +7,7 @@
 //! [`Workspace`]: workspace::Workspace
 
 pub mod access;
+pub mod clock_check;
 pub mod code;
 pub mod decimal;
 pub mod decision;

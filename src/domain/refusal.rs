@@ -300,6 +300,9 @@ pub enum Refusal {
     /// The database's storage takes no more.
     #[error("the database's storage is full or failing; nothing was done, try again when there is room")]
     StorageFull,
+    /// The clock of this instance is far off, so that what it wrote would bear wrong times.
+    #[error("the clock of this instance is wrong, so it changes nothing until that is put right; nothing was done")]
+    ClockSkewed,
     /// The database is away.
     #[error("the database is not reachable; nothing was done, try again in a moment")]
     DatabaseUnavailable,
@@ -388,6 +391,7 @@ impl Refusal {
             Self::MetadataTooLarge(_) => "METADATA_TOO_LARGE",
             Self::QueueFull => "QUEUE_FULL",
             Self::StorageFull => "STORAGE_FULL",
+            Self::ClockSkewed => "CLOCK_SKEWED",
             Self::DatabaseUnavailable => "DATABASE_UNAVAILABLE",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::OutcomeUnknown => "OUTCOME_UNKNOWN",

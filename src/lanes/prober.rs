@@ -4,17 +4,20 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::availability::{Availability, Usable};
 use super::lane::Writer;
 use super::seat::Seat;
 use super::supervisor::{MAX_LEFT_BEHIND, Supervised, Waiters};
 use super::{Lanes, Readers};
+use crate::clock::Clock;
+use crate::domain::clock_check;
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::repository::error::DbError;
 use crate::repository::pool::{Pool, Pooled};
-use crate::repository::probe::{self, Found};
+use crate::repository::probe::{self, Found, Probed};
 use crate::repository::url::DatabaseUrl;
 
 /// How often it asks: while all is well, and while it is not.
@@ -30,6 +33,7 @@ pub struct Prober(Arc<Shared>);
 struct Shared {
     pool: Pool,
     database: DatabaseUrl,
+    clock: Option<WatchedClock>,
     availability: Availability,
     /// Whoever waits for the database.
     waiters: Vec<Arc<dyn Waiters>>,
@@ -41,6 +45,13 @@ struct Shared {
     left_behind: AtomicUsize,
 }
 
+/// The clock that writes are dated by.
+struct WatchedClock {
+    clock: Arc<dyn Clock>,
+    at_start: Timestamp,
+    started: Instant,
+}
+
 /// The thread that asks now.
 #[derive(Default)]
 struct Current {
@@ -50,10 +61,12 @@ struct Current {
 }
 
 impl Prober {
-    /// Starts it on a session of `pool`, which needs room for some more to replace that one by.
+    /// Starts it on a session of `pool`, which needs room for some more to replace that one by. `clock` is
+    /// what writes are dated by, if it is to be watched.
     pub fn start(
         pool: Pool,
         database: &DatabaseUrl,
+        clock: Option<Arc<dyn Clock>>,
         availability: Availability,
         lanes: &Lanes,
         readers: &Readers,
@@ -61,6 +74,7 @@ impl Prober {
         let shared = Arc::new(Shared {
             pool,
             database: database.clone(),
+            clock: clock.map(|clock| WatchedClock { at_start: clock.now(), started: Instant::now(), clock }),
             availability,
             waiters: lanes.waiters().chain([readers.waiters()]).collect(),
             writers: lanes.writers.clone(),
@@ -159,17 +173,21 @@ impl Shared {
             return None;
         }
         Some(match found {
-            Ok(Found::Writable) => {
+            Ok(Probed { found: Found::Writable, server_time }) if self.is_clock_wrong(server_time) => {
+                *kept = Some(session);
+                Ok(Usable::reads_alone(Refusal::ClockSkewed))
+            }
+            Ok(Probed { found: Found::Writable, .. }) => {
                 *kept = Some(session);
                 let is_stuck = self.writers.iter().any(|writer| writer.waiting_for() > Some(PATIENCE));
                 Ok(Usable { is_stuck, ..Usable::default() })
             }
-            Ok(Found::Full) => {
+            Ok(Probed { found: Found::Full, .. }) => {
                 *kept = Some(session);
                 Ok(Usable::reads_alone(Refusal::StorageFull))
             }
             // The address may lead to another server by now.
-            Ok(Found::ReadOnly) => {
+            Ok(Probed { found: Found::ReadOnly, .. }) => {
                 session.retire();
                 Ok(Usable::reads_alone(Refusal::DatabaseUnavailable))
             }
@@ -178,6 +196,17 @@ impl Shared {
                 Err(error)
             }
         })
+    }
+
+    /// Whether what is written now would bear a wrong time. The server's clock tells it where there is one;
+    /// elsewhere only a jump while the service runs can be seen, and starting it again confirms the clock.
+    fn is_clock_wrong(&self, server_time: Option<Timestamp>) -> bool {
+        let Some(watched) = &self.clock else { return false };
+        let now = watched.clock.now();
+        match server_time {
+            Some(server_time) => clock_check::are_apart(now, server_time),
+            None => clock_check::has_jumped(watched.at_start, now, watched.started.elapsed()),
+        }
     }
 
     /// Has everybody know, those who wait included.

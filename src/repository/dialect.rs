@@ -114,14 +114,14 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
         // A writer's plans are kept from when the tables were empty, so the planner is told what holds
         // for every size: each statement looks a few keys up by an index.
         (DatabaseUrl::Postgres(_), Purpose::Write(Layout::Single)) => &[
-            KEEPALIVE,
             WRITER,
+            KEEPALIVE,
             "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
              SET enable_mergejoin = off",
         ],
         // A generic plan cannot be sent to one shard: the planner must see the store. No local plan is
         // kept, so the planner needs no guidance either.
-        (DatabaseUrl::Postgres(_), Purpose::Write(Layout::Sharded)) => &[KEEPALIVE, WRITER],
+        (DatabaseUrl::Postgres(_), Purpose::Write(Layout::Sharded)) => &[WRITER, KEEPALIVE],
         (DatabaseUrl::Postgres(_), Purpose::Read) => &[
             KEEPALIVE,
             "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s'; \
@@ -133,11 +133,12 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
             &[KEEPALIVE, "SET lock_timeout = '1s'; SET idle_in_transaction_session_timeout = '30s'"]
         }
         (DatabaseUrl::Postgres(_), Purpose::Probe) => &[KEEPALIVE, "SET statement_timeout = '1s'"],
+        (DatabaseUrl::Postgres(_), Purpose::Operate) => &[],
         // Each check joins whole tables of a store. Without statistics, as after a restore, the planner
         // takes them for a few rows and would go through one table for each row of another: such plans
         // are ruled out instead of being left to what it knows. jit, because a plan that cannot do
         // without a ruled-out step seems so expensive that each would be compiled.
-        (DatabaseUrl::Postgres(_), Purpose::Operate | Purpose::Inspect) => {
+        (DatabaseUrl::Postgres(_), Purpose::Inspect) => {
             &["SET enable_nestloop = off", "SET work_mem = '64MB'", "SET jit = off"]
         }
     }
@@ -182,13 +183,17 @@ pub fn lock_migrations(session: &mut Session) -> Result<(), DbError> {
     }
 }
 
-/// A query for whether the database takes no writes, as `read_only`.
-pub fn is_read_only(session: &Session) -> &'static str {
+/// A query for whether the database takes no writes, as `read_only`, and for its clock, if it has one, as
+/// `now_micros`.
+pub fn probe(session: &Session) -> &'static str {
     match session.backend {
         // Reads the file, to see that it can be read.
-        Backend::Sqlite(_) => "SELECT count(*) < 0 AS read_only FROM sqlite_schema",
+        Backend::Sqlite(_) => "SELECT count(*) < 0 AS read_only, NULL AS now_micros FROM sqlite_schema",
         // It is on for a standby, and where the server or the role has a default of no writes.
-        Backend::Postgres(_) => "SELECT current_setting('transaction_read_only')::bool AS read_only",
+        Backend::Postgres(_) => {
+            "SELECT current_setting('transaction_read_only')::bool AS read_only,
+                (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_micros"
+        }
     }
 }
 

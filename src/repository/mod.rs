@@ -21,6 +21,7 @@ pub mod room;
 pub mod rows;
 pub mod save;
 pub mod schema;
+pub mod server_check;
 pub mod session;
 mod sqlite_commit;
 mod sqlite_errors;

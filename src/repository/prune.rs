@@ -8,10 +8,11 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Text};
 
 use super::error::DbError;
-use super::schema::{request_record as record, store};
+use super::schema::{clock_day, request_record as record, store};
 use super::session::{Session, WriteError};
 use crate::domain::time::Timestamp;
 
+const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
 /// How many stores a statement looks at.
 pub const STORES: i64 = 64;
 /// How many records a transaction deletes: it holds its locks for milliseconds.
@@ -26,6 +27,23 @@ pub fn next_stores(session: &mut Session, after: &str) -> Result<Vec<String>, Db
             .limit(STORES)
             .select(store::store_id),
     )
+}
+
+/// Notes that the service was seen to run on a day, and returns the start of the day before which a record is
+/// older than so many of the days that were noted; `None` while there are not so many. A clock that jumps
+/// ahead and back adds one day, and so makes a record older by one day and not by the jump; that one is made
+/// up for by counting one more.
+pub fn older_than_days(session: &mut Session, now: Timestamp, days: i64) -> Result<Option<Timestamp>, WriteError> {
+    let today = now.micros().div_euclid(MICROS_PER_DAY);
+    let newest_first = clock_day::table.order(clock_day::day.desc()).select(clock_day::day);
+    let is_noted = clock_day::table.filter(clock_day::day.eq(today)).select(clock_day::day);
+    let noted: Vec<i64> = session.load(is_noted)?;
+    if noted.is_empty() {
+        let note = diesel::insert_into(clock_day::table).values(clock_day::day.eq(today)).on_conflict_do_nothing();
+        session.write(|session| session.execute(note))?;
+    }
+    let oldest: Vec<i64> = session.load(newest_first.limit(1).offset(days))?;
+    Ok(oldest.first().map(|day| Timestamp::from_micros(day * MICROS_PER_DAY)))
 }
 
 /// Whether these stores have first answers from before `cutoff`. It only reads: most of the time there

@@ -175,6 +175,12 @@ diesel::table! {
 }
 
 diesel::table! {
+    clock_day (day) {
+        day -> BigInt,
+    }
+}
+
+diesel::table! {
     request_record (store_id, principal, request_id) {
         store_id -> Text,
         principal -> Text,

@@ -75,7 +75,7 @@ fn code(refusal: &Refusal) -> Code {
         | R::LastAccessManager => Code::FailedPrecondition,
         R::QueueFull | R::StorageFull | R::MessageTooLarge | R::MetadataTooLarge(_) => Code::ResourceExhausted,
         R::MethodUnknown | R::CompressionUnsupported => Code::Unimplemented,
-        R::DatabaseUnavailable | R::WatchEnded | R::Stopping => Code::Unavailable,
+        R::DatabaseUnavailable | R::ClockSkewed | R::WatchEnded | R::Stopping => Code::Unavailable,
         R::DeadlineExceeded => Code::DeadlineExceeded,
         R::OutcomeUnknown => Code::Unknown,
         R::Internal(_) => Code::Internal,
@@ -158,7 +158,7 @@ fn add_details(details: &mut ErrorDetails, refusal: &Refusal) {
         Refusal::StorageFull => {
             details.set_retry_info(Some(Duration::from_secs(30)));
         }
-        Refusal::QueueFull | Refusal::DatabaseUnavailable => {
+        Refusal::QueueFull | Refusal::DatabaseUnavailable | Refusal::ClockSkewed => {
             details.set_retry_info(Some(Duration::from_secs(1)));
         }
         _ if code(refusal) == Code::FailedPrecondition => {

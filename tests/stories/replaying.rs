@@ -151,10 +151,14 @@ async fn first_answers_are_kept_for_seven_days(#[values(Sqlite, Postgres)] on: E
     let id = Uuid::now_v7();
     let first = world.alice().create(&[("apples", "1")]).id(id).ok().await;
 
+    for day in 2..9 {
+        world.clock.set(&format!("2026-03-{day:02}T09:00:00Z"));
+        world.prune().await.unwrap();
+    }
     world.clock.set("2026-03-09T08:59:00Z");
     world.prune().await.unwrap();
     assert_eq!(world.alice().create(&[("apples", "1")]).id(id).ok().await, first);
-    world.clock.set("2026-03-09T09:01:00Z");
+    world.clock.set("2026-03-10T09:00:00Z");
     world.prune().await.unwrap();
     let again = world.alice().create(&[("apples", "1")]).id(id).ok().await;
 

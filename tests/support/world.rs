@@ -37,6 +37,7 @@ pub struct World {
     observer: Option<Observer>,
     layout: Layout,
     database_timeout: Option<Duration>,
+    watch_clock: bool,
     lock_patience: Duration,
     by_way_of: DatabaseUrl,
     channel: Channel,
@@ -88,6 +89,7 @@ impl World {
             observer: setup.observer,
             layout: setup.layout,
             database_timeout: setup.database_timeout,
+            watch_clock: false,
             lock_patience: setup.lock_patience.unwrap_or(Duration::from_secs(30)),
             by_way_of: setup.by_way_of.unwrap_or_else(|| database.url.clone()),
             channel: Endpoint::from_static("http://127.0.0.1:0").connect_lazy(),
@@ -111,6 +113,7 @@ impl World {
         config.database_timeout = self.database_timeout.unwrap_or(2 * self.lock_patience);
         // Tests hold the lock to let calls queue up, however slow the machine is.
         config.lock_patience = self.lock_patience;
+        config.watch_clock = self.watch_clock;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let server = Server::start(listener, &config, Parts { clock, ids, observer }).await;
         let server = server.expect("the service starts");
@@ -131,6 +134,12 @@ impl World {
             server.stop().await;
         }
         self.start().await;
+    }
+
+    /// Starts the service again so that it watches its clock, which most tests move as they like.
+    pub async fn watch_clock(&mut self) {
+        self.watch_clock = true;
+        self.restart().await;
     }
 
     /// How the service's commands were batched so far.

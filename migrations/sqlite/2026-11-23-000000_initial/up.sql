@@ -242,6 +242,13 @@ CREATE TABLE event (
 
 CREATE UNIQUE INDEX event_by_order ON event (store_id, po_id, revision) WHERE po_id IS NOT NULL;
 
+-- The days, by the service's clock, on which it was seen to run. A record's age is counted in these, so
+-- that a clock which jumps ahead once does not make it old.
+CREATE TABLE clock_day (
+    -- Days since 1970-01-01.
+    day INTEGER NOT NULL PRIMARY KEY
+) STRICT;
+
 -- The first answer to each request id, kept to be repeated.
 CREATE TABLE request_record (
     store_id TEXT NOT NULL,
