@@ -44,7 +44,7 @@ impl Chain {
                 k < {orders} AS chained FROM n)
              SELECT 'north', id, 'XC-' || k, CASE WHEN chained AND k > 0 THEN before END,
                 CASE WHEN chained THEN '00000000-0000-7000-8000-000000000000' ELSE id END,
-                CASE WHEN chained THEN k ELSE 0 END, '{code}', '{description}', '{note}', 'EUR', '2026-03-10', k,
+                CASE WHEN chained THEN k ELSE 0 END, '{code}', '{description}', '{note}', 'EUR', '2026-03-10', k, k,
                 CASE WHEN k < {orders} - 1 THEN 'COMPLETED' ELSE 'ON_ORDER' END, 3, k, k, k,
                 CASE WHEN k < {orders} - 1 THEN k END, CASE WHEN k < {orders} - 1 THEN '{note}' END,
                 CASE WHEN k < {orders} - 1 THEN id END, {lines}, 0, 0, 0, 0, 9999999999999,

@@ -25,7 +25,7 @@ const FILL: &str = "
         i % 100 = 0 AS is_child, CASE WHEN i > 99900 THEN 1 ELSE 0 END AS live FROM n)
     SELECT 'north', id, 'XO-' || substr(CAST(1000000 + i AS TEXT), 2), CASE WHEN is_child THEN before END,
         CASE WHEN is_child THEN before ELSE id END, CASE WHEN is_child THEN 1 ELSE 0 END, 'supplier-' || (i % 1000),
-        CASE WHEN i % 3 = 0 THEN 'ref-' || (i % 30000) END, NULL, 'EUR', NULL, t,
+        CASE WHEN i % 3 = 0 THEN 'ref-' || (i % 30000) END, NULL, 'EUR', NULL, t, i,
         CASE WHEN live = 1 THEN 'ON_ORDER' ELSE 'CANCELLED' END, 3, t, t, t, CASE WHEN live = 0 THEN t END, NULL, NULL,
         2, 2 * live, 0, 0, 0, 20000, 0, 0, 0, 20000 * (1 - live), 20000 * live
     FROM o;

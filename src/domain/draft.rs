@@ -302,6 +302,9 @@ impl Draft<'_> {
         order.revision += 1;
         let mark = OrderMark { order: order.key.order, revision: order.revision, state: order.state };
         let number = self.record_event(Some(mark), detail)?;
+        if order.revision == 1 {
+            order.create_event = number;
+        }
         self.orders.insert(order.key.clone(), order);
         Ok(number)
     }

@@ -217,7 +217,7 @@ impl Shared {
         match (&usable.reads, &usable.writes, usable.is_stuck) {
             (None, None, false) => tracing::info!("the database can be read and written"),
             (None, None, true) => tracing::warn!("the database does not answer a writer"),
-            (None, Some(why), _) => tracing::warn!(why = why.reason(), "the database cannot be written"),
+            (None, Some(why), _) => tracing::warn!(why = why.reason(), "writes are refused"),
             (Some(_), ..) => tracing::warn!("the database is unavailable"),
         }
         self.waiters.iter().for_each(|waiters| waiters.refuse_waiting(&usable));

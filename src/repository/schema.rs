@@ -51,6 +51,7 @@ diesel::table! {
         currency -> Text,
         expected_date -> Nullable<Text>,
         create_time -> BigInt,
+        create_event -> BigInt,
         state -> Text,
         revision -> BigInt,
         order_time -> Nullable<BigInt>,

@@ -329,14 +329,14 @@ impl Session {
     /// A server that answers the ROLLBACK has answered the COMMIT before it, by an error: nothing was
     /// written. One that does not may have done it.
     fn failed_postgres_commit(&mut self, error: DbError) -> Result<(), WriteError> {
-        match self.raw_roll_back() {
+        match self.raw_roll_back(Stage::Committing) {
             Ok(()) => Err(WriteError::Failed(error)),
             Err(_) => Err(WriteError::Unclear(error)),
         }
     }
 
     fn end_read(&mut self) -> Result<(), DbError> {
-        match self.raw_roll_back() {
+        match self.raw_roll_back(Stage::Working) {
             Ok(()) => Ok(()),
             Err(error) => Err(DbError::new(DbErrorKind::Lost, error.to_string())),
         }
@@ -344,15 +344,16 @@ impl Session {
 
     /// Rolls back after `error`. A session that cannot even do that has lost its connection.
     fn roll_back(&mut self, error: DbError) -> DbError {
-        match self.raw_roll_back() {
+        match self.raw_roll_back(Stage::Working) {
             Ok(()) => error,
             Err(_) => DbError { kind: DbErrorKind::Lost, ..error },
         }
     }
 
-    fn raw_roll_back(&mut self) -> Result<(), DbError> {
+    /// `stage` is what is still open while it waits: after a COMMIT that failed, that may have been done.
+    fn raw_roll_back(&mut self, stage: Stage) -> Result<(), DbError> {
         let backend = &mut self.backend;
-        self.progress.waiting(Stage::Working, || {
+        self.progress.waiting(stage, || {
             match backend {
                 Backend::Sqlite(connection) => sqlite_commit::roll_back(connection),
                 Backend::Postgres(connection) => AnsiTransactionManager::rollback_transaction(connection),

@@ -89,12 +89,13 @@ pub(super) const CHECKS: &[Check] = &[
         title: "an order's times are those of its events",
         sql: "
             SELECT 'event ' || e.event_number || ', ' || e.event_type || ', happened to ' || o.number || ' at {t:'
-                || e.event_time || '}, but that says created {t:' || o.create_time || '}, placed '
+                || e.event_time || '}, but that says created {t:' || o.create_time || '} by event ' || o.create_event
+                || ', placed '
                 || COALESCE('{t:' || o.place_time || '}', 'never') || ', closed '
                 || COALESCE('{t:' || o.close_time || '}', 'never') AS detail
             FROM event e JOIN purchase_order o USING (store_id, po_id)
             WHERE e.store_id = {store} AND (
-                (e.event_type IN ('ORDER_CREATED', 'BACK_ORDER_CREATED') AND o.create_time <> e.event_time)
+                (e.event_type IN ('ORDER_CREATED', 'BACK_ORDER_CREATED') AND (o.create_time <> e.event_time OR o.create_event <> e.event_number))
                 OR (e.event_type IN ('ORDER_PLACED', 'BACK_ORDER_CREATED')
                     AND o.place_time IS DISTINCT FROM e.event_time)
                 OR (e.event_type IN ('ORDER_COMPLETED', 'ORDER_CANCELLED')

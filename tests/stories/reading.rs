@@ -201,3 +201,33 @@ async fn a_bound_of_a_list_is_exact_to_the_nanosecond(#[values(Sqlite, Postgres)
     }
     world.verify().await;
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn newest_first_is_by_what_happened_and_not_by_ids(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    world.ids.count_down();
+    world.clock.set("2026-03-02T11:00:00Z");
+    for number in 1..=6 {
+        // Put right after three drafts: the store's own clock stands still from then on.
+        if number == 4 {
+            world.clock.set("2026-03-02T09:00:00Z");
+        }
+        alice.draft(&[("apples", "1")]).await;
+    }
+
+    let (mut numbers, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = alice.list().with(|r| (r.page_size, r.page_token) = (2, token)).ok().await;
+        numbers.extend(page.purchase_orders.into_iter().map(|order| order.number));
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+
+    let newest_first = ["PO-000006", "PO-000005", "PO-000004", "PO-000003", "PO-000002", "PO-000001"];
+    assert_eq!(numbers, newest_first);
+    world.verify().await;
+}

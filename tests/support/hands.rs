@@ -53,12 +53,18 @@ pub struct TestIds {
     given: AtomicU64,
     last: Mutex<HashMap<StoreId, u64>>,
     panics: AtomicBool,
+    counts_down: AtomicBool,
 }
 
 impl TestIds {
     /// How many were given.
     pub fn given(&self) -> u64 {
         self.given.load(Ordering::SeqCst)
+    }
+
+    /// Makes later ids smaller, as those of a clock that was put back are.
+    pub fn count_down(&self) {
+        self.counts_down.store(true, Ordering::SeqCst);
     }
 
     /// Makes the next call panic, as a fault in a rule would.
@@ -74,8 +80,9 @@ impl Ids for TestIds {
         let mut last = self.last.lock().expect("nothing panics while holding it");
         let number = last.entry(store.clone()).or_default();
         *number += 1;
+        let low = if self.counts_down.load(Ordering::SeqCst) { u64::from(u32::MAX) - *number } else { *number };
         let mut hasher = DefaultHasher::new();
         store.hash(&mut hasher);
-        Uuid::from_u64_pair(hasher.finish() & !0xf000 | 0x7000, 0x8000_0000_0000_0000 + *number)
+        Uuid::from_u64_pair(hasher.finish() & !0xf000 | 0x7000, 0x8000_0000_0000_0000 + low)
     }
 }

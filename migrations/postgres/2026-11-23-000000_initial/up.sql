@@ -66,6 +66,8 @@ CREATE TABLE purchase_order (
     currency TEXT NOT NULL,
     expected_date TEXT,
     create_time BIGINT NOT NULL,
+    -- The number of the event that created it: lists are in this order where times are alike.
+    create_event BIGINT NOT NULL,
     state TEXT COLLATE "C" NOT NULL CHECK (state IN ('DRAFT', 'ON_ORDER', 'RECEIVING', 'COMPLETED', 'CANCELLED')),
     -- Moved by every event of this order; callers see it as the etag.
     revision BIGINT NOT NULL CHECK (revision >= 1),
@@ -106,9 +108,9 @@ CREATE TABLE purchase_order (
 CREATE UNIQUE INDEX purchase_order_number ON purchase_order (store_id, number);
 CREATE UNIQUE INDEX purchase_order_one_child ON purchase_order (store_id, parent_id) WHERE parent_id IS NOT NULL;
 CREATE UNIQUE INDEX purchase_order_chain_position ON purchase_order (store_id, root_id, chain_position);
-CREATE INDEX purchase_order_newest ON purchase_order (store_id, create_time, po_id);
-CREATE INDEX purchase_order_by_state ON purchase_order (store_id, state, create_time, po_id);
-CREATE INDEX purchase_order_by_supplier ON purchase_order (store_id, supplier_id, create_time, po_id);
+CREATE INDEX purchase_order_newest ON purchase_order (store_id, create_time, create_event);
+CREATE INDEX purchase_order_by_state ON purchase_order (store_id, state, create_time, create_event);
+CREATE INDEX purchase_order_by_supplier ON purchase_order (store_id, supplier_id, create_time, create_event);
 
 CREATE TABLE purchase_order_line (
     store_id TEXT COLLATE "C" NOT NULL,
@@ -278,9 +280,9 @@ CREATE TRIGGER stock_movement_no_delete BEFORE DELETE ON stock_movement
 
 -- What lists of orders are found by, and what their page tokens are signed with.
 
-CREATE INDEX purchase_order_by_reference ON purchase_order (store_id, supplier_reference, create_time, po_id)
+CREATE INDEX purchase_order_by_reference ON purchase_order (store_id, supplier_reference, create_time, create_event)
     WHERE supplier_reference IS NOT NULL;
-CREATE INDEX purchase_order_back_orders ON purchase_order (store_id, create_time, po_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX purchase_order_back_orders ON purchase_order (store_id, create_time, create_event) WHERE parent_id IS NOT NULL;
 
 -- One row for the whole database: every instance signs and reads page tokens with the same secret.
 CREATE TABLE page_token_key (

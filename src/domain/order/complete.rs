@@ -268,6 +268,7 @@ impl CompleteOrder {
             currency: parent.currency,
             expected_date: self.expected_date.or(parent.expected_date),
             create_time: now,
+            create_event: 0,
             state: State::OnOrder,
             revision: 0,
             order_time: Some(now),

@@ -99,6 +99,7 @@ impl CreateOrder {
             currency,
             expected_date: self.expected_date,
             create_time: draft.now(),
+            create_event: 0,
             state: State::Draft,
             revision: 0,
             order_time: None,

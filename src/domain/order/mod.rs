@@ -161,6 +161,8 @@ pub struct Order {
     pub expected_date: Option<Date>,
     /// When it was created.
     pub create_time: Timestamp,
+    /// The number of the event that created it; 0 until it is recorded.
+    pub create_event: i64,
     /// Where it stands.
     pub state: State,
     /// How many events it has had; callers see it as the etag.

@@ -1,4 +1,5 @@
-//! Lists of orders, newest first. Whatever is asked for, an index leads to it: one that is in the order
+//! Lists of orders, newest first: by when they were created, and where a clock stood still, by the events
+//! that created them; ids bear wall time and are no order. Whatever is asked for, an index leads to it: one that is in the order
 //! of the list, which is walked as far as the page reaches; or, for a product or a number, the one
 //! that leads to the few orders that have it. Where they are not few, the list is walked, and each
 //! order is looked into.
@@ -49,11 +50,11 @@ pub struct OrderFilter {
 }
 
 /// A place in the list of orders: what it is sorted by.
-pub type OrderPosition = (i64, String);
+pub type OrderPosition = (i64, i64);
 
 /// The position of an order in the list.
 pub fn position(order: &Order) -> OrderPosition {
-    (order.create_time.micros(), order.key.order.to_string())
+    (order.create_time.micros(), order.create_event)
 }
 
 /// Headers, newest first, behind `after`.
@@ -99,7 +100,7 @@ fn by_few(
 /// order, but not several of them.
 #[diesel::dsl::auto_type]
 fn newest(conditions: AllOf<po::table>, limit: i64) -> _ {
-    po::table.filter(conditions).order((po::create_time.desc(), po::po_id.desc())).limit(limit)
+    po::table.filter(conditions).order((po::create_time.desc(), po::create_event.desc())).limit(limit)
 }
 
 /// Walks the list, once for each state asked for; the page is the newest of what they find.
@@ -160,7 +161,7 @@ fn conditions(
         .and(filter.create_time_from.map(|time| po::create_time.ge(time.micros())))
         .and(filter.create_time_before.map(|time| po::create_time.lt(time.micros())))
         .and(after.map(|(time, _)| po::create_time.le(*time)))
-        .and(after.map(|(time, id)| po::create_time.lt(*time).or(po::po_id.lt(id.clone()))))
+        .and(after.map(|(time, event)| po::create_time.lt(*time).or(po::create_event.lt(*event))))
 }
 
 /// The first text behind every text that begins with `prefix`, by bytes: order numbers are sorted so
@@ -267,7 +268,7 @@ struct Among<L: Lookup> {
     limit: i64,
 }
 
-const NEWEST: &str = " ORDER BY purchase_order.create_time DESC, purchase_order.po_id DESC LIMIT ";
+const NEWEST: &str = " ORDER BY purchase_order.create_time DESC, purchase_order.create_event DESC LIMIT ";
 
 impl<L: Lookup<Table = po::table>> QueryFragment<Pg> for Among<L> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

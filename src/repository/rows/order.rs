@@ -25,6 +25,7 @@ pub struct OrderRow {
     currency: String,
     expected_date: Option<String>,
     create_time: i64,
+    create_event: i64,
     state: String,
     revision: i64,
     order_time: Option<i64>,
@@ -48,8 +49,8 @@ pub struct OrderRow {
 
 impl OrderRow {
     /// What lists are sorted by.
-    pub fn position(&self) -> (i64, &str) {
-        (self.create_time, &self.po_id)
+    pub fn position(&self) -> (i64, i64) {
+        (self.create_time, self.create_event)
     }
 
     fn counters(&self) -> Counters {
@@ -91,6 +92,7 @@ impl TryFrom<OrderRow> for Order {
             currency: currency(&row.currency)?,
             expected_date: maybe_date(row.expected_date)?,
             create_time: Timestamp::from_micros(row.create_time),
+            create_event: row.create_event,
             state: State::from_name(&row.state).ok_or_else(|| DbError::unreadable("state", row.state))?,
             revision: row.revision,
             order_time: row.order_time.map(Timestamp::from_micros),
@@ -115,6 +117,7 @@ impl Row for Order {
         "chain_position",
         "currency",
         "create_time",
+        "create_event",
         "supplier_id",
         "supplier_reference",
         "note",
@@ -140,7 +143,7 @@ impl Row for Order {
         "pending",
     ];
     const KEY: usize = 2;
-    const FIXED: usize = 8;
+    const FIXED: usize = 9;
 
     fn cells(&self) -> Vec<Cell<'_>> {
         let Counters { lines, pending_lines, standing_receipts, last_receipt, receipt_items, totals } = self.counters;
@@ -153,6 +156,7 @@ impl Row for Order {
             Cell::Int(self.chain_position),
             Cell::text(self.currency.code()),
             Cell::big(self.create_time.micros()),
+            Cell::big(self.create_event),
             Cell::text(&self.supplier),
             Cell::maybe(self.supplier_reference.as_deref()),
             Cell::maybe(self.note.as_deref()),

@@ -75,6 +75,7 @@ pub const PLANTS: &[Plants] = &[
         check: "an order's times are those of its events",
         each: &[
             "UPDATE purchase_order SET create_time = create_time - 1 WHERE po_id = [PO-000002]",
+            "UPDATE purchase_order SET create_event = create_event + 1 WHERE po_id = [PO-000002]",
             "UPDATE purchase_order SET place_time = place_time + 1 WHERE po_id = [PO-000003]",
             "UPDATE purchase_order SET close_time = close_time + 1 WHERE po_id = [PO-000005]",
             "UPDATE purchase_order SET close_time = close_time + 1 WHERE po_id = [PO-000007]",
