@@ -170,7 +170,7 @@ async fn while_it_is_known_to_be_unavailable_nobody_waits() {
     create(&world, "apples").refused(Unavailable, "DATABASE_UNAVAILABLE").await;
     health.becomes(ServingStatus::NotServing).await;
 
-    let short = Duration::from_millis(500);
+    let short = Duration::from_secs(2);
     let writes = (0..64).map(|_| create(&world, "apples").within(short));
     let reads = (0..64).map(|_| world.alice().list().within(short));
     let (writes, reads) = tokio::join!(together(writes), together(reads));

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::{env, fs, process};
 
 use purchase_order_service::repository::dialect::Purpose;
@@ -113,7 +113,8 @@ impl Cluster {
     /// that somebody else runs is left as it was found.
     fn template(&'static self) -> Arc<Scratch> {
         static TEMPLATE: Mutex<Weak<Scratch>> = Mutex::new(Weak::new());
-        let mut kept = TEMPLATE.lock().expect("making a template does not fail");
+        // One test that fails here must not fail the others.
+        let mut kept = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(template) = kept.upgrade() {
             return template;
         }
@@ -127,7 +128,16 @@ impl Cluster {
     fn create(&'static self, how: &str) -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let name = format!("purchase_orders_test_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        self.operate(&format!("CREATE DATABASE {name} {how}")).expect("the test server can make a database");
+        // A template that somebody is still connected to cannot be copied, such as by autovacuum, or by a
+        // session that has just ended. The server itself waits for 5 s each time.
+        let mut made = self.operate(&format!("CREATE DATABASE {name} {how}"));
+        for _ in 0..10 {
+            if made.is_ok() {
+                break;
+            }
+            made = self.operate(&format!("CREATE DATABASE {name} {how}"));
+        }
+        made.expect("the test server can make a database");
         Scratch { url: self.url(&name), name, cluster: self }
     }
 
