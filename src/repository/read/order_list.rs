@@ -72,7 +72,7 @@ pub fn list(
         true => session.snapshot(|snapshot| by_few(snapshot, check, filter, after, limit))?,
         false => session.with::<OrderRow, _>(check, walk(&check.store, filter, after, limit))?,
     };
-    rows.sort_by(|a, b| b.position().cmp(&a.position()));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.position()));
     rows.truncate(limit as usize);
     Ok((authorized, rows.into_iter().map(Order::try_from).collect::<Result<_, _>>()?))
 }
