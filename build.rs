@@ -1,10 +1,14 @@
-//! Compiles the contract: protox reads it, tonic's build crate generates from it, and the descriptor
-//! set is kept for reflection.
+//! Compiles the contract: protox reads it, tonic's build crate generates messages, clients and servers,
+//! and the descriptor set is kept for reflection. For every request with a `request_id`, or with
+//! `page_size` and `page_token`, the trait of `rpc` that reads these fields is implemented as well, so
+//! that no rpc can be forgotten.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
 use protox::prost::Message;
+use protox::prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 const FILES: [&str; 5] = [
     "purchasing/v1/access_service.proto",
@@ -13,6 +17,7 @@ const FILES: [&str; 5] = [
     "purchasing/v1/purchase_order_service.proto",
     "purchasing/v1/store_service.proto",
 ];
+const PACKAGE: &str = "purchasing.v1";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -20,6 +25,47 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(FILES, ["proto"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    fs::write(out.join("request_impls.rs"), request_impls(&descriptors)?)?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     Ok(())
+}
+
+/// Implements `IdempotentRequest` and `Paged` for the request messages that have their fields.
+fn request_impls(descriptors: &FileDescriptorSet) -> Result<String, Box<dyn std::error::Error>> {
+    let mut code = String::new();
+    for file in descriptors.file.iter().filter(|file| file.package() == PACKAGE) {
+        for service in &file.service {
+            for method in &service.method {
+                let rpc = format!("{PACKAGE}.{}/{}", service.name(), method.name());
+                let request =
+                    method.input_type().trim_start_matches('.').trim_start_matches(PACKAGE).trim_start_matches('.');
+                let fields = fields_of(file, request);
+                if fields.contains(&"request_id") {
+                    writeln!(
+                        code,
+                        "impl IdempotentRequest for v1::{request} {{
+                            const RPC: &'static str = \"{rpc}\";
+                            fn request_id(&mut self) -> &mut String {{ &mut self.request_id }}
+                        }}"
+                    )?;
+                }
+                if fields.contains(&"page_token") {
+                    writeln!(
+                        code,
+                        "impl Paged for v1::{request} {{
+                            const RPC: &'static str = \"{rpc}\";
+                            fn page_fields(&mut self) -> (&mut i32, &mut String) {{ (&mut self.page_size, &mut self.page_token) }}
+                        }}"
+                    )?;
+                }
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// The names of a message's fields. Requests stand in the file of their service.
+fn fields_of<'f>(file: &'f FileDescriptorProto, message: &str) -> Vec<&'f str> {
+    let found = file.message_type.iter().find(|it| it.name() == message);
+    found.into_iter().flat_map(|it| &it.field).map(|field| field.name()).collect()
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::auth::credentials::CredentialConfig;
-use crate::door::occupancy::Limits;
-use crate::door::tls::TlsFiles;
 use crate::repository::dialect::{Layout, lanes_for};
 use crate::repository::url::DatabaseUrl;
+use crate::transport::resource_limits::Limits;
+use crate::transport::tls::TlsFiles;
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -16,13 +16,13 @@ pub struct ServeConfig {
     /// How the database's tables are laid out over servers.
     pub layout: Layout,
     /// How many transactions write at once; SQLite always has one.
-    pub lanes: usize,
+    pub writers: usize,
     /// How many reads run at once.
     pub readers: usize,
     /// How long a session waits for one answer of the database before it is given up.
     pub database_timeout: Duration,
     /// How long a writer waits for another program that holds SQLite's write lock.
-    pub lock_patience: Duration,
+    pub lock_timeout: Duration,
     /// Whether writes are refused while this machine's clock is wrong.
     pub watch_clock: bool,
     /// How long first answers are kept to be repeated.
@@ -30,7 +30,7 @@ pub struct ServeConfig {
     /// Whether an empty database gets the store `demo`.
     pub demo_store: bool,
     /// How callers are known.
-    pub access: Access,
+    pub access: Authentication,
     /// What TLS is spoken with, if it is.
     pub tls: Option<TlsFiles>,
     /// What there is room for.
@@ -52,7 +52,7 @@ pub struct ServeConfig {
 
 /// How callers are known.
 #[derive(Clone, Debug)]
-pub enum Access {
+pub enum Authentication {
     /// They say who they are, and are believed. For loopback alone.
     Development,
     /// They prove it.
@@ -65,15 +65,15 @@ impl ServeConfig {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             layout: Layout::Single,
-            lanes: lanes_for(&database, cores),
+            writers: lanes_for(&database, cores),
             // One takes small reads alone, and the others have a core each.
             readers: cores + 1,
             database_timeout: Duration::from_secs(5),
-            lock_patience: Duration::from_millis(800),
+            lock_timeout: Duration::from_millis(800),
             watch_clock: true,
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),
             demo_store: false,
-            access: Access::Development,
+            access: Authentication::Development,
             tls: None,
             limits: Limits::default(),
             max_deadline: Duration::from_secs(30),

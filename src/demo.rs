@@ -5,15 +5,16 @@ use std::sync::Arc;
 use crate::auth::development::OPERATOR;
 use crate::domain::access::grants::GrantRole;
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
+use crate::domain::command::{Command, Envelope};
 use crate::domain::money::Currency;
-use crate::domain::mutation::{Mutation, Request};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::store::create::CreateStore;
 use crate::domain::time::TimeZone;
-use crate::lanes::ReadClass;
 use crate::repository::read::stores;
 use crate::rpc::App;
+use crate::workers::ReadClass;
+use crate::workers::error::{ServiceFault, WorkerError};
 
 /// The store's id.
 pub const STORE: &str = "demo";
@@ -23,13 +24,13 @@ pub const OWNER: &str = "alice";
 pub const RECEIVER: &str = "bob";
 
 /// Makes the store if the database has none; its back-order feature is off.
-pub async fn create(app: &App) -> Result<(), Refusal> {
+pub async fn create(app: &App) -> Result<(), WorkerError> {
     let operator = Principal { id: PrincipalId::new(OPERATOR), is_operator: true };
     let asking = operator.clone();
     let any =
         app.readers.read(None, ReadClass::Small, None, move |session| stores::list(session, &asking, "", 1)).await?;
     let (Some(currency), Some(time_zone)) = (Currency::parse("EUR"), TimeZone::parse("Europe/Amsterdam")) else {
-        return Err(Refusal::Internal("the demo store's currency or time zone is unknown".to_owned()));
+        return Err(ServiceFault::Internal("the demo store's currency or time zone is unknown".to_owned()).into());
     };
     if !any.is_empty() {
         return Ok(());
@@ -43,15 +44,15 @@ pub async fn create(app: &App) -> Result<(), Refusal> {
     };
     match submit(app, &operator, create).await {
         // Another instance was faster.
-        Err(Refusal::StoreExists(_)) => return Ok(()),
+        Err(WorkerError::Refused(Refusal::StoreExists(_))) => return Ok(()),
         other => other?,
     }
     let grant = GrantRole { principal: PrincipalId::new(RECEIVER), role: RoleId::new("receiver") };
     submit(app, &operator, grant).await
 }
 
-async fn submit(app: &App, operator: &Principal, mutation: impl Mutation + 'static) -> Result<(), Refusal> {
+async fn submit(app: &App, operator: &Principal, command: impl Command + 'static) -> Result<(), WorkerError> {
     let (store, principal) = (StoreId::new(STORE), operator.clone());
-    let request = Request { store, principal, mark: None, mutation: Arc::new(mutation) };
-    app.lanes.submit(request, 0, None).await.map(drop)
+    let envelope = Envelope { store, principal, idempotency_key: None, command: Arc::new(command) };
+    app.writers.submit(envelope, 0, None).await.map(drop)
 }

@@ -3,11 +3,11 @@
 //!
 //! # The way of a request
 //!
-//! A connection comes in by the [`door`]. `CompletePurchaseOrder` arrives at [`rpc`], where the guard
+//! A connection comes in by the [`transport`]. `CompletePurchaseOrder` arrives at [`rpc`], where the guard
 //! asks [`auth`] who calls and the policy what that takes: its message is parsed into a domain command, all
-//! violations at once, and submitted with its caller and deadline to the [`lanes`]. The lane that the
+//! violations at once, and submitted with its caller and deadline to the [`writers`]. The writer that the
 //! store belongs to takes whatever is queued and, in one transaction, has the [`repository`] lock the
-//! stores, load what the commands need into a [`Workspace`](domain::workspace::Workspace), lets the
+//! stores, load what the commands need into a [`WorkingSet`](domain::working_set::WorkingSet), lets the
 //! [`domain`] decide each command in memory, has the decisions saved with a fixed number of
 //! statements, and commits. Only then each caller is answered. A read runs on one read-only snapshot
 //! in a reader's thread, which judges its caller's access by the same snapshot. The [`pruner`] deletes
@@ -17,8 +17,8 @@
 //!
 //! - `domain` knows nothing of the others, and no tonic, prost, Diesel, tokio, clock or randomness:
 //!   time and ids are handed in.
-//! - `repository` and `auth` know `domain` alone (and `auth` files that are read again); the `door` knows
-//!   certificates and connections, and nothing of what is called; `lanes` and the `pruner` know `domain` and `repository`; `rpc` knows
+//! - `repository` and `auth` know `domain` alone (and `auth` files that are read again); the `transport` knows
+//!   certificates and connections, and nothing of what is called; `writers` and the `pruner` know `domain` and `repository`; `rpc` knows
 //!   those and reads through `repository::read`; `verify` knows a session alone, and asks
 //!   the dialect for one query of a catalogue.
 //! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
@@ -32,9 +32,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod domain;
-pub mod door;
 pub mod ids;
-pub mod lanes;
 pub mod proto;
 pub mod pruner;
 pub mod reload;
@@ -42,4 +40,6 @@ pub mod repository;
 pub mod rpc;
 pub mod server;
 pub mod telemetry;
+pub mod transport;
 pub mod verify;
+pub mod workers;

@@ -1,5 +1,5 @@
 //! Deletes first answers that are older than their retention, and keeps SQLite's write-ahead log short: a
-//! thread of its own, with a session of its own, beside the lanes.
+//! thread of its own, with a session of its own, beside the writers.
 //!
 //! Each minute it goes through the stores that exist, a bounded number of them per statement, and
 //! deletes in small transactions. So nothing in memory is keyed by what a request names, and no write
@@ -159,7 +159,7 @@ impl Work {
         let by_clock = Timestamp::from_micros(now.micros() - retention.as_micros() as i64);
         match prune::older_than_days(session, now, days) {
             Ok(by_days) => Ok(by_days.map(|by_days| by_days.min(by_clock))),
-            Err(WriteError::Failed(error) | WriteError::Unclear(error)) => Err(error),
+            Err(WriteError::Failed(error) | WriteError::CommitUnknown(error)) => Err(error),
         }
     }
 
@@ -186,7 +186,7 @@ impl Work {
             let step = match prune::delete_old_records(session, stores, cutoff) {
                 Ok(step) => step,
                 // Whether it was done or not, the next round sees to what is left.
-                Err(WriteError::Failed(error) | WriteError::Unclear(error)) => return Err(error),
+                Err(WriteError::Failed(error) | WriteError::CommitUnknown(error)) => return Err(error),
             };
             deleted += step;
             if (step as i64) < prune::STEP {

@@ -1,4 +1,4 @@
-//! The composition root: database, lanes, readers, services, health, and how they end.
+//! The composition root: database, writers, readers, services, health, and how they end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,14 +14,10 @@ use crate::auth::Authenticator;
 use crate::auth::credentials::Credentials;
 use crate::auth::development::Development;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access as Known, ServeConfig};
+use crate::config::{Authentication, ServeConfig};
 use crate::demo;
 use crate::domain::Ids;
-use crate::domain::refusal::Refusal;
-use crate::door::occupancy::Occupancy;
-use crate::door::{Door, tls};
 use crate::ids::UuidV7;
-use crate::lanes::{Availability, LaneParts, Lanes, Prober, ReaderParts, Readers, Stats, Supervisor, Usable};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::access_service_server::AccessServiceServer;
 use crate::proto::v1::inventory_service_server::InventoryServiceServer;
@@ -42,10 +38,14 @@ use crate::rpc::health::HealthService;
 use crate::rpc::page::PageKey;
 use crate::rpc::unary::MAX_MESSAGE;
 use crate::rpc::{App, Service};
+use crate::transport::resource_limits::ResourceLimiter;
+use crate::transport::{Transport, tls};
+use crate::workers::error::WorkerError;
+use crate::workers::{Availability, Prober, ReaderParts, Readers, Stats, Supervisor, Usable, WriterParts, Writers};
 
 /// How long the probe of the database has to end when the server stops.
 const PROBING_END: Duration = Duration::from_secs(1);
-/// How long the lanes have to end their last transactions when the server stops.
+/// How long the writers have to end their last transactions when the server stops.
 const LANES_END: Duration = Duration::from_secs(5);
 /// How much longer the pruner has to end its step.
 const PRUNER_END: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ pub enum StartError {
     Reflection(#[from] tonic_reflection::server::Error),
     /// The demo store could not be made.
     #[error("the demo store cannot be made: {0}")]
-    Demo(Refusal),
+    Demo(WorkerError),
 }
 
 /// A server that runs.
@@ -151,9 +151,9 @@ impl Server {
             public_reflection: config.public_reflection,
             closing: closes.clone(),
         };
-        let door = door(config, closes).await?;
+        let transport = transport(config, closes).await?;
         let answer = move |connection, request| guard.clone().answer(connection, request);
-        let serving = tokio::spawn(door.serve(listener, answer));
+        let serving = tokio::spawn(transport.serve(listener, answer));
         let probing = tokio::spawn(follow_database(database.availability.follow(), health.clone()));
         let (shutdown_delay, drain) = (config.shutdown_delay, config.drain);
         Ok(Self { address, app, database, pruner, health, shutdown_delay, drain, in_use, closing, serving, probing })
@@ -166,7 +166,7 @@ impl Server {
 
     /// How its commands were batched so far.
     pub fn stats(&self) -> Stats {
-        self.app.lanes.stats()
+        self.app.writers.stats()
     }
 
     /// Deletes what is older than its retention now instead of within a minute; how many records that
@@ -209,23 +209,23 @@ impl Server {
         self.end_threads().await;
     }
 
-    /// Lets the lanes and the pruner end what they are at. A thread that waits for a stuck database is
+    /// Lets the writers and the pruner end what they are at. A thread that waits for a stuck database is
     /// left behind; it ends with the process.
     async fn end_threads(self) {
         let app = self.app;
-        let Stats { batches, commands, largest_batch } = app.lanes.stats();
+        let Stats { batches, commands, largest_batch } = app.writers.stats();
         tracing::info!(batches, commands, largest_batch, "stopped");
         let pruner = self.pruner;
         let database = self.database;
         let ending = tokio::task::spawn_blocking(move || {
-            app.lanes.stop();
+            app.writers.stop();
             app.readers.stop();
             database.prober.stop();
         });
         // By its side: it may be waiting for a database that is away.
         let pruning = tokio::task::spawn_blocking(move || pruner.stop());
         if !matches!(tokio::time::timeout(LANES_END, ending).await, Ok(Ok(()))) {
-            tracing::error!("the lanes did not end well");
+            tracing::error!("the writers did not end well");
         }
         if !matches!(tokio::time::timeout(PRUNER_END, pruning).await, Ok(Ok(()))) {
             tracing::warn!("the pruner did not end in time");
@@ -315,16 +315,16 @@ fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result
     let Parts { clock, ids, observer } = parts;
     let pool = |purpose, threads| Pool::new(&config.database, purpose, threads, observer.clone());
     let (availability, timeout) = (Availability::default(), config.database_timeout);
-    let lanes = Lanes::start(
-        config.lanes,
-        &LaneParts {
-            pool: pool(Purpose::Write(config.layout), config.lanes),
+    let writers = Writers::start(
+        config.writers,
+        &WriterParts {
+            pool: pool(Purpose::Write(config.layout), config.writers),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             layout: config.layout,
             availability: availability.clone(),
             timeout,
-            lock_patience: config.lock_patience,
+            lock_timeout: config.lock_timeout,
         },
     )?;
     let readers = Readers::start(
@@ -337,37 +337,37 @@ fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result
     )?;
     let watched = config.watch_clock.then(|| Arc::clone(&clock));
     let prober =
-        Prober::start(pool(Purpose::Probe, 1), &config.database, watched, availability.clone(), &lanes, &readers)?;
-    let supervised = lanes.supervised().chain([readers.supervised(), prober.supervised()]);
+        Prober::start(pool(Purpose::Probe, 1), &config.database, watched, availability.clone(), &writers, &readers)?;
+    let supervised = writers.supervised().chain([readers.supervised(), prober.supervised()]);
     let supervisor = Supervisor::start(supervised.collect())?;
     let watch = DatabaseWatch { availability, prober, _supervisor: supervisor };
-    Ok((App { lanes, readers, page_key, clock, ids }, watch))
+    Ok((App { writers, readers, page_key, clock, ids }, watch))
 }
 
-type Access = AccessServiceServer<Service>;
-type Inventory = InventoryServiceServer<Service>;
-type Orders = PurchaseOrderServiceServer<Service>;
-type Stores = StoreServiceServer<Service>;
+type AccessServer = AccessServiceServer<Service>;
+type InventoryServer = InventoryServiceServer<Service>;
+type OrderServer = PurchaseOrderServiceServer<Service>;
+type StoreServer = StoreServiceServer<Service>;
 
-async fn authenticator(access: &Known) -> Result<Arc<dyn Authenticator>, StartError> {
+async fn authenticator(access: &Authentication) -> Result<Arc<dyn Authenticator>, StartError> {
     Ok(match access {
-        Known::Development => Arc::new(Development),
-        Known::Credentials(config) => {
+        Authentication::Development => Arc::new(Development),
+        Authentication::Credentials(config) => {
             Arc::new(Credentials::open(config.clone()).await.map_err(StartError::Credentials)?)
         }
     })
 }
 
-async fn door(config: &ServeConfig, closing: watch::Receiver<bool>) -> Result<Door, StartError> {
+async fn transport(config: &ServeConfig, closing: watch::Receiver<bool>) -> Result<Transport, StartError> {
     let tls = match &config.tls {
         Some(files) => Some(tls::open(files).await.map_err(StartError::Credentials)?),
         None => None,
     };
-    Ok(Door { occupancy: Occupancy::new(config.limits), tls, closing })
+    Ok(Transport { resource_limits: ResourceLimiter::new(config.limits), tls, closing })
 }
 
 /// The services whose health can be asked for by name.
-const NAMES: [&str; 4] = [Orders::NAME, Inventory::NAME, Stores::NAME, Access::NAME];
+const NAMES: [&str; 4] = [OrderServer::NAME, InventoryServer::NAME, StoreServer::NAME, AccessServer::NAME];
 
 fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result<Routes, StartError> {
     let service = || Service(Arc::clone(app));
@@ -382,11 +382,11 @@ fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result<Routes, St
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(
-            Orders::new(service()).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE),
+            OrderServer::new(service()).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE),
         )
-        .add_service(Inventory::new(service()).max_decoding_message_size(MAX_MESSAGE))
-        .add_service(Stores::new(service()).max_decoding_message_size(MAX_MESSAGE))
-        .add_service(Access::new(service()).max_decoding_message_size(MAX_MESSAGE));
+        .add_service(InventoryServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(StoreServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(AccessServer::new(service()).max_decoding_message_size(MAX_MESSAGE));
     Ok(routes.prepare())
 }
 

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use purchase_order_service::auth::development::Development;
-use purchase_order_service::door::Door;
-use purchase_order_service::door::occupancy::{Budget, Limits, Occupancy};
 use purchase_order_service::proto::v1::store_service_server::{StoreService, StoreServiceServer};
 use purchase_order_service::proto::v1::*;
 use purchase_order_service::rpc::guard::Guard;
 use purchase_order_service::rpc::health::HealthService;
-use support::{Caller, STORE, patiently};
+use purchase_order_service::transport::Transport;
+use purchase_order_service::transport::resource_limits::{Budget, Limits, ResourceLimiter};
+use support::{Caller, STORE, within_timeout};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -101,7 +101,7 @@ struct Bounds {
     watch: Duration,
 }
 
-/// The door and the guard before rpcs that misbehave, and before health and reflection.
+/// The transport and the guard before rpcs that misbehave, and before health and reflection.
 struct Guarded {
     seen: Arc<Seen>,
     /// What health tells.
@@ -134,9 +134,9 @@ impl Guarded {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let door = Door { occupancy: Occupancy::new(limits), tls: None, closing: closes };
+        let transport = Transport { resource_limits: ResourceLimiter::new(limits), tls: None, closing: closes };
         let answer = move |connection, request| guard.clone().answer(connection, request);
-        let serving = tokio::spawn(door.serve(listener, answer));
+        let serving = tokio::spawn(transport.serve(listener, answer));
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         Self { seen: rpcs.0, healthy, closing, serving, address, channel }
     }
@@ -181,7 +181,7 @@ impl Guarded {
 }
 
 async fn reaches(counter: &AtomicU64, count: u64) {
-    patiently(async {
+    within_timeout(async {
         while counter.load(Ordering::SeqCst) < count {
             tokio::task::yield_now().await;
         }
@@ -194,7 +194,7 @@ async fn as_soon_as_there_is_room<T, F>(call: impl Fn() -> F) -> T
 where
     F: Future<Output = Result<Response<T>, Status>>,
 {
-    patiently(async {
+    within_timeout(async {
         loop {
             match call().await {
                 Err(status) if status.code() == ResourceExhausted => tokio::task::yield_now().await,
@@ -211,12 +211,12 @@ fn asked(service: &str) -> HealthCheckRequest {
 
 /// The next status of a watch.
 async fn told(watched: &mut Streaming<HealthCheckResponse>) -> ServingStatus {
-    patiently(watched.message()).await.unwrap().expect("the watch goes on").status()
+    within_timeout(watched.message()).await.unwrap().expect("the watch goes on").status()
 }
 
 /// Checks that what is watched ends, and that its caller is told to watch again.
 async fn ends<T: std::fmt::Debug>(watched: &mut Streaming<T>) {
-    let ended = patiently(async {
+    let ended = within_timeout(async {
         loop {
             match watched.message().await {
                 Ok(Some(_)) => {}
@@ -251,7 +251,7 @@ async fn a_call_takes_no_longer_than_the_service_allows_whatever_its_caller_says
     let guarded = Guarded::with(Limits::default(), Duration::from_millis(50)).await;
 
     for call in [guarded.alice().list_stores(), guarded.alice().list_stores().within(LONG)] {
-        patiently(call.refused(DeadlineExceeded, "DEADLINE_EXCEEDED")).await;
+        within_timeout(call.refused(DeadlineExceeded, "DEADLINE_EXCEEDED")).await;
     }
 
     guarded.dropped(2).await;
@@ -285,13 +285,13 @@ async fn where_there_is_no_room_a_call_is_refused_before_it_begins() {
     guarded.begun(2).await;
 
     let third = guarded.alice().list_stores();
-    let refused = patiently(third.refused(ResourceExhausted, "QUEUE_FULL")).await;
+    let refused = within_timeout(third.refused(ResourceExhausted, "QUEUE_FULL")).await;
 
     assert!(refused.may_be_retried());
     assert_eq!(guarded.seen.begun.load(Ordering::SeqCst), 2, "one peer has half of the room");
     waiting.iter().for_each(JoinHandle::abort);
     guarded.dropped(2).await;
-    patiently(async { while guarded.alice().update_store(&["display_name"]).await.is_err() {} }).await;
+    within_timeout(async { while guarded.alice().update_store(&["display_name"]).await.is_err() {} }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,10 +318,10 @@ async fn when_the_service_stops_nobody_new_comes_in_and_who_is_there_may_finish(
 
     guarded.closing.send_replace(true);
 
-    patiently(async { while guarded.alice().update_store(&["display_name"]).await.is_ok() {} }).await;
+    within_timeout(async { while guarded.alice().update_store(&["display_name"]).await.is_ok() {} }).await;
     assert!(!guarded.serving.is_finished(), "it waits for the call in flight");
     waiting.abort();
-    patiently(guarded.serving).await.unwrap();
+    within_timeout(guarded.serving).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -377,7 +377,7 @@ async fn a_public_call_whose_message_never_comes_ends_soon_and_gives_its_room_ba
     let head = head.header("content-type", "application/grpc").body(()).unwrap();
     let (answer, unfinished) = sender.ready().await.unwrap().send_request(head, false).unwrap();
 
-    let answer = patiently(answer).await.unwrap();
+    let answer = within_timeout(answer).await.unwrap();
 
     assert_eq!(Status::from_header_map(answer.headers()).unwrap().code(), DeadlineExceeded);
     as_soon_as_there_is_room(|| async { guarded.health().check(HealthCheckRequest::default()).await }).await;

@@ -8,7 +8,7 @@ mod support;
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use rstest::rstest;
 use support::Engine::{self, Postgres, Sqlite};
-use support::{Caller, Database, Recorder, STORE, Setup, Statement, World, lane_of, reason};
+use support::{Caller, Database, Recorder, STORE, Setup, Statement, World, reason, writer_of};
 use tonic::Code::{Aborted, FailedPrecondition, NotFound, PermissionDenied};
 
 /// How many calls one store is flooded with: more than a tenth of what a writer's queue holds.
@@ -18,7 +18,7 @@ const STREAMS: usize = 128;
 
 /// A store of the same writer as the world's own.
 async fn neighbour(world: &World) -> Caller {
-    let name = (0..).map(|n| format!("store-{n}")).find(|name| lane_of(name) == lane_of(STORE)).unwrap();
+    let name = (0..).map(|n| format!("store-{n}")).find(|name| writer_of(name) == writer_of(STORE)).unwrap();
     Caller::of(world.channel(), "operator", &name).create_store("dora").ok().await;
     Caller::of(world.channel(), "dora", &name)
 }

@@ -16,7 +16,7 @@ use purchase_order_service::repository::url::DatabaseUrl;
 use purchase_order_service::server::{Parts, Server, StartError};
 use rstest::rstest;
 use support::Engine::Postgres;
-use support::{Database, Setup, World, patiently};
+use support::{Database, Setup, World, within_timeout};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixStream};
 
@@ -62,7 +62,7 @@ impl Pooler {
         let command = command.arg(folder.path().join("pgbouncer.ini")).stdin(Stdio::null()).stderr(log);
         let process = command.spawn().unwrap();
         let socket = folder.path().join(".s.PGSQL.6432");
-        patiently(async { while UnixStream::connect(&socket).await.is_err() {} }).await;
+        within_timeout(async { while UnixStream::connect(&socket).await.is_err() {} }).await;
         let url = format!("postgres://{}?host={at}&port=6432&user=tester", url.path()).parse().unwrap();
         Some(Self { url, process, _folder: folder })
     }

@@ -22,7 +22,7 @@ struct Kept {
 
 /// How many first answers each store has.
 fn kept(session: &mut Session) -> Vec<(String, i64)> {
-    let counts = "SELECT store_id, count(*) AS records FROM request_record GROUP BY store_id ORDER BY store_id";
+    let counts = "SELECT store_id, count(*) AS records FROM stored_response GROUP BY store_id ORDER BY store_id";
     let rows: Vec<Kept> = session.load(diesel::sql_query(counts)).unwrap();
     rows.into_iter().map(|Kept { store_id, records }| (store_id, records)).collect()
 }
@@ -96,7 +96,7 @@ const MANY: &str = "
     INSERT INTO store
     WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 249)
     SELECT 'x-' || i, 'x', 'EUR', 'UTC', 0, TRUE, 0, 0, 1, 0 FROM n;
-    INSERT INTO request_record
+    INSERT INTO stored_response
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1310)
     SELECT s.store_id, 'alice', '00000000-0000-7000-8000-' || substr(CAST(1000000000000 + i AS TEXT), 2),
         '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', i, '{}'

@@ -9,7 +9,7 @@ use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::{CompletePurchaseOrderRequest, PurchaseOrder};
 use rstest::rstest;
 use support::Engine::{self, Postgres, Sqlite};
-use support::{Call, Caller, Instance, STORE, World, lane_of, reason, together};
+use support::{Call, Caller, Instance, STORE, World, reason, together, writer_of};
 use tonic::Code::{FailedPrecondition, PermissionDenied};
 use uuid::Uuid;
 
@@ -277,7 +277,7 @@ async fn a_command_whose_store_is_locked_is_tried_again_until_it_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_locked_elsewhere_holds_up_no_other_of_its_writer() {
     let Some(world) = World::on(Postgres).await else { return };
-    let names = (0..).map(|n| format!("store-{n}")).filter(|name| lane_of(name) == lane_of(STORE));
+    let names = (0..).map(|n| format!("store-{n}")).filter(|name| writer_of(name) == writer_of(STORE));
     let names: Vec<String> = names.take(3).collect();
     let owner = |store: &str| Caller::of(world.channel(), "alice", store);
     for name in &names {

@@ -11,7 +11,7 @@ use purchase_order_service::proto::v1::Permission::{Edit, View};
 use purchase_order_service::proto::v1::PurchaseOrder;
 use purchase_order_service::repository::dialect::Layout;
 use support::Engine::Postgres;
-use support::{Caller, Database, Recorder, STORE, Setup, Statement, World, lane_of, line};
+use support::{Caller, Database, Recorder, STORE, Setup, Statement, World, line, writer_of};
 use uuid::Uuid;
 
 async fn sharded() -> Option<(World, Recorder)> {
@@ -88,7 +88,7 @@ async fn every_statement_of_every_command_names_its_store_by_equality() {
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_of_several_stores_share_no_transaction() {
     let Some((world, _)) = sharded().await else { return };
-    let name = (0..).map(|n| format!("store-{n}")).find(|name| lane_of(name) == lane_of(STORE)).unwrap();
+    let name = (0..).map(|n| format!("store-{n}")).find(|name| writer_of(name) == writer_of(STORE)).unwrap();
     Caller::of(world.channel(), "operator", &name).create_store("alice").ok().await;
     let neighbour = Caller::of(world.channel(), "alice", &name);
     let before = world.stats();

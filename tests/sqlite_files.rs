@@ -18,7 +18,7 @@ use purchase_order_service::repository::url::DatabaseUrl;
 use rstest::rstest;
 use rustix::process::{Pid, Resource, Rlimit};
 use support::Engine::{Postgres, Sqlite};
-use support::{Caller, Database, Setup, World, patiently};
+use support::{Caller, Database, Setup, World, within_timeout};
 use tempfile::TempDir;
 use tonic::Code::{self, ResourceExhausted, Unavailable, Unknown};
 use tonic::transport::{Channel, Endpoint};
@@ -102,8 +102,8 @@ impl Serving {
     fn run(mut command: Command, log: PathBuf) -> Self {
         let mut process = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let Some(greeting) = lines.next() else { panic!("it does not start: {}", fs::read_to_string(&log).unwrap()) };
-        let address = greeting.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
+        let Some(handshake) = lines.next() else { panic!("it does not start: {}", fs::read_to_string(&log).unwrap()) };
+        let address = handshake.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
         std::thread::spawn(move || lines.count());
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         Self { process, channel, log }
@@ -120,7 +120,7 @@ impl Serving {
     /// Waits until its health is so.
     async fn becomes(&self, status: ServingStatus) {
         let mut health = HealthClient::new(self.channel.clone());
-        patiently(async {
+        within_timeout(async {
             while health.check(HealthCheckRequest::default()).await.unwrap().into_inner().status() != status {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -292,8 +292,8 @@ async fn an_io_error_at_commit_is_clear_if_the_log_can_be_overwritten(
 #[tokio::test(flavor = "multi_thread")]
 async fn another_program_that_holds_the_lock_is_told_of_promptly() {
     let database = Database::migrated(Sqlite).unwrap();
-    let lock_patience = Some(Duration::from_millis(800));
-    let world = World::set_up(database, Setup { lock_patience, ..Setup::default() }).await;
+    let lock_timeout = Some(Duration::from_millis(800));
+    let world = World::set_up(database, Setup { lock_timeout, ..Setup::default() }).await;
 
     let held = world.database.hold(support::STORE);
     let begun = Instant::now();
@@ -413,7 +413,7 @@ async fn a_backup_ends_under_writes_and_is_restored_when_nobody_uses_the_databas
     });
 
     let (source, target) = (database.clone(), to.to_owned());
-    let copied = patiently(tokio::task::spawn_blocking(move || run(&source, &["backup", &target]))).await.unwrap();
+    let copied = within_timeout(tokio::task::spawn_blocking(move || run(&source, &["backup", &target]))).await.unwrap();
     writing.abort();
     let copied = said(copied);
     assert!(copied.contains("every invariant holds") && copied.contains(" purchase order"), "{copied}");

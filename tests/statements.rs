@@ -1,4 +1,4 @@
-//! What a write costs: the statements of a transaction, counted as the lanes send them. They depend
+//! What a write costs: the statements of a transaction, counted as the writers send them. They depend
 //! neither on the lines of an order nor on the commands that share the transaction. SQLite saves row
 //! by row with statements that are prepared once; all else is by the set, on both databases.
 

@@ -14,7 +14,7 @@ use purchase_order_service::repository::dialect::{Layout, Purpose};
 use purchase_order_service::repository::session::{Observed, Session};
 use rstest::rstest;
 use support::Engine::{self, Postgres, Sqlite};
-use support::{Call, Cut, Database, Proxy, Setup, World, patiently, reason, together};
+use support::{Call, Cut, Database, Proxy, Setup, World, reason, together, within_timeout};
 use tonic::Code::{Internal, Unavailable, Unknown};
 use tonic::Streaming;
 use tonic::transport::Channel;
@@ -55,7 +55,7 @@ impl Health {
     }
 
     async fn becomes(&mut self, status: ServingStatus) {
-        assert_eq!(patiently(self.1.message()).await.unwrap().unwrap().status(), status);
+        assert_eq!(within_timeout(self.1.message()).await.unwrap().unwrap().status(), status);
     }
 
     async fn is(&mut self) -> ServingStatus {
@@ -74,7 +74,7 @@ async fn a_write_whose_connection_falls_silent_is_done_once_on_another(#[case] s
     proxy.fall_silent(stage);
     let begun = Instant::now();
 
-    let created = patiently(call.clone().into_future()).await.unwrap();
+    let created = within_timeout(call.clone().into_future()).await.unwrap();
 
     println!("{stage:?}: answered after {:?}", begun.elapsed());
     assert!(proxy.has_cut());
@@ -96,7 +96,7 @@ async fn a_write_without_an_id_is_unknown_only_once_its_commit_was_sent(
     let Some((world, proxy)) = by_a_proxy().await else { return };
     proxy.fall_silent(stage);
 
-    let answer = patiently(create(&world, "apples").into_future()).await;
+    let answer = within_timeout(create(&world, "apples").into_future()).await;
 
     assert!(proxy.has_cut());
     match answer {
@@ -132,7 +132,7 @@ async fn a_connection_that_falls_silent_while_it_is_made_holds_up_no_other() {
         proxy.take_away();
         proxy.bring_back();
         let until_done = async { while create(&world, "apples").await.is_err() {} };
-        patiently(until_done).await;
+        within_timeout(until_done).await;
         assert!(proxy.has_cut());
     }
     world.verify().await;
@@ -288,7 +288,7 @@ async fn a_panic_at_the_database_costs_the_guilty_command_alone(
             && is_armed.load(Ordering::SeqCst)
             && text.contains(word)
             && text.contains(verb)
-            && std::thread::current().name().is_some_and(|name| name.starts_with("lane"))
+            && std::thread::current().name().is_some_and(|name| name.starts_with("writer"))
         {
             panic!("a fault, on purpose");
         }

@@ -38,7 +38,7 @@ const TABLES: [&str; 11] = [
     "inventory_level",
     "stock_movement",
     "event",
-    "request_record",
+    "stored_response",
 ];
 
 /// Completed orders of ten lines, each with all that belongs to one: four events and the stored answers
@@ -78,7 +78,7 @@ const FILL: &str = "
     INSERT INTO event
     SELECT f.store_id, f.event + s.n, f.t + s.n, 'alice', 1 = 0, s.event_type, f.po_id, s.n, s.state, '{}'
     FROM filled f CROSS JOIN step s;
-    INSERT INTO request_record
+    INSERT INTO stored_response
     SELECT f.store_id, 'alice', '00000000-0000-4000-8000-' || substr(CAST(1000000000000 + f.event + s.n AS TEXT), 2),
         '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', f.t + s.n,
         '{\"event\":' || (f.event + s.n) || ',\"order\":\"' || f.po_id || '\"}'

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use purchase_order_service::proto::v1::{
     BackOrder, CompletePurchaseOrderRequest, CompletePurchaseOrderResponse, CreatePurchaseOrderRequest,
     CreateStoreRequest, EnableBackOrdersRequest, GetBackOrderChainRequest, GetInventoryLevelRequest,
-    GetPurchaseOrderRequest, GetPurchaseOrderResponse, GrantRoleRequest, LineSettlement, ListStockMovementsRequest,
+    GetPurchaseOrderRequest, GetPurchaseOrderResponse, GrantRoleRequest, LineDisposition, ListStockMovementsRequest,
     NewLine, NewReceiptItem, PendingDisposition, PlacePurchaseOrderRequest, PreviewCompletionRequest, PurchaseOrder,
     PurchaseOrderView, ReceivePurchaseOrderRequest, Unit,
 };
@@ -161,8 +161,8 @@ fn choices(order: &PurchaseOrder, etag: &str) -> CompletePurchaseOrderRequest {
         request_id: request_id(),
         etag: etag.to_owned(),
         lines: vec![
-            LineSettlement { line_number: 4, back_order: quantity("6"), cancel: quantity("2") },
-            LineSettlement { line_number: 5, back_order: None, cancel: quantity("15") },
+            LineDisposition { line_number: 4, back_order: quantity("6"), cancel: quantity("2") },
+            LineDisposition { line_number: 5, back_order: None, cancel: quantity("15") },
         ],
         rest: PendingDisposition::BackOrder.into(),
         cancel_reason: CANCEL_REASON.to_owned(),

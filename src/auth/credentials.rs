@@ -9,9 +9,9 @@ use http::HeaderMap;
 use super::certificate::Certificate;
 use super::tokens::{TokenConfig, Tokens};
 use super::{Authenticator, only};
+use crate::auth::error::AuthError;
 use crate::domain::code::PrincipalId;
 use crate::domain::principal::Principal;
-use crate::domain::refusal::Refusal;
 
 /// Which credentials are taken.
 #[derive(Clone, Debug, Default)]
@@ -40,27 +40,29 @@ impl Credentials {
 }
 
 impl Authenticator for Credentials {
-    fn authenticate(&self, headers: &HeaderMap, certificate: Option<&Certificate>) -> Result<Principal, Refusal> {
+    fn authenticate(&self, headers: &HeaderMap, certificate: Option<&Certificate>) -> Result<Principal, AuthError> {
         match (only(headers, "authorization")?, &self.tokens, certificate) {
             (Some(authorization), Some(tokens), _) => tokens.verify(bearer(authorization)?),
-            (Some(_), None, _) => Err(Refusal::InvalidCredentials("tokens are not taken here".to_owned())),
+            (Some(_), None, _) => Err(AuthError::InvalidCredentials("tokens are not taken here".to_owned())),
             (None, _, Some(certificate)) => Ok(Principal {
                 id: certificate.principal.clone(),
                 is_operator: self.operator_certificates.contains(&certificate.principal),
             }),
-            (None, Some(_), None) => Err(Refusal::NoCredentials(
+            (None, Some(_), None) => Err(AuthError::NoCredentials(
                 "the metadata key authorization is missing: send 'Bearer' and a token in it".to_owned(),
             )),
             (None, None, None) => {
-                Err(Refusal::NoCredentials("a client certificate that names a principal is needed".to_owned()))
+                Err(AuthError::NoCredentials("a client certificate that names a principal is needed".to_owned()))
             }
         }
     }
 }
 
-fn bearer(authorization: &str) -> Result<&str, Refusal> {
+fn bearer(authorization: &str) -> Result<&str, AuthError> {
     match authorization.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_start_matches(' ')),
-        _ => Err(Refusal::InvalidCredentials("the metadata key authorization must be 'Bearer' and a token".to_owned())),
+        _ => {
+            Err(AuthError::InvalidCredentials("the metadata key authorization must be 'Bearer' and a token".to_owned()))
+        }
     }
 }

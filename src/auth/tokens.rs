@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 
 use super::certificate::KINDS;
 use super::keys::KeySet;
+use crate::auth::error::AuthError;
 use crate::domain::code::PrincipalId;
 use crate::domain::principal::Principal;
-use crate::domain::refusal::Refusal;
 use crate::domain::text;
 use crate::reload::Reloading;
 
@@ -103,8 +103,8 @@ impl Tokens {
     }
 
     /// Who a token speaks for.
-    pub fn verify(&self, token: &str) -> Result<Principal, Refusal> {
-        self.judge(token).map_err(|why| Refusal::InvalidCredentials(format!("the token {why}")))
+    pub fn verify(&self, token: &str) -> Result<Principal, AuthError> {
+        self.judge(token).map_err(|why| AuthError::InvalidCredentials(format!("the token {why}")))
     }
 
     fn judge(&self, token: &str) -> Result<Principal, String> {

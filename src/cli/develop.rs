@@ -36,11 +36,11 @@ impl Develop {
         }
         let mut config = self.running.config(database, Duration::ZERO)?;
         config.demo_store = true;
-        self.running.serve(&config, greet)
+        self.running.serve(&config, handshake)
     }
 }
 
-fn greet(database: &DatabaseUrl, address: SocketAddr) {
+fn handshake(database: &DatabaseUrl, address: SocketAddr) {
     println!("purchase-order-service listens on {address} with {database}");
     println!("DEVELOPMENT MODE: callers name themselves in the metadata key x-principal; do not expose this port");
     println!(

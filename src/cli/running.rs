@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 
 use super::CommandError;
 use crate::config::ServeConfig;
-use crate::door::occupancy::Limits;
 use crate::repository::dialect::{Layout, lanes_for, may_be_sharded};
 use crate::repository::url::DatabaseUrl;
 use crate::server::{Parts, Server};
 use crate::telemetry;
+use crate::transport::resource_limits::Limits;
 
 const LISTEN: &str = "127.0.0.1:50051";
 const RETENTION_DAYS: u64 = 7;
@@ -27,7 +27,7 @@ const DESCRIPTORS_KEPT: usize = 128;
 /// How long threads that are stuck may keep the process from ending.
 const RUNTIME_END: Duration = Duration::from_secs(1);
 /// How much longer than its delay and its draining a stop may take, whatever is stuck. More than the
-/// bounds of everything that ends then: the probe, the lanes, the pruner, the runtime, the log.
+/// bounds of everything that ends then: the probe, the writers, the pruner, the runtime, the log.
 const STOP_END: Duration = Duration::from_secs(12);
 
 /// How the tables are laid out over database servers.
@@ -49,8 +49,8 @@ pub struct Running {
     #[arg(long, env = "REQUEST_RETENTION_DAYS", default_value_t = RETENTION_DAYS, value_parser = clap::value_parser!(u64).range(1..=3650))]
     request_retention_days: u64,
     /// How many transactions write at once on PostgreSQL: as many as it has cores to give [default: this machine's cores]
-    #[arg(long, env = "LANES", value_parser = clap::value_parser!(u16).range(1..=64))]
-    lanes: Option<u16>,
+    #[arg(long, env = "WRITERS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    writers: Option<u16>,
     /// How the tables are laid out: on one server, or sharded by store over several
     #[arg(long, env = "DATABASE_LAYOUT", value_enum, default_value_t = DatabaseLayout::Single)]
     database_layout: DatabaseLayout,
@@ -92,17 +92,17 @@ impl Running {
         config.drain = Duration::from_secs(self.drain_seconds);
         config.limits.connections = connections(self.max_connections, descriptors())?;
         config.limits.connections_per_peer = self.max_connections_per_peer as usize;
-        if let Some(lanes) = self.lanes {
-            config.lanes = lanes_for(&config.database, lanes.into());
+        if let Some(writers) = self.writers {
+            config.writers = lanes_for(&config.database, writers.into());
         }
         Ok(config)
     }
 
-    /// Serves until the process is asked to end; `greet` says that it begins.
+    /// Serves until the process is asked to end; `handshake` says that it begins.
     pub fn serve(
         &self,
         config: &ServeConfig,
-        greet: impl FnOnce(&DatabaseUrl, SocketAddr),
+        handshake: impl FnOnce(&DatabaseUrl, SocketAddr),
     ) -> Result<ExitCode, CommandError> {
         let _logs = telemetry::init();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -115,7 +115,7 @@ impl Running {
                 // It may be waiting for the database.
                 _ = asked.recv() => return Ok(ExitCode::SUCCESS),
             };
-            greet(&config.database, server.local_addr());
+            handshake(&config.database, server.local_addr());
             server.run_until_asked(asked).await;
             Ok(ExitCode::SUCCESS)
         });

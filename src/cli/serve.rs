@@ -12,10 +12,10 @@ use super::running::Running;
 use crate::auth::certificate::KINDS;
 use crate::auth::credentials::CredentialConfig;
 use crate::auth::tokens::{OperatorClaim, TokenConfig};
-use crate::config::Access;
+use crate::config::Authentication;
 use crate::domain::code::PrincipalId;
-use crate::door::tls::TlsFiles;
 use crate::repository::url::DatabaseUrl;
+use crate::transport::tls::TlsFiles;
 
 /// For how long a service that is asked to stop still serves: time enough for a load balancer that asks
 /// health every second or two to send its callers elsewhere.
@@ -70,7 +70,7 @@ impl Serve {
             return Err(format!("cannot listen on {listen}: {why}; {cure}").into());
         }
         let mut config = self.running.config(database, SHUTDOWN_DELAY)?;
-        config.access = Access::Credentials(credentials);
+        config.access = Authentication::Credentials(credentials);
         let client_ca = self.client_ca;
         config.tls = tls.map(|(certificate, key)| TlsFiles { certificate, key, client_ca });
         config.public_reflection = self.public_reflection;

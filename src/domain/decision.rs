@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::access::{GrantKey, RolePermissionKey, Tenure};
+use super::access::{GrantKey, RolePermissionKey, ValidityPeriod};
 use super::code::StoreId;
 use super::event::Event;
+use super::idempotency::StoredResponse;
 use super::inventory::{Level, Movement};
 use super::order::receipt::Receipt;
 use super::order::{Line, LineKey, Order};
-use super::request::RequestRecord;
 use super::store::Store;
 
 /// The rows that one command makes or changes, whole.
@@ -23,11 +23,11 @@ pub struct Decision {
     pub levels: Vec<Level>,
     pub movements: Vec<Movement>,
     pub events: Vec<Event>,
-    pub permissions: Vec<Tenure<RolePermissionKey>>,
-    pub permissions_closed: Vec<Tenure<RolePermissionKey>>,
-    pub grants: Vec<Tenure<GrantKey>>,
-    pub grants_closed: Vec<Tenure<GrantKey>>,
-    pub request: Option<RequestRecord>,
+    pub permissions: Vec<ValidityPeriod<RolePermissionKey>>,
+    pub permissions_closed: Vec<ValidityPeriod<RolePermissionKey>>,
+    pub grants: Vec<ValidityPeriod<GrantKey>>,
+    pub grants_closed: Vec<ValidityPeriod<GrantKey>>,
+    pub stored_response: Option<StoredResponse>,
 }
 
 impl Decision {

@@ -20,14 +20,14 @@ pub struct Event {
     /// Whether as a platform operator.
     pub as_operator: bool,
     /// The order that it happened to.
-    pub order: Option<OrderMark>,
+    pub order: Option<OrderRevision>,
     /// What.
     pub detail: Detail,
 }
 
 /// An order as an event left it.
 #[derive(Clone, Copy, Debug)]
-pub struct OrderMark {
+pub struct OrderRevision {
     /// Which.
     pub order: OrderId,
     /// Its revision afterwards.

@@ -1,33 +1,33 @@
 //! The rules: commands, what they need to know, what they decide. Pure: no clock, no randomness, no
-//! database, no transport. Time and ids are handed in, and what a rule may read is a [`Workspace`]
+//! database, no transport. Time and ids are handed in, and what a rule may read is a [`WorkingSet`]
 //! that somebody else has filled. So each rule runs, and is tested, without anything else running.
 //!
-//! [`mutation`] is the way in: `needs` before the workspace is loaded, `decide` afterwards.
+//! [`mutation`] is the way in: `needs` before the working_set is loaded, `decide` afterwards.
 //!
-//! [`Workspace`]: workspace::Workspace
+//! [`WorkingSet`]: working_set::WorkingSet
 
 pub mod access;
+pub mod changeset;
 pub mod clock_check;
 pub mod code;
+pub mod command;
 pub mod decimal;
 pub mod decision;
-pub mod draft;
 pub mod event;
+pub mod idempotency;
 pub mod inventory;
 pub mod money;
-pub mod mutation;
 pub mod needs;
 pub mod order;
 pub mod outcome;
 pub mod principal;
 pub mod quantity;
 pub mod refusal;
-pub mod request;
 pub mod store;
 pub mod text;
 pub mod time;
 pub mod unit;
-pub mod workspace;
+pub mod working_set;
 
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::access::Permission;
 use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::order::State;
-use super::workspace::NotLoaded;
+use super::working_set::NotLoaded;
 
 /// How many orders, lines or products a refusal names at most; it always tells their total.
 pub const MAX_NAMED: usize = 20;
@@ -21,7 +21,7 @@ pub struct Violation {
 
 /// The first [`MAX_NAMED`] of several things, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed<T> {
+pub struct TruncatedList<T> {
     /// The first of them.
     pub first: Vec<T>,
     /// How many there are in all.
@@ -30,7 +30,7 @@ pub struct Listed<T> {
 
 /// The violations of one request. Beyond the first [`MAX_NAMED`] they are counted and not collected, so
 /// that a request with a million violations costs no more memory than one with twenty.
-pub type Violations = Listed<Violation>;
+pub type Violations = TruncatedList<Violation>;
 
 impl Violations {
     /// One violation.
@@ -55,13 +55,13 @@ impl Violations {
     }
 }
 
-impl<T> Default for Listed<T> {
+impl<T> Default for TruncatedList<T> {
     fn default() -> Self {
         Self { first: Vec::new(), total: 0 }
     }
 }
 
-impl<T> Listed<T> {
+impl<T> TruncatedList<T> {
     /// Keeps the first of `all`.
     pub fn of(mut all: Vec<T>) -> Self {
         let total = all.len();
@@ -75,7 +75,7 @@ impl<T> Listed<T> {
     }
 }
 
-impl<T: fmt::Display> fmt::Display for Listed<T> {
+impl<T: fmt::Display> fmt::Display for TruncatedList<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, item) in self.first.iter().enumerate() {
             write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
@@ -100,12 +100,6 @@ pub enum Refusal {
     #[error("request_id was used before for a different request; make a new id for each intention")]
     RequestIdReused,
 
-    /// Nobody is named as the caller.
-    #[error("{0}")]
-    NoCredentials(String),
-    /// The caller's credentials do not hold.
-    #[error("{0}")]
-    InvalidCredentials(String),
     /// No role in the store, or no such store: the two are not told apart.
     #[error("you hold no role in a store '{0}', or there is none")]
     NoStoreAccess(StoreId),
@@ -121,7 +115,7 @@ pub enum Refusal {
         /// The role that was to be granted or changed.
         role: RoleId,
         /// What it would give and the caller does not hold.
-        permissions: Listed<Permission>,
+        permissions: TruncatedList<Permission>,
     },
 
     /// No such store (told to platform operators only).
@@ -136,7 +130,7 @@ pub enum Refusal {
         /// The order's number.
         number: String,
         /// The lines.
-        lines: Listed<i32>,
+        lines: TruncatedList<i32>,
     },
     /// The order has no such receipt.
     #[error("purchase order {number} has no receipt {receipt}")]
@@ -189,17 +183,17 @@ pub enum Refusal {
         /// Its state.
         state: State,
         /// The fields that were to change.
-        fields: Listed<&'static str>,
+        fields: TruncatedList<&'static str>,
     },
     /// The feature is turned on only while every order is closed.
     #[error("back orders can be turned on only while every purchase order is closed; {count} open: {0}", count = are(&.0))]
-    OpenOrders(Listed<String>),
+    OpenOrders(TruncatedList<String>),
     /// A quantity would go to a back order and the feature is off.
     #[error("back orders are off in this store: what is pending on {} can only be cancelled", lines_text(.0))]
-    BackOrdersDisabled(Listed<i32>),
+    BackOrdersDisabled(TruncatedList<i32>),
     /// Nobody said what is to become of pending quantities.
     #[error("quantities are pending on {}: say in `lines` or `rest` what is back-ordered and what cancelled", lines_text(.0))]
-    PendingUnsettled(Listed<i32>),
+    PendingUnsettled(TruncatedList<i32>),
     /// Nothing was accepted.
     #[error("purchase order {0} has nothing accepted to complete; cancel it instead")]
     NothingReceived(String),
@@ -213,7 +207,7 @@ pub enum Refusal {
     #[error("more would be received than was ordered on {}: line {}", lines_text(lines), first)]
     OverReceipt {
         /// The lines.
-        lines: Listed<i32>,
+        lines: TruncatedList<i32>,
         /// The first of them, and how many of how many.
         first: String,
     },
@@ -227,7 +221,7 @@ pub enum Refusal {
     },
     /// Lines of quantity 0 cannot be placed.
     #[error("nothing is ordered on {}: give every line a quantity before the order is placed", lines_text(.0))]
-    LinesWithoutQuantity(Listed<i32>),
+    LinesWithoutQuantity(TruncatedList<i32>),
     /// An expected date lies before the order's date.
     #[error(
         "the goods of {} are expected before the order's date, {order_date}: correct the expected dates or order_time",
@@ -235,13 +229,13 @@ pub enum Refusal {
     )]
     ExpectedDatePassed {
         /// The lines.
-        lines: Listed<i32>,
+        lines: TruncatedList<i32>,
         /// The order's date in the store's zone.
         order_date: String,
     },
     /// A level would leave its range.
     #[error("the stock or the quantity on order of product {0} would pass its limit of 900,000,000,000 units")]
-    LevelOutOfRange(Listed<ProductId>),
+    LevelOutOfRange(TruncatedList<ProductId>),
     /// The receipts of one order are bounded.
     #[error(
         "the receipts of purchase order {number} would have {items} items; at most 20,000 are allowed, voided ones included"
@@ -261,69 +255,23 @@ pub enum Refusal {
         /// The role.
         role: RoleId,
         /// Who holds it.
-        holders: Listed<PrincipalId>,
+        holders: TruncatedList<PrincipalId>,
     },
     /// Somebody always keeps MANAGE_ACCESS.
     #[error("nobody would be left who holds MANAGE_ACCESS in this store: give it to somebody else first")]
     LastAccessManager,
 
-    /// There is no such rpc.
-    #[error("there is no such method; the contract is told by reflection")]
-    MethodUnknown,
-    /// The health of a service was asked for that is not one of this program's.
-    #[error("there is no such service; the contract is told by reflection")]
-    ServiceUnknown,
-    /// Reflection was asked for what the contract does not have.
-    #[error("the contract has no such file, symbol or extension")]
-    SymbolUnknown,
-    /// Something was watched for as long as it may be.
-    #[error("a watch ends after some minutes; watch again")]
-    WatchEnded,
-    /// The service stops, and so does what is watched.
-    #[error("the service stops; watch again, at another instance")]
-    Stopping,
-    /// The request's bytes are no message of its type.
-    #[error("the request cannot be read as its message: its bytes are broken, or meant for another contract")]
-    MalformedMessage,
-    /// The request is compressed, which would hide how large it is.
-    #[error("compressed messages are not supported; send it as it is")]
-    CompressionUnsupported,
-    /// The request is larger than any message may be.
-    #[error("the message is too large; at most 4 MiB are allowed")]
-    MessageTooLarge,
-    /// The request's metadata is larger than this many bytes.
-    #[error("the metadata is too large; at most {0} bytes are allowed")]
-    MetadataTooLarge(usize),
-    /// Too many calls wait.
-    #[error("too many calls are waiting; nothing was done, try again in a moment")]
-    QueueFull,
-    /// The database's storage takes no more.
-    #[error("the database's storage is full or failing; nothing was done, try again when there is room")]
-    StorageFull,
-    /// The clock of this instance is far off, so that what it wrote would bear wrong times.
-    #[error("the clock of this instance is wrong, so it changes nothing until that is put right; nothing was done")]
-    ClockSkewed,
-    /// The database is away.
-    #[error("the database is not reachable; nothing was done, try again in a moment")]
-    DatabaseUnavailable,
-    /// The caller's deadline passed first.
-    #[error(
-        "the deadline passed first; a change may have been made all the same: send it again with the same request_id"
-    )]
-    DeadlineExceeded,
-    /// The connection was lost while committing, and no request id tells what became of the call.
-    #[error("the outcome is unknown: the database connection was lost while committing; look before sending it again")]
-    OutcomeUnknown,
-    /// A fault of the service. The text is for its log and never for a caller.
-    #[error("a fault of this service; its log tells more under the id in this error's metadata")]
-    Internal(String),
+    /// A bug: a rule found something that cannot be, such as a row that its command did not load. The text
+    /// is for the log and never for a caller.
+    #[error("{0}")]
+    Bug(String),
 }
 
-fn are<T>(listed: &Listed<T>) -> String {
+fn are<T>(listed: &TruncatedList<T>) -> String {
     if listed.total == 1 { "1 is".to_owned() } else { format!("{} are", listed.total) }
 }
 
-fn lines_text(lines: &Listed<i32>) -> String {
+fn lines_text(lines: &TruncatedList<i32>) -> String {
     format!("line{} {lines}", if lines.total == 1 { "" } else { "s" })
 }
 
@@ -348,8 +296,6 @@ impl Refusal {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::InvalidForStoredData(_) => "INVALID_FOR_STORED_DATA",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
-            Self::NoCredentials(_) => "NO_CREDENTIALS",
-            Self::InvalidCredentials(_) => "INVALID_CREDENTIALS",
             Self::NoStoreAccess(_) => "NO_STORE_ACCESS",
             Self::PermissionMissing(_) => "PERMISSION_MISSING",
             Self::NotPlatformOperator => "NOT_PLATFORM_OPERATOR",
@@ -380,42 +326,29 @@ impl Refusal {
             Self::TooManyRoles => "TOO_MANY_ROLES",
             Self::RoleInUse { .. } => "ROLE_IN_USE",
             Self::LastAccessManager => "LAST_ACCESS_MANAGER",
-            Self::MethodUnknown => "METHOD_UNKNOWN",
-            Self::ServiceUnknown => "SERVICE_UNKNOWN",
-            Self::SymbolUnknown => "SYMBOL_UNKNOWN",
-            Self::WatchEnded => "WATCH_ENDED",
-            Self::Stopping => "STOPPING",
-            Self::MalformedMessage => "MALFORMED_MESSAGE",
-            Self::CompressionUnsupported => "COMPRESSION_UNSUPPORTED",
-            Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
-            Self::MetadataTooLarge(_) => "METADATA_TOO_LARGE",
-            Self::QueueFull => "QUEUE_FULL",
-            Self::StorageFull => "STORAGE_FULL",
-            Self::ClockSkewed => "CLOCK_SKEWED",
-            Self::DatabaseUnavailable => "DATABASE_UNAVAILABLE",
-            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
-            Self::Internal(_) => "INTERNAL",
+            Self::Bug(_) => "INTERNAL",
         }
     }
 
-    /// The lines that it is about, if it is about lines.
-    pub fn lines(&self) -> Option<&Listed<i32>> {
-        match self {
-            Self::LinesNotFound { lines, .. }
-            | Self::ExpectedDatePassed { lines, .. }
-            | Self::BackOrdersDisabled(lines)
-            | Self::PendingUnsettled(lines)
-            | Self::OverReceipt { lines, .. }
-            | Self::LinesWithoutQuantity(lines) => Some(lines),
-            _ => None,
+    /// The lines of the order that it is about, if it is about lines.
+    pub fn lines(&self) -> Option<&TruncatedList<i32>> {
+        if let Self::LinesNotFound { lines, .. }
+        | Self::ExpectedDatePassed { lines, .. }
+        | Self::BackOrdersDisabled(lines)
+        | Self::PendingUnsettled(lines)
+        | Self::OverReceipt { lines, .. }
+        | Self::LinesWithoutQuantity(lines) = self
+        {
+            Some(lines)
+        } else {
+            None
         }
     }
 }
 
 impl From<NotLoaded> for Refusal {
     fn from(bug: NotLoaded) -> Self {
-        Self::Internal(bug.to_string())
+        Self::Bug(bug.to_string())
     }
 }
 
@@ -425,9 +358,9 @@ mod tests {
 
     #[test]
     fn a_list_names_twenty_and_tells_how_many_more() {
-        let listed = Listed::of((1..=23).collect());
+        let listed = TruncatedList::of((1..=23).collect());
         assert!(listed.to_string().ends_with("19, 20 and 3 more"));
-        assert_eq!(Listed::of(vec![7]).to_string(), "7");
+        assert_eq!(TruncatedList::of(vec![7]).to_string(), "7");
     }
 
     #[test]

@@ -304,7 +304,7 @@ struct TableRows<'a> {
     columns: Vec<&'static str>,
     /// How many of them are the key.
     key: usize,
-    cells: Vec<Column<'a>>,
+    cells: Vec<ValueColumn<'a>>,
     count: usize,
 }
 
@@ -317,7 +317,7 @@ impl<'a> TableRows<'a> {
     /// The store of the first row.
     fn store(&self) -> Option<&str> {
         match self.cells.first() {
-            Some(Column::Text(stores)) => stores.first().and_then(|store| store.as_deref()),
+            Some(ValueColumn::Text(stores)) => stores.first().and_then(|store| store.as_deref()),
             _ => None,
         }
     }
@@ -349,10 +349,10 @@ impl<'a> TableRows<'a> {
         for (index, column) in self.cells.iter().enumerate() {
             out.push_sql(if index == 0 { "unnest(" } else { ", " });
             match column {
-                Column::Text(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
-                Column::Big(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values)?,
-                Column::Int(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
-                Column::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values)?,
+                ValueColumn::Text(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
+                ValueColumn::Big(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values)?,
+                ValueColumn::Int(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
+                ValueColumn::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values)?,
             }
         }
         out.push_sql(&format!(") AS v({})", self.columns.join(", ")));
@@ -437,14 +437,14 @@ impl Query for AllTables<'_> {
 impl<C> RunQueryDsl<C> for AllTables<'_> {}
 
 /// One column's values in all rows.
-enum Column<'a> {
+enum ValueColumn<'a> {
     Text(Vec<Option<Cow<'a, str>>>),
     Big(Vec<Option<i64>>),
     Int(Vec<i32>),
     Bool(Vec<bool>),
 }
 
-impl<'a> Column<'a> {
+impl<'a> ValueColumn<'a> {
     fn beginning_with(cell: Cell<'a>) -> Self {
         match cell {
             Cell::Text(value) => Self::Text(vec![value]),
@@ -465,9 +465,9 @@ impl<'a> Column<'a> {
     }
 }
 
-fn transpose<'a>(mut rows: impl Iterator<Item = Vec<Cell<'a>>>) -> Vec<Column<'a>> {
+fn transpose<'a>(mut rows: impl Iterator<Item = Vec<Cell<'a>>>) -> Vec<ValueColumn<'a>> {
     let first = rows.next().unwrap_or_default();
-    let mut columns: Vec<Column<'a>> = first.into_iter().map(Column::beginning_with).collect();
+    let mut columns: Vec<ValueColumn<'a>> = first.into_iter().map(ValueColumn::beginning_with).collect();
     for row in rows {
         for (column, cell) in columns.iter_mut().zip(row) {
             column.push(cell);

@@ -14,7 +14,7 @@ pub enum Purpose {
     Write(Layout),
     /// Callers' reads; it cannot write.
     Read,
-    /// Deleting what is too old, in small steps beside the lanes.
+    /// Deleting what is too old, in small steps beside the writers.
     Prune,
     /// Asking whether the database can be read and written.
     Probe,
@@ -61,7 +61,7 @@ pub const fn store_scope(purpose: Purpose) -> StoreScope {
 
 /// What a transaction may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum TransactionMode {
     /// Write, under locks that the first statements take.
     Write,
     /// Read one snapshot.
@@ -146,23 +146,23 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
 
 /// How a SQLite transaction begins. A writer takes the one write lock at once: a deferred transaction
 /// that writes later fails without waiting.
-pub fn sqlite_begin(access: Access) -> &'static str {
+pub fn sqlite_begin(access: TransactionMode) -> &'static str {
     match access {
-        Access::Write => "BEGIN IMMEDIATE",
-        Access::Read => "BEGIN",
+        TransactionMode::Write => "BEGIN IMMEDIATE",
+        TransactionMode::Read => "BEGIN",
     }
 }
 
 /// How a PostgreSQL transaction begins. A writer must see what was committed while it waited for its
 /// locks, so it never runs under REPEATABLE READ.
-pub fn postgres_begin(access: Access) -> &'static str {
+pub fn postgres_begin(access: TransactionMode) -> &'static str {
     match access {
-        Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
-        Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        TransactionMode::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        TransactionMode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     }
 }
 
-/// How many lanes write at once: one for SQLite, which has one write lock.
+/// How many writers write at once: one for SQLite, which has one write lock.
 pub fn lanes_for(url: &DatabaseUrl, wanted: usize) -> usize {
     match url {
         DatabaseUrl::Sqlite(_) => 1,

@@ -95,7 +95,7 @@ pub enum KeyPart {
 
 /// Values of one part, one per key.
 #[derive(Debug)]
-enum Column {
+enum KeyColumn {
     Text(Vec<String>),
     Int(Vec<i32>),
 }
@@ -141,7 +141,7 @@ pub enum StoreScope {
 #[derive(Debug)]
 pub(super) struct Keys {
     scope: StoreScope,
-    columns: Vec<Column>,
+    columns: Vec<KeyColumn>,
     /// The store of every key, where there is but one.
     store: String,
     json: OnceCell<String>,
@@ -155,23 +155,23 @@ impl Keys {
         keys: impl IntoIterator<Item = Vec<KeyValue>>,
     ) -> Option<Self> {
         let empty = |part: &KeyPart| match part {
-            KeyPart::Text => Column::Text(Vec::new()),
-            KeyPart::Int => Column::Int(Vec::new()),
+            KeyPart::Text => KeyColumn::Text(Vec::new()),
+            KeyPart::Int => KeyColumn::Int(Vec::new()),
         };
-        let mut columns: Vec<Column> = parts.iter().map(empty).collect();
+        let mut columns: Vec<KeyColumn> = parts.iter().map(empty).collect();
         let mut any = false;
         for key in keys {
             any = true;
             for (column, value) in columns.iter_mut().zip(key) {
                 match (column, value) {
-                    (Column::Text(texts), KeyValue::Text(text)) => texts.push(text),
-                    (Column::Int(numbers), KeyValue::Int(number)) => numbers.push(number),
+                    (KeyColumn::Text(texts), KeyValue::Text(text)) => texts.push(text),
+                    (KeyColumn::Int(numbers), KeyValue::Int(number)) => numbers.push(number),
                     (column, value) => debug_assert!(false, "{value:?} does not belong into {column:?}"),
                 }
             }
         }
         let store = match columns.first() {
-            Some(Column::Text(stores)) => stores.first().cloned().unwrap_or_default(),
+            Some(KeyColumn::Text(stores)) => stores.first().cloned().unwrap_or_default(),
             _ => String::new(),
         };
         any.then_some(Self { scope, columns, store, json: OnceCell::new() })
@@ -180,7 +180,7 @@ impl Keys {
     /// The keys as one JSON array of arrays.
     fn json(&self) -> &String {
         self.json.get_or_init(|| {
-            let count = self.columns.first().map_or(0, Column::len);
+            let count = self.columns.first().map_or(0, KeyColumn::len);
             let key = |row: usize| self.columns.iter().map(|column| column.json(row)).collect();
             serde_json::Value::Array((0..count).map(|row| serde_json::Value::Array(key(row))).collect()).to_string()
         })
@@ -191,8 +191,8 @@ impl Keys {
         for (index, column) in self.columns.iter().enumerate() {
             out.push_sql(if index == 0 { "unnest(" } else { ", " });
             match column {
-                Column::Text(texts) => out.push_bind_param::<Array<Text>, _>(texts)?,
-                Column::Int(numbers) => out.push_bind_param::<Array<Integer>, _>(numbers)?,
+                KeyColumn::Text(texts) => out.push_bind_param::<Array<Text>, _>(texts)?,
+                KeyColumn::Int(numbers) => out.push_bind_param::<Array<Integer>, _>(numbers)?,
             }
         }
         let names: Vec<String> = (0..self.columns.len()).map(|index| format!("k{index}")).collect();
@@ -240,7 +240,7 @@ impl<L: Lookup> ByKeys<L> {
     }
 }
 
-impl Column {
+impl KeyColumn {
     fn len(&self) -> usize {
         match self {
             Self::Text(texts) => texts.len(),

@@ -24,18 +24,18 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey, State};
 use crate::domain::quantity::Quantity;
-use crate::domain::refusal::{Listed, MAX_NAMED};
+use crate::domain::refusal::{MAX_NAMED, TruncatedList};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
-use crate::domain::workspace::Workspace;
+use crate::domain::working_set::WorkingSet;
 
 /// Takes the locks of these stores that nobody else holds, and loads their rows: the first statement
 /// of a write transaction. Nobody waits.
-pub fn lock_stores(session: &mut Session, workspace: &mut Workspace, stores: &[StoreId]) -> Result<(), DbError> {
+pub fn lock_stores(session: &mut Session, working_set: &mut WorkingSet, stores: &[StoreId]) -> Result<(), DbError> {
     let lock = StoreLock::of(session.store_scope(), stores.iter().map(StoreId::as_str));
     for row in session.load::<StoreRow, _>(lock)? {
         let store = Store::try_from(row)?;
-        workspace.stores.found(store.id.clone(), store);
+        working_set.stores.insert_loaded(store.id.clone(), store);
     }
     Ok(())
 }
@@ -48,11 +48,11 @@ pub fn existing_stores(session: &mut Session, stores: &[StoreId]) -> Result<BTre
 }
 
 /// Loads store rows without locks, for a read.
-pub fn stores(session: &mut Session, workspace: &mut Workspace, stores: &[StoreId]) -> Result<(), DbError> {
+pub fn stores(session: &mut Session, working_set: &mut WorkingSet, stores: &[StoreId]) -> Result<(), DbError> {
     let keys = stores.iter().map(|store| vec![store.as_str().into()]);
     let rows: Vec<Store> = by_keys::<lookups::Stores, StoreRow, _>(session, keys)?;
-    stores.iter().for_each(|store| workspace.stores.sought(store.clone()));
-    rows.into_iter().for_each(|store| workspace.stores.found(store.id.clone(), store));
+    stores.iter().for_each(|store| working_set.stores.insert_absent(store.clone()));
+    rows.into_iter().for_each(|store| working_set.stores.insert_loaded(store.id.clone(), store));
     Ok(())
 }
 
@@ -99,25 +99,25 @@ impl United {
 /// Loads what commands need that have passed the gate. A kind of need that nobody has costs nothing.
 pub fn details<'a>(
     session: &mut Session,
-    workspace: &mut Workspace,
+    working_set: &mut WorkingSet,
     needs: impl IntoIterator<Item = (&'a StoreId, &'a Needs)>,
 ) -> Result<(), DbError> {
     let mut united = United::default();
     for (store, needs) in needs {
         needs.iter().for_each(|need| united.add(store, need));
     }
-    orders(session, workspace, united.orders)?;
-    lines(session, workspace, united.lines)?;
-    all_lines(session, workspace, united.all_lines)?;
-    lines_of_receipts(session, workspace, &united.lines_of_receipts)?;
-    receipts(session, workspace, united.receipts)?;
-    staged_items(session, workspace, united.staged_items)?;
-    other_receive_times(session, workspace, united.other_receive_times)?;
-    levels(session, workspace, united.levels)?;
-    roles(session, workspace, united.roles)?;
-    grants(session, workspace, united.grants)?;
-    grants_of(session, workspace, united.grants_of)?;
-    united.open_orders.iter().try_for_each(|store| open_orders(session, workspace, store))
+    orders(session, working_set, united.orders)?;
+    lines(session, working_set, united.lines)?;
+    all_lines(session, working_set, united.all_lines)?;
+    lines_of_receipts(session, working_set, &united.lines_of_receipts)?;
+    receipts(session, working_set, united.receipts)?;
+    staged_items(session, working_set, united.staged_items)?;
+    other_receive_times(session, working_set, united.other_receive_times)?;
+    levels(session, working_set, united.levels)?;
+    roles(session, working_set, united.roles)?;
+    grants(session, working_set, united.grants)?;
+    grants_of(session, working_set, united.grants_of)?;
+    united.open_orders.iter().try_for_each(|store| open_orders(session, working_set, store))
 }
 
 /// Runs a lookup and reads its rows as entities.
@@ -155,49 +155,49 @@ fn receipt_parts(key: &ReceiptKey) -> Vec<KeyValue> {
     numbered_parts(&key.order, key.number)
 }
 
-fn orders(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
+fn orders(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
     let orders: Vec<Order> = by_keys::<lookups::Orders, OrderRow, _>(session, keys.iter().map(order_parts))?;
-    keys.into_iter().for_each(|key| workspace.orders.sought(key));
-    orders.into_iter().for_each(|order| workspace.orders.found(order.key.clone(), order));
+    keys.into_iter().for_each(|key| working_set.orders.insert_absent(key));
+    orders.into_iter().for_each(|order| working_set.orders.insert_loaded(order.key.clone(), order));
     Ok(())
 }
 
-fn lines(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<(OrderKey, i32)>) -> Result<(), DbError> {
+fn lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<(OrderKey, i32)>) -> Result<(), DbError> {
     let parts = keys.iter().map(|(order, number)| numbered_parts(order, *number));
     let found = rows::<lookups::Lines, (LineRow, LevelRow)>(session, parts)?;
-    keys.into_iter().for_each(|(order, number)| workspace.lines.sought(LineKey { order, number }));
-    found_lines(workspace, found)
+    keys.into_iter().for_each(|(order, number)| working_set.lines.insert_absent(LineKey { order, number }));
+    insert_lines(working_set, found)
 }
 
-fn all_lines(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
+fn all_lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
     let found = rows::<lookups::LinesOfOrder, (LineRow, LevelRow)>(session, keys.iter().map(order_parts))?;
-    keys.into_iter().for_each(|key| workspace.loaded(key.store, Need::AllLines(key.order)));
-    found_lines(workspace, found)
+    keys.into_iter().for_each(|key| working_set.set_complete(key.store, Need::AllLines(key.order)));
+    insert_lines(working_set, found)
 }
 
 fn lines_of_receipts(
     session: &mut Session,
-    workspace: &mut Workspace,
+    working_set: &mut WorkingSet,
     keys: &BTreeSet<ReceiptKey>,
 ) -> Result<(), DbError> {
     let found = rows::<lookups::LinesOfReceipt, (LineRow, LevelRow)>(session, keys.iter().map(receipt_parts))?;
-    found_lines(workspace, found)
+    insert_lines(working_set, found)
 }
 
-fn found_lines(workspace: &mut Workspace, rows: Vec<(LineRow, LevelRow)>) -> Result<(), DbError> {
+fn insert_lines(working_set: &mut WorkingSet, rows: Vec<(LineRow, LevelRow)>) -> Result<(), DbError> {
     for (line, level) in rows {
         let (line, level) = (Line::try_from(line)?, Level::try_from(level)?);
-        workspace.levels.found(level.key.clone(), level);
-        workspace.lines.found(line.key.clone(), line);
+        working_set.levels.insert_loaded(level.key.clone(), level);
+        working_set.lines.insert_loaded(line.key.clone(), line);
     }
     Ok(())
 }
 
-fn receipts(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<ReceiptKey>) -> Result<(), DbError> {
+fn receipts(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<ReceiptKey>) -> Result<(), DbError> {
     let receipts: Vec<Receipt> = by_keys::<lookups::Receipts, ReceiptRow, _>(session, keys.iter().map(receipt_parts))?;
     let mut items: Vec<ItemOfReceipt> =
         by_keys::<lookups::ItemsOfReceipt, ReceiptItemRow, _>(session, keys.iter().map(receipt_parts))?;
-    keys.into_iter().for_each(|key| workspace.receipts.sought(key));
+    keys.into_iter().for_each(|key| working_set.receipts.insert_absent(key));
     items.sort_by_key(|of_receipt| of_receipt.item.line);
     let mut by_key: BTreeMap<ReceiptKey, Receipt> = receipts.into_iter().map(|it| (it.key.clone(), it)).collect();
     for ItemOfReceipt { receipt, item } in items {
@@ -205,21 +205,21 @@ fn receipts(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<Rec
             receipt.items.push(item);
         }
     }
-    by_key.into_iter().for_each(|(key, receipt)| workspace.receipts.found(key, receipt));
+    by_key.into_iter().for_each(|(key, receipt)| working_set.receipts.insert_loaded(key, receipt));
     Ok(())
 }
 
 type StagedItemRow = (String, String, i32, i32, i64, i64);
 
-fn staged_items(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
+fn staged_items(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
     let mut rows = rows::<lookups::StagedItems, StagedItemRow>(session, keys.iter().map(order_parts))?;
     // By store, order, receipt and line.
     rows.sort_unstable();
-    keys.into_iter().for_each(|key| workspace.loaded(key.store, Need::StagedItems(key.order)));
+    keys.into_iter().for_each(|key| working_set.set_complete(key.store, Need::StagedItems(key.order)));
     for (store, order, receipt, line, receive_time, accepted) in rows {
         let order = OrderKey { store: StoreId::new(store), order: order_id(&order)? };
         let (receive_time, accepted) = (Timestamp::from_micros(receive_time), Quantity::from_scaled(accepted));
-        workspace.staged_item_found(order, StagedItem { receipt, line, receive_time, accepted });
+        working_set.insert_staged_item(order, StagedItem { receipt, line, receive_time, accepted });
     }
     Ok(())
 }
@@ -228,7 +228,7 @@ type ReceiveTimeRow = (String, String, i32, i32, i64, i64);
 
 fn other_receive_times(
     session: &mut Session,
-    workspace: &mut Workspace,
+    working_set: &mut WorkingSet,
     keys: BTreeSet<ReceiptKey>,
 ) -> Result<(), DbError> {
     let rows = rows::<lookups::OtherReceiveTimes, ReceiveTimeRow>(session, keys.iter().map(receipt_parts))?;
@@ -239,58 +239,58 @@ fn other_receive_times(
         let (first, last) = (Timestamp::from_micros(first), Timestamp::from_micros(last));
         by_receipt.entry(ReceiptKey { order, number }).or_default().insert(line, ReceiveTimes { first, last });
     }
-    by_receipt.into_iter().for_each(|(receipt, times)| workspace.other_receive_times_found(receipt, times));
+    by_receipt.into_iter().for_each(|(receipt, times)| working_set.insert_other_receive_times(receipt, times));
     Ok(())
 }
 
-fn levels(session: &mut Session, workspace: &mut Workspace, keys: BTreeSet<LevelKey>) -> Result<(), DbError> {
+fn levels(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<LevelKey>) -> Result<(), DbError> {
     let parts = keys.iter().map(|LevelKey { store, product }| vec![store.as_str().into(), product.as_str().into()]);
     let levels: Vec<Level> = by_keys::<lookups::Levels, LevelRow, _>(session, parts)?;
-    keys.into_iter().for_each(|key| workspace.levels.sought(key));
-    levels.into_iter().for_each(|level| workspace.levels.found(level.key.clone(), level));
+    keys.into_iter().for_each(|key| working_set.levels.insert_absent(key));
+    levels.into_iter().for_each(|level| working_set.levels.insert_loaded(level.key.clone(), level));
     Ok(())
 }
 
-fn roles(session: &mut Session, workspace: &mut Workspace, stores: BTreeSet<StoreId>) -> Result<(), DbError> {
+fn roles(session: &mut Session, working_set: &mut WorkingSet, stores: BTreeSet<StoreId>) -> Result<(), DbError> {
     let keys = stores.iter().map(|store| vec![store.as_str().into()]);
     let permissions = rows::<lookups::RolesOfStore, RolePermissionRow>(session, keys)?;
-    stores.into_iter().for_each(|store| workspace.loaded(store, Need::Roles));
+    stores.into_iter().for_each(|store| working_set.set_complete(store, Need::Roles));
     for row in permissions {
         let from_event = row.from_event;
-        workspace.permission_found(row.key()?, from_event);
+        working_set.insert_role_permission(row.key()?, from_event);
     }
     Ok(())
 }
 
-fn grants(session: &mut Session, workspace: &mut Workspace, stores: BTreeSet<StoreId>) -> Result<(), DbError> {
+fn grants(session: &mut Session, working_set: &mut WorkingSet, stores: BTreeSet<StoreId>) -> Result<(), DbError> {
     let keys = stores.iter().map(|store| vec![store.as_str().into()]);
     let grants = rows::<lookups::GrantsOfStore, RoleGrantRow>(session, keys)?;
-    stores.into_iter().for_each(|store| workspace.loaded(store, Need::Grants));
-    found_grants(workspace, grants);
+    stores.into_iter().for_each(|store| working_set.set_complete(store, Need::Grants));
+    insert_grants(working_set, grants);
     Ok(())
 }
 
 fn grants_of(
     session: &mut Session,
-    workspace: &mut Workspace,
+    working_set: &mut WorkingSet,
     keys: BTreeSet<(StoreId, PrincipalId)>,
 ) -> Result<(), DbError> {
     let parts = keys.iter().map(|(store, principal)| vec![store.as_str().into(), principal.as_str().into()]);
     let grants = rows::<lookups::GrantsOfPrincipal, RoleGrantRow>(session, parts)?;
-    keys.into_iter().for_each(|(store, principal)| workspace.loaded(store, Need::GrantsOf(principal)));
-    found_grants(workspace, grants);
+    keys.into_iter().for_each(|(store, principal)| working_set.set_complete(store, Need::GrantsOf(principal)));
+    insert_grants(working_set, grants);
     Ok(())
 }
 
-fn found_grants(workspace: &mut Workspace, rows: Vec<RoleGrantRow>) {
+fn insert_grants(working_set: &mut WorkingSet, rows: Vec<RoleGrantRow>) {
     for row in rows {
         let (store, principal) = (StoreId::new(row.store_id), PrincipalId::new(row.principal));
-        workspace.grant_found(store, principal, RoleId::new(row.role_id), row.from_event);
+        working_set.insert_grant(store, principal, RoleId::new(row.role_id), row.from_event);
     }
 }
 
-fn open_orders(session: &mut Session, workspace: &mut Workspace, store: &StoreId) -> Result<(), DbError> {
-    let total = workspace.store(store).ok().flatten().map_or(0, |store| store.open_orders as usize);
+fn open_orders(session: &mut Session, working_set: &mut WorkingSet, store: &StoreId) -> Result<(), DbError> {
+    let total = working_set.store(store).ok().flatten().map_or(0, |store| store.open_orders as usize);
     let open = State::ALL.into_iter().filter(|state| state.is_open()).map(State::name);
     let first: Vec<String> = match total {
         0 => Vec::new(),
@@ -303,6 +303,6 @@ fn open_orders(session: &mut Session, workspace: &mut Workspace, store: &StoreId
                 .select(purchase_order::number),
         )?,
     };
-    workspace.open_orders_found(store.clone(), Listed { first, total });
+    working_set.insert_open_orders(store.clone(), TruncatedList { first, total });
     Ok(())
 }

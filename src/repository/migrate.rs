@@ -69,7 +69,7 @@ pub fn migrate(session: &mut Session, mut progress: impl FnMut(usize, usize)) ->
         }
     });
     migrated.map_err(|error| match error {
-        WriteError::Failed(error) | WriteError::Unclear(error) => error,
+        WriteError::Failed(error) | WriteError::CommitUnknown(error) => error,
     })
 }
 

@@ -8,7 +8,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Text};
 
 use super::error::DbError;
-use super::schema::{clock_day, request_record as record, store};
+use super::schema::{clock_day, store, stored_response as record};
 use super::session::{Session, WriteError};
 use crate::domain::time::Timestamp;
 
@@ -82,8 +82,8 @@ where
         // One text for each number of stores: these are not worth keeping prepared.
         out.unsafe_to_cache_prepared();
         out.push_sql(
-            "DELETE FROM request_record WHERE (store_id, principal, request_id) IN \
-             (SELECT store_id, principal, request_id FROM request_record WHERE store_id IN (",
+            "DELETE FROM stored_response WHERE (store_id, principal, request_id) IN \
+             (SELECT store_id, principal, request_id FROM stored_response WHERE store_id IN (",
         );
         for (index, store) in self.stores.iter().enumerate() {
             out.push_sql(if index == 0 { "" } else { ", " });

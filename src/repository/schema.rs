@@ -62,7 +62,7 @@ diesel::table! {
         child_id -> Nullable<Text>,
         line_count -> Integer,
         pending_lines -> Integer,
-        standing_receipts -> Integer,
+        active_receipts -> Integer,
         last_receipt -> Integer,
         receipt_items -> Integer,
         ordered -> BigInt,
@@ -182,7 +182,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    request_record (store_id, principal, request_id) {
+    stored_response (store_id, principal, request_id) {
         store_id -> Text,
         principal -> Text,
         request_id -> Text,

@@ -16,7 +16,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel::{OptionalExtension as _, QueryableByName, RunQueryDsl as _};
 
 use super::bulk::VerbName;
-use super::dialect::{self, Access, Purpose};
+use super::dialect::{self, Purpose, TransactionMode};
 use super::error::{DbError, DbErrorKind};
 use super::keys::StoreScope;
 use super::progress::{Progress, Stage};
@@ -88,7 +88,7 @@ pub enum WriteError {
     Failed(DbError),
     /// COMMIT was sent and not answered: it may have been written.
     #[error("while committing: {0}")]
-    Unclear(DbError),
+    CommitUnknown(DbError),
 }
 
 impl From<DbError> for WriteError {
@@ -199,9 +199,9 @@ impl Session {
 
     /// Waits so long for SQLite's write lock, which only a program beside the service holds for more than a
     /// moment. PostgreSQL's writers wait for no lock.
-    pub fn wait_for_lock(&mut self, patience: Duration) -> Result<(), DbError> {
+    pub fn wait_for_lock(&mut self, timeout: Duration) -> Result<(), DbError> {
         match self.backend {
-            Backend::Sqlite(_) => self.batch(&format!("PRAGMA busy_timeout = {}", patience.as_millis())),
+            Backend::Sqlite(_) => self.batch(&format!("PRAGMA busy_timeout = {}", timeout.as_millis())),
             Backend::Postgres(_) => Ok(()),
         }
     }
@@ -252,7 +252,7 @@ impl Session {
     /// Runs `work` in one write transaction. Can be run again from the beginning after any
     /// [`WriteError::Failed`].
     pub fn write<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, DbError>) -> Result<T, WriteError> {
-        self.begin(Access::Write)?;
+        self.begin(TransactionMode::Write)?;
         match work(self) {
             Ok(done) => self.commit().map(|()| done),
             Err(error) => Err(self.roll_back(error).into()),
@@ -265,7 +265,7 @@ impl Session {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(T, Changes), DbError>,
     ) -> Result<T, WriteError> {
-        self.begin(Access::Write)?;
+        self.begin(TransactionMode::Write)?;
         match work(self) {
             Ok((done, Changes::Made)) => self.commit().map(|()| done),
             Ok((done, Changes::None)) => Ok(self.end_read().map(|()| done)?),
@@ -276,7 +276,7 @@ impl Session {
     /// Runs `work`, which needs more than one statement, on one read-only snapshot. It costs a BEGIN and
     /// a ROLLBACK that a single [`load`](Self::load) does without.
     pub fn read<T, E: From<DbError>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        self.begin(Access::Read)?;
+        self.begin(TransactionMode::Read)?;
         let result = work(self);
         let ended = self.end_read();
         let read = result?;
@@ -284,7 +284,7 @@ impl Session {
         Ok(read)
     }
 
-    fn begin(&mut self, access: Access) -> Result<(), DbError> {
+    fn begin(&mut self, access: TransactionMode) -> Result<(), DbError> {
         let backend = &mut self.backend;
         let begun = self.progress.waiting(Stage::Working, || {
             match backend {
@@ -314,13 +314,13 @@ impl Session {
             Backend::Sqlite(connection) => sqlite_commit::commit(connection),
             Backend::Postgres(connection) => {
                 let committed = AnsiTransactionManager::commit_transaction(connection);
-                committed.map_err(|error| WriteError::Unclear(error.into()))
+                committed.map_err(|error| WriteError::CommitUnknown(error.into()))
             }
         });
         match (committed, &self.backend) {
-            (Err(WriteError::Unclear(error)), Backend::Postgres(_)) => self.failed_postgres_commit(error),
+            (Err(WriteError::CommitUnknown(error)), Backend::Postgres(_)) => self.failed_postgres_commit(error),
             (committed, _) => {
-                self.in_transaction = matches!(committed, Err(WriteError::Unclear(_)));
+                self.in_transaction = matches!(committed, Err(WriteError::CommitUnknown(_)));
                 committed
             }
         }
@@ -331,7 +331,7 @@ impl Session {
     fn failed_postgres_commit(&mut self, error: DbError) -> Result<(), WriteError> {
         match self.raw_roll_back(Stage::Committing) {
             Ok(()) => Err(WriteError::Failed(error)),
-            Err(_) => Err(WriteError::Unclear(error)),
+            Err(_) => Err(WriteError::CommitUnknown(error)),
         }
     }
 

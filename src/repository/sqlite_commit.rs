@@ -24,19 +24,19 @@ use diesel::sqlite::SqliteConnection;
 use super::error::{DbError, DbErrorKind};
 use super::session::WriteError;
 
-/// Commits. After [`WriteError::Failed`] no transaction is open; after [`WriteError::Unclear`] the
+/// Commits. After [`WriteError::Failed`] no transaction is open; after [`WriteError::CommitUnknown`] the
 /// connection must not be used again.
 pub(super) fn commit(connection: &mut SqliteConnection) -> Result<(), WriteError> {
     let Err(error) = AnsiTransactionManager::commit_transaction(connection) else { return Ok(()) };
     let error = DbError::from(error);
     if roll_back(connection).is_err() {
-        return Err(WriteError::Unclear(error));
+        return Err(WriteError::CommitUnknown(error));
     }
     let is_undone = match error.kind {
         DbErrorKind::Busy | DbErrorKind::Constraint | DbErrorKind::StorageFull => true,
         _ => overwrite(connection).is_ok(),
     };
-    Err(if is_undone { WriteError::Failed(error) } else { WriteError::Unclear(error) })
+    Err(if is_undone { WriteError::Failed(error) } else { WriteError::CommitUnknown(error) })
 }
 
 /// Rolls back, unless SQLite has done so by itself after an error.

@@ -11,7 +11,7 @@ use super::session::{Backend, Session};
 /// A log larger than this is truncated. Usually it has half of this: a checkpoint begins at 8,000 pages.
 const LARGE: u64 = 64 << 20;
 /// How long the truncation waits for readers. Meanwhile it holds SQLite's one write lock.
-const PATIENCE: Duration = Duration::from_millis(100);
+const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long the session waits for locks otherwise.
 const USUAL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -51,7 +51,7 @@ pub fn shorten(session: &mut Session) -> Result<bool, DbError> {
     if copied.busy != 0 || copied.checkpointed < copied.log {
         return Ok(false);
     }
-    session.wait_for_lock(PATIENCE)?;
+    session.wait_for_lock(LOCK_TIMEOUT)?;
     let truncated = truncate(session);
     session.wait_for_lock(USUAL_PATIENCE)?;
     truncated

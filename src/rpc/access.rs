@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use tonic::{Request, Response, Status};
 
-use super::call::{Call, Marked, Submission};
+use super::call::{Call, IdempotentRequest, Submission};
 use super::errors::to_status;
-use super::form::Form;
-use super::page::{Page, Paged};
+use super::field_parser::FieldParser;
+use super::page::Page;
 use super::{Service, caps, class_of_page, convert};
 use crate::domain::access::Permission;
 use crate::domain::access::create_role::CreateRole;
@@ -16,59 +16,11 @@ use crate::domain::access::grants::{GrantRole, RevokeRole};
 use crate::domain::access::update_role::UpdateRole;
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
 use crate::domain::refusal::Refusal;
-use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::proto::v1::access_service_server::AccessService;
 use crate::repository::read::access::{self, GrantPosition};
 use crate::repository::read::authorized::ReadSession;
-
-impl Marked for v1::CreateRoleRequest {
-    const RPC: &'static str = "purchasing.v1.AccessService/CreateRole";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
-
-impl Marked for v1::GrantRoleRequest {
-    const RPC: &'static str = "purchasing.v1.AccessService/GrantRole";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
-
-impl Marked for v1::RevokeRoleRequest {
-    const RPC: &'static str = "purchasing.v1.AccessService/RevokeRole";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
-
-impl Marked for v1::UpdateRoleRequest {
-    const RPC: &'static str = "purchasing.v1.AccessService/UpdateRole";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
-
-impl Marked for v1::DeleteRoleRequest {
-    const RPC: &'static str = "purchasing.v1.AccessService/DeleteRole";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
-
-impl Paged for v1::ListGrantsRequest {
-    const RPC: &'static str = "purchasing.v1.AccessService/ListGrants";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
+use crate::workers::ReadClass;
 
 #[tonic::async_trait]
 impl AccessService for Service {
@@ -99,11 +51,11 @@ impl AccessService for Service {
         request: Request<v1::DeleteRoleRequest>,
     ) -> Result<Response<v1::DeleteRoleResponse>, Status> {
         let (call, mut request) = Call::open(request)?;
-        let mut form = Form::default();
-        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
-        let role = form.role_id(&request.role_id);
-        form.finish().map_err(to_status)?;
-        let reply = self.0.submit(&call, call.submission(store, mark, DeleteRole { role })).await?;
+        let mut fields = FieldParser::default();
+        let (store, idempotency) = (fields.store_id(&request.store_id), request.idempotency(&mut fields));
+        let role = fields.role_id(&request.role_id);
+        fields.finish().map_err(to_status)?;
+        let reply = self.0.submit(&call, call.submission(store, idempotency, DeleteRole { role })).await?;
         Ok(Response::new(v1::DeleteRoleResponse { event_number: reply.outcome.event() }))
     }
 
@@ -112,9 +64,9 @@ impl AccessService for Service {
         request: Request<v1::ListRolesRequest>,
     ) -> Result<Response<v1::ListRolesResponse>, Status> {
         let (call, request) = Call::open(request)?;
-        let mut form = Form::default();
-        let store = form.store_id(&request.store_id);
-        form.finish().map_err(to_status)?;
+        let mut fields = FieldParser::default();
+        let store = fields.store_id(&request.store_id);
+        fields.finish().map_err(to_status)?;
         let check = call.check(store).map_err(to_status)?;
         let roles = self.0.read(&call, ReadClass::Small, move |session| access::roles(session, &check)).await?;
         let roles = roles.into_iter().map(|(id, permissions)| role(&id, permissions)).collect();
@@ -126,12 +78,12 @@ impl AccessService for Service {
         request: Request<v1::GrantRoleRequest>,
     ) -> Result<Response<v1::GrantRoleResponse>, Status> {
         let (call, mut request) = Call::open(request)?;
-        let mut form = Form::default();
-        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
-        let (principal, role) = holder(&mut form, &request.principal, &request.role_id);
-        form.finish().map_err(to_status)?;
+        let mut fields = FieldParser::default();
+        let (store, idempotency) = (fields.store_id(&request.store_id), request.idempotency(&mut fields));
+        let (principal, role) = holder(&mut fields, &request.principal, &request.role_id);
+        fields.finish().map_err(to_status)?;
         let granted = grant(&principal, &role);
-        let reply = self.0.submit(&call, call.submission(store, mark, GrantRole { principal, role })).await?;
+        let reply = self.0.submit(&call, call.submission(store, idempotency, GrantRole { principal, role })).await?;
         Ok(Response::new(v1::GrantRoleResponse { grant: Some(granted), event_number: reply.outcome.event() }))
     }
 
@@ -140,11 +92,11 @@ impl AccessService for Service {
         request: Request<v1::RevokeRoleRequest>,
     ) -> Result<Response<v1::RevokeRoleResponse>, Status> {
         let (call, mut request) = Call::open(request)?;
-        let mut form = Form::default();
-        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
-        let (principal, role) = holder(&mut form, &request.principal, &request.role_id);
-        form.finish().map_err(to_status)?;
-        let reply = self.0.submit(&call, call.submission(store, mark, RevokeRole { principal, role })).await?;
+        let mut fields = FieldParser::default();
+        let (store, idempotency) = (fields.store_id(&request.store_id), request.idempotency(&mut fields));
+        let (principal, role) = holder(&mut fields, &request.principal, &request.role_id);
+        fields.finish().map_err(to_status)?;
+        let reply = self.0.submit(&call, call.submission(store, idempotency, RevokeRole { principal, role })).await?;
         Ok(Response::new(v1::RevokeRoleResponse { event_number: reply.outcome.event() }))
     }
 
@@ -153,11 +105,11 @@ impl AccessService for Service {
         request: Request<v1::ListGrantsRequest>,
     ) -> Result<Response<v1::ListGrantsResponse>, Status> {
         let (call, mut request) = Call::open(request)?;
-        let mut form = Form::default();
-        let store: StoreId = form.store_id(&request.store_id);
-        let page: Page<GrantPosition> = Page::of(&self.0.page_key, &mut request, &mut form);
-        let of = form.optional_principal("principal", &request.principal);
-        form.finish().map_err(to_status)?;
+        let mut fields = FieldParser::default();
+        let store: StoreId = fields.store_id(&request.store_id);
+        let page: Page<GrantPosition> = Page::of(&self.0.page_key, &mut request, &mut fields);
+        let of = fields.optional_principal("principal", &request.principal);
+        fields.finish().map_err(to_status)?;
         let (check, asked) = (call.check(store).map_err(to_status)?, page.clone());
         let list = move |session: &mut ReadSession<'_>| {
             access::grants(session, &check, of.as_ref(), asked.after.as_ref(), asked.limit())
@@ -170,42 +122,44 @@ impl AccessService for Service {
 }
 
 fn parse_create(call: &Call, request: &mut v1::CreateRoleRequest) -> Result<(Submission, CreateRole), Refusal> {
-    let mut form = Form::default();
-    let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
-    let create =
-        CreateRole { role: form.role_id(&request.role_id), permissions: permissions(&mut form, &request.permissions) };
-    form.finish()?;
-    Ok((call.submission(store, mark, create.clone()), create))
+    let mut fields = FieldParser::default();
+    let (store, idempotency) = (fields.store_id(&request.store_id), request.idempotency(&mut fields));
+    let create = CreateRole {
+        role: fields.role_id(&request.role_id),
+        permissions: permissions(&mut fields, &request.permissions),
+    };
+    fields.finish()?;
+    Ok((call.submission(store, idempotency, create.clone()), create))
 }
 
 fn parse_update(call: &Call, request: &mut v1::UpdateRoleRequest) -> Result<(Submission, UpdateRole), Refusal> {
-    let mut form = Form::default();
-    let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
-    let role = form.role_id(&request.role_id);
-    form.mask(request.update_mask.as_ref(), &["permissions"]);
-    let update = UpdateRole { role, permissions: permissions(&mut form, &request.permissions) };
-    form.finish()?;
-    Ok((call.submission(store, mark, update.clone()), update))
+    let mut fields = FieldParser::default();
+    let (store, idempotency) = (fields.store_id(&request.store_id), request.idempotency(&mut fields));
+    let role = fields.role_id(&request.role_id);
+    fields.mask(request.update_mask.as_ref(), &["permissions"]);
+    let update = UpdateRole { role, permissions: permissions(&mut fields, &request.permissions) };
+    fields.finish()?;
+    Ok((call.submission(store, idempotency, update.clone()), update))
 }
 
 /// What a role is to allow: at least one permission, each once.
-fn permissions(form: &mut Form, wire: &[i32]) -> BTreeSet<Permission> {
+fn permissions(fields: &mut FieldParser, wire: &[i32]) -> BTreeSet<Permission> {
     let mut permissions = BTreeSet::new();
-    for (index, number) in form.capped(caps::PERMISSIONS, wire).iter().enumerate() {
+    for (index, number) in fields.capped(caps::PERMISSIONS, wire).iter().enumerate() {
         let field = format_args!("permissions[{index}]");
-        let known = form.known(field, convert::permission_of(*number), "a Permission other than UNSPECIFIED");
+        let known = fields.known(field, convert::permission_of(*number), "a Permission other than UNSPECIFIED");
         if let Some(again) = known.filter(|permission| !permissions.insert(*permission)) {
-            form.violation(field, format_args!("names {again} a second time"));
+            fields.violation(field, format_args!("names {again} a second time"));
         }
     }
     if wire.is_empty() {
-        form.violation("permissions", "must name at least one permission");
+        fields.violation("permissions", "must name at least one permission");
     }
     permissions
 }
 
-fn holder(form: &mut Form, principal: &str, role: &str) -> (PrincipalId, RoleId) {
-    (form.principal("principal", principal), form.role_id(role))
+fn holder(fields: &mut FieldParser, principal: &str, role: &str) -> (PrincipalId, RoleId) {
+    (fields.principal("principal", principal), fields.role_id(role))
 }
 
 fn role(id: &RoleId, permissions: impl IntoIterator<Item = Permission>) -> v1::Role {

@@ -16,50 +16,50 @@ use tokio::sync::{oneshot, watch};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::errors::to_status;
-use crate::domain::refusal::Refusal;
-use crate::door::closes;
-use crate::door::occupancy::HeldCall;
+use super::errors::{CallError, TransportFault, to_status};
+use crate::transport::closes;
+use crate::transport::resource_limits::CallPermit;
+use crate::workers::error::ServiceFault;
 
 /// The room that a call has, held until both its request and its answer are done with.
 #[derive(Clone)]
-pub struct Share(Arc<Mutex<HeldCall>>);
+pub struct SharedPermit(Arc<Mutex<CallPermit>>);
 
-impl Share {
+impl SharedPermit {
     /// The room of one call.
-    pub fn new(held: HeldCall) -> Self {
+    pub fn new(held: CallPermit) -> Self {
         Self(Arc::new(Mutex::new(held)))
     }
 
-    fn take(&self, frame: &Frame<Bytes>) -> Result<(), Refusal> {
+    fn take(&self, frame: &Frame<Bytes>) -> Result<(), ServiceFault> {
         self.grow(frame.data_ref().map_or(0, Bytes::len))
     }
 
     /// Takes room for more bytes, for as long as the call lasts.
-    pub fn grow(&self, bytes: usize) -> Result<(), Refusal> {
+    pub fn grow(&self, bytes: usize) -> Result<(), ServiceFault> {
         let fits = self.0.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes);
-        if fits { Ok(()) } else { Err(Refusal::QueueFull) }
+        if fits { Ok(()) } else { Err(ServiceFault::QueueFull) }
     }
 }
 
 /// The bytes of a request that is not read as a whole before it is handed on: one of a stream. They end
 /// with the answer: an rpc that reads its request in a task of its own, as reflection does, would
 /// otherwise wait there, with the room of its call, for as long as the caller leaves the request open.
-pub struct Counted {
+pub struct MeteredBody {
     body: Incoming,
-    share: Share,
+    permit: SharedPermit,
     /// Closed once the answer has ended; `None` when that was seen.
     answered: Option<oneshot::Receiver<()>>,
 }
 
-impl Counted {
+impl MeteredBody {
     /// Counts what is read of `body` until the other half of `answered` is dropped.
-    pub fn new(body: Incoming, share: Share, answered: oneshot::Receiver<()>) -> Self {
-        Self { body, share, answered: Some(answered) }
+    pub fn new(body: Incoming, permit: SharedPermit, answered: oneshot::Receiver<()>) -> Self {
+        Self { body, permit, answered: Some(answered) }
     }
 }
 
-impl HttpBody for Counted {
+impl HttpBody for MeteredBody {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -72,7 +72,7 @@ impl HttpBody for Counted {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(frame.map(|frame| {
             let frame = frame?;
-            self.share.take(&frame).map_err(to_status)?;
+            self.permit.take(&frame).map_err(to_status)?;
             Ok(frame)
         }))
     }
@@ -88,40 +88,40 @@ impl HttpBody for Counted {
 
 /// An answer's bytes. The first of them are made before its head is sent, so that it is known in time
 /// whether there is room for them.
-pub struct Answer {
+pub struct ResponseBody {
     first: Option<Frame<Bytes>>,
     rest: Body,
-    share: Option<Share>,
+    permit: Option<SharedPermit>,
     /// Ends the request when it is dropped.
     _answering: Option<oneshot::Sender<()>>,
     /// Ends what is watched, for the reason that it comes to.
-    end: Option<BoxFuture<'static, Refusal>>,
+    end: Option<BoxFuture<'static, TransportFault>>,
 }
 
-impl Answer {
+impl ResponseBody {
     /// An answer that says no.
     pub fn refusal(status: Status) -> Response<Self> {
-        status.into_http().map(|rest| Self { first: None, rest, share: None, _answering: None, end: None })
+        status.into_http().map(|rest| Self { first: None, rest, permit: None, _answering: None, end: None })
     }
 
     /// An answer that is sent as long as it lasts, or until `end`.
     pub fn begin(
         response: Response<Body>,
-        share: Share,
+        permit: SharedPermit,
         answering: oneshot::Sender<()>,
         end: Option<WatchEnd>,
     ) -> Response<Self> {
         let (head, mut rest) = response.into_parts();
         let first = match rest.frame().now_or_never().flatten() {
             Some(Err(status)) => return Self::refusal(status),
-            Some(Ok(frame)) => Some(explained(frame)),
+            Some(Ok(frame)) => Some(normalize_trailers(frame)),
             None => None,
         };
-        if let Some(Err(refusal)) = first.as_ref().map(|frame| share.take(frame)) {
+        if let Some(Err(refusal)) = first.as_ref().map(|frame| permit.take(frame)) {
             return Self::refusal(to_status(refusal));
         }
         let end = end.map(|end| end.reached().boxed());
-        Response::from_parts(head, Self { first, rest, share: Some(share), _answering: Some(answering), end })
+        Response::from_parts(head, Self { first, rest, permit: Some(permit), _answering: Some(answering), end })
     }
 }
 
@@ -136,15 +136,15 @@ pub struct WatchEnd {
 
 impl WatchEnd {
     /// Waits for the end; why it came.
-    async fn reached(mut self) -> Refusal {
+    async fn reached(mut self) -> TransportFault {
         tokio::select! {
-            () = closes(&mut self.closing) => Refusal::Stopping,
-            () = tokio::time::sleep_until(self.at.into()) => Refusal::WatchEnded,
+            () = closes(&mut self.closing) => TransportFault::Stopping,
+            () = tokio::time::sleep_until(self.at.into()) => TransportFault::WatchEnded,
         }
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -154,9 +154,9 @@ impl HttpBody for Answer {
         }
         if let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(cx) {
             return Poll::Ready(frame.map(|frame| {
-                let frame = explained(frame?);
-                if let Some(share) = &self.share {
-                    share.take(&frame).map_err(to_status)?;
+                let frame = normalize_trailers(frame?);
+                if let Some(permit) = &self.permit {
+                    permit.take(&frame).map_err(to_status)?;
                 }
                 Ok(frame)
             }));
@@ -173,9 +173,9 @@ impl HttpBody for Answer {
 }
 
 /// How an answer that has begun ends with a refusal.
-fn trailers(refusal: Refusal) -> HeaderMap {
+fn trailers(error: impl Into<CallError>) -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    if to_status(refusal).add_header(&mut trailers).is_err() {
+    if to_status(error).add_header(&mut trailers).is_err() {
         // Nothing that a refusal holds is unfit for a header; UNAVAILABLE lets its client ask again.
         trailers.insert("grpc-status", HeaderValue::from_static("14"));
     }
@@ -184,16 +184,16 @@ fn trailers(refusal: Refusal) -> HeaderMap {
 
 /// What the libraries refuse within an answer that has begun, with the codes and details that callers
 /// are told of. Everything else stays as it is.
-fn explained(frame: Frame<Bytes>) -> Frame<Bytes> {
+fn normalize_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
     let Some(told) = frame.trailers_ref().filter(|told| !told.contains_key("grpc-status-details-bin")) else {
         return frame;
     };
-    let refusal = match told.get("grpc-status").map(|status| Code::from_bytes(status.as_bytes())) {
+    let error: CallError = match told.get("grpc-status").map(|status| Code::from_bytes(status.as_bytes())) {
         // By reflection: there is no such file or symbol; nothing was asked for.
-        Some(Code::NotFound) => Refusal::SymbolUnknown,
-        Some(Code::InvalidArgument) => Refusal::MalformedMessage,
-        Some(Code::OutOfRange) => Refusal::Internal("an answer is larger than any may be".to_owned()),
+        Some(Code::NotFound) => TransportFault::SymbolUnknown.into(),
+        Some(Code::InvalidArgument) => TransportFault::MalformedMessage.into(),
+        Some(Code::OutOfRange) => ServiceFault::Internal("an answer is larger than any may be".to_owned()).into(),
         _ => return frame,
     };
-    Frame::trailers(trailers(refusal))
+    Frame::trailers(trailers(error))
 }

@@ -10,87 +10,74 @@ use sha2::{Digest, Sha256};
 use tonic::{Request as TonicRequest, Status};
 
 use super::errors::to_status;
-use super::form::{Form, parse_uuid};
+use super::field_parser::{FieldParser, parse_uuid};
 use crate::domain::access::Requirement;
 use crate::domain::code::StoreId;
-use crate::domain::mutation::{Mutation, Request};
+use crate::domain::command::{Command, Envelope};
+use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Refusal, Violations};
-use crate::domain::request::RequestMark;
 use crate::repository::read::authorized::AccessCheck;
+use crate::workers::error::{ServiceFault, WorkerError};
 
-/// Who calls, and what the rpc requires of them.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// Who.
-    pub principal: Principal,
-    /// What they must be allowed, as its policy says; `None` if to be known is enough.
-    pub requirement: Option<Requirement>,
-}
-
-/// What the guard found out about a call that it let through.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// Who.
-    pub caller: Caller,
-    /// When they stop waiting.
-    pub deadline: Option<Instant>,
-}
-
-/// Who calls and how long they wait.
+/// A call that passed the guard: who calls, what a read requires of them, and how long they wait.
+///
+/// Only the guard makes one, so a handler that has it knows that its caller is authenticated.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Who.
-    pub caller: Caller,
-    /// When they stop waiting, if they said so.
-    pub deadline: Option<Instant>,
+    /// The authenticated caller.
+    pub principal: Principal,
+    /// What the rpc's policy requires of its caller in the store that is read; `None` if the rpc is no
+    /// read of one store.
+    pub requirement: Option<Requirement>,
+    /// When the caller stops waiting, or the service stops working for them.
+    pub deadline: Instant,
 }
 
 impl Call {
-    /// Takes the message of a call out; a call that the guard has not seen is refused.
+    /// Splits a request into its call and its message. A request that did not pass the guard is refused.
     pub fn open<T>(request: TonicRequest<T>) -> Result<(Self, T), Status> {
         let (_, mut extensions, message) = request.into_parts();
-        let unguarded = || to_status(Refusal::Internal("a call came past the guard".to_owned()));
-        let Opened { caller, deadline } = extensions.remove::<Opened>().ok_or_else(unguarded)?;
-        Ok((Self { caller, deadline }, message))
+        match extensions.remove::<Self>() {
+            Some(call) => Ok((call, message)),
+            None => Err(to_status(ServiceFault::Internal("a call did not pass the guard".to_owned()))),
+        }
     }
 
     /// Waits for `answer` until the deadline.
-    pub async fn within_deadline<T>(&self, answer: impl Future<Output = Result<T, Refusal>>) -> Result<T, Status> {
-        let answered = match self.deadline {
-            None => answer.await,
-            Some(deadline) => {
-                tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or(Err(Refusal::DeadlineExceeded))
-            }
-        };
-        answered.map_err(to_status)
+    pub async fn within_deadline<T>(&self, answer: impl Future<Output = Result<T, WorkerError>>) -> Result<T, Status> {
+        match tokio::time::timeout_at(self.deadline.into(), answer).await {
+            Ok(answered) => answered.map_err(to_status),
+            Err(_) => Err(to_status(ServiceFault::DeadlineExceeded)),
+        }
     }
 
-    /// What a read in a store is judged by.
-    pub fn check(&self, store: StoreId) -> Result<AccessCheck, Refusal> {
-        let unruled = || Refusal::Internal("the policy of this rpc requires nothing".to_owned());
-        let requirement = self.caller.requirement.ok_or_else(unruled)?;
-        Ok(AccessCheck { store, principal: self.caller.principal.clone(), requirement })
+    /// What a read in `store` is authorized by, in the snapshot that it reads from.
+    pub fn check(&self, store: StoreId) -> Result<AccessCheck, ServiceFault> {
+        match self.requirement {
+            Some(requirement) => Ok(AccessCheck { store, principal: self.principal.clone(), requirement }),
+            None => Err(ServiceFault::Internal("this rpc's policy names no requirement for reads".to_owned())),
+        }
     }
 
-    /// A command for the lanes.
+    /// A command for the writers.
     pub fn submission(
         &self,
         store: StoreId,
-        marked: (Option<RequestMark>, usize),
-        mutation: impl Mutation + 'static,
+        idempotency: (Option<IdempotencyKey>, usize),
+        command: impl Command + 'static,
     ) -> Submission {
-        let (mark, bytes) = marked;
-        debug_assert_eq!(Some(mutation.requires()), self.caller.requirement, "the policy and the rule are one");
-        let request = Request { store, principal: self.caller.principal.clone(), mark, mutation: Arc::new(mutation) };
-        Submission { request, bytes }
+        let (idempotency_key, bytes) = idempotency;
+        let envelope =
+            Envelope { store, principal: self.principal.clone(), idempotency_key, command: Arc::new(command) };
+        Submission { envelope, bytes }
     }
 }
 
-/// A command for the lanes and what it takes in memory.
+/// A command for the writers and what it takes in memory.
 pub struct Submission {
     /// The command.
-    pub request: Request,
+    pub envelope: Envelope,
     /// Bytes of the message that it came in.
     pub bytes: usize,
 }
@@ -125,7 +112,7 @@ fn timeout(text: &str) -> Option<Duration> {
 }
 
 /// A mutating request.
-pub trait Marked: Message + Sized {
+pub trait IdempotentRequest: Message + Sized {
     /// The rpc's full name: a part of the fingerprint.
     const RPC: &'static str;
 
@@ -134,20 +121,20 @@ pub trait Marked: Message + Sized {
 
     /// The mark by which its retry is known, and its size. No id: no mark. Takes the id out, so that what
     /// is left is what the fingerprint is of: a copy of the largest request would be megabytes.
-    fn mark(&mut self, form: &mut Form) -> (Option<RequestMark>, usize) {
+    fn idempotency(&mut self, fields: &mut FieldParser) -> (Option<IdempotencyKey>, usize) {
         let bytes = self.encoded_len();
         let id = std::mem::take(self.request_id());
         if id.is_empty() {
             return (None, bytes);
         }
         let Some(id) = parse_uuid(&id) else {
-            form.violation("request_id", "must be a UUID such as 0191e0c8-0b5e-7c11-9f3a-2f6c1d8e4b7a");
+            fields.violation("request_id", "must be a UUID such as 0191e0c8-0b5e-7c11-9f3a-2f6c1d8e4b7a");
             return (None, bytes);
         };
         let mut hash = Sha256::new();
         hash.update(Self::RPC);
         hash.update([0]);
         hash.update(self.encode_to_vec());
-        (Some(RequestMark { id, fingerprint: format!("{:x}", hash.finalize()) }), bytes)
+        (Some(IdempotencyKey { id, fingerprint: format!("{:x}", hash.finalize()) }), bytes)
     }
 }

@@ -1,5 +1,5 @@
 //! How many elements each repeated field of a request may have. The guard counts them in a request's
-//! bytes before anything is decoded, and the form again before it loops over them, both by this table
+//! bytes before anything is decoded, and the fields again before it loops over them, both by this table
 //! and with the same words: what a list costs in memory and time is bounded whatever is sent. A test
 //! walks the contract and fails if a repeated field is missing here.
 

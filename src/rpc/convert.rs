@@ -3,8 +3,8 @@
 use prost_types::Timestamp as ProtoTimestamp;
 
 use crate::domain::access::Permission;
+use crate::domain::command::{OrderView, Reply};
 use crate::domain::inventory::{Level, Movement};
-use crate::domain::mutation::{OrderSeen, Reply};
 use crate::domain::order::actions::Action;
 use crate::domain::order::complete::Disposition;
 use crate::domain::order::receipt::{Receipt, ReceiptItem};
@@ -48,8 +48,8 @@ pub fn store(store: &Store) -> v1::Store {
 }
 
 /// A header as one caller may see it.
-pub fn purchase_order(seen: &OrderSeen) -> v1::PurchaseOrder {
-    let OrderSeen { order, allowed_actions } = seen;
+pub fn purchase_order(seen: &OrderView) -> v1::PurchaseOrder {
+    let OrderView { order, allowed_actions } = seen;
     let closed = |state| maybe_time(order.close_time.filter(|_| order.state == state));
     v1::PurchaseOrder {
         store_id: order.key.store.to_string(),
@@ -76,7 +76,7 @@ pub fn purchase_order(seen: &OrderSeen) -> v1::PurchaseOrder {
         totals: Some(totals(&order.counters.totals)),
         line_count: order.counters.lines,
         pending_line_count: order.counters.pending_lines,
-        standing_receipt_count: order.counters.standing_receipts,
+        active_receipt_count: order.counters.active_receipts,
         allowed_actions: allowed_actions.iter().map(|allowed| action(*allowed).into()).collect(),
     }
 }
@@ -158,9 +158,9 @@ pub fn level(level: &Level) -> v1::InventoryLevel {
         product_id: level.key.product.to_string(),
         unit: unit(level.unit).into(),
         on_hand: level.on_hand.to_string(),
-        staged: level.outlook.staged.to_string(),
-        on_order: level.outlook.on_order.to_string(),
-        back_ordered: level.outlook.back_ordered.to_string(),
+        staged: level.inbound.staged.to_string(),
+        on_order: level.inbound.on_order.to_string(),
+        back_ordered: level.inbound.back_ordered.to_string(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::{oneshot, watch};
 use tonic::Code;
@@ -16,17 +16,16 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower_service::Service as _;
 
-use super::bodies::{Answer, Counted, Share, WatchEnd};
-use super::call::{Caller, Opened, deadline};
-use super::errors::to_status;
+use super::bodies::{MeteredBody, ResponseBody, SharedPermit, WatchEnd};
+use super::call::{Call, deadline};
+use super::errors::{CallError, TransportFault, to_status};
 use super::policy::{self, Policy};
 use super::unary;
 use crate::auth::Authenticator;
-use crate::domain::access::Requirement;
-use crate::domain::refusal::Refusal;
-use crate::door::connection::Connection;
-use crate::door::occupancy::{Class, HeldCall};
-use crate::door::streams::end_at;
+use crate::transport::call_timeout::set_call_timeout;
+use crate::transport::connection::Connection;
+use crate::transport::resource_limits::{CallPermit, Class};
+use crate::workers::error::ServiceFault;
 
 /// Bytes of metadata, names and values and 32 for each (RFC 9113, section 6.5.2).
 const MAX_METADATA: usize = 16 * 1024;
@@ -53,33 +52,34 @@ pub struct Guard {
 }
 
 /// A call that may go on.
-struct Admitted {
-    opened: Option<Opened>,
+struct AcceptedCall {
+    /// For the rpc's handler; `None` if it takes no credentials.
+    call: Option<Call>,
     deadline: Instant,
     /// When it ends if something is watched.
     watch_ends: Option<Instant>,
-    held: HeldCall,
+    permit: CallPermit,
 }
 
 impl Guard {
     /// Answers one call.
-    pub async fn answer(self, connection: Arc<Connection>, request: Request<Incoming>) -> Response<Answer> {
+    pub async fn answer(self, connection: Arc<Connection>, request: Request<Incoming>) -> Response<ResponseBody> {
         let watched = Unanswered(Some(&connection));
-        let answered = match self.admit(&connection, &request) {
-            Ok(admitted) => self.run(admitted, request).await,
-            Err(refusal) => Answer::refusal(to_status(refusal)),
+        let answered = match self.accept(&connection, &request) {
+            Ok(accepted) => self.run(accepted, request).await,
+            Err(refusal) => ResponseBody::refusal(to_status(refusal)),
         };
         watched.answered();
         answered
     }
 
-    fn admit(&self, connection: &Connection, request: &Request<Incoming>) -> Result<Admitted, Refusal> {
+    fn accept(&self, connection: &Connection, request: &Request<Incoming>) -> Result<AcceptedCall, CallError> {
         let headers = request.headers();
         let metadata: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
         if metadata + request.uri().path().len() > MAX_METADATA {
-            return Err(Refusal::MetadataTooLarge(MAX_METADATA));
+            return Err(TransportFault::MetadataTooLarge(MAX_METADATA).into());
         }
-        let policy = policy::of(request.uri().path(), self.public_reflection).ok_or(Refusal::MethodUnknown)?;
+        let policy = policy::of(request.uri().path(), self.public_reflection).ok_or(TransportFault::MethodUnknown)?;
         let class = policy.class();
         let now = Instant::now();
         let most = now
@@ -90,47 +90,37 @@ impl Guard {
             };
         let deadline = deadline(headers, now)?.map_or(most, |asked| asked.min(most));
         if deadline <= now {
-            return Err(Refusal::DeadlineExceeded);
+            return Err(ServiceFault::DeadlineExceeded.into());
         }
-        let caller = match policy {
+        let call = match policy {
             Policy::Public | Policy::PublicStream => None,
-            Policy::Known | Policy::KnownStream => Some(self.known(connection, headers, None)?),
-            Policy::Requires(requirement) => Some(self.known(connection, headers, Some(requirement))?),
+            Policy::Authenticated | Policy::AuthenticatedStream | Policy::Read(_) | Policy::Command => {
+                let principal = self.authenticator.authenticate(headers, connection.certificate())?;
+                Some(Call { principal, requirement: policy.read_requirement(), deadline })
+            }
         };
-        let opened = caller.map(|caller| Opened { caller, deadline: Some(deadline) });
-        let held = connection.call(class).ok_or(Refusal::QueueFull)?;
-        Ok(Admitted { opened, deadline, watch_ends: (class == Class::Watch).then_some(most), held })
+        let permit = connection.call(class).ok_or(ServiceFault::QueueFull)?;
+        Ok(AcceptedCall { call, deadline, watch_ends: (class == Class::Watch).then_some(most), permit })
     }
 
-    /// Who calls, by credentials that hold.
-    fn known(
-        &self,
-        connection: &Connection,
-        headers: &HeaderMap,
-        requirement: Option<Requirement>,
-    ) -> Result<Caller, Refusal> {
-        let principal = self.authenticator.authenticate(headers, connection.certificate())?;
-        Ok(Caller { principal, requirement })
-    }
-
-    async fn run(self, admitted: Admitted, mut request: Request<Incoming>) -> Response<Answer> {
-        let Admitted { opened, deadline, watch_ends, held } = admitted;
-        if let Some(opened) = opened {
-            request.extensions_mut().insert(opened);
+    async fn run(self, accepted: AcceptedCall, mut request: Request<Incoming>) -> Response<ResponseBody> {
+        let AcceptedCall { call, deadline, watch_ends, permit } = accepted;
+        if let Some(call) = call {
+            request.extensions_mut().insert(call);
         }
-        let held = Share::new(held);
+        let permit = SharedPermit::new(permit);
         let (answering, answered) = oneshot::channel();
-        let handed_on = hand_on(self.routes, request, &held, watch_ends.map(|_| answered));
-        end_at(deadline + READ_WITHIN);
+        let handed_on = hand_on(self.routes, request, &permit, watch_ends.map(|_| answered));
+        set_call_timeout(deadline + READ_WITHIN);
         let called = tokio::time::timeout_at(deadline.into(), AssertUnwindSafe(handed_on).catch_unwind()).await;
         match called {
-            Err(_) => Answer::refusal(to_status(Refusal::DeadlineExceeded)),
-            Ok(Err(_)) => Answer::refusal(to_status(Refusal::Internal("a panic in a call".to_owned()))),
-            Ok(Ok(Err(refusal))) => Answer::refusal(to_status(refusal)),
+            Err(_) => ResponseBody::refusal(to_status(ServiceFault::DeadlineExceeded)),
+            Ok(Err(_)) => ResponseBody::refusal(to_status(ServiceFault::Internal("a panic in a call".to_owned()))),
+            Ok(Ok(Err(refusal))) => ResponseBody::refusal(to_status(refusal)),
             Ok(Ok(Ok(response))) => {
-                let response = in_our_words(response);
+                let response = normalize_status(response);
                 let end = watch_ends.map(|at| WatchEnd { closing: self.closing, at });
-                Answer::begin(response, held, answering, end)
+                ResponseBody::begin(response, permit, answering, end)
             }
         }
     }
@@ -141,27 +131,27 @@ impl Guard {
 async fn hand_on(
     mut routes: Routes,
     request: Request<Incoming>,
-    held: &Share,
+    permit: &SharedPermit,
     answered: Option<oneshot::Receiver<()>>,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<Body>, CallError> {
     if request.headers().get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
-        return Err(Refusal::CompressionUnsupported);
+        return Err(TransportFault::CompressionUnsupported.into());
     }
     let request = match answered {
-        Some(answered) => request.map(|body| Body::new(Counted::new(body, held.clone(), answered))),
-        None => unary::read(request, held).await?,
+        Some(answered) => request.map(|body| Body::new(MeteredBody::new(body, permit.clone(), answered))),
+        None => unary::read(request, permit).await?,
     };
     let Ok(response) = routes.call(request).await;
     Ok(response)
 }
 
 /// What tonic refuses by itself, with the codes and details that callers are told of.
-fn in_our_words(response: Response<Body>) -> Response<Body> {
+fn normalize_status(response: Response<Body>) -> Response<Body> {
     let headers = response.headers();
     let ours = headers.contains_key("grpc-status-details-bin");
     let refusal = match headers.get("grpc-status").map(|status| Code::from_bytes(status.as_bytes())) {
-        Some(Code::OutOfRange) if !ours => Refusal::MessageTooLarge,
-        Some(Code::Internal) if !ours => Refusal::MalformedMessage,
+        Some(Code::OutOfRange) if !ours => TransportFault::MessageTooLarge,
+        Some(Code::Internal) if !ours => TransportFault::MalformedMessage,
         _ => return response,
     };
     to_status(refusal).into_http()

@@ -1,5 +1,5 @@
 //! The health service (`grpc.health.v1`): whether the service as a whole, and each of its services by
-//! name, can serve now. One value counts for all of them, since they share one database and one process.
+//! name, can serve now. One value counts for all of them, since they permit one database and one process.
 //!
 //! Nothing is kept for a name that is not registered: a watch of one holds its own stream, which the
 //! guard ends like every watch, and no entry that would outlive it.
@@ -13,8 +13,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::errors::to_status;
-use crate::domain::refusal::Refusal;
+use super::errors::{TransportFault, to_status};
 
 /// Answers health checks from the one value that the server sends.
 #[derive(Clone, Debug)]
@@ -39,7 +38,7 @@ impl HealthService {
 impl Health for HealthService {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         if !self.knows(&request.get_ref().service) {
-            return Err(to_status(Refusal::ServiceUnknown));
+            return Err(to_status(TransportFault::ServiceUnknown));
         }
         let serving = *self.serving.borrow();
         Ok(Response::new(message(status_of(serving))))

@@ -4,33 +4,17 @@ use tonic::{Request, Response, Status};
 
 use super::call::Call;
 use super::errors::to_status;
-use super::form::Form;
-use super::page::{Page, Paged};
+use super::field_parser::FieldParser;
+use super::page::Page;
 use super::{Service, caps, class_of_page, convert};
 use crate::domain::code::ProductId;
 use crate::domain::inventory::LevelKey;
 use crate::domain::refusal::Refusal;
-use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::proto::v1::inventory_service_server::InventoryService;
 use crate::repository::read::authorized::{ReadError, ReadSession};
 use crate::repository::read::inventory;
-
-impl Paged for v1::ListInventoryLevelsRequest {
-    const RPC: &'static str = "purchasing.v1.InventoryService/ListInventoryLevels";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
-
-impl Paged for v1::ListStockMovementsRequest {
-    const RPC: &'static str = "purchasing.v1.InventoryService/ListStockMovements";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
+use crate::workers::ReadClass;
 
 #[tonic::async_trait]
 impl InventoryService for Service {
@@ -39,9 +23,9 @@ impl InventoryService for Service {
         request: Request<v1::GetInventoryLevelRequest>,
     ) -> Result<Response<v1::GetInventoryLevelResponse>, Status> {
         let (call, request) = Call::open(request)?;
-        let mut form = Form::default();
-        let key = level_key(&mut form, &request.store_id, &request.product_id);
-        form.finish().map_err(to_status)?;
+        let mut fields = FieldParser::default();
+        let key = level_key(&mut fields, &request.store_id, &request.product_id);
+        fields.finish().map_err(to_status)?;
         let check = call.check(key.store).map_err(to_status)?;
         let get = move |session: &mut ReadSession<'_>| {
             inventory::level(session, &check, &key.product)?.ok_or_else(|| not_found(&key.product))
@@ -55,11 +39,11 @@ impl InventoryService for Service {
         request: Request<v1::ListInventoryLevelsRequest>,
     ) -> Result<Response<v1::ListInventoryLevelsResponse>, Status> {
         let (call, mut request) = Call::open(request)?;
-        let mut form = Form::default();
-        let store = form.store_id(&request.store_id);
-        let page: Page<String> = Page::of(&self.0.page_key, &mut request, &mut form);
-        let products = products(&mut form, &request.product_ids);
-        form.finish().map_err(to_status)?;
+        let mut fields = FieldParser::default();
+        let store = fields.store_id(&request.store_id);
+        let page: Page<String> = Page::of(&self.0.page_key, &mut request, &mut fields);
+        let products = products(&mut fields, &request.product_ids);
+        fields.finish().map_err(to_status)?;
         let (check, asked) = (call.check(store).map_err(to_status)?, page.clone());
         let list = move |session: &mut ReadSession<'_>| {
             inventory::levels(session, &check, &products, asked.after.as_deref(), asked.limit())
@@ -75,10 +59,10 @@ impl InventoryService for Service {
         request: Request<v1::ListStockMovementsRequest>,
     ) -> Result<Response<v1::ListStockMovementsResponse>, Status> {
         let (call, mut request) = Call::open(request)?;
-        let mut form = Form::default();
-        let key = level_key(&mut form, &request.store_id, &request.product_id);
-        let page: Page<i64> = Page::of(&self.0.page_key, &mut request, &mut form);
-        form.finish().map_err(to_status)?;
+        let mut fields = FieldParser::default();
+        let key = level_key(&mut fields, &request.store_id, &request.product_id);
+        let page: Page<i64> = Page::of(&self.0.page_key, &mut request, &mut fields);
+        fields.finish().map_err(to_status)?;
         let (check, asked) = (call.check(key.store).map_err(to_status)?, page.clone());
         let list = move |session: &mut ReadSession<'_>| {
             let found = inventory::movements(session, &check, &key.product, asked.after.unwrap_or(0), asked.limit())?;
@@ -91,13 +75,13 @@ impl InventoryService for Service {
     }
 }
 
-fn level_key(form: &mut Form, store: &str, product: &str) -> LevelKey {
-    LevelKey { store: form.store_id(store), product: form.product_id("product_id", product) }
+fn level_key(fields: &mut FieldParser, store: &str, product: &str) -> LevelKey {
+    LevelKey { store: fields.store_id(store), product: fields.product_id("product_id", product) }
 }
 
-fn products(form: &mut Form, products: &[String]) -> Vec<ProductId> {
-    let products = form.capped(caps::PRODUCTS, products).iter().enumerate();
-    products.map(|(index, product)| form.product_id(format_args!("product_ids[{index}]"), product)).collect()
+fn products(fields: &mut FieldParser, products: &[String]) -> Vec<ProductId> {
+    let products = fields.capped(caps::PRODUCTS, products).iter().enumerate();
+    products.map(|(index, product)| fields.product_id(format_args!("product_ids[{index}]"), product)).collect()
 }
 
 fn not_found(product: &ProductId) -> ReadError {

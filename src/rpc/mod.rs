@@ -7,13 +7,14 @@ pub mod call;
 pub mod caps;
 pub mod convert;
 pub mod errors;
-pub mod form;
+pub mod field_parser;
 pub mod guard;
 pub mod health;
 pub mod inventory;
 pub mod page;
 pub mod policy;
 pub mod purchase_order;
+mod request_impls;
 mod requests;
 pub mod store;
 pub mod unary;
@@ -24,16 +25,17 @@ use tonic::Status;
 
 use self::call::{Call, Submission};
 use self::page::{Page, PageKey};
+pub use self::unary::MAX_MESSAGE;
 use crate::clock::Clock;
 use crate::domain::Ids;
-use crate::domain::mutation::Reply;
-use crate::lanes::{Lanes, ReadClass, Readers};
+use crate::domain::command::Reply;
 use crate::repository::read::authorized::{ReadError, ReadSession};
+use crate::workers::{ReadClass, Readers, Writers};
 
 /// What every rpc needs.
 pub struct App {
     /// Where commands go.
-    pub lanes: Lanes,
+    pub writers: Writers,
     /// Where reads go.
     pub readers: Readers,
     /// What page tokens are signed with.
@@ -51,8 +53,8 @@ pub struct Service(pub Arc<App>);
 impl App {
     /// Does a command before the call's deadline.
     pub async fn submit(&self, call: &Call, submission: Submission) -> Result<Reply, Status> {
-        let Submission { request, bytes } = submission;
-        call.within_deadline(self.lanes.submit(request, bytes, call.deadline)).await
+        let Submission { envelope, bytes } = submission;
+        call.within_deadline(self.writers.submit(envelope, bytes, Some(call.deadline))).await
     }
 
     /// Reads from one snapshot before the call's deadline. What a read can see of a store it sees by a
@@ -62,8 +64,8 @@ impl App {
         T: Send + 'static,
         F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send + 'static,
     {
-        let caller = Some(call.caller.principal.id.clone());
-        call.within_deadline(self.readers.read(caller, class, call.deadline, work)).await
+        let caller = Some(call.principal.id.clone());
+        call.within_deadline(self.readers.read(caller, class, Some(call.deadline), work)).await
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::form::Form;
+use super::field_parser::FieldParser;
 
 const DEFAULT_SIZE: usize = 50;
 const MAX_SIZE: usize = 1_000;
@@ -62,16 +62,16 @@ pub struct Page<K> {
 impl<K: Serialize + DeserializeOwned> Page<K> {
     /// Reads which page a request asks for. Takes the page out of the request: what is left is what the
     /// tokens are signed with.
-    pub fn of<R: Paged>(key: &PageKey, request: &mut R, form: &mut Form) -> Self {
+    pub fn of<R: Paged>(key: &PageKey, request: &mut R, fields: &mut FieldParser) -> Self {
         let (size, token) = request.page_fields();
         let (size, token) = (std::mem::take(size), std::mem::take(token));
         let signer = key.for_request(request);
         if size < 0 {
-            form.violation("page_size", "must not be negative; 0 means 50");
+            fields.violation("page_size", "must not be negative; 0 means 50");
         }
         let after = if token.is_empty() { None } else { decode(&signer, &token) };
         if after.is_none() && !token.is_empty() {
-            form.violation("page_token", "must be the next_page_token of an answer to the same request");
+            fields.violation("page_token", "must be the next_page_token of an answer to the same request");
         }
         let size = match usize::try_from(size).unwrap_or_default() {
             0 => DEFAULT_SIZE,
@@ -121,12 +121,12 @@ mod tests {
 
     fn token(secret: &str) -> String {
         let page: Page<String> =
-            Page::of(&PageKey::new(secret), &mut ListStoresRequest::default(), &mut Form::default());
+            Page::of(&PageKey::new(secret), &mut ListStoresRequest::default(), &mut FieldParser::default());
         encode(&page.signer, br#""north""#)
     }
 
     fn read(secret: &str, token: String) -> Option<String> {
-        Page::of(&PageKey::new(secret), &mut ListStoresRequest::at(token), &mut Form::default()).after
+        Page::of(&PageKey::new(secret), &mut ListStoresRequest::at(token), &mut FieldParser::default()).after
     }
 
     #[test]

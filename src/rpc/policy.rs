@@ -1,21 +1,30 @@
-//! Who may call what, rpc by rpc: one table. A call of what is not in it goes no further.
+//! How each rpc is authorized: one table. A method without an entry is refused as UNIMPLEMENTED.
+//!
+//! Whatever a permission depends on is judged where the data are read or changed, in the same snapshot or
+//! transaction: a command states its requirement itself ([`Command::requires`]), a read is given the
+//! requirement from this table ([`AccessCheck`]). So each requirement stands in one place.
+//!
+//! [`Command::requires`]: crate::domain::command::Command::requires
+//! [`AccessCheck`]: crate::repository::read::authorized::AccessCheck
 
 use crate::domain::access::{Permission, Requirement};
-use crate::door::occupancy::Class;
+use crate::transport::resource_limits::Class;
 
 /// Who may call an rpc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Anybody.
+    /// Anybody, without credentials.
     Public,
-    /// Anybody, who watches for some minutes.
+    /// Anybody, without credentials; the answer is a stream of some minutes at most.
     PublicStream,
-    /// Whoever is known, who watches for some minutes.
-    KnownStream,
-    /// Whoever is known.
-    Known,
-    /// Whoever meets the requirement in the store that the request names.
-    Requires(Requirement),
+    /// Every authenticated caller; the answer is a stream of some minutes at most.
+    AuthenticatedStream,
+    /// Every authenticated caller; what they see depends on their roles.
+    Authenticated,
+    /// Authenticated callers who meet the requirement in the store that the request names.
+    Read(Requirement),
+    /// Authenticated callers who meet what the command requires in the store that the request names.
+    Command,
 }
 
 impl Policy {
@@ -23,18 +32,22 @@ impl Policy {
     pub fn class(self) -> Class {
         match self {
             Self::Public => Class::Public,
-            Self::PublicStream | Self::KnownStream => Class::Watch,
-            Self::Known | Self::Requires(_) => Class::Ordinary,
+            Self::PublicStream | Self::AuthenticatedStream => Class::Watch,
+            Self::Authenticated | Self::Read(_) | Self::Command => Class::Ordinary,
+        }
+    }
+
+    /// What a read requires of its caller in its store.
+    pub fn read_requirement(self) -> Option<Requirement> {
+        match self {
+            Self::Read(requirement) => Some(requirement),
+            Self::Public | Self::PublicStream | Self::AuthenticatedStream | Self::Authenticated | Self::Command => None,
         }
     }
 }
 
-const VIEW: Policy = Policy::Requires(Requirement::Permission(Permission::View));
-const EDIT: Policy = Policy::Requires(Requirement::Permission(Permission::Edit));
-const RECEIVE: Policy = Policy::Requires(Requirement::Permission(Permission::Receive));
-const COMPLETE: Policy = Policy::Requires(Requirement::Permission(Permission::CompletePurchaseOrders));
-const ACCESS: Policy = Policy::Requires(Requirement::PermissionOrOperator(Permission::ManageAccess));
-const OPERATOR: Policy = Policy::Requires(Requirement::Operator);
+const VIEW: Policy = Policy::Read(Requirement::Permission(Permission::View));
+const MANAGE_ACCESS: Policy = Policy::Read(Requirement::PermissionOrOperator(Permission::ManageAccess));
 
 const ORDERS: &str = "/purchasing.v1.PurchaseOrderService/";
 const INVENTORY: &str = "/purchasing.v1.InventoryService/";
@@ -54,15 +67,14 @@ pub fn of(path: &str, public_reflection: bool) -> Option<Policy> {
         return of_stores(rpc);
     }
     if let Some(rpc) = path.strip_prefix(ROLES) {
-        let known = ["CreateRole", "UpdateRole", "DeleteRole", "ListRoles", "GrantRole", "RevokeRole", "ListGrants"];
-        return known.contains(&rpc).then_some(ACCESS);
+        return of_roles(rpc);
     }
     match path {
         "/grpc.health.v1.Health/Check" => Some(Policy::Public),
         "/grpc.health.v1.Health/Watch" => Some(Policy::PublicStream),
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
         | "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => {
-            Some(if public_reflection { Policy::PublicStream } else { Policy::KnownStream })
+            Some(if public_reflection { Policy::PublicStream } else { Policy::AuthenticatedStream })
         }
         _ => None,
     }
@@ -70,11 +82,15 @@ pub fn of(path: &str, public_reflection: bool) -> Option<Policy> {
 
 fn of_orders(rpc: &str) -> Option<Policy> {
     Some(match rpc {
-        "CreatePurchaseOrder" | "UpdatePurchaseOrder" => EDIT,
-        "PlacePurchaseOrder" => Policy::Requires(Requirement::Permission(Permission::Place)),
-        "ReceivePurchaseOrder" | "VoidReceipt" => RECEIVE,
-        "PreviewCompletion" | "CompletePurchaseOrder" => COMPLETE,
-        "CancelPurchaseOrder" => Policy::Requires(Requirement::Permission(Permission::Cancel)),
+        "CreatePurchaseOrder"
+        | "UpdatePurchaseOrder"
+        | "PlacePurchaseOrder"
+        | "ReceivePurchaseOrder"
+        | "VoidReceipt"
+        | "CompletePurchaseOrder"
+        | "CancelPurchaseOrder" => Policy::Command,
+        // It judges the command that it previews, and changes nothing.
+        "PreviewCompletion" => Policy::Command,
         "GetPurchaseOrder"
         | "ListPurchaseOrders"
         | "ListPurchaseOrderLines"
@@ -87,10 +103,17 @@ fn of_orders(rpc: &str) -> Option<Policy> {
 
 fn of_stores(rpc: &str) -> Option<Policy> {
     Some(match rpc {
-        "CreateStore" | "EnableBackOrders" | "DisableBackOrders" => OPERATOR,
-        "UpdateStore" => Policy::Requires(Requirement::PermissionOrOperator(Permission::ManageStore)),
-        "GetStore" => Policy::Requires(Requirement::AnyRoleOrOperator),
-        "ListStores" => Policy::Known,
+        "CreateStore" | "EnableBackOrders" | "DisableBackOrders" | "UpdateStore" => Policy::Command,
+        "GetStore" => Policy::Read(Requirement::AnyRoleOrOperator),
+        "ListStores" => Policy::Authenticated,
+        _ => return None,
+    })
+}
+
+fn of_roles(rpc: &str) -> Option<Policy> {
+    Some(match rpc {
+        "CreateRole" | "UpdateRole" | "DeleteRole" | "GrantRole" | "RevokeRole" => Policy::Command,
+        "ListRoles" | "ListGrants" => MANAGE_ACCESS,
         _ => return None,
     })
 }

@@ -2,61 +2,21 @@
 
 use tonic::{Request, Response, Status};
 
-use super::call::{Call, Marked, Submission};
+use super::call::{Call, IdempotentRequest, Submission};
 use super::errors::to_status;
-use super::form::Form;
-use super::page::{Page, Paged};
+use super::field_parser::FieldParser;
+use super::page::Page;
 use super::{Service, class_of_page, convert};
 use crate::domain::refusal::Refusal;
 use crate::domain::store::back_orders::{DisableBackOrders, EnableBackOrders};
 use crate::domain::store::create::CreateStore;
 use crate::domain::store::update::UpdateStore;
 use crate::domain::text::MAX_DESCRIPTION;
-use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::proto::v1::store_service_server::StoreService;
 use crate::repository::read::authorized::ReadSession;
 use crate::repository::read::stores;
-
-impl Marked for v1::CreateStoreRequest {
-    const RPC: &'static str = "purchasing.v1.StoreService/CreateStore";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
-
-impl Marked for v1::UpdateStoreRequest {
-    const RPC: &'static str = "purchasing.v1.StoreService/UpdateStore";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
-
-impl Marked for v1::EnableBackOrdersRequest {
-    const RPC: &'static str = "purchasing.v1.StoreService/EnableBackOrders";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
-
-impl Marked for v1::DisableBackOrdersRequest {
-    const RPC: &'static str = "purchasing.v1.StoreService/DisableBackOrders";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
-
-impl Paged for v1::ListStoresRequest {
-    const RPC: &'static str = "purchasing.v1.StoreService/ListStores";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
+use crate::workers::ReadClass;
 
 #[tonic::async_trait]
 impl StoreService for Service {
@@ -72,9 +32,9 @@ impl StoreService for Service {
 
     async fn get_store(&self, request: Request<v1::GetStoreRequest>) -> Result<Response<v1::GetStoreResponse>, Status> {
         let (call, request) = Call::open(request)?;
-        let mut form = Form::default();
-        let store = form.store_id(&request.store_id);
-        form.finish().map_err(to_status)?;
+        let mut fields = FieldParser::default();
+        let store = fields.store_id(&request.store_id);
+        fields.finish().map_err(to_status)?;
         let check = call.check(store).map_err(to_status)?;
         let store = self.0.read(&call, ReadClass::Small, move |session| stores::store(session, &check)).await?;
         Ok(Response::new(v1::GetStoreResponse { store: Some(convert::store(&store)) }))
@@ -85,10 +45,10 @@ impl StoreService for Service {
         request: Request<v1::ListStoresRequest>,
     ) -> Result<Response<v1::ListStoresResponse>, Status> {
         let (call, mut request) = Call::open(request)?;
-        let mut form = Form::default();
-        let page: Page<String> = Page::of(&self.0.page_key, &mut request, &mut form);
-        form.finish().map_err(to_status)?;
-        let (principal, asked) = (call.caller.principal.clone(), page.clone());
+        let mut fields = FieldParser::default();
+        let page: Page<String> = Page::of(&self.0.page_key, &mut request, &mut fields);
+        fields.finish().map_err(to_status)?;
+        let (principal, asked) = (call.principal.clone(), page.clone());
         let list = move |session: &mut ReadSession<'_>| {
             stores::list(session, &principal, asked.after.as_deref().unwrap_or(""), asked.limit())
         };
@@ -113,10 +73,10 @@ impl StoreService for Service {
         request: Request<v1::EnableBackOrdersRequest>,
     ) -> Result<Response<v1::EnableBackOrdersResponse>, Status> {
         let (call, mut request) = Call::open(request)?;
-        let mut form = Form::default();
-        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
-        form.finish().map_err(to_status)?;
-        let reply = self.0.submit(&call, call.submission(store, mark, EnableBackOrders)).await?;
+        let mut fields = FieldParser::default();
+        let (store, idempotency) = (fields.store_id(&request.store_id), request.idempotency(&mut fields));
+        fields.finish().map_err(to_status)?;
+        let reply = self.0.submit(&call, call.submission(store, idempotency, EnableBackOrders)).await?;
         let store = Some(convert::store(&reply.store));
         Ok(Response::new(v1::EnableBackOrdersResponse { store, event_number: reply.outcome.event() }))
     }
@@ -126,35 +86,35 @@ impl StoreService for Service {
         request: Request<v1::DisableBackOrdersRequest>,
     ) -> Result<Response<v1::DisableBackOrdersResponse>, Status> {
         let (call, mut request) = Call::open(request)?;
-        let mut form = Form::default();
-        let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
-        form.finish().map_err(to_status)?;
-        let reply = self.0.submit(&call, call.submission(store, mark, DisableBackOrders)).await?;
+        let mut fields = FieldParser::default();
+        let (store, idempotency) = (fields.store_id(&request.store_id), request.idempotency(&mut fields));
+        fields.finish().map_err(to_status)?;
+        let reply = self.0.submit(&call, call.submission(store, idempotency, DisableBackOrders)).await?;
         let store = Some(convert::store(&reply.store));
         Ok(Response::new(v1::DisableBackOrdersResponse { store, event_number: reply.outcome.event() }))
     }
 }
 
 fn parse_create(call: &Call, request: &mut v1::CreateStoreRequest) -> Result<Submission, Refusal> {
-    let mut form = Form::default();
-    let id = form.store_id(&request.store_id);
-    let mark = request.mark(&mut form);
-    let display_name = form.text("display_name", &request.display_name, MAX_DESCRIPTION);
-    let currency = form.currency("currency", &request.currency);
-    let time_zone = form.time_zone("time_zone", &request.time_zone);
-    let owner = form.principal("owner_principal", &request.owner_principal);
-    let (currency, time_zone) = form.finish_with(currency.zip(time_zone))?;
+    let mut fields = FieldParser::default();
+    let id = fields.store_id(&request.store_id);
+    let idempotency = request.idempotency(&mut fields);
+    let display_name = fields.text("display_name", &request.display_name, MAX_DESCRIPTION);
+    let currency = fields.currency("currency", &request.currency);
+    let time_zone = fields.time_zone("time_zone", &request.time_zone);
+    let owner = fields.principal("owner_principal", &request.owner_principal);
+    let (currency, time_zone) = fields.finish_with(currency.zip(time_zone))?;
     let create = CreateStore { id: id.clone(), display_name, currency, time_zone, owner };
-    Ok(call.submission(id, mark, create))
+    Ok(call.submission(id, idempotency, create))
 }
 
 fn parse_update(call: &Call, request: &mut v1::UpdateStoreRequest) -> Result<Submission, Refusal> {
-    let mut form = Form::default();
-    let (store, mark) = (form.store_id(&request.store_id), request.mark(&mut form));
-    let mask = form.mask(request.update_mask.as_ref(), &["display_name", "time_zone"]);
+    let mut fields = FieldParser::default();
+    let (store, idempotency) = (fields.store_id(&request.store_id), request.idempotency(&mut fields));
+    let mask = fields.mask(request.update_mask.as_ref(), &["display_name", "time_zone"]);
     let display_name = mask.contains("display_name");
-    let display_name = display_name.then(|| form.text("display_name", &request.display_name, MAX_DESCRIPTION));
-    let time_zone = mask.contains("time_zone").then(|| form.time_zone("time_zone", &request.time_zone));
-    form.finish()?;
-    Ok(call.submission(store, mark, UpdateStore { display_name, time_zone: time_zone.flatten() }))
+    let display_name = display_name.then(|| fields.text("display_name", &request.display_name, MAX_DESCRIPTION));
+    let time_zone = mask.contains("time_zone").then(|| fields.time_zone("time_zone", &request.time_zone));
+    fields.finish()?;
+    Ok(call.submission(store, idempotency, UpdateStore { display_name, time_zone: time_zone.flatten() }))
 }

@@ -41,7 +41,7 @@ macro_rules! actor_held {
 /// Grants and permissions alike: what is held, from when to when. See [`needed`] for why a macro.
 macro_rules! tenures {
     () => {
-        "WITH tenure AS (
+        "WITH validity AS (
             SELECT 'the role ' || role_id || ' of ' || principal AS held, 'GRANT' AS kind, from_event, to_event
             FROM role_grant WHERE store_id = {store}
             UNION ALL
@@ -131,12 +131,12 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 12,
-        title: "a tenure begins and ends with events that there are",
+        title: "a validity period begins and ends with events that there are",
         sql: concat!(
             tenures!(),
             "SELECT t.held || ' lasts from event ' || t.from_event || ' to ' || COALESCE('event ' || t.to_event, 'now')
                 || ', but the last event is number ' || s.last_event AS detail
-            FROM tenure t JOIN store s ON s.store_id = {store}
+            FROM validity t JOIN store s ON s.store_id = {store}
             WHERE t.from_event NOT BETWEEN 1 AND s.last_event OR t.to_event > s.last_event
                OR t.to_event <= t.from_event"
         ),
@@ -148,7 +148,7 @@ pub(super) const CHECKS: &[Check] = &[
             tenures!(),
             ", following AS (
                 SELECT held, from_event, to_event, lead(from_event) OVER (PARTITION BY held ORDER BY from_event) AS next
-                FROM tenure)
+                FROM validity)
             SELECT held || ' lasts from event ' || from_event || ' to ' || COALESCE('event ' || to_event, 'now')
                 || ', and begins again at event ' || next AS detail
             FROM following WHERE next < COALESCE(to_event, next + 1)"
@@ -156,12 +156,12 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 12,
-        title: "a tenure begins and ends with an event about it",
+        title: "a validity period begins and ends with an event about it",
         sql: concat!(
             tenures!(),
             ", edge AS (
-                SELECT held, kind || ' BEGINS' AS kind, from_event AS event_number FROM tenure
-                UNION ALL SELECT held, kind || ' ENDS', to_event FROM tenure WHERE to_event IS NOT NULL),
+                SELECT held, kind || ' BEGINS' AS kind, from_event AS event_number FROM validity
+                UNION ALL SELECT held, kind || ' ENDS', to_event FROM validity WHERE to_event IS NOT NULL),
             told(kind, event_type) AS (VALUES
                 ('GRANT BEGINS', 'STORE_CREATED'), ('GRANT BEGINS', 'ROLE_GRANTED'), ('GRANT ENDS', 'ROLE_REVOKED'),
                 ('PERMISSION BEGINS', 'STORE_CREATED'), ('PERMISSION BEGINS', 'ROLE_CREATED'),
@@ -182,10 +182,10 @@ pub(super) const CHECKS: &[Check] = &[
         sql: concat!(
             tenures!(),
             ", edge AS (
-                SELECT kind || ' BEGINS' AS kind, from_event AS event_number FROM tenure
-                UNION SELECT kind || ' ENDS', to_event FROM tenure WHERE to_event IS NOT NULL
-                UNION SELECT kind || ' BEGINS OR ENDS', from_event FROM tenure
-                UNION SELECT kind || ' BEGINS OR ENDS', to_event FROM tenure WHERE to_event IS NOT NULL),
+                SELECT kind || ' BEGINS' AS kind, from_event AS event_number FROM validity
+                UNION SELECT kind || ' ENDS', to_event FROM validity WHERE to_event IS NOT NULL
+                UNION SELECT kind || ' BEGINS OR ENDS', from_event FROM validity
+                UNION SELECT kind || ' BEGINS OR ENDS', to_event FROM validity WHERE to_event IS NOT NULL),
             wanted(event_type, kind) AS (VALUES
                 ('STORE_CREATED', 'GRANT BEGINS'), ('STORE_CREATED', 'PERMISSION BEGINS'),
                 ('ROLE_CREATED', 'PERMISSION BEGINS'), ('ROLE_GRANTED', 'GRANT BEGINS'),

@@ -42,17 +42,17 @@ pub(super) const CHECKS: &[Check] = &[
             WITH item AS (
                 SELECT po_id, count(*) AS items FROM receipt_item WHERE store_id = {store} GROUP BY po_id),
             booked AS (
-                SELECT po_id, sum(CASE WHEN void_time IS NULL THEN 1 ELSE 0 END) AS standing, count(*) AS receipts,
+                SELECT po_id, sum(CASE WHEN void_time IS NULL THEN 1 ELSE 0 END) AS active, count(*) AS receipts,
                     max(receipt_number) AS last
                 FROM receipt WHERE store_id = {store} GROUP BY po_id)
-            SELECT o.number || ' counts ' || o.standing_receipts || ' standing receipts, ' || o.last_receipt
-                || ' in all and ' || o.receipt_items || ' items, but has ' || COALESCE(b.standing, 0) || ', '
+            SELECT o.number || ' counts ' || o.active_receipts || ' active receipts, ' || o.last_receipt
+                || ' in all and ' || o.receipt_items || ' items, but has ' || COALESCE(b.active, 0) || ', '
                 || COALESCE(b.receipts, 0) || ' (the last is number ' || COALESCE(b.last, 0) || ') and '
                 || COALESCE(i.items, 0) AS detail
             FROM purchase_order o
             LEFT JOIN booked b ON b.po_id = o.po_id
             LEFT JOIN item i ON i.po_id = o.po_id
-            WHERE o.store_id = {store} AND (o.standing_receipts <> COALESCE(b.standing, 0)
+            WHERE o.store_id = {store} AND (o.active_receipts <> COALESCE(b.active, 0)
                 OR o.last_receipt <> COALESCE(b.receipts, 0) OR o.last_receipt <> COALESCE(b.last, 0)
                 OR o.receipt_items <> COALESCE(i.items, 0))",
     },

@@ -29,7 +29,7 @@ const STRAYS: &str = "
         UNION SELECT 'inventory_level', store_id FROM inventory_level
         UNION SELECT 'stock_movement', store_id FROM stock_movement
         UNION SELECT 'event', store_id FROM event
-        UNION SELECT 'request_record', store_id FROM request_record
+        UNION SELECT 'stored_response', store_id FROM stored_response
     )
     SELECT n.name || ' has rows of ' || n.store_id || ', which is no store' AS name
     FROM named n LEFT JOIN store s ON s.store_id = n.store_id

@@ -62,7 +62,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 1,
-        title: "received and rejected are the sums over standing receipts",
+        title: "received and rejected are the sums over active receipts",
         sql: "
             WITH booked AS (
                 SELECT i.po_id, i.line_number, sum(i.accepted) AS accepted, sum(i.rejected) AS rejected
@@ -70,7 +70,7 @@ pub(super) const CHECKS: &[Check] = &[
                 WHERE r.store_id = {store} AND r.void_time IS NULL
                 GROUP BY i.po_id, i.line_number)
             SELECT 'line ' || l.line_number || ' of ' || o.number || ': received {q:' || l.received
-                || '} and rejected {q:' || l.rejected || '}, but its standing receipts hold {q:'
+                || '} and rejected {q:' || l.rejected || '}, but its active receipts hold {q:'
                 || COALESCE(b.accepted, 0) || '} and {q:' || COALESCE(b.rejected, 0) || '}' AS detail
             FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)
             LEFT JOIN booked b ON b.po_id = l.po_id AND b.line_number = l.line_number
@@ -79,7 +79,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 1,
-        title: "a line's receive times are the first and last of its standing receipts",
+        title: "a line's receive times are the first and last of its active receipts",
         sql: "
             WITH booked AS (
                 SELECT i.po_id, i.line_number, min(r.receive_time) AS first_time, max(r.receive_time) AS last_time
@@ -88,7 +88,7 @@ pub(super) const CHECKS: &[Check] = &[
                 GROUP BY i.po_id, i.line_number)
             SELECT 'line ' || l.line_number || ' of ' || o.number || ': received from '
                 || COALESCE('{t:' || l.first_receive_time || '}', 'never') || ' to '
-                || COALESCE('{t:' || l.last_receive_time || '}', 'never') || ', but its standing receipts are from '
+                || COALESCE('{t:' || l.last_receive_time || '}', 'never') || ', but its active receipts are from '
                 || COALESCE('{t:' || b.first_time || '}', 'never') || ' to '
                 || COALESCE('{t:' || b.last_time || '}', 'never') AS detail
             FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)

@@ -53,11 +53,11 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: 4,
         title: "an order is being received if a receipt of it stands, and only then",
         sql: "
-            WITH standing AS (
+            WITH active AS (
                 SELECT po_id, count(*) AS receipts FROM receipt
                 WHERE store_id = {store} AND void_time IS NULL GROUP BY po_id)
-            SELECT o.number || ' is ' || o.state || ' with ' || COALESCE(s.receipts, 0) || ' standing receipts' AS detail
-            FROM purchase_order o LEFT JOIN standing s ON s.po_id = o.po_id
+            SELECT o.number || ' is ' || o.state || ' with ' || COALESCE(s.receipts, 0) || ' active receipts' AS detail
+            FROM purchase_order o LEFT JOIN active s ON s.po_id = o.po_id
             WHERE o.store_id = {store} AND (
                 (o.state IN ('RECEIVING', 'COMPLETED') AND s.receipts IS NULL)
                 OR (o.state IN ('DRAFT', 'ON_ORDER') AND s.receipts IS NOT NULL))",

@@ -12,7 +12,7 @@ macro_rules! answers {
         "WITH tail AS (
             SELECT principal, request_id, fingerprint, create_time, outcome, CASE
                 WHEN outcome LIKE '{\"event\":%}' THEN substr(outcome, 10) ELSE '' END AS tail
-            FROM request_record WHERE store_id = {store}),
+            FROM stored_response WHERE store_id = {store}),
         answer AS (
             SELECT principal, request_id, fingerprint, create_time, outcome, CASE
                 WHEN length(tail) - length(ltrim(tail, '0123456789')) BETWEEN 1 AND 18

@@ -103,7 +103,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 6,
-        title: "a ledger row is of an accepted item of a standing receipt, and says what that says",
+        title: "a ledger row is of an accepted item of a active receipt, and says what that says",
         sql: "
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' puts {q:' || m.quantity
                 || '} on hand at {q:' || m.unit_cost || '} received at {t:' || m.receive_time || '}, but line '

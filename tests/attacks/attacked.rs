@@ -13,7 +13,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::support::{Caller, Database, Engine, patiently};
+use crate::support::{Caller, Database, Engine, within_timeout};
 
 /// See the module; killed with this.
 pub struct Attacked {
@@ -100,8 +100,8 @@ impl Attacked {
             .spawn()
             .unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let greeting = said.next().unwrap();
-        let address = greeting.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
+        let handshake = said.next().unwrap();
+        let address = handshake.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
         std::thread::spawn(move || said.count());
         Self { process, address, kept: None, _turn: None }
     }
@@ -160,7 +160,7 @@ impl Attacked {
 
     /// Whether it ends well.
     pub async fn ends_well(&mut self) -> bool {
-        patiently(self.ends()).await.success()
+        within_timeout(self.ends()).await.success()
     }
 
     /// Waits until it has ended; how it did.
@@ -207,7 +207,7 @@ impl Honest {
     /// Every call was answered; how long they took is printed.
     pub async fn end(self, attack: &str, before: u64, attacked: &Attacked) {
         self.enough.store(true, Ordering::Relaxed);
-        let mut took = patiently(self.calling).await.expect("every honest call is answered");
+        let mut took = within_timeout(self.calling).await.expect("every honest call is answered");
         took.sort();
         let (count, after) = (took.len(), attacked.memory());
         let (median, last) = (took[count / 2], took[count - 1]);

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::attacked::{Attacked, Honest};
 use crate::frames::connect;
-use crate::support::{line, patiently};
+use crate::support::{line, within_timeout};
 
 /// A connection of one's own, without flow control given back unless asked for.
 pub async fn peer(address: &str, from: u8, window: u32) -> Peer {
@@ -96,7 +96,7 @@ async fn a_body_of_a_byte_at_a_time_is_cut_off_at_the_deadline() {
         });
     }
 
-    while let Some(status) = patiently(slow.join_next()).await {
+    while let Some(status) = within_timeout(slow.join_next()).await {
         assert_eq!(status.unwrap(), "4", "DEADLINE_EXCEEDED");
     }
     honest.end("a byte at a time", before, &attacked).await;
@@ -140,7 +140,7 @@ async fn answers_that_nobody_reads_are_bounded_and_cut_off() {
 
     let mut most = before;
     let mut cut_off = 0;
-    while let Some(ended) = patiently(unread.join_next()).await {
+    while let Some(ended) = within_timeout(unread.join_next()).await {
         most = most.max(attacked.memory());
         match ended.unwrap() {
             (refused, _) if refused == "8" => full += 1,

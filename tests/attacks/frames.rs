@@ -79,7 +79,7 @@ impl Flood {
 
     /// Waits until the service has closed it.
     pub async fn closed(self) {
-        crate::support::patiently(self.closed).await.unwrap();
+        crate::support::within_timeout(self.closed).await.unwrap();
     }
 }
 

@@ -15,7 +15,7 @@ use tonic_types::StatusExt;
 
 use crate::attacked::Attacked;
 use crate::frames::connect;
-use crate::support::{patiently, together};
+use crate::support::{together, within_timeout};
 
 const GET_STORE: &str = "/purchasing.v1.StoreService/GetStore";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -30,12 +30,12 @@ async fn send(attacked: &Attacked, request: Request<()>, body: Bytes) -> (Code, 
     let (answer, mut stream) = sender.ready().await.unwrap().send_request(request, false).unwrap();
     // The service may refuse before it has read everything.
     let _ = stream.send_data(body, true);
-    let mut answer = patiently(answer).await.unwrap();
+    let mut answer = within_timeout(answer).await.unwrap();
     let mut status = tonic::Status::from_header_map(answer.headers());
     while status.is_none() {
         // A stream says it at its end.
-        if patiently(answer.body_mut().data()).await.is_none() {
-            let trailers = patiently(answer.body_mut().trailers()).await.unwrap().unwrap();
+        if within_timeout(answer.body_mut().data()).await.is_none() {
+            let trailers = within_timeout(answer.body_mut().trailers()).await.unwrap().unwrap();
             status = tonic::Status::from_header_map(&trailers);
         }
     }
@@ -143,7 +143,7 @@ async fn ten_times_more_than_it_can_take_is_answered_refused_or_late() {
         (0..250).map(move |_| alice.create(&[("apples", "1")]))
     });
 
-    let answers = patiently(together(calls)).await;
+    let answers = within_timeout(together(calls)).await;
 
     let (mut done, mut refused, mut late) = (0, 0, 0);
     for answer in answers {

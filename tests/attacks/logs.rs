@@ -8,7 +8,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::attacked::{Attacked, Honest};
 use crate::frames::{ACK, Flood, PING, connect, frame};
-use crate::support::patiently;
+use crate::support::within_timeout;
 use tokio::io::AsyncWriteExt;
 
 /// What any of these attacks may add to the log, in bytes.
@@ -73,10 +73,10 @@ async fn connections_that_end_badly_are_logged_now_and_then() {
         let mut socket = connect(&attacked.address, 2).await.unwrap();
         socket.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         let (reader, _writer) = socket.into_split();
-        patiently(crate::frames::until_closed(reader)).await;
+        within_timeout(crate::frames::until_closed(reader)).await;
     }
 
-    patiently(attacked.alice().get_store().ok()).await;
+    within_timeout(attacked.alice().get_store().ok()).await;
     drop(attacked);
     let logged = logged.join().unwrap();
     eprintln!("2,000 connections that end badly: {} lines, {} bytes of log", logged.lines().count(), logged.len());
@@ -98,9 +98,9 @@ async fn a_log_that_nobody_reads_stops_nothing() {
 
     let alice = attacked.alice();
     for _ in 0..100 {
-        patiently(alice.get_store().ok()).await;
+        within_timeout(alice.get_store().ok()).await;
     }
-    assert_eq!(patiently(attacked.health()).await.unwrap(), ServingStatus::Serving);
+    assert_eq!(within_timeout(attacked.health()).await.unwrap(), ServingStatus::Serving);
     attacked.terminate();
     assert!(attacked.ends_well().await);
     eprintln!("a log that nobody reads: 100 calls and health answered, and it ended by SIGTERM");

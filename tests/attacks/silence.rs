@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 
 use crate::attacked::{Attacked, Honest};
 use crate::frames::{PREFACE, connect, until_closed};
-use crate::support::patiently;
+use crate::support::within_timeout;
 
 const SILENT: usize = 600;
 
@@ -29,7 +29,7 @@ async fn silent_sockets_are_shut_out_and_honest_callers_are_served() {
     }
 
     let mut closed = 0;
-    while patiently(silent.join_next()).await.is_some() {
+    while within_timeout(silent.join_next()).await.is_some() {
         closed += 1;
     }
 
@@ -54,9 +54,9 @@ async fn a_peer_gets_no_more_connections_than_its_share() {
 
     // Those beyond its share are closed while the others are still waited for.
     for _ in 0..15 {
-        patiently(greedy.join_next()).await.unwrap().unwrap();
+        within_timeout(greedy.join_next()).await.unwrap().unwrap();
     }
     let honest = Honest::begin(&attacked);
     honest.end("a greedy peer", attacked.memory(), &attacked).await;
-    while patiently(greedy.join_next()).await.is_some() {}
+    while within_timeout(greedy.join_next()).await.is_some() {}
 }

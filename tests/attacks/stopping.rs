@@ -16,7 +16,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::attacked::Attacked;
 use crate::frames::{END_HEADERS, Flood, HEADERS, PREFACE, connect, frame, head};
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Database, patiently, reason};
+use crate::support::{Database, reason, within_timeout};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +45,7 @@ async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Pos
             }
         });
     }
-    patiently(async {
+    within_timeout(async {
         while acknowledged.lock().unwrap().len() < 100 {
             tokio::task::yield_now().await;
         }
@@ -54,9 +54,9 @@ async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Pos
 
     attacked.terminate();
 
-    let told = patiently(watched.message()).await.unwrap().unwrap();
+    let told = within_timeout(watched.message()).await.unwrap().unwrap();
     assert_eq!(told.status(), ServingStatus::NotServing, "it says so before it ends");
-    let ended = patiently(watched.message()).await.expect_err("what is watched ends with the service");
+    let ended = within_timeout(watched.message()).await.expect_err("what is watched ends with the service");
     assert_eq!(reason(&ended), "STOPPING");
     assert!(attacked.ends_well().await);
     while let Some(ended) = callers.join_next().await {
@@ -84,7 +84,7 @@ async fn asked_to_stop(delay_seconds: &str) -> Attacked {
 
     attacked.terminate();
 
-    patiently(async { while attacked.health().await.unwrap() == ServingStatus::Serving {} }).await;
+    within_timeout(async { while attacked.health().await.unwrap() == ServingStatus::Serving {} }).await;
     // Connections that were open and new ones, reads and writes.
     for caller in [before, attacked.alice()] {
         caller.get_store().ok().await;
@@ -122,7 +122,7 @@ async fn a_signal_while_calls_are_waited_for_ends_the_waiting() {
     attacked.alice().get_store().ok().await;
 
     attacked.terminate();
-    patiently(async { while connect(&attacked.address, 2).await.is_ok() {} }).await;
+    within_timeout(async { while connect(&attacked.address, 2).await.is_ok() {} }).await;
     attacked.terminate();
 
     assert!(attacked.ends_well().await);

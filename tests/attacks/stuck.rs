@@ -15,7 +15,7 @@ use crate::attacked::Attacked;
 use crate::bodies::{framed, peer};
 use crate::logs::full_pipe;
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Cluster, Database, StoreHeld, cluster, patiently};
+use crate::support::{Cluster, Database, StoreHeld, cluster, within_timeout};
 
 /// What the README promises beyond the delay and the draining.
 const STOP_END: Duration = Duration::from_secs(12);
@@ -93,7 +93,7 @@ async fn it_ends_although_everything_is_stuck_at_once(#[values(Sqlite, Postgres)
 
     attacked.terminate();
     let asked = Instant::now();
-    patiently(attacked.ends()).await;
+    within_timeout(attacked.ends()).await;
 
     let took = asked.elapsed();
     eprintln!("SIGTERM while everything is stuck, on {on:?}: ended after {took:?}");
@@ -107,7 +107,7 @@ async fn it_ends_although_everything_is_stuck_at_once(#[values(Sqlite, Postgres)
     again.alice().seen(&order.purchase_order_id).await;
 }
 
-/// What nobody foresaw is bounded too: here the greeting waits for somebody to read it, and so nothing
+/// What nobody foresaw is bounded too: here the handshake waits for somebody to read it, and so nothing
 /// is there that would stop in stages.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_ends_although_nobody_reads_its_greeting() {
@@ -122,8 +122,8 @@ async fn it_ends_although_nobody_reads_its_greeting() {
         .spawn()
         .unwrap();
     let said = BufReader::new(process.stderr.take().unwrap());
-    // The demo store is there: it is about to greet.
-    patiently(async {
+    // The demo store is there: it is about to handshake.
+    within_timeout(async {
         while verify(&mut database.session(), |_, _| {}).is_err() || !database_has_demo(&database) {
             tokio::task::yield_now().await;
         }
@@ -134,8 +134,8 @@ async fn it_ends_although_nobody_reads_its_greeting() {
 
     let asked = Instant::now();
     let ended = tokio::task::spawn_blocking(move || process.wait().unwrap());
-    let ended = patiently(ended).await.unwrap();
-    eprintln!("SIGTERM while nobody reads its greeting: {ended} after {:?}", asked.elapsed());
+    let ended = within_timeout(ended).await.unwrap();
+    eprintln!("SIGTERM while nobody reads its handshake: {ended} after {:?}", asked.elapsed());
     assert!(asked.elapsed() < STOP_END + Duration::from_secs(3), "{:?}", asked.elapsed());
     drop(said.lines());
 }

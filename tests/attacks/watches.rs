@@ -1,5 +1,5 @@
 //! Many watches and unfinished calls of peers without credentials: they have a small budget of their
-//! own, and everybody else is served as before.
+//! own, and all_grants else is served as before.
 
 use std::future::IntoFuture;
 
@@ -12,7 +12,7 @@ use tonic_types::StatusExt;
 
 use crate::attacked::Attacked;
 use crate::bodies::{Peer, framed, peer};
-use crate::support::patiently;
+use crate::support::within_timeout;
 
 const ADDRESSES: [u8; 2] = [2, 3];
 const CONNECTIONS: usize = 16;
@@ -49,7 +49,7 @@ struct Occupied {
 impl Occupied {
     /// Takes one answer: what is refused is refused for want of room, with its reason.
     async fn next(&mut self) {
-        let (response, stream) = patiently(self.calls.join_next()).await.unwrap().unwrap();
+        let (response, stream) = within_timeout(self.calls.join_next()).await.unwrap().unwrap();
         let Some(status) = Status::from_header_map(response.headers()) else {
             return self.granted.push((response, stream));
         };
@@ -65,9 +65,9 @@ async fn served(attacked: &Attacked) -> (usize, Result<ServingStatus, Status>) {
     let alice = attacked.alice();
     let mut answered = 0;
     for _ in 0..200 {
-        answered += usize::from(patiently(alice.get_store().into_future()).await.is_ok());
+        answered += usize::from(within_timeout(alice.get_store().into_future()).await.is_ok());
     }
-    (answered, patiently(attacked.health()).await)
+    (answered, within_timeout(attacked.health()).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]

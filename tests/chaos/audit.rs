@@ -82,7 +82,7 @@ fn assert_events(database: &Database, journal: &Journal, opened: &BTreeMap<Strin
 fn assert_records(database: &Database, journal: &Journal) {
     let key = |entry: &Entry| (entry.store.clone(), entry.principal.clone(), entry.id.to_string());
     let expected = done(journal).map(|(entry, _)| key(entry)).collect();
-    let query = "SELECT store_id, principal, request_id FROM request_record";
+    let query = "SELECT store_id, principal, request_id FROM stored_response";
     let rows: Vec<RecordRow> = database.session().load(diesel::sql_query(query)).unwrap();
     let stored = rows.into_iter().map(|row| (row.store_id, row.principal, row.request_id)).collect();
     assert_equal("stored responses", &stored, &expected);

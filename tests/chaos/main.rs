@@ -38,7 +38,7 @@ use self::disturber::{Disturber, Progress};
 use self::journal::Journal;
 use self::sending::{Counts, Person};
 use self::support::Engine::Postgres;
-use self::support::{Instance, World, lane_of};
+use self::support::{Instance, World, writer_of};
 
 const STORES: usize = 8;
 /// These stores have one client each, who also turns back orders off and on: that is possible only
@@ -52,7 +52,7 @@ fn number_from(variable: &str, default: u64) -> u64 {
 
 /// The stores' names: those with even places belong to one writer, the others to the other.
 fn store_names() -> Vec<String> {
-    let of_writer = |writer| (0..).map(|n| format!("store-{n}")).filter(move |name| lane_of(name) == writer);
+    let of_writer = |writer| (0..).map(|n| format!("store-{n}")).filter(move |name| writer_of(name) == writer);
     of_writer(0).zip(of_writer(1)).flat_map(|(even, odd)| [even, odd]).take(STORES).collect()
 }
 

@@ -15,7 +15,7 @@ use crate::support::{Call, Caller, Rpc, together};
 /// what takes long on a busy machine would else never be in time.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// How long an intention is sent again. Far more than a store is locked for.
-const PATIENCE: Duration = Duration::from_secs(120);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Somebody, and by which ways they call.
 #[derive(Clone)]
@@ -117,7 +117,7 @@ impl Sender {
                 return first;
             }
             let request = &ask(&person.through[0]).request;
-            assert!(begun.elapsed() < PATIENCE, "{} of {} is not settled: {request:?}", R::PATH, person.name);
+            assert!(begun.elapsed() < SETTLE_TIMEOUT, "{} of {} is not settled: {request:?}", R::PATH, person.name);
         }
     }
 

@@ -75,7 +75,7 @@ async fn list_receipts(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(story) = Story::<ListReceiptsRequest>::on(on).await else { return };
     let bob = story.world.bob();
     let order = four_deliveries(&story.world).await;
-    let standing = |caller: &Caller| caller.list_receipts(&order).with(|request| request.standing_only = true);
+    let active = |caller: &Caller| caller.list_receipts(&order).with(|request| request.active_only = true);
 
     let all = story.ok(bob.list_receipts(&order)).await;
     assert_eq!((numbers(&all.receipts), &*all.next_page_token), (vec![1, 2, 3, 4], ""));
@@ -85,15 +85,15 @@ async fn list_receipts(#[values(Sqlite, Postgres)] on: Engine) {
         let whole = bob.receipt(&order, listed.receipt_number).ok().await.receipt.unwrap();
         assert_eq!(listed, Receipt { items: Vec::new(), ..whole }, "the rest is as GetReceipt tells it");
     }
-    let kept = story.ok(standing(&bob)).await.receipts;
+    let kept = story.ok(active(&bob)).await.receipts;
     assert_eq!(numbers(&kept), [1, 3]);
     assert!(kept.iter().all(|receipt| receipt.void_time.is_none() && receipt.voided_by.is_empty()));
     let none = bob.list_receipts(&story.world.alice().draft(&[("apples", "1")]).await);
     assert_eq!(story.ok(none).await.receipts, []);
 
-    let first = story.ok(standing(&bob).with(|request| request.page_size = 1)).await;
+    let first = story.ok(active(&bob).with(|request| request.page_size = 1)).await;
     let token = first.next_page_token;
-    let second = story.ok(standing(&bob).with(|request| request.page_token = token.clone())).await;
+    let second = story.ok(active(&bob).with(|request| request.page_token = token.clone())).await;
     assert_eq!((numbers(&first.receipts), numbers(&second.receipts)), (vec![1], vec![3]));
     assert_eq!(second.next_page_token, "", "and that was the last page");
 
@@ -102,7 +102,7 @@ async fn list_receipts(#[values(Sqlite, Postgres)] on: Engine) {
     let negative = bob.list_receipts(&order).with(|request| request.page_size = -1);
     story.refused(negative, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["page_size"]);
     story.refused(bob.list_receipts(&absent()), NotFound, "PURCHASE_ORDER_NOT_FOUND").await;
-    story.refused(standing(&story.world.caller("mallory")), PermissionDenied, "NO_STORE_ACCESS").await;
-    story.refused(standing(&story.world.caller("")), Unauthenticated, "NO_CREDENTIALS").await;
+    story.refused(active(&story.world.caller("mallory")), PermissionDenied, "NO_STORE_ACCESS").await;
+    story.refused(active(&story.world.caller("")), Unauthenticated, "NO_CREDENTIALS").await;
     story.end().await;
 }

@@ -25,7 +25,7 @@ async fn receive_purchase_order(#[values(Sqlite, Postgres)] on: Engine) {
     let touched: Vec<String> = received.lines.iter().map(line_text).collect();
     assert_eq!(touched, ["1 apples: 10 ordered, 4 received, 6 pending", "2 pears: 5 ordered, 2 rejected, 5 pending"]);
     let header = received.purchase_order.clone().unwrap();
-    assert_eq!((header.state(), header.standing_receipt_count), (PurchaseOrderState::Receiving, 1));
+    assert_eq!((header.state(), header.active_receipt_count), (PurchaseOrderState::Receiving, 1));
     assert_eq!(story.ok(first.clone()).await, received, "scanned twice, it came once");
     let other = first.accept(2, "5");
     story.refused(other, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items[2].line_number"]);
@@ -117,7 +117,7 @@ async fn void_receipt(#[values(Sqlite, Postgres)] on: Engine) {
     let refused = story.refused(bob.void(&order, 2), FailedPrecondition, "RECEIPT_VOIDED").await;
     assert_eq!(refused.metadata("receipt_number"), "2");
     let last = story.ok(bob.void(&order, 1)).await.purchase_order.unwrap();
-    assert_eq!((last.state(), last.standing_receipt_count), (PurchaseOrderState::OnOrder, 0));
+    assert_eq!((last.state(), last.active_receipt_count), (PurchaseOrderState::OnOrder, 0));
     assert_eq!(alice.stock("apples").await, "10 on order");
     let refused = story.refused(bob.void(&order, 1), FailedPrecondition, "WRONG_STATE").await;
     assert_eq!(refused.metadata("state"), "ON_ORDER");

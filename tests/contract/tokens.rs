@@ -81,7 +81,7 @@ fn of_an_order(order: &PurchaseOrder) -> Vec<Listing> {
             vec![
                 ("store_id", |r| r.store_id = "south".into()),
                 ("purchase_order_id", |r| r.purchase_order_id = absent().purchase_order_id),
-                ("standing_only", |r| r.standing_only = true),
+                ("active_only", |r| r.active_only = true),
             ],
         ),
         listing::<GetBackOrderChainRequest>(
@@ -101,7 +101,7 @@ fn of_an_order(order: &PurchaseOrder) -> Vec<Listing> {
                 ("store_id", |r| r.store_id = "south".into()),
                 ("purchase_order_id", |r| r.purchase_order_id = absent().purchase_order_id),
                 ("etag", |r| r.etag = "4".into()),
-                ("lines", |r| r.lines.push(LineSettlement { line_number: 2, ..LineSettlement::default() })),
+                ("lines", |r| r.lines.push(LineDisposition { line_number: 2, ..LineDisposition::default() })),
                 ("rest", |r| r.rest = PendingDisposition::BackOrder.into()),
                 ("cancel_reason", |r| r.cancel_reason = "late".into()),
                 ("expected_date", |r| r.expected_date = "2026-04-01".into()),

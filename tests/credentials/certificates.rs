@@ -7,7 +7,7 @@ use tonic_types::StatusExt;
 
 use crate::secured::{Authority, OPERATOR, STORE, Secured, dns, uri};
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, patiently};
+use crate::support::{Caller, within_timeout};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +96,7 @@ async fn who_came_in_by_a_certificate_shows_it_again_when_the_authority_changes(
     secured.turn_over_clients(&[&second]);
 
     // Its connection is ended between two calls, and no other is let in.
-    let refused = patiently(async {
+    let refused = within_timeout(async {
         loop {
             if let Err(refused) = till.get_store().await {
                 break refused;

@@ -1,4 +1,4 @@
-//! Who may call what: every rpc of the contract, by everybody, about every store, with every
+//! Who may call what: every rpc of the contract, by all_grants, about every store, with every
 //! credential. What comes out is a page that a reviewer can read; both databases give the same.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use tonic_types::StatusExt;
 use crate::issuer::{Issuer, by_hand, claims, now};
 use crate::secured::Secured;
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, Entry, every_rpc, patiently};
+use crate::support::{Caller, Entry, every_rpc, within_timeout};
 
 /// Who calls: the store's people, somebody whose role was revoked, a stranger, and the operator.
 const PEOPLE: [(&str, &str); 6] = [
@@ -129,9 +129,9 @@ async fn matrix(secured: &Secured) -> String {
 async fn withdraw(secured: &Secured, signers: &Signers<'_>) {
     let once = secured.nobody().bearing(Some(signers.revoked.token("alice")));
     secured.turn_over_keys(&[signers.good.jwk(), signers.revoked.jwk()]);
-    patiently(async { while once.get_store().await.is_err() {} }).await;
+    within_timeout(async { while once.get_store().await.is_err() {} }).await;
     secured.turn_over_keys(&[signers.good.jwk()]);
-    patiently(async { while once.get_store().await.is_ok() {} }).await;
+    within_timeout(async { while once.get_store().await.is_ok() {} }).await;
     let alice = secured.caller("alice");
     alice.grant("dora", "manager").ok().await;
     secured.caller("dora").get_store().ok().await;

@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 use crate::issuer::Issuer;
 use crate::secured::{Authority, STORE, Secured};
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, patiently};
+use crate::support::{Caller, within_timeout};
 
 /// Callers that go on and on: each call must succeed.
 struct LoadOfCalls {
@@ -49,7 +49,7 @@ impl LoadOfCalls {
     /// Waits until another twenty orders are made.
     async fn go_on(&self) {
         let until = self.count.load(Ordering::Relaxed) + 20;
-        patiently(async {
+        within_timeout(async {
             while self.count.load(Ordering::Relaxed) < until {
                 tokio::task::yield_now().await;
             }
@@ -85,7 +85,7 @@ async fn everything_is_turned_over_without_a_failed_call(#[values(Sqlite, Postgr
         let channel = secured.connect(&[&second], None);
         Caller::of(channel, "", STORE).bearing(Some(secured.issuer.token("alice")))
     };
-    patiently(async { while of_second().get_store().await.is_err() {} }).await;
+    within_timeout(async { while of_second().get_store().await.is_err() {} }).await;
     load.go_on().await;
 
     // Token keys: the new one beside the old, then the new one alone.
@@ -93,19 +93,19 @@ async fn everything_is_turned_over_without_a_failed_call(#[values(Sqlite, Postgr
     let bearing = |token: String| Caller::of(secured.connect(&[&second], None), "", STORE).bearing(Some(token));
     secured.turn_over_keys(&[secured.issuer.jwk(), newer.jwk()]);
     let with_newer = bearing(newer.token("alice"));
-    patiently(async { while with_newer.get_store().await.is_err() {} }).await;
+    within_timeout(async { while with_newer.get_store().await.is_err() {} }).await;
     load.bear(newer.token("alice"));
     load.go_on().await;
     secured.turn_over_keys(&[newer.jwk()]);
     let with_older = bearing(secured.issuer.token("alice"));
-    patiently(async { while with_older.get_store().await.is_ok() {} }).await;
+    within_timeout(async { while with_older.get_store().await.is_ok() {} }).await;
 
     // Bad ones are not taken: two good turns of the other file later, the last good ones still serve.
     secured.turn_over_certificate(&crate::secured::Pair { certificate: "bad".to_owned(), key: "bad".to_owned() });
     for issuer in ["third", "fourth"].map(|kid| Issuer::new(kid, Algorithm::EdDSA)) {
         secured.turn_over_keys(&[newer.jwk(), issuer.jwk()]);
         let caller = bearing(issuer.token("alice"));
-        patiently(async { while caller.get_store().await.is_err() {} }).await;
+        within_timeout(async { while caller.get_store().await.is_err() {} }).await;
     }
     secured.spoil_keys();
     load.go_on().await;

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use jsonwebtoken::Algorithm;
 use purchase_order_service::auth::credentials::CredentialConfig;
 use purchase_order_service::auth::tokens::TokenConfig;
-use purchase_order_service::config::{Access, ServeConfig};
+use purchase_order_service::config::{Authentication, ServeConfig};
 use purchase_order_service::domain::code::PrincipalId;
-use purchase_order_service::door::tls::TlsFiles;
 use purchase_order_service::server::{Parts, Server};
+use purchase_order_service::transport::tls::TlsFiles;
 use purchase_order_service::verify::verify;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -102,13 +102,13 @@ impl Secured {
         fs::write(file("clients.pem"), authority.pem()).unwrap();
         fs::write(file("keys.json"), key_set(&[issuer.jwk()])).unwrap();
         let mut config = ServeConfig::new(database.url.clone());
-        (config.lanes, config.readers, config.public_reflection) = (2, 2, false);
+        (config.writers, config.readers, config.public_reflection) = (2, 2, false);
         config.tls = Some(TlsFiles {
             certificate: file("server.pem"),
             key: file("server.key"),
             client_ca: Some(file("clients.pem")),
         });
-        config.access = Access::Credentials(CredentialConfig {
+        config.access = Authentication::Credentials(CredentialConfig {
             tokens: Some(TokenConfig {
                 keys: file("keys.json"),
                 issuer: ISSUER.to_owned(),

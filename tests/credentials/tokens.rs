@@ -8,7 +8,7 @@ use tonic::Code::Unauthenticated;
 use crate::issuer::{AUDIENCE, Issuer, by_hand, claims, now};
 use crate::secured::Secured;
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::patiently;
+use crate::support::within_timeout;
 
 /// A good token's claims with one of them changed, or taken out where it is null.
 fn with(name: &str, value: Value) -> Value {
@@ -125,7 +125,7 @@ async fn every_algorithm_that_is_taken_works() {
 
     for issuer in &issuers {
         let caller = secured.nobody().bearing(Some(issuer.token("alice")));
-        patiently(async { while caller.get_store().await.is_err() {} }).await;
+        within_timeout(async { while caller.get_store().await.is_err() {} }).await;
     }
     secured.verify().await;
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 use pair::Pair;
 use purchase_order_service::repository::dialect::Purpose;
 use purchase_order_service::repository::session::Session;
-use support::{Database, Proxy, Setup, World, patiently, together};
+use support::{Database, Proxy, Setup, World, together, within_timeout};
 use tonic::Code::Unavailable;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -24,7 +24,7 @@ async fn health_becomes(world: &World, expected: ServingStatus) {
     let mut client = HealthClient::new(world.connect());
     let mut watched = client.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     let until = async { while watched.message().await.unwrap().unwrap().status() != expected {} };
-    patiently(until).await;
+    within_timeout(until).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +54,7 @@ async fn writes_go_on_where_the_new_primary_is_and_nothing_is_lost() {
 
     pair.promote_standby();
     let promoted = Instant::now();
-    patiently(async { while alice.create(&[("pears", "1")]).await.is_err() {} }).await;
+    within_timeout(async { while alice.create(&[("pears", "1")]).await.is_err() {} }).await;
     println!("writes were back {:?} after the standby was promoted", promoted.elapsed());
     health_becomes(&world, ServingStatus::Serving).await;
 

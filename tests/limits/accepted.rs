@@ -4,7 +4,7 @@ use purchase_order_service::proto::v1::*;
 use rstest::rstest;
 use unicode_normalization::UnicodeNormalization;
 
-use super::nasty::TEXTS;
+use super::malformed::TEXTS;
 use super::rules::Rule;
 use super::support::Engine::{self, Postgres, Sqlite};
 use super::support::{Caller, World, line};

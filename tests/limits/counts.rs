@@ -68,8 +68,8 @@ async fn the_receipts_of_an_order_have_20000_items(#[values(Sqlite, Postgres)] o
     last.refused(FailedPrecondition, "TOO_MANY_RECEIPT_ITEMS").await;
 
     for count in [5_000, 5_001] {
-        let settled = |line_number| LineSettlement { line_number, cancel: Some("0".into()), ..Default::default() };
-        let settlements: Vec<LineSettlement> = (1..=count).map(settled).collect();
+        let settled = |line_number| LineDisposition { line_number, cancel: Some("0".into()), ..Default::default() };
+        let settlements: Vec<LineDisposition> = (1..=count).map(settled).collect();
         let preview = alice.preview(&order).with(|request| request.lines = settlements.clone());
         let complete = alice.complete(&order).with(|request| request.lines = settlements);
         // None of these lines has nothing pending; one too many is told apart from that.

@@ -5,8 +5,8 @@ use prost_reflect::{Kind, Value};
 use rstest::rstest;
 
 use super::contract::{Place, field_comment, places, rpcs};
+use super::corrupt::spoil_all;
 use super::rules::{Rule, rule};
-use super::spoil::spoil_all;
 use super::support::Engine::{self, Postgres, Sqlite};
 use super::support::World;
 

@@ -76,7 +76,7 @@ pub fn rule(place: &Place) -> Rule {
         ("NewLine", "unit_cost") => Decimal(10_000_000_000_000),
         ("NewLine", "quantity") => Decimal(9_999_999_999_999),
         ("NewReceiptItem", "accepted" | "rejected") => Decimal(9_999_999_999_999),
-        ("LineSettlement", "back_order" | "cancel") => Decimal(9_999_999_999_999),
+        ("LineDisposition", "back_order" | "cancel") => Decimal(9_999_999_999_999),
         // Without a quantity rejected it may be empty; in a valid request here one is.
         ("NewReceiptItem", "reject_reason") => RequiredReason,
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_id") => Required(64),

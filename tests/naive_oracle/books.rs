@@ -56,7 +56,7 @@ impl Order {
             Self { completed: Some(_), .. } => State::Completed,
             Self { cancelled: Some(_), .. } => State::Cancelled,
             Self { placed: None, .. } => State::Draft,
-            _ if self.standing().next().is_some() => State::Receiving,
+            _ if self.active().next().is_some() => State::Receiving,
             _ => State::OnOrder,
         }
     }
@@ -69,13 +69,13 @@ impl Order {
         self.is_open() && self.placed.is_some()
     }
 
-    pub fn standing(&self) -> impl Iterator<Item = &Receipt> {
+    pub fn active(&self) -> impl Iterator<Item = &Receipt> {
         self.receipts.iter().filter(|receipt| receipt.voided.is_none())
     }
 
-    /// What the standing receipts say of a line.
+    /// What the active receipts say of a line.
     pub fn arrivals(&self, line: i32) -> impl Iterator<Item = (&Receipt, &Item)> {
-        let items = self.standing().flat_map(|receipt| receipt.items.iter().map(move |item| (receipt, item)));
+        let items = self.active().flat_map(|receipt| receipt.items.iter().map(move |item| (receipt, item)));
         items.filter(move |(_, item)| item.line == line)
     }
 

@@ -69,7 +69,7 @@ pub enum Verb {
     Place { order_time: Option<Time> },
     Receive { items: Option<Vec<Item>>, time: Option<Time> },
     Void { receipt: usize },
-    Complete { lines: Vec<Settlement>, rest: PendingDisposition, reason: Name, expected: Option<Day> },
+    Complete { lines: Vec<Disposed>, rest: PendingDisposition, reason: Name, expected: Option<Day> },
     Cancel { reason: Name },
 }
 
@@ -89,7 +89,7 @@ pub struct Item {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settlement {
+pub struct Disposed {
     pub line: i32,
     pub back_order: Quantity,
     pub cancel: Quantity,

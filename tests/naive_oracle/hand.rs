@@ -236,7 +236,7 @@ impl Hand {
         Verb::Complete { lines, rest, reason, expected: self.expected(day(now)) }
     }
 
-    fn settlements(&mut self, order: &Order) -> Vec<Settlement> {
+    fn settlements(&mut self, order: &Order) -> Vec<Disposed> {
         let mut lines = Vec::new();
         for number in order.lines.keys() {
             if self.rng.bool() {
@@ -245,10 +245,10 @@ impl Hand {
             let pending = order.pending(*number);
             let part = self.part_of(pending, order.lines[number].new.unit).min(pending);
             let (back_order, cancel) = self.one_of(&[(part, pending - part), (pending, 0), (0, pending)]);
-            lines.push(Settlement { line: *number, back_order, cancel });
+            lines.push(Disposed { line: *number, back_order, cancel });
         }
         match self.rng.u32(..30) {
-            0 => lines.push(Settlement { line: 99, back_order: WHOLE, cancel: 0 }),
+            0 => lines.push(Disposed { line: 99, back_order: WHOLE, cancel: 0 }),
             1 => lines.extend(lines.first().cloned()),
             2 => lines.iter_mut().for_each(|settlement| settlement.cancel += WHOLE),
             3 => lines.iter_mut().for_each(|settlement| settlement.back_order += WHOLE / 2),

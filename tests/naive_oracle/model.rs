@@ -119,7 +119,7 @@ impl Order {
         let in_state = match verb {
             Verb::Place { .. } => self.is_open() && self.placed.is_none(),
             Verb::Receive { .. } | Verb::Complete { .. } => self.is_live(),
-            Verb::Void { .. } => self.is_live() && self.standing().next().is_some(),
+            Verb::Void { .. } => self.is_live() && self.active().next().is_some(),
             Verb::Cancel { .. } => self.is_open(),
         };
         ensure(in_state, "WRONG_STATE")?;
@@ -168,7 +168,7 @@ impl Order {
         Ok(())
     }
 
-    fn complete(&mut self, named: &[Settlement], rest: Rest, reason: Name, now: Time) -> Result<(), Reason> {
+    fn complete(&mut self, named: &[Disposed], rest: Rest, reason: Name, now: Time) -> Result<(), Reason> {
         ensure_fit(named.iter().all(|named| self.admits(named.line, [named.back_order, named.cancel])))?;
         ensure_fit(named.iter().all(|named| named.back_order + named.cancel == self.pending(named.line)))?;
         self.settle(|line, pending| match named.iter().find(|named| named.line == line) {

@@ -130,7 +130,7 @@ impl Shown<'_> {
             totals: Some(totals(order)),
             line_count: order.lines.len() as i32,
             pending_line_count: order.lines.keys().filter(|line| order.pending(**line) > 0).count() as i32,
-            standing_receipt_count: order.standing().count() as i32,
+            active_receipt_count: order.active().count() as i32,
             allowed_actions: self.allowed_actions(order, caller),
         }
     }

@@ -6,7 +6,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use crate::command::{Call, Command, DAY, Day, Item, Name, NewLine as New, Quantity, Settlement, Time, Verb, WHOLE};
+use crate::command::{Call, Command, DAY, Day, Disposed, Item, Name, NewLine as New, Quantity, Time, Verb, WHOLE};
 use crate::support::{Call as Sending, Caller, Mutation, line};
 
 /// Said of every rejected quantity.
@@ -14,7 +14,7 @@ pub const REJECT_REASON: Name = "mouldy";
 /// Said of every original order, and copied to its back orders.
 pub const REFERENCE: Name = "spring";
 /// Said of every original order, and not copied.
-pub const NOTE: Name = "by the back door";
+pub const NOTE: Name = "by the back transport";
 
 /// A store as callers reach it.
 pub struct Wire {
@@ -202,9 +202,9 @@ fn new_item(item: &Item) -> NewReceiptItem {
     }
 }
 
-fn settlement(settlement: &Settlement) -> LineSettlement {
-    let Settlement { line, back_order, cancel } = settlement;
-    LineSettlement { line_number: *line, back_order: some(*back_order), cancel: some(*cancel) }
+fn settlement(settlement: &Disposed) -> LineDisposition {
+    let Disposed { line, back_order, cancel } = settlement;
+    LineDisposition { line_number: *line, back_order: some(*back_order), cancel: some(*cancel) }
 }
 
 /// Unset is zero as well.

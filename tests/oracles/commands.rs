@@ -11,11 +11,12 @@ use purchase_order_service::domain::access::delete_role::DeleteRole;
 use purchase_order_service::domain::access::grants::{GrantRole, RevokeRole};
 use purchase_order_service::domain::access::update_role::UpdateRole;
 use purchase_order_service::domain::code::{PrincipalId, ProductId, RoleId, StoreId};
+use purchase_order_service::domain::command::{Command, Envelope};
+use purchase_order_service::domain::idempotency::IdempotencyKey;
 use purchase_order_service::domain::inventory::LevelKey;
 use purchase_order_service::domain::money::{Currency, UnitCost};
-use purchase_order_service::domain::mutation::{Mutation, Request};
 use purchase_order_service::domain::order::cancel::CancelOrder;
-use purchase_order_service::domain::order::complete::{CompleteOrder, Disposition, Settlement};
+use purchase_order_service::domain::order::complete::{CompleteOrder, Disposition, LineDisposition};
 use purchase_order_service::domain::order::create::{CreateOrder, NewLine};
 use purchase_order_service::domain::order::place::PlaceOrder;
 use purchase_order_service::domain::order::receipt::ReceiptItem;
@@ -25,7 +26,6 @@ use purchase_order_service::domain::order::void::VoidReceipt;
 use purchase_order_service::domain::order::{Line, Order, OrderId, OrderKey, State};
 use purchase_order_service::domain::principal::Principal;
 use purchase_order_service::domain::quantity::Quantity;
-use purchase_order_service::domain::request::RequestMark;
 use purchase_order_service::domain::store::Store;
 use purchase_order_service::domain::store::back_orders::{DisableBackOrders, EnableBackOrders};
 use purchase_order_service::domain::store::create::CreateStore;
@@ -46,7 +46,7 @@ const PEOPLE: [&str; 6] = [OPERATOR, OWNER, MANAGER, RECEIVER, TEMP, "stranger"]
 
 /// A command's name; how often it is asked, while orders come in and while they run out, because back
 /// orders are turned on only where every order is closed; by whom as a rule; and how it is made.
-type Case = (&'static str, [u32; 2], &'static [&'static str], fn(&mut Scene<'_>) -> Arc<dyn Mutation>);
+type Case = (&'static str, [u32; 2], &'static [&'static str], fn(&mut Scene<'_>) -> Arc<dyn Command>);
 
 /// Everything that may be asked.
 #[rustfmt::skip]
@@ -76,7 +76,7 @@ const MOST: Quantity = Quantity::from_scaled(9_999_999_990_000);
 #[derive(Clone)]
 pub struct Asked {
     pub name: &'static str,
-    pub request: Request,
+    pub envelope: Envelope,
 }
 
 /// Makes commands.
@@ -103,10 +103,10 @@ impl Commands {
         let repeated = self.rng.choice(&self.recent).cloned();
         let asked = match (repeated, self.rng.u8(..40)) {
             (Some(asked), 0..2) => asked,
-            (Some(Asked { request, .. }), 2) => self.same_id(pure, now, &request),
+            (Some(Asked { envelope, .. }), 2) => self.same_id(pure, now, &envelope),
             _ => self.fresh(pure, now),
         };
-        if asked.request.mark.is_some() {
+        if asked.envelope.idempotency_key.is_some() {
             self.recent.push_back(asked.clone());
             drop(self.recent.drain(..self.recent.len().saturating_sub(64)));
         }
@@ -114,10 +114,11 @@ impl Commands {
     }
 
     /// Another command under the id of one before it.
-    fn same_id(&mut self, pure: &Pure, now: Timestamp, first: &Request) -> Asked {
+    fn same_id(&mut self, pure: &Pure, now: Timestamp, first: &Envelope) -> Asked {
         let mut asked = self.ask(pure, now, first.store.clone());
-        asked.request.principal = first.principal.clone();
-        asked.request.mark = first.mark.clone().map(|mark| RequestMark { fingerprint: self.fingerprint(), ..mark });
+        asked.envelope.principal = first.principal.clone();
+        asked.envelope.idempotency_key =
+            first.idempotency_key.clone().map(|key| IdempotencyKey { fingerprint: self.fingerprint(), ..key });
         asked
     }
 
@@ -141,11 +142,11 @@ impl Commands {
             _ => askers[self.rng.usize(..askers.len())],
         };
         let principal = Principal { id: PrincipalId::new(principal), is_operator: principal == OPERATOR };
-        let (is_marked, id) = (self.rng.u8(..4) > 0, Uuid::from_u128(self.rng.u128(..)));
-        let mark = is_marked.then(|| RequestMark { id, fingerprint: self.fingerprint() });
+        let (has_id, id) = (self.rng.u8(..4) > 0, Uuid::from_u128(self.rng.u128(..)));
+        let idempotency_key = has_id.then(|| IdempotencyKey { id, fingerprint: self.fingerprint() });
         let now = pure.store(&store).map_or(now, |store| now.max(store.last_event_time));
-        let mutation = make(&mut Scene { rng: &mut self.rng, pure, store: store.clone(), now, is_ebb });
-        Asked { name, request: Request { store, principal, mark, mutation } }
+        let command = make(&mut Scene { rng: &mut self.rng, pure, store: store.clone(), now, is_ebb });
+        Asked { name, envelope: Envelope { store, principal, idempotency_key, command } }
     }
 
     /// What is asked: half of the time whatever the store needs for its work to go on.
@@ -192,7 +193,7 @@ struct Scene<'a> {
     is_ebb: bool,
 }
 
-fn create_store(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn create_store(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let (currency, zone) =
         at.pick([("EUR", "Europe/Amsterdam"), ("JPY", "Asia/Tokyo"), ("USD", "America/Los_Angeles")]);
     Arc::new(CreateStore {
@@ -204,7 +205,7 @@ fn create_store(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
     })
 }
 
-fn create_role(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn create_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
     // One store has room for more roles than there may be; there they are small, for they are loaded
     // with each batch.
     let (names, most) = if at.store.as_str() == "store-0" { (150, 2) } else { (9, Permission::ALL.len()) };
@@ -212,10 +213,10 @@ fn create_role(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
     Arc::new(CreateRole { role, permissions: at.permissions(most) })
 }
 
-fn update_role(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn update_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
     // Those that carry the work rarely change, and then but a little.
     let role = if at.one_in(20) { RoleId::new(at.pick(["owner", "manager", "receiver"])) } else { at.role() };
-    let allowed = at.pure.workspace.roles(&at.store).ok().and_then(|roles| roles.get(&role));
+    let allowed = at.pure.working_set.roles(&at.store).ok().and_then(|roles| roles.get(&role));
     let mut permissions: BTreeSet<Permission> =
         allowed.into_iter().flat_map(|allowed| allowed.keys().copied()).collect();
     match at.rng.u8(..6) {
@@ -227,17 +228,17 @@ fn update_role(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
     Arc::new(UpdateRole { role, permissions })
 }
 
-fn delete_role(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn delete_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
     Arc::new(DeleteRole { role: at.role() })
 }
 
-fn update_store(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn update_store(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let display_name = at.maybe("The corner shop");
     let zone = at.maybe("Europe/Amsterdam").and_then(|zone| TimeZone::parse(&zone));
     Arc::new(UpdateStore { display_name, time_zone: zone })
 }
 
-fn grant_role(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn grant_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
     // Whoever lost the role of their name soon has it again, so that work goes on.
     let (principal, role) = match at.pure.lacking(&at.store).filter(|_| !at.one_in(3)) {
         Some(name) => (name, RoleId::new(name)),
@@ -246,13 +247,13 @@ fn grant_role(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
     Arc::new(GrantRole { principal: PrincipalId::new(principal), role })
 }
 
-fn revoke_role(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn revoke_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let principal = if at.one_in(5) { OWNER } else { at.somebody() };
     let role = at.rng.choice(at.pure.held_by(&at.store, principal)).unwrap_or_else(|| at.role());
     Arc::new(RevokeRole { principal: PrincipalId::new(principal), role })
 }
 
-fn create_order(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn create_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let lines = match at.rng.u32(..600) {
         // More than the level of a product holds, once it is placed.
         0 => vec![NewLine { quantity: MOST, ..at.new_line() }; 950],
@@ -262,13 +263,13 @@ fn create_order(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
     };
     let currency = if at.one_in(9) { Currency::parse("EUR") } else { None };
     let expected_date = at.date();
-    let (supplier_reference, note) = (at.maybe("S-1"), at.maybe("by the back door"));
+    let (supplier_reference, note) = (at.maybe("S-1"), at.maybe("by the back transport"));
     let supplier = at.pick(["acme", "bolt"]).to_owned();
     Arc::new(CreateOrder { supplier, supplier_reference, note, currency, expected_date, lines })
 }
 
 /// Mostly of a draft, whose lines may come, go and change places.
-fn update_order(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn update_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let order = if at.one_in(3) { at.order(|_| true) } else { at.order(|order| order.state == State::Draft) };
     let rewrites = at.seen(order).is_none_or(|order| order.state == State::Draft) || at.one_in(5);
     let lines = (0..at.rng.u32(1..=6)).map(|_| at.new_line()).collect();
@@ -283,7 +284,7 @@ fn update_order(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
     })
 }
 
-fn place_order(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn place_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let order = at.order(|order| order.state == State::Draft);
     let order_time = match at.rng.u8(..20) {
         0 => Some(at.later(1)),
@@ -293,10 +294,10 @@ fn place_order(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
     Arc::new(PlaceOrder { order, etag: at.etag(order), order_time })
 }
 
-fn receive(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn receive(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let least = i32::from(!at.one_in(12));
     let order = at.order(|order| order.state.is_live() && order.counters.pending_lines >= least);
-    let items = if at.one_in(6) { Items::AllPending } else { Items::Listed(items(at, order)) };
+    let items = if at.one_in(6) { Items::AllPending } else { Items::TruncatedList(items(at, order)) };
     let receive_time = match at.rng.u8(..20) {
         0 => Some(at.later(6)),
         1 => Some(at.later(5)),
@@ -333,8 +334,8 @@ fn item(line: i32, accepted: Quantity, rejected: Quantity) -> ReceiptItem {
     ReceiptItem { line, accepted, rejected, reject_reason: rejected.is_positive().then(|| "broken".to_owned()) }
 }
 
-fn void_receipt(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
-    let order = at.order(|order| order.counters.standing_receipts > 0);
+fn void_receipt(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| order.counters.active_receipts > 0);
     let last = at.seen(order).map_or(0, |order| order.counters.last_receipt);
     let receipt = if at.one_in(20) { last + 1 } else { at.rng.i32(1..=last.max(1)) };
     // Of an order that the same batch makes, load does not note that its receipts were looked for, and
@@ -343,7 +344,7 @@ fn void_receipt(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
     Arc::new(VoidReceipt { order, receipt, etag: at.etag(order), reason: "counted again".to_owned() })
 }
 
-fn complete_order(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn complete_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let order = at.order(|order| order.state.is_live() && order.counters.totals.received.is_positive());
     let is_on = at.pure.store(&at.store).is_some_and(|store| store.back_orders_enabled);
     // What is back-ordered while orders run out would keep the store from being done.
@@ -357,10 +358,10 @@ fn complete_order(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
     Arc::new(CompleteOrder { order, etag: at.etag(order), lines, rest, cancel_reason, expected_date })
 }
 
-fn settlement(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> Settlement {
+fn settlement(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposition {
     let Line { key, quantities, .. } = line;
     let back_order = if carries_on { at.part_of(line) } else { Quantity::ZERO };
-    let mut settlement = Settlement { line: key.number, back_order, cancel: quantities.pending - back_order };
+    let mut settlement = LineDisposition { line: key.number, back_order, cancel: quantities.pending - back_order };
     match at.rng.u8(..50) {
         0 => settlement.cancel += at.whole(5),
         1 => settlement.back_order += Quantity::from_scaled(5_000),
@@ -370,7 +371,7 @@ fn settlement(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> Settlement {
     settlement
 }
 
-fn cancel_order(at: &mut Scene<'_>) -> Arc<dyn Mutation> {
+fn cancel_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let order = at.order(|order| !order.counters.totals.received.is_positive());
     let reason = (!at.one_in(8)).then(|| "not needed".to_owned());
     Arc::new(CancelOrder { order, etag: at.etag(order), reason })
@@ -428,7 +429,7 @@ impl Scene<'_> {
     }
 
     fn role(&mut self) -> RoleId {
-        let roles = self.pure.workspace.roles(&self.store).ok();
+        let roles = self.pure.working_set.roles(&self.store).ok();
         let roles: Vec<&RoleId> = roles.into_iter().flat_map(|roles| roles.keys()).collect();
         let role = if self.one_in(12) { None } else { self.rng.choice(roles) };
         role.cloned().unwrap_or_else(|| RoleId::new("no-such-role"))
@@ -439,7 +440,7 @@ impl Scene<'_> {
 impl Scene<'_> {
     fn seen(&self, order: OrderId) -> Option<&Order> {
         let key = OrderKey { store: self.store.clone(), order };
-        self.pure.workspace.order(&key).ok().flatten()
+        self.pure.working_set.order(&key).ok().flatten()
     }
 
     /// Mostly an open order of the store that fits, sometimes another, and rarely none of the store's.
@@ -472,7 +473,7 @@ impl Scene<'_> {
     /// Some of an order's lines, most of them with something pending.
     fn some_lines(&mut self, order: OrderId) -> Vec<Line> {
         let key = OrderKey { store: self.store.clone(), order };
-        let lines = self.pure.workspace.lines_of(&key).unwrap_or_default();
+        let lines = self.pure.working_set.lines_of(&key).unwrap_or_default();
         let odds = |line: &Line| if line.quantities.pending.is_positive() { 3 } else { 12 };
         lines.into_iter().filter(|line| self.one_in(odds(line))).cloned().collect()
     }
@@ -480,7 +481,7 @@ impl Scene<'_> {
     fn new_line(&mut self) -> NewLine {
         let product = ProductId::new(format!("product-{}", self.rng.u8(..12)));
         let level = LevelKey { store: self.store.clone(), product: product.clone() };
-        let level = self.pure.workspace.levels.get(&level).ok().flatten();
+        let level = self.pure.working_set.levels.get(&level).ok().flatten();
         let known = level.map(|level| level.unit).filter(|_| self.rng.u8(..60) > 0);
         let unit = known.unwrap_or_else(|| self.pick(Unit::ALL));
         let quantity = match (self.rng.u8(..200), unit.is_whole()) {
@@ -504,11 +505,11 @@ impl Scene<'_> {
 impl Pure {
     /// A store, if it was made.
     fn store(&self, id: &StoreId) -> Option<&Store> {
-        self.workspace.store(id).ok().flatten()
+        self.working_set.store(id).ok().flatten()
     }
 
     fn held_by(&self, store: &StoreId, principal: &str) -> Vec<RoleId> {
-        let held = self.workspace.roles_of(store, &PrincipalId::new(principal));
+        let held = self.working_set.roles_of(store, &PrincipalId::new(principal));
         held.unwrap_or_default().into_keys().collect()
     }
 

@@ -1,5 +1,5 @@
-//! The oracle: random commands are given to the lanes over a real database, and to the rules alone
-//! over a workspace that holds everything. Both must answer alike, and leave the same behind: so
+//! The oracle: random commands are given to the writers over a real database, and to the rules alone
+//! over a working_set that holds everything. Both must answer alike, and leave the same behind: so
 //! whatever loads, saves or batches wrongly is found out.
 //!
 //! `ORACLE_COMMANDS` and `ORACLE_SEED` make another run of it.
@@ -21,13 +21,14 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use purchase_order_service::clock::Clock;
-use purchase_order_service::domain::mutation::{Reply, Request};
+use purchase_order_service::domain::command::{Envelope, Reply};
 use purchase_order_service::domain::refusal::Refusal;
 use purchase_order_service::domain::time::Timestamp;
-use purchase_order_service::lanes::{Availability, LaneParts, Lanes};
 use purchase_order_service::repository::dialect::{Layout, Purpose};
 use purchase_order_service::repository::pool::Pool;
 use purchase_order_service::verify::verify;
+use purchase_order_service::workers::error::WorkerError;
+use purchase_order_service::workers::{Availability, WriterParts, Writers};
 use rstest::rstest;
 
 use commands::{Asked, Commands};
@@ -41,7 +42,7 @@ const WINDOW: usize = 64;
 const LONG: u64 = 50_000;
 
 /// Every reason for which these commands may be refused. Not among them: what a form or the
-/// credentials are refused for, what only reads are refused for, what lanes refuse when they are full
+/// credentials are refused for, what only reads are refused for, what writers refuse when they are full
 /// or the database is away; and TOO_MANY_RECEIPT_ITEMS, which takes 20,000 items of one order.
 #[rustfmt::skip]
 const REASONS: [&str; 30] = [
@@ -68,7 +69,7 @@ async fn the_service_answers_as_the_rules_alone_do(#[case] on: Engine, #[case] l
         trial.window((count - trial.asked).min(WINDOW as u64) as usize).await;
     }
 
-    trial.lanes.stop();
+    trial.writers.stop();
     let mut session = database.session();
     whole::compare(&mut session, &trial.pure);
     let findings = verify(&mut session, |_, _| {}).expect("the database can be read");
@@ -88,7 +89,7 @@ struct Trial {
     rng: Rng,
     commands: Commands,
     clock: Arc<TestClock>,
-    lanes: Lanes,
+    writers: Writers,
     pure: Pure,
     seen: Seen,
 }
@@ -96,21 +97,21 @@ struct Trial {
 impl Trial {
     fn begin(database: &Database, layout: Layout, seed: u64) -> Self {
         let clock = Arc::new(TestClock::new());
-        let parts = LaneParts {
+        let parts = WriterParts {
             pool: Pool::new(&database.url, Purpose::Write(layout), 1, None),
             clock: clock.clone(),
             ids: Arc::new(TestIds::default()),
             layout,
             availability: Availability::default(),
             timeout: Duration::from_secs(60),
-            lock_patience: std::time::Duration::from_secs(1),
+            lock_timeout: std::time::Duration::from_secs(1),
         };
-        // One lane does what is of one store in the order in which it was submitted, and so ids are alike.
-        let lanes = Lanes::start(1, &parts).expect("there is room for a thread");
+        // One writer does what is of one store in the order in which it was submitted, and so ids are alike.
+        let writers = Writers::start(1, &parts).expect("there is room for a thread");
         let mut rng = Rng::with_seed(seed);
         let commands = Commands::new(rng.fork());
         let (pure, seen) = (Pure::default(), Seen::default());
-        Self { seed, asked: 0, rng, commands, clock, lanes, pure, seen }
+        Self { seed, asked: 0, rng, commands, clock, writers, pure, seen }
     }
 
     /// Some commands at one time. The rules decide each before the next is made, so that what follows
@@ -121,11 +122,11 @@ impl Trial {
         let mut expected = Vec::new();
         for _ in 0..self.rng.usize(1..=most) {
             let asked = self.commands.next(&self.pure, now);
-            let answer = self.pure.answer(&asked.request, now);
+            let answer = self.pure.answer(&asked.envelope, now);
             expected.push((asked, answer));
         }
-        let requests = expected.iter().map(|(asked, _)| asked.request.clone());
-        let answers = in_order(&self.lanes, requests).await;
+        let envelopes = expected.iter().map(|(asked, _)| asked.envelope.clone());
+        let answers = in_order(&self.writers, envelopes).await;
         for ((asked, expected), answer) in expected.into_iter().zip(answers) {
             self.compare(&asked, &expected, &answer);
         }
@@ -143,7 +144,7 @@ impl Trial {
         assert!(
             answer == expected,
             "ORACLE_SEED={seed}, command {index}: {:?}\nthe service answers {answer:?}\nthe rules say       {expected:?}",
-            asked.request
+            asked.envelope
         );
         self.asked += 1;
         self.seen.count(asked.name, answer);
@@ -151,8 +152,8 @@ impl Trial {
 
     /// By this the generator is judged.
     fn tell(&self) {
-        let longest = self.pure.workspace.orders.present().map(|order| order.chain_position).max();
-        println!("{:?}", self.lanes.stats());
+        let longest = self.pure.working_set.orders.present().map(|order| order.chain_position).max();
+        println!("{:?}", self.writers.stats());
         println!("{} replays, {} back orders in the longest chain", self.pure.replays, longest.unwrap_or(0));
         for (name, [refused, done]) in &self.seen.by_command {
             println!("{name:>28} {done:>7} done {refused:>7} refused");
@@ -162,20 +163,24 @@ impl Trial {
 }
 
 /// Submits requests in their order, and waits for all answers.
-async fn in_order(lanes: &Lanes, requests: impl Iterator<Item = Request>) -> Vec<Result<Reply, Refusal>> {
+async fn in_order(writers: &Writers, envelopes: impl Iterator<Item = Envelope>) -> Vec<Result<Reply, Refusal>> {
     let mut queued = Vec::new();
-    for request in requests {
-        let mut answer = Box::pin(lanes.submit(request, 1_000, None));
+    for envelope in envelopes {
+        let mut answer = Box::pin(writers.submit(envelope, 1_000, None));
         // Asking for the first time is what queues it.
         let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
         queued.push((first, answer));
     }
     let mut answers = Vec::new();
     for (first, answer) in queued {
-        answers.push(match first {
+        let answer = match first {
             Poll::Ready(answer) => answer,
             Poll::Pending => answer.await,
-        });
+        };
+        answers.push(answer.map_err(|error| match error {
+            WorkerError::Refused(refusal) => refusal,
+            WorkerError::Fault(fault) => panic!("the service failed: {fault}"),
+        }));
     }
     answers
 }

@@ -1,18 +1,18 @@
-//! The pure side: the rules over a workspace that holds everything there is. Nothing is ever loaded,
+//! The pure side: the rules over a working_set that holds everything there is. Nothing is ever loaded,
 //! because nothing is ever forgotten, and nothing is saved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use purchase_order_service::domain::code::StoreId;
+use purchase_order_service::domain::command::{Envelope, Reply, Verdict, decide, reply};
 use purchase_order_service::domain::decision::Decision;
 use purchase_order_service::domain::inventory::LevelKey;
-use purchase_order_service::domain::mutation::{Reply, Request, Verdict, decide, reply};
 use purchase_order_service::domain::needs::Need;
 use purchase_order_service::domain::order::receipt::ReceiveTimes;
 use purchase_order_service::domain::order::{OrderId, OrderKey, ReceiptKey};
-use purchase_order_service::domain::refusal::{Listed, MAX_NAMED, Refusal};
+use purchase_order_service::domain::refusal::{MAX_NAMED, Refusal, TruncatedList};
 use purchase_order_service::domain::time::Timestamp;
-use purchase_order_service::domain::workspace::{Appended, Workspace};
+use purchase_order_service::domain::working_set::{Appended, WorkingSet};
 
 use crate::support::TestIds;
 
@@ -20,12 +20,12 @@ use crate::support::TestIds;
 #[derive(Default)]
 pub struct Pure {
     /// Everything there is.
-    pub workspace: Workspace,
+    pub working_set: WorkingSet,
     /// Which orders there are.
     pub orders: BTreeMap<StoreId, Orders>,
     /// The orders that were made since it was last cleared: their callers do not know them yet.
     pub fresh: BTreeSet<OrderId>,
-    /// How many rows there are that a workspace forgets once they are saved.
+    /// How many rows there are that a working_set forgets once they are saved.
     pub rows: Rows,
     /// How many answers were given a second time.
     pub replays: usize,
@@ -51,56 +51,56 @@ pub struct Rows {
 
 impl Pure {
     /// Judges a request, and takes in what was decided.
-    pub fn answer(&mut self, request: &Request, now: Timestamp) -> Result<Reply, Refusal> {
-        self.seek(request);
-        let outcome = match decide(&self.workspace, request, now, &self.ids)? {
+    pub fn answer(&mut self, envelope: &Envelope, now: Timestamp) -> Result<Reply, Refusal> {
+        self.seek(envelope);
+        let outcome = match decide(&self.working_set, envelope, now, &self.ids)? {
             Verdict::Replayed(outcome) => {
                 self.replays += 1;
                 outcome
             }
             Verdict::Decided(decision, outcome) => {
                 self.count(&decision);
-                self.workspace.absorb(*decision);
-                self.workspace.appended = Appended::default();
+                self.working_set.absorb(*decision);
+                self.working_set.appended = Appended::default();
                 outcome
             }
         };
-        reply(&self.workspace, request, outcome)
+        reply(&self.working_set, envelope, outcome)
     }
 
     /// The first open orders of a store by their numbers, and how many there are.
-    pub fn open_orders(&self, store: &StoreId) -> Listed<String> {
+    pub fn open_orders(&self, store: &StoreId) -> TruncatedList<String> {
         let open = self.orders.get(store).map(|orders| &orders.open);
         let first = open.into_iter().flat_map(BTreeMap::keys).take(MAX_NAMED).cloned().collect();
-        Listed { first, total: open.map_or(0, BTreeMap::len) }
+        TruncatedList { first, total: open.map_or(0, BTreeMap::len) }
     }
 
     /// Notes that whatever a request may ask for and is not there was looked for. Lines and staged items
     /// need no note: an order that is there was created here, with all that it has.
-    fn seek(&mut self, request: &Request) {
-        let store = &request.store;
-        let workspace = &mut self.workspace;
-        workspace.stores.sought(store.clone());
-        workspace.loaded(store.clone(), Need::Roles);
-        workspace.loaded(store.clone(), Need::Grants);
-        workspace.derive_permissions(store, &request.principal.id);
-        request.key().into_iter().for_each(|key| workspace.requests.sought(key));
-        if let Some(target) = request.mutation.target() {
-            workspace.orders.sought(request.order_key(target.order));
+    fn seek(&mut self, envelope: &Envelope) {
+        let store = &envelope.store;
+        let working_set = &mut self.working_set;
+        working_set.stores.insert_absent(store.clone());
+        working_set.set_complete(store.clone(), Need::Roles);
+        working_set.set_complete(store.clone(), Need::Grants);
+        working_set.derive_permissions(store, &envelope.principal.id);
+        envelope.stored_response_key().into_iter().for_each(|key| working_set.stored_responses.insert_absent(key));
+        if let Some(target) = envelope.command.target() {
+            working_set.orders.insert_absent(envelope.order_key(target.order));
         }
-        for need in request.needs().iter() {
+        for need in envelope.needs().iter() {
             match need {
                 Need::Receipt(order, number) => {
-                    let order = request.order_key(*order);
-                    self.workspace.receipts.sought(ReceiptKey { order, number: *number });
+                    let order = envelope.order_key(*order);
+                    self.working_set.receipts.insert_absent(ReceiptKey { order, number: *number });
                 }
                 Need::Level(product) => {
-                    self.workspace.levels.sought(LevelKey { store: store.clone(), product: product.clone() });
+                    self.working_set.levels.insert_absent(LevelKey { store: store.clone(), product: product.clone() });
                 }
                 Need::OtherReceiveTimes(order, number) => {
-                    self.sum_up(ReceiptKey { order: request.order_key(*order), number: *number });
+                    self.sum_up(ReceiptKey { order: envelope.order_key(*order), number: *number });
                 }
-                Need::OpenOrders => self.workspace.open_orders_found(store.clone(), self.open_orders(store)),
+                Need::OpenOrders => self.working_set.insert_open_orders(store.clone(), self.open_orders(store)),
                 _ => {}
             }
         }
@@ -109,8 +109,8 @@ impl Pure {
     /// The times of a receipt's lines on other active receipts, as the database sums them up.
     fn sum_up(&mut self, key: ReceiptKey) {
         let mut times: BTreeMap<i32, ReceiveTimes> = BTreeMap::new();
-        if let Ok(Some(receipt)) = self.workspace.receipts.get(&key) {
-            let others = self.workspace.staged_items_of(&key.order).expect("it was created here");
+        if let Ok(Some(receipt)) = self.working_set.receipts.get(&key) {
+            let others = self.working_set.staged_items_of(&key.order).expect("it was created here");
             for other in others.iter().filter(|other| other.receipt != key.number) {
                 if receipt.items.iter().any(|item| item.line == other.line) {
                     let time = other.receive_time;
@@ -119,7 +119,7 @@ impl Pure {
                 }
             }
         }
-        self.workspace.other_receive_times_found(key, times);
+        self.working_set.insert_other_receive_times(key, times);
     }
 
     fn count(&mut self, decision: &Decision) {

@@ -1,17 +1,17 @@
-//! The end of a run: the whole database is the pure side's workspace.
+//! The end of a run: the whole database is the pure side's working_set.
 
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;
 use purchase_order_service::domain::access::Requirement;
+use purchase_order_service::domain::changeset::Changeset;
 use purchase_order_service::domain::code::{PrincipalId, ProductId, StoreId};
-use purchase_order_service::domain::draft::Draft;
-use purchase_order_service::domain::mutation::{Mutation, Request};
+use purchase_order_service::domain::command::{Command, Envelope};
 use purchase_order_service::domain::needs::{Need, Needs};
 use purchase_order_service::domain::order::{Order, OrderId, OrderKey, ReceiptKey};
 use purchase_order_service::domain::outcome::Outcome;
 use purchase_order_service::domain::principal::Principal;
 use purchase_order_service::domain::refusal::Refusal;
-use purchase_order_service::domain::workspace::{Held, Workspace};
+use purchase_order_service::domain::working_set::{RoleGrants, WorkingSet};
 use purchase_order_service::repository::read::{gate_of, needs_of};
 use purchase_order_service::repository::session::Session;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ struct Everything {
     products: Vec<ProductId>,
 }
 
-impl Mutation for Everything {
+impl Command for Everything {
     fn requires(&self) -> Requirement {
         Requirement::AnyRoleOrOperator
     }
@@ -44,18 +44,18 @@ impl Mutation for Everything {
         }
     }
 
-    fn decide(&self, _: &mut Draft<'_>) -> Result<Outcome, Refusal> {
+    fn decide(&self, _: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         Err(Refusal::OrderNotFound)
     }
 }
 
 /// Compares, after the last command was answered.
 pub fn compare(session: &mut Session, pure: &Pure) {
-    for store in pure.workspace.stores.present() {
+    for store in pure.working_set.stores.present() {
         let all = pure.orders.get(&store.id).map_or(&[][..], |orders| &orders.all);
         compare_store(&load(session, pure, &store.id, &[]), pure, &store.id);
         for orders in all.chunks(STEP) {
-            compare_orders(&load(session, pure, &store.id, orders), &pure.workspace, orders);
+            compare_orders(&load(session, pure, &store.id, orders), &pure.working_set, orders);
         }
     }
     // What is in the database and should not be would not have been asked for.
@@ -64,25 +64,25 @@ pub fn compare(session: &mut Session, pure: &Pure) {
     }
 }
 
-fn load(session: &mut Session, pure: &Pure, store: &StoreId, orders: &[OrderKey]) -> Workspace {
-    let levels = pure.workspace.levels.present().filter(|level| orders.is_empty() && level.key.store == *store);
+fn load(session: &mut Session, pure: &Pure, store: &StoreId, orders: &[OrderKey]) -> WorkingSet {
+    let levels = pure.working_set.levels.present().filter(|level| orders.is_empty() && level.key.store == *store);
     let everything = Everything {
-        orders: orders.iter().map(|key| (key.order, header(&pure.workspace, key).counters.last_receipt)).collect(),
+        orders: orders.iter().map(|key| (key.order, header(&pure.working_set, key).counters.last_receipt)).collect(),
         products: levels.map(|level| level.key.product.clone()).collect(),
     };
     let principal = Principal { id: PrincipalId::new("anybody"), is_operator: true };
-    let request = Request { store: store.clone(), principal, mark: None, mutation: Arc::new(everything) };
-    let mut stored = gate_of(session, &request).expect("the database can be read");
-    needs_of(session, &mut stored, &request).expect("the database can be read");
+    let envelope = Envelope { store: store.clone(), principal, idempotency_key: None, command: Arc::new(everything) };
+    let mut stored = gate_of(session, &envelope).expect("the database can be read");
+    needs_of(session, &mut stored, &envelope).expect("the database can be read");
     stored
 }
 
-fn header<'a>(workspace: &'a Workspace, key: &OrderKey) -> &'a Order {
-    workspace.order(key).expect("it was looked for").expect("it was made")
+fn header<'a>(working_set: &'a WorkingSet, key: &OrderKey) -> &'a Order {
+    working_set.order(key).expect("it was looked for").expect("it was made")
 }
 
-fn compare_store(stored: &Workspace, pure: &Pure, store: &StoreId) {
-    let expected = &pure.workspace;
+fn compare_store(stored: &WorkingSet, pure: &Pure, store: &StoreId) {
+    let expected = &pure.working_set;
     assert_eq!(stored.store(store), expected.store(store));
     assert_eq!(stored.roles(store), expected.roles(store), "roles of {store}");
     assert_eq!(holders(stored, store), holders(expected, store), "grants of {store}");
@@ -93,12 +93,12 @@ fn compare_store(stored: &Workspace, pure: &Pure, store: &StoreId) {
 }
 
 /// Everybody who holds a role.
-fn holders<'a>(workspace: &'a Workspace, store: &StoreId) -> Vec<(&'a PrincipalId, &'a Held)> {
-    let everybody = workspace.everybody(store).expect("everybody was looked for");
-    everybody.into_iter().filter(|(_, held)| !held.is_empty()).collect()
+fn holders<'a>(working_set: &'a WorkingSet, store: &StoreId) -> Vec<(&'a PrincipalId, &'a RoleGrants)> {
+    let all_grants = working_set.all_grants(store).expect("all_grants was looked for");
+    all_grants.into_iter().filter(|(_, held)| !held.is_empty()).collect()
 }
 
-fn compare_orders(stored: &Workspace, expected: &Workspace, orders: &[OrderKey]) {
+fn compare_orders(stored: &WorkingSet, expected: &WorkingSet, orders: &[OrderKey]) {
     for key in orders {
         let order = header(expected, key);
         assert_eq!(stored.order(key), Ok(Some(order)));
@@ -112,10 +112,10 @@ fn compare_orders(stored: &Workspace, expected: &Workspace, orders: &[OrderKey])
 }
 
 fn rows(pure: &Pure) -> [(&'static str, usize); 11] {
-    let Workspace { stores, requests, orders, lines, receipts, levels, .. } = &pure.workspace;
+    let WorkingSet { stores, stored_responses, orders, lines, receipts, levels, .. } = &pure.working_set;
     [
         ("store", stores.present().count()),
-        ("request_record", requests.present().count()),
+        ("stored_response", stored_responses.present().count()),
         ("purchase_order", orders.present().count()),
         ("purchase_order_line", lines.present().count()),
         ("receipt", receipts.present().count()),

@@ -35,7 +35,7 @@ impl Contents {
             Engine::Postgres => "SELECT CAST(tablename AS text) AS text FROM pg_tables WHERE schemaname = 'public'",
         };
         let tables = ask(&mut session, tables.to_owned());
-        assert!(tables.iter().any(|table| table == "request_record"), "the wrong tables: {tables:?}");
+        assert!(tables.iter().any(|table| table == "stored_response"), "the wrong tables: {tables:?}");
         let rows = |table: String| {
             let mut rows = rows(&mut session, database.engine, &table);
             rows.sort_unstable();

@@ -4,7 +4,7 @@ use purchase_order_service::domain::Ids;
 use purchase_order_service::domain::code::StoreId;
 use purchase_order_service::proto::v1::PurchaseOrder;
 
-use crate::support::{Caller, STORE, World, lane_of};
+use crate::support::{Caller, STORE, World, writer_of};
 
 /// A store of its own: alice owns it, dora holds everything there by the role owner, its back-order
 /// feature is on.
@@ -40,13 +40,13 @@ impl Stage {
     }
 }
 
-/// Two names that no store has, in the lane of the world's own: what waits behind a command there is
+/// Two names that no store has, in the writer of the world's own: what waits behind a command there is
 /// done as one batch.
 fn names(world: &World) -> (String, String) {
     loop {
         let store = world.ids.next(&StoreId::new(STORE)).to_string();
         let other = format!("{store}-new");
-        if lane_of(&store) == lane_of(STORE) && lane_of(&other) == lane_of(STORE) {
+        if writer_of(&store) == writer_of(STORE) && writer_of(&other) == writer_of(STORE) {
             return (store, other);
         }
     }

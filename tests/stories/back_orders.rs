@@ -170,7 +170,7 @@ async fn a_back_order_copies_what_was_agreed_and_nothing_else(#[values(Sqlite, P
     assert_eq!(child.state(), PurchaseOrderState::OnOrder);
     assert_eq!((&*child.supplier_id, &*child.supplier_reference, &*child.note), ("acme", "their 4711", ""));
     assert_eq!((&*child.currency, &*child.expected_date), ("EUR", "2026-03-10"));
-    assert_eq!((child.standing_receipt_count, child.line_count, &*child.etag), (0, 2, "1"));
+    assert_eq!((child.active_receipt_count, child.line_count, &*child.etag), (0, 2, "1"));
     let lines = alice.lines(&child).await;
     assert_eq!(
         (&*lines[0].gtin, &*lines[0].unit_cost, &*lines[0].description),

@@ -58,7 +58,7 @@ async fn rejections_alone_stay_on_the_cancelled_order(#[values(Sqlite, Postgres)
 
     let cancelled = alice.cancel(&order).ok().await.purchase_order.unwrap();
 
-    assert_eq!((cancelled.state(), cancelled.standing_receipt_count), (PurchaseOrderState::Cancelled, 1));
+    assert_eq!((cancelled.state(), cancelled.active_receipt_count), (PurchaseOrderState::Cancelled, 1));
     let lines: Vec<String> = alice.lines(&order).await.iter().map(line_text).collect();
     assert_eq!(lines, ["1 apples: 10 ordered, 10 rejected, 10 cancelled"]);
     world.verify().await;

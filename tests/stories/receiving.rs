@@ -31,7 +31,7 @@ async fn a_delivery_is_staged_and_not_on_hand(#[values(Sqlite, Postgres)] on: En
 
     let order = received.purchase_order.unwrap();
     assert_eq!(order.state(), PurchaseOrderState::Receiving);
-    assert_eq!((order.pending_line_count, order.standing_receipt_count), (1, 1));
+    assert_eq!((order.pending_line_count, order.active_receipt_count), (1, 1));
     let totals = order.totals.unwrap();
     assert_eq!((&*totals.ordered, &*totals.received, &*totals.rejected, &*totals.pending), ("15", "9", "1", "6"));
     let touched: Vec<String> = received.lines.iter().map(line_text).collect();
@@ -70,7 +70,7 @@ async fn a_rejected_quantity_stays_pending_however_often_it_comes(#[values(Sqlit
     let alice = world.alice();
     let order = alice.order(&[("apples", "10")]).await;
 
-    // What is turned away at the door is not bounded by what was ordered.
+    // What is turned away at the transport is not bounded by what was ordered.
     alice.receive(&order).reject(1, "8", "mouldy").ok().await;
     alice.receive(&order).reject(1, "8", "mouldy again").ok().await;
     let received = alice.receive(&order).accept(1, "10").ok().await;
@@ -220,7 +220,7 @@ async fn voiding_takes_a_delivery_back_and_its_times_too(#[values(Sqlite, Postgr
     bob.void(&order, 3).ok().await;
     assert_eq!(times().await, (at("2026-03-04T10:00:00Z"), at("2026-03-04T10:00:00Z")));
     let last = bob.void(&order, 2).ok().await.purchase_order.unwrap();
-    assert_eq!((last.state(), last.standing_receipt_count), (PurchaseOrderState::OnOrder, 0));
+    assert_eq!((last.state(), last.active_receipt_count), (PurchaseOrderState::OnOrder, 0));
     assert_eq!(times().await, (None, None));
 
     let again = bob.receive(&order).accept(1, "1").ok().await.receipt.unwrap();

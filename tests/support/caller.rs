@@ -373,7 +373,7 @@ impl Call<ReceivePurchaseOrderRequest> {
         self.with(|request| request.items.push(item))
     }
 
-    /// So much of a line is refused at the door.
+    /// So much of a line is refused at the transport.
     pub fn reject(self, line: i32, quantity: &str, reason: &str) -> Self {
         let (rejected, reject_reason) = (Some(quantity.to_owned()), reason.to_owned());
         let item = NewReceiptItem { line_number: line, rejected, reject_reason, ..NewReceiptItem::default() };
@@ -385,9 +385,9 @@ impl Call<ReceivePurchaseOrderRequest> {
     }
 }
 
-fn settlement(line: i32, back_order: &str, cancel: &str) -> LineSettlement {
+fn settlement(line: i32, back_order: &str, cancel: &str) -> LineDisposition {
     let given = |quantity: &str| (!quantity.is_empty()).then(|| quantity.to_owned());
-    LineSettlement { line_number: line, back_order: given(back_order), cancel: given(cancel) }
+    LineDisposition { line_number: line, back_order: given(back_order), cancel: given(cancel) }
 }
 
 impl Call<CompletePurchaseOrderRequest> {

@@ -1,4 +1,4 @@
-//! What lanes or readers say to the database: a recorder for the service's statements.
+//! What writers or readers say to the database: a recorder for the service's statements.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -15,7 +15,7 @@ pub struct Recorder {
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self::of("lane")
+        Self::of("writer")
     }
 }
 
@@ -44,7 +44,7 @@ pub struct Transaction {
 }
 
 impl Recorder {
-    /// A recorder for the threads whose names begin so: `lane` or `reader`.
+    /// A recorder for the threads whose names begin so: `writer` or `reader`.
     pub fn of(threads: &'static str) -> Self {
         Self { threads, recorded: Arc::default() }
     }
@@ -105,7 +105,7 @@ impl Recorder {
 }
 
 impl Recorder {
-    /// How many transactions the lanes began so far.
+    /// How many transactions the writers began so far.
     pub fn begun(&self) -> usize {
         self.recorded().said.iter().filter(|statement| statement.text.starts_with("BEGIN")).count()
     }

@@ -7,20 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use purchase_order_service::config::ServeConfig;
-use purchase_order_service::lanes::Stats;
 use purchase_order_service::repository::dialect::Layout;
 use purchase_order_service::repository::error::DbError;
 use purchase_order_service::repository::session::Observer;
 use purchase_order_service::repository::url::DatabaseUrl;
 use purchase_order_service::server::{Parts, Server};
 use purchase_order_service::verify::verify;
+use purchase_order_service::workers::Stats;
 use tokio::net::TcpListener;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use super::caller::Caller;
 use super::database::{Database, Engine, StoreHeld};
-use super::hands::{TestClock, TestIds};
+use super::fakes::{TestClock, TestIds};
 use super::rpc::{Call, Rpc};
 
 /// The store that every world has: alice owns it, carol manages it, bob receives in it, and its
@@ -38,7 +38,7 @@ pub struct World {
     layout: Layout,
     database_timeout: Option<Duration>,
     watch_clock: bool,
-    lock_patience: Duration,
+    lock_timeout: Duration,
     by_way_of: DatabaseUrl,
     channel: Channel,
     verified: Cell<bool>,
@@ -56,7 +56,7 @@ pub struct Setup {
     /// How long the service waits for an answer of its database, if not as long as by default.
     pub database_timeout: Option<Duration>,
     /// How long writers wait for SQLite's write lock, if not as long as any test holds it.
-    pub lock_patience: Option<Duration>,
+    pub lock_timeout: Option<Duration>,
     /// Where the service finds its database, if not where it is: a place that breaks on purpose.
     pub by_way_of: Option<DatabaseUrl>,
 }
@@ -90,7 +90,7 @@ impl World {
             layout: setup.layout,
             database_timeout: setup.database_timeout,
             watch_clock: false,
-            lock_patience: setup.lock_patience.unwrap_or(Duration::from_secs(30)),
+            lock_timeout: setup.lock_timeout.unwrap_or(Duration::from_secs(30)),
             by_way_of: setup.by_way_of.unwrap_or_else(|| database.url.clone()),
             channel: Endpoint::from_static("http://127.0.0.1:0").connect_lazy(),
             verified: Cell::new(false),
@@ -109,10 +109,10 @@ impl World {
     async fn serve(&self) -> (Server, Channel) {
         let (clock, ids, observer) = (self.clock.clone(), self.ids.clone(), self.observer.clone());
         let mut config = ServeConfig::new(self.by_way_of.clone());
-        (config.lanes, config.readers, config.layout) = (2, 2, self.layout);
-        config.database_timeout = self.database_timeout.unwrap_or(2 * self.lock_patience);
+        (config.writers, config.readers, config.layout) = (2, 2, self.layout);
+        config.database_timeout = self.database_timeout.unwrap_or(2 * self.lock_timeout);
         // Tests hold the lock to let calls queue up, however slow the machine is.
-        config.lock_patience = self.lock_patience;
+        config.lock_timeout = self.lock_timeout;
         config.watch_clock = self.watch_clock;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let server = Server::start(listener, &config, Parts { clock, ids, observer }).await;
@@ -252,8 +252,8 @@ impl World {
     }
 }
 
-/// The lane of a store among a world's two, as the service has it.
-pub fn lane_of(store: &str) -> u64 {
+/// The writer of a store among a world's two, as the service has it.
+pub fn writer_of(store: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     store.hash(&mut hasher);
     hasher.finish() % 2

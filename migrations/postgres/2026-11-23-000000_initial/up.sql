@@ -83,8 +83,8 @@ CREATE TABLE purchase_order (
     -- Counters over its lines and receipts, so that a rule need not load them.
     line_count INTEGER NOT NULL CHECK (line_count BETWEEN 1 AND 5000),
     pending_lines INTEGER NOT NULL CHECK (pending_lines BETWEEN 0 AND line_count),
-    standing_receipts INTEGER NOT NULL CHECK (standing_receipts >= 0),
-    last_receipt INTEGER NOT NULL CHECK (last_receipt >= standing_receipts),
+    active_receipts INTEGER NOT NULL CHECK (active_receipts >= 0),
+    last_receipt INTEGER NOT NULL CHECK (last_receipt >= active_receipts),
     receipt_items INTEGER NOT NULL CHECK (receipt_items >= 0),
     ordered BIGINT NOT NULL CHECK (ordered >= 0),
     received BIGINT NOT NULL CHECK (received >= 0),
@@ -98,7 +98,7 @@ CREATE TABLE purchase_order (
         state IN ('DRAFT', 'CANCELLED') OR (order_time IS NOT NULL AND place_time IS NOT NULL AND original_order_time IS NOT NULL)
     ),
     CONSTRAINT purchase_order_closed CHECK ((state IN ('COMPLETED', 'CANCELLED')) = (close_time IS NOT NULL)),
-    CONSTRAINT purchase_order_receiving CHECK ((state IN ('DRAFT', 'ON_ORDER')) <= (standing_receipts = 0) AND (state = 'RECEIVING') <= (standing_receipts > 0)),
+    CONSTRAINT purchase_order_receiving CHECK ((state IN ('DRAFT', 'ON_ORDER')) <= (active_receipts = 0) AND (state = 'RECEIVING') <= (active_receipts > 0)),
     CONSTRAINT purchase_order_settled CHECK (
         (state = 'COMPLETED') <= (pending = 0 AND received > 0 AND (back_ordered > 0) = (child_id IS NOT NULL))
         AND (state = 'CANCELLED') <= (pending = 0 AND received = 0 AND back_ordered = 0 AND child_id IS NULL)
@@ -140,7 +140,7 @@ CREATE TABLE purchase_order_line (
     pending BIGINT NOT NULL CHECK (pending >= 0),
     -- Received beyond ordered.
     excess BIGINT NOT NULL CHECK (excess >= 0),
-    -- Earliest and latest receive_time over standing receipts; when back_ordered moved on.
+    -- Earliest and latest receive_time over active receipts; when back_ordered moved on.
     first_receive_time BIGINT,
     last_receive_time BIGINT,
     back_order_time BIGINT,
@@ -252,7 +252,7 @@ CREATE TABLE clock_day (
 );
 
 -- The first answer to each request id, kept to be repeated.
-CREATE TABLE request_record (
+CREATE TABLE stored_response (
     store_id TEXT COLLATE "C" NOT NULL,
     principal TEXT COLLATE "C" NOT NULL,
     -- UUID.
@@ -265,7 +265,7 @@ CREATE TABLE request_record (
     PRIMARY KEY (store_id, principal, request_id)
 );
 
-CREATE INDEX request_record_by_age ON request_record (store_id, create_time);
+CREATE INDEX stored_response_by_age ON stored_response (store_id, create_time);
 
 CREATE FUNCTION refuse_ledger_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -2,7 +2,7 @@ DELETE FROM sqlite_stat1;
 DROP TABLE page_token_key;
 DROP INDEX purchase_order_back_orders;
 DROP INDEX purchase_order_by_reference;
-DROP TABLE request_record;
+DROP TABLE stored_response;
 DROP TABLE clock_day;
 DROP TABLE event;
 DROP TABLE stock_movement;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::domain::access::{MAX_ROLES, Permission, Requirement};
+use crate::domain::changeset::Changeset;
 use crate::domain::code::RoleId;
-use crate::domain::draft::Draft;
+use crate::domain::command::Command;
 use crate::domain::event::Detail;
-use crate::domain::mutation::Mutation;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
@@ -20,7 +20,7 @@ pub struct CreateRole {
     pub permissions: BTreeSet<Permission>,
 }
 
-impl Mutation for CreateRole {
+impl Command for CreateRole {
     fn requires(&self) -> Requirement {
         Requirement::PermissionOrOperator(Permission::ManageAccess)
     }
@@ -29,19 +29,19 @@ impl Mutation for CreateRole {
         needs.add(Need::Roles);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        draft.store()?;
-        if draft.find_role(&self.role)?.is_some() {
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        changeset.store()?;
+        if changeset.find_role(&self.role)?.is_some() {
             return Err(Refusal::RoleExists(self.role.clone()));
         }
-        if draft.role_count()? >= MAX_ROLES {
+        if changeset.role_count()? >= MAX_ROLES {
             return Err(Refusal::TooManyRoles);
         }
-        let event = draft.record(Detail::RoleCreated {
+        let event = changeset.record(Detail::RoleCreated {
             role: self.role.to_string(),
             permissions: self.permissions.iter().map(|p| p.name()).collect(),
         })?;
-        draft.allow(&self.role, self.permissions.clone())?;
+        changeset.allow(&self.role, self.permissions.clone())?;
         Ok(Outcome::access_changed(event))
     }
 }

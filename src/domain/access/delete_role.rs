@@ -1,13 +1,13 @@
 //! DeleteRole: a role that nobody holds is taken away.
 
 use crate::domain::access::{Permission, Requirement};
+use crate::domain::changeset::Changeset;
 use crate::domain::code::RoleId;
-use crate::domain::draft::Draft;
+use crate::domain::command::Command;
 use crate::domain::event::Detail;
-use crate::domain::mutation::Mutation;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
-use crate::domain::refusal::{Listed, Refusal};
+use crate::domain::refusal::{Refusal, TruncatedList};
 
 /// A role to delete.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct DeleteRole {
     pub role: RoleId,
 }
 
-impl Mutation for DeleteRole {
+impl Command for DeleteRole {
     fn requires(&self) -> Requirement {
         Requirement::PermissionOrOperator(Permission::ManageAccess)
     }
@@ -25,14 +25,14 @@ impl Mutation for DeleteRole {
         needs.extend([Need::Roles, Need::Grants]);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        draft.store()?;
-        let permissions = draft.role(&self.role)?;
-        if let Some(holders) = Listed::some(draft.holders(&self.role)?) {
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        changeset.store()?;
+        let permissions = changeset.role(&self.role)?;
+        if let Some(holders) = TruncatedList::some(changeset.holders(&self.role)?) {
             return Err(Refusal::RoleInUse { role: self.role.clone(), holders });
         }
-        let event = draft.record(Detail::RoleDeleted { role: self.role.to_string() })?;
-        draft.disallow(&self.role, &permissions)?;
+        let event = changeset.record(Detail::RoleDeleted { role: self.role.to_string() })?;
+        changeset.disallow(&self.role, &permissions)?;
         Ok(Outcome::access_changed(event))
     }
 }

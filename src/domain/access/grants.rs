@@ -1,10 +1,10 @@
 //! GrantRole and RevokeRole: who holds which role.
 
 use crate::domain::access::{Permission, Requirement};
+use crate::domain::changeset::Changeset;
 use crate::domain::code::{PrincipalId, RoleId};
-use crate::domain::draft::Draft;
+use crate::domain::command::Command;
 use crate::domain::event::Detail;
-use crate::domain::mutation::Mutation;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
@@ -18,7 +18,7 @@ pub struct GrantRole {
     pub role: RoleId,
 }
 
-impl Mutation for GrantRole {
+impl Command for GrantRole {
     fn requires(&self) -> Requirement {
         Requirement::PermissionOrOperator(Permission::ManageAccess)
     }
@@ -27,16 +27,16 @@ impl Mutation for GrantRole {
         needs.extend([Need::Roles, Need::GrantsOf(self.principal.clone())]);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        draft.store()?;
-        let permissions = draft.role(&self.role)?;
-        if draft.holds(&self.principal, &self.role)? {
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        changeset.store()?;
+        let permissions = changeset.role(&self.role)?;
+        if changeset.holds(&self.principal, &self.role)? {
             return Ok(Outcome::access_changed(0));
         }
-        draft.authorization().check_gift(&self.role, &permissions)?;
-        let event =
-            draft.record(Detail::RoleGranted { principal: self.principal.to_string(), role: self.role.to_string() })?;
-        draft.grant(&self.principal, &self.role)?;
+        changeset.authorization().check_no_escalation(&self.role, &permissions)?;
+        let event = changeset
+            .record(Detail::RoleGranted { principal: self.principal.to_string(), role: self.role.to_string() })?;
+        changeset.grant(&self.principal, &self.role)?;
         Ok(Outcome::access_changed(event))
     }
 }
@@ -50,7 +50,7 @@ pub struct RevokeRole {
     pub role: RoleId,
 }
 
-impl Mutation for RevokeRole {
+impl Command for RevokeRole {
     fn requires(&self) -> Requirement {
         Requirement::PermissionOrOperator(Permission::ManageAccess)
     }
@@ -59,16 +59,16 @@ impl Mutation for RevokeRole {
         needs.extend([Need::Roles, Need::Grants]);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        draft.store()?;
-        draft.role(&self.role)?;
-        if !draft.holds(&self.principal, &self.role)? {
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        changeset.store()?;
+        changeset.role(&self.role)?;
+        if !changeset.holds(&self.principal, &self.role)? {
             return Ok(Outcome::access_changed(0));
         }
-        draft.check_access_manager(|who, role| (who, role) != (&self.principal, &self.role))?;
-        let event =
-            draft.record(Detail::RoleRevoked { principal: self.principal.to_string(), role: self.role.to_string() })?;
-        draft.revoke(&self.principal, &self.role)?;
+        changeset.check_access_manager_remains(|who, role| (who, role) != (&self.principal, &self.role))?;
+        let event = changeset
+            .record(Detail::RoleRevoked { principal: self.principal.to_string(), role: self.role.to_string() })?;
+        changeset.revoke(&self.principal, &self.role)?;
         Ok(Outcome::access_changed(event))
     }
 }

@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::code::{PrincipalId, RoleId, StoreId};
 use super::principal::Principal;
-use super::refusal::{Listed, Refusal};
+use super::refusal::{Refusal, TruncatedList};
 
 /// How many roles a store has at most.
 pub const MAX_ROLES: usize = 100;
@@ -112,8 +112,8 @@ pub struct Authorization {
 
 impl Authorization {
     /// Refuses to let the caller give, by `role`, what they do not hold themselves.
-    pub fn check_gift(&self, role: &RoleId, given: &BTreeSet<Permission>) -> Result<(), Refusal> {
-        let not_held = Listed::some(given.difference(&self.permissions).copied().collect());
+    pub fn check_no_escalation(&self, role: &RoleId, given: &BTreeSet<Permission>) -> Result<(), Refusal> {
+        let not_held = TruncatedList::some(given.difference(&self.permissions).copied().collect());
         match not_held {
             Some(permissions) if !self.as_operator => {
                 Err(Refusal::PermissionNotHeld { role: role.clone(), permissions })
@@ -164,7 +164,7 @@ pub fn authorize(
 /// A role given to a principal, or a permission to a role, from one event on; its row is closed and
 /// not deleted when it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tenure<K> {
+pub struct ValidityPeriod<K> {
     /// Who holds what.
     pub key: K,
     /// The event that began it.

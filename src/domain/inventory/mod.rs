@@ -26,7 +26,7 @@ pub struct Level {
     /// Available for sale.
     pub on_hand: Quantity,
     /// What its live orders add: in the building, on its way.
-    pub outlook: Outlook,
+    pub inbound: InboundStock,
     /// The number of its last ledger row.
     pub last_movement: i64,
 }
@@ -34,19 +34,19 @@ pub struct Level {
 impl Level {
     /// The level of a product that no order has named before.
     pub fn empty(key: LevelKey, unit: Unit) -> Self {
-        Self { key, unit, on_hand: Quantity::ZERO, outlook: Outlook::default(), last_movement: 0 }
+        Self { key, unit, on_hand: Quantity::ZERO, inbound: InboundStock::default(), last_movement: 0 }
     }
 
     /// Whether every quantity of it is within its limit.
     pub fn is_within_range(&self) -> bool {
-        let Outlook { staged, on_order, back_ordered } = self.outlook;
+        let InboundStock { staged, on_order, back_ordered } = self.inbound;
         [self.on_hand, staged, on_order, back_ordered].iter().all(|q| *q <= Quantity::MAX_LEVEL)
     }
 }
 
 /// What live orders add to a level beside what is on hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
+pub struct InboundStock {
     /// Received and not yet completed.
     pub staged: Quantity,
     /// Pending.
@@ -55,7 +55,7 @@ pub struct Outlook {
     pub back_ordered: Quantity,
 }
 
-impl Outlook {
+impl InboundStock {
     /// What one line adds to its product's level. Only an order that is ON_ORDER or RECEIVING adds
     /// anything, so a change of state changes what all of its lines add.
     pub fn of(order: &Order, line: &Line) -> Self {

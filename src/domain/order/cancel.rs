@@ -3,9 +3,9 @@
 use super::actions::Action;
 use super::{Order, OrderId, State};
 use crate::domain::access::Requirement;
-use crate::domain::draft::Draft;
+use crate::domain::changeset::Changeset;
+use crate::domain::command::{Command, Target};
 use crate::domain::event::Detail;
-use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::quantity::Quantity;
@@ -22,7 +22,7 @@ pub struct CancelOrder {
     pub reason: Option<String>,
 }
 
-impl Mutation for CancelOrder {
+impl Command for CancelOrder {
     fn requires(&self) -> Requirement {
         Requirement::Permission(Action::Cancel.permission())
     }
@@ -33,7 +33,7 @@ impl Mutation for CancelOrder {
 
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {
         if self.reason.is_none() && order.state != State::Draft {
-            return Err(Refusal::invalid_for_stored_data("reason", "is required, unless the order is a draft"));
+            return Err(Refusal::invalid_for_stored_data("reason", "is required, unless the order is a changeset"));
         }
         Ok(())
     }
@@ -42,20 +42,20 @@ impl Mutation for CancelOrder {
         needs.add(Need::AllLines(self.order));
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let order = draft.order(self.order)?;
-        for mut line in draft.all_lines(&order)? {
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        let order = changeset.order(self.order)?;
+        for mut line in changeset.all_lines(&order)? {
             line.quantities.cancelled += line.quantities.pending;
             line.quantities.pending = Quantity::ZERO;
-            draft.put_line(line);
+            changeset.put_line(line);
         }
         let cancelled = Order {
             state: State::Cancelled,
-            close_time: Some(draft.now()),
+            close_time: Some(changeset.now()),
             cancel_reason: self.reason.clone(),
             ..order
         };
-        let event = draft.put_order(cancelled, Detail::OrderCancelled { reason: self.reason.clone() })?;
+        let event = changeset.put_order(cancelled, Detail::OrderCancelled { reason: self.reason.clone() })?;
         Ok(Outcome::order_changed(event, self.order))
     }
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use super::actions::Action;
 use super::receipt::StagedItem;
-use super::{Counters, Line, LineKey, Order, OrderId, Quantities, State};
+use super::{Line, LineKey, Order, OrderCounters, OrderId, Quantities, State};
 use crate::domain::access::Requirement;
-use crate::domain::draft::Draft;
+use crate::domain::changeset::Changeset;
+use crate::domain::command::{Command, Target};
 use crate::domain::event::{Detail, LineQuantity, SettledLine};
 use crate::domain::inventory::Movement;
-use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::quantity::Quantity;
-use crate::domain::refusal::{Listed, Refusal, Violations};
+use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 use crate::domain::store::Store;
 use crate::domain::time::{Date, Timestamp};
 
@@ -26,7 +26,7 @@ pub struct CompleteOrder {
     /// Its etag as the caller saw it, or empty.
     pub etag: String,
     /// Exceptions, each line once.
-    pub lines: Vec<Settlement>,
+    pub lines: Vec<LineDisposition>,
     /// What happens to every other pending quantity.
     pub rest: Option<Disposition>,
     /// Why anything is cancelled.
@@ -46,7 +46,7 @@ pub enum Disposition {
 
 /// How one line's pending quantity is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settlement {
+pub struct LineDisposition {
     /// The line's number.
     pub line: i32,
     /// So much moves to the back order.
@@ -70,12 +70,12 @@ pub struct Plan {
     /// The order as it stands.
     pub order: Order,
     /// Every line with its settlement; a line without anything pending settles nothing.
-    pub lines: Vec<(Line, Settlement)>,
+    pub lines: Vec<(Line, LineDisposition)>,
     /// Why it cannot be done.
     pub blockers: Vec<Refusal>,
 }
 
-impl Mutation for CompleteOrder {
+impl Command for CompleteOrder {
     fn requires(&self) -> Requirement {
         Requirement::Permission(Action::Complete.permission())
     }
@@ -88,17 +88,17 @@ impl Mutation for CompleteOrder {
         needs.extend([Need::AllLines(self.order), Need::StagedItems(self.order)]);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let Plan { order, lines, blockers } = self.plan(draft, MissingReason::Refused)?;
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        let Plan { order, lines, blockers } = self.plan(changeset, MissingReason::Refused)?;
         if let Some(refusal) = blockers.into_iter().next() {
             return Err(refusal);
         }
         // The back order's event follows the completion's, so its order is put second; its id is
         // needed first.
-        let child = is_back_ordered(&lines).then(|| draft.new_order_id());
-        let event = self.complete(draft, &order, &lines, child)?;
+        let child = is_back_ordered(&lines).then(|| changeset.new_order_id());
+        let event = self.complete(changeset, &order, &lines, child)?;
         let back_order = match child {
-            Some(id) => Some(self.back_order(draft, &order, &lines, id)?),
+            Some(id) => Some(self.back_order(changeset, &order, &lines, id)?),
             None => None,
         };
         Ok(Outcome::OrderCompleted(OrderCompleted { event, order: self.order, back_order }))
@@ -110,13 +110,13 @@ impl CompleteOrder {
     /// The plan, with what stands in its way. Refused outright is only what no choice of
     /// dispositions could mend: lines that do not exist, and settlements that do not fit. The target's
     /// existence, etag and state were judged before.
-    pub fn plan(&self, draft: &Draft<'_>, missing_reason: MissingReason) -> Result<Plan, Refusal> {
-        let order = draft.order(self.order)?;
-        draft.lines(&order, self.lines.iter().map(|settlement| settlement.line))?;
+    pub fn plan(&self, changeset: &Changeset<'_>, missing_reason: MissingReason) -> Result<Plan, Refusal> {
+        let order = changeset.order(self.order)?;
+        changeset.lines(&order, self.lines.iter().map(|settlement| settlement.line))?;
         let mut blockers: Vec<Refusal> = Action::Complete.check_quantities(&order).err().into_iter().collect();
-        let lines = draft.all_lines(&order)?;
+        let lines = changeset.all_lines(&order)?;
         let lines = self.settle(lines);
-        let mut violations = self.violations(draft, &lines)?;
+        let mut violations = self.violations(changeset, &lines)?;
         match self.lacks_reason(&lines) {
             Some((field, rule)) if missing_reason == MissingReason::Refused => violations.add(field, rule),
             Some((field, rule)) => blockers.insert(0, Refusal::invalid_for_stored_data(field, rule)),
@@ -124,57 +124,57 @@ impl CompleteOrder {
         }
         violations.or_refuse(Refusal::InvalidForStoredData)?;
         blockers.extend(self.unsettled(&lines));
-        blockers.extend(feature_off(draft.store()?, &lines));
+        blockers.extend(feature_off(changeset.store()?, &lines));
         Ok(Plan { order, lines, blockers })
     }
 
-    fn settle(&self, lines: Vec<Line>) -> Vec<(Line, Settlement)> {
-        let named: BTreeMap<i32, Settlement> = self.lines.iter().map(|s| (s.line, *s)).collect();
+    fn settle(&self, lines: Vec<Line>) -> Vec<(Line, LineDisposition)> {
+        let named: BTreeMap<i32, LineDisposition> = self.lines.iter().map(|s| (s.line, *s)).collect();
         let settlement = |line: &Line| named.get(&line.key.number).copied().unwrap_or_else(|| self.rest_of(line));
         lines.into_iter().map(|line| (settlement(&line), line)).map(|(settlement, line)| (line, settlement)).collect()
     }
 
-    fn rest_of(&self, line: &Line) -> Settlement {
+    fn rest_of(&self, line: &Line) -> LineDisposition {
         let of = |disposition| if self.rest == Some(disposition) { line.quantities.pending } else { Quantity::ZERO };
         let (back_order, cancel) = (of(Disposition::BackOrder), of(Disposition::Cancel));
-        Settlement { line: line.key.number, back_order, cancel }
+        LineDisposition { line: line.key.number, back_order, cancel }
     }
 
     /// The field that lacks a reason for what is cancelled, and the rule that says so.
-    fn lacks_reason(&self, lines: &[(Line, Settlement)]) -> Option<(&'static str, &'static str)> {
+    fn lacks_reason(&self, lines: &[(Line, LineDisposition)]) -> Option<(&'static str, &'static str)> {
         let cancels = lines.iter().any(|(_, settlement)| settlement.cancel.is_positive());
         (cancels && self.cancel_reason.is_none())
             .then_some(("cancel_reason", "is required where a quantity is cancelled"))
     }
 
-    fn violations(&self, draft: &Draft<'_>, lines: &[(Line, Settlement)]) -> Result<Violations, Refusal> {
+    fn violations(&self, changeset: &Changeset<'_>, lines: &[(Line, LineDisposition)]) -> Result<Violations, Refusal> {
         let mut violations = Violations::default();
         for (index, settlement) in self.lines.iter().enumerate() {
             if let Ok(at) = lines.binary_search_by_key(&settlement.line, |(line, _)| line.key.number) {
                 check_settlement(index, settlement, &lines[at].0, &mut violations);
             }
         }
-        let today = draft.store()?.time_zone.date_at(draft.now());
+        let today = changeset.store()?.time_zone.date_at(changeset.now());
         if let Some(date) = self.expected_date.filter(|date| *date < today) {
             violations.add("expected_date", format_args!("is {date}, before today, {today}"));
         }
         Ok(violations)
     }
 
-    fn unsettled(&self, lines: &[(Line, Settlement)]) -> Option<Refusal> {
+    fn unsettled(&self, lines: &[(Line, LineDisposition)]) -> Option<Refusal> {
         let unsettled = lines.iter().filter(|(line, settlement)| settlement.leaves(line).is_positive());
-        Listed::some(unsettled.map(|(line, _)| line.key.number).collect()).map(Refusal::PendingUnsettled)
+        TruncatedList::some(unsettled.map(|(line, _)| line.key.number).collect()).map(Refusal::PendingUnsettled)
     }
 }
 
-impl Settlement {
+impl LineDisposition {
     /// How much of a line's pending quantity it does not settle.
     pub fn leaves(&self, line: &Line) -> Quantity {
         line.quantities.pending - self.back_order - self.cancel
     }
 }
 
-fn check_settlement(index: usize, settlement: &Settlement, line: &Line, violations: &mut Violations) {
+fn check_settlement(index: usize, settlement: &LineDisposition, line: &Line, violations: &mut Violations) {
     for (quantity, name) in [(settlement.back_order, "back_order"), (settlement.cancel, "cancel")] {
         if !line.admits(quantity) {
             let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);
@@ -182,7 +182,7 @@ fn check_settlement(index: usize, settlement: &Settlement, line: &Line, violatio
         }
     }
     if settlement.leaves(line) != Quantity::ZERO {
-        let Settlement { line: number, back_order, cancel } = settlement;
+        let LineDisposition { line: number, back_order, cancel } = settlement;
         let rule = format_args!(
             "settles {} (back_order {back_order}, cancel {cancel}), but line {number} has {} pending",
             *back_order + *cancel,
@@ -192,28 +192,28 @@ fn check_settlement(index: usize, settlement: &Settlement, line: &Line, violatio
     }
 }
 
-fn is_back_ordered(lines: &[(Line, Settlement)]) -> bool {
+fn is_back_ordered(lines: &[(Line, LineDisposition)]) -> bool {
     lines.iter().any(|(_, settlement)| settlement.back_order.is_positive())
 }
 
-fn feature_off(store: &Store, lines: &[(Line, Settlement)]) -> Option<Refusal> {
+fn feature_off(store: &Store, lines: &[(Line, LineDisposition)]) -> Option<Refusal> {
     if store.back_orders_enabled {
         return None;
     }
     let back_ordered = lines.iter().filter(|(_, settlement)| settlement.back_order.is_positive());
-    Listed::some(back_ordered.map(|(line, _)| line.key.number).collect()).map(Refusal::BackOrdersDisabled)
+    TruncatedList::some(back_ordered.map(|(line, _)| line.key.number).collect()).map(Refusal::BackOrdersDisabled)
 }
 
 /// Doing.
 impl CompleteOrder {
     fn complete(
         &self,
-        draft: &mut Draft<'_>,
+        changeset: &mut Changeset<'_>,
         order: &Order,
-        lines: &[(Line, Settlement)],
+        lines: &[(Line, LineDisposition)],
         child: Option<OrderId>,
     ) -> Result<i64, Refusal> {
-        let now = draft.now();
+        let now = changeset.now();
         let cancels = lines.iter().any(|(_, settlement)| settlement.cancel.is_positive());
         let cancel_reason = self.cancel_reason.clone().filter(|_| cancels);
         let completed = Order {
@@ -224,40 +224,40 @@ impl CompleteOrder {
             ..order.clone()
         };
         let detail = Detail::OrderCompleted { settled: settled(lines), back_order: child, cancel_reason };
-        let event = draft.put_order(completed, detail)?;
-        for item in draft.staged_items(order)? {
-            post_item(draft, order, lines, &item, event)?;
+        let event = changeset.put_order(completed, detail)?;
+        for item in changeset.staged_items(order)? {
+            post_item(changeset, order, lines, &item, event)?;
         }
         for (line, settlement) in lines {
-            draft.put_line(settled_line(line, settlement, now));
+            changeset.put_line(settled_line(line, settlement, now));
         }
         Ok(event)
     }
 
     fn back_order(
         &self,
-        draft: &mut Draft<'_>,
+        changeset: &mut Changeset<'_>,
         parent: &Order,
-        lines: &[(Line, Settlement)],
+        lines: &[(Line, LineDisposition)],
         id: OrderId,
     ) -> Result<CreatedBackOrder, Refusal> {
-        let order = self.back_order_header(draft, parent, id);
+        let order = self.back_order_header(changeset, parent, id);
         let mut quantities = Vec::new();
         for (line, settlement) in lines.iter().filter(|(_, settlement)| settlement.back_order.is_positive()) {
             quantities.push(LineQuantity { line: line.key.number, quantity: settlement.back_order.to_string() });
-            draft.put_line(self.back_order_line(&order, line, settlement.back_order));
+            changeset.put_line(self.back_order_line(&order, line, settlement.back_order));
         }
         let (number, lines) = (order.number.clone(), quantities.len() as i32);
         let parent = parent.key.order;
-        draft.put_order(order, Detail::BackOrderCreated { number: number.clone(), parent, lines: quantities })?;
+        changeset.put_order(order, Detail::BackOrderCreated { number: number.clone(), parent, lines: quantities })?;
         Ok(CreatedBackOrder { order: id, number, lines })
     }
 
     /// A back order copies a short list of fields and nothing else.
-    fn back_order_header(&self, draft: &Draft<'_>, parent: &Order, id: OrderId) -> Order {
-        let now = draft.now();
+    fn back_order_header(&self, changeset: &Changeset<'_>, parent: &Order, id: OrderId) -> Order {
+        let now = changeset.now();
         Order {
-            key: draft.order_key(id),
+            key: changeset.order_key(id),
             number: parent.next_number(),
             parent: Some(parent.key.order),
             root: parent.root,
@@ -277,7 +277,7 @@ impl CompleteOrder {
             close_time: None,
             cancel_reason: None,
             child: None,
-            counters: Counters::default(),
+            counters: OrderCounters::default(),
         }
     }
 
@@ -302,9 +302,9 @@ impl CompleteOrder {
     }
 }
 
-fn settled(lines: &[(Line, Settlement)]) -> Vec<SettledLine> {
+fn settled(lines: &[(Line, LineDisposition)]) -> Vec<SettledLine> {
     let settles = lines.iter().filter(|(line, _)| line.quantities.pending.is_positive());
-    let settled = |(line, settlement): &(Line, Settlement)| SettledLine {
+    let settled = |(line, settlement): &(Line, LineDisposition)| SettledLine {
         line: line.key.number,
         back_ordered: settlement.back_order.to_string(),
         cancelled: settlement.cancel.to_string(),
@@ -312,7 +312,7 @@ fn settled(lines: &[(Line, Settlement)]) -> Vec<SettledLine> {
     settles.map(settled).collect()
 }
 
-fn settled_line(line: &Line, settlement: &Settlement, now: Timestamp) -> Line {
+fn settled_line(line: &Line, settlement: &LineDisposition, now: Timestamp) -> Line {
     let mut line = line.clone();
     line.quantities.back_ordered += settlement.back_order;
     line.quantities.cancelled += settlement.cancel;
@@ -323,9 +323,9 @@ fn settled_line(line: &Line, settlement: &Settlement, now: Timestamp) -> Line {
 
 /// One ledger row per accepted item.
 fn post_item(
-    draft: &mut Draft<'_>,
+    changeset: &mut Changeset<'_>,
     order: &Order,
-    lines: &[(Line, Settlement)],
+    lines: &[(Line, LineDisposition)],
     item: &StagedItem,
     event: i64,
 ) -> Result<(), Refusal> {
@@ -333,14 +333,14 @@ fn post_item(
         return Ok(());
     }
     let at = lines.binary_search_by_key(&item.line, |(line, _)| line.key.number);
-    let (line, _) = at.map(|at| &lines[at]).map_err(|_| Refusal::Internal("a receipt item without a line".into()))?;
-    draft.post(Movement {
+    let (line, _) = at.map(|at| &lines[at]).map_err(|_| Refusal::Bug("a receipt item without a line".into()))?;
+    changeset.post(Movement {
         level: line.level_key(),
         number: 0,
         quantity: item.accepted,
         unit_cost: line.unit_cost,
         balance_after: Quantity::ZERO,
-        create_time: draft.now(),
+        create_time: changeset.now(),
         event,
         order: order.key.order,
         line: item.line,

@@ -1,12 +1,12 @@
 //! CreatePurchaseOrder: a draft.
 
-use super::{Counters, Line, LineKey, Order, Quantities, State};
+use super::{Line, LineKey, Order, OrderCounters, Quantities, State};
 use crate::domain::access::{Permission, Requirement};
+use crate::domain::changeset::Changeset;
 use crate::domain::code::ProductId;
-use crate::domain::draft::Draft;
+use crate::domain::command::Command;
 use crate::domain::event::{Detail, LineQuantity};
 use crate::domain::money::{Currency, UnitCost};
-use crate::domain::mutation::Mutation;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::quantity::Quantity;
@@ -50,7 +50,7 @@ pub struct NewLine {
     pub expected_date: Option<Date>,
 }
 
-impl Mutation for CreateOrder {
+impl Command for CreateOrder {
     fn requires(&self) -> Requirement {
         Requirement::Permission(Permission::Edit)
     }
@@ -59,22 +59,22 @@ impl Mutation for CreateOrder {
         needs.extend(self.lines.iter().map(|line| Need::Level(line.product.clone())));
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let mut violations = Violations::default();
-        self.check_currency(draft, &mut violations)?;
-        fix_units(draft, &self.lines, &mut violations)?;
+        self.check_currency(changeset, &mut violations)?;
+        fix_units(changeset, &self.lines, &mut violations)?;
         violations.or_refuse(Refusal::InvalidForStoredData)?;
-        let order = self.header(draft)?;
+        let order = self.header(changeset)?;
         let (id, number) = (order.key.order, order.number.clone());
-        lines_of(&order, &self.lines).into_iter().for_each(|line| draft.put_line(line));
-        let event = draft.put_order(order, Detail::OrderCreated { number, lines: quantities(&self.lines) })?;
+        lines_of(&order, &self.lines).into_iter().for_each(|line| changeset.put_line(line));
+        let event = changeset.put_order(order, Detail::OrderCreated { number, lines: quantities(&self.lines) })?;
         Ok(Outcome::order_changed(event, id))
     }
 }
 
 impl CreateOrder {
-    fn check_currency(&self, draft: &Draft<'_>, violations: &mut Violations) -> Result<(), Refusal> {
-        let stores = draft.store()?.currency;
+    fn check_currency(&self, changeset: &Changeset<'_>, violations: &mut Violations) -> Result<(), Refusal> {
+        let stores = changeset.store()?.currency;
         if let Some(other) = self.currency.filter(|currency| *currency != stores) {
             let rule = format_args!("is {}, but this store buys in {}", other.code(), stores.code());
             violations.add("currency", rule);
@@ -82,13 +82,13 @@ impl CreateOrder {
         Ok(())
     }
 
-    fn header(&self, draft: &mut Draft<'_>) -> Result<Order, Refusal> {
-        let id = draft.new_order_id();
-        let store = draft.store_mut()?;
+    fn header(&self, changeset: &mut Changeset<'_>) -> Result<Order, Refusal> {
+        let id = changeset.new_order_id();
+        let store = changeset.store_mut()?;
         store.last_order_number += 1;
         let (n, currency) = (store.last_order_number, store.currency);
         Ok(Order {
-            key: draft.order_key(id),
+            key: changeset.order_key(id),
             number: Order::number_of(n),
             parent: None,
             root: id,
@@ -98,7 +98,7 @@ impl CreateOrder {
             note: self.note.clone(),
             currency,
             expected_date: self.expected_date,
-            create_time: draft.now(),
+            create_time: changeset.now(),
             create_event: 0,
             state: State::Draft,
             revision: 0,
@@ -108,7 +108,7 @@ impl CreateOrder {
             close_time: None,
             cancel_reason: None,
             child: None,
-            counters: Counters::default(),
+            counters: OrderCounters::default(),
         })
     }
 }
@@ -142,11 +142,15 @@ pub(super) fn quantities(lines: &[NewLine]) -> Vec<LineQuantity> {
 
 /// Fixes the units of products that are new to the store; a line that counts a product in another unit
 /// than the store does is a violation.
-pub(super) fn fix_units(draft: &mut Draft<'_>, lines: &[NewLine], violations: &mut Violations) -> Result<(), Refusal> {
+pub(super) fn fix_units(
+    changeset: &mut Changeset<'_>,
+    lines: &[NewLine],
+    violations: &mut Violations,
+) -> Result<(), Refusal> {
     for (index, line) in lines.iter().enumerate() {
         // A product's first line in a store fixes its unit there.
-        let Some(level) = draft.level(&line.product)? else {
-            draft.create_level(&line.product, line.unit);
+        let Some(level) = changeset.level(&line.product)? else {
+            changeset.create_level(&line.product, line.unit);
             continue;
         };
         if level.unit != line.unit {

@@ -180,7 +180,7 @@ pub struct Order {
     /// The back order that carries what it left pending.
     pub child: Option<OrderId>,
     /// What it keeps over its lines and receipts.
-    pub counters: Counters,
+    pub counters: OrderCounters,
 }
 
 impl Order {
@@ -221,13 +221,13 @@ impl Order {
 
 /// What a header keeps over its lines and receipts, so that a rule need not load them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct OrderCounters {
     /// Lines.
     pub lines: i32,
     /// Lines with a quantity pending.
     pub pending_lines: i32,
     /// Receipts that are not voided.
-    pub standing_receipts: i32,
+    pub active_receipts: i32,
     /// The last receipt number given out.
     pub last_receipt: i32,
     /// Items of all receipts, voided ones included.
@@ -236,7 +236,7 @@ pub struct Counters {
     pub totals: Quantities,
 }
 
-impl Counters {
+impl OrderCounters {
     /// Counts a line as it is after a change, if it still is, instead of as it was before.
     pub fn count_line(&mut self, before: Option<&Line>, after: Option<&Line>) {
         let is_pending = |line: Option<&Line>| line.is_some_and(|line| line.quantities.pending.is_positive());
@@ -248,7 +248,7 @@ impl Counters {
 
     /// Counts a receipt likewise.
     pub fn count_receipt(&mut self, before: Option<&Receipt>, after: &Receipt) {
-        self.standing_receipts += i32::from(after.stands()) - i32::from(before.is_some_and(Receipt::stands));
+        self.active_receipts += i32::from(after.is_active()) - i32::from(before.is_some_and(Receipt::is_active));
         if before.is_none() {
             self.last_receipt = self.last_receipt.max(after.key.number);
             self.receipt_items += after.items.len() as i32;
@@ -265,7 +265,7 @@ pub struct Quantities {
     pub ordered: Quantity,
     /// Accepted, staged included.
     pub received: Quantity,
-    /// Refused at the door; apart from the equation.
+    /// Refused at the transport; apart from the equation.
     pub rejected: Quantity,
     /// Moved to the back order.
     pub back_ordered: Quantity,
@@ -326,7 +326,7 @@ pub struct Line {
     pub first_ordered: Quantity,
     /// Where its quantity is.
     pub quantities: Quantities,
-    /// The earliest `receive_time` of its standing receipts.
+    /// The earliest `receive_time` of its active receipts.
     pub first_receive_time: Option<Timestamp>,
     /// The latest.
     pub last_receive_time: Option<Timestamp>,

@@ -5,12 +5,12 @@ use std::fmt;
 use super::actions::Action;
 use super::{Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
-use crate::domain::draft::Draft;
+use crate::domain::changeset::Changeset;
+use crate::domain::command::{Command, Target};
 use crate::domain::event::Detail;
-use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
-use crate::domain::refusal::{Listed, Refusal};
+use crate::domain::refusal::{Refusal, TruncatedList};
 use crate::domain::time::{TimeZone, Timestamp};
 
 /// How many years back an order may have been made.
@@ -27,7 +27,7 @@ pub struct PlaceOrder {
     pub order_time: Option<Timestamp>,
 }
 
-impl Mutation for PlaceOrder {
+impl Command for PlaceOrder {
     fn requires(&self) -> Requirement {
         Requirement::Permission(Action::Place.permission())
     }
@@ -40,21 +40,21 @@ impl Mutation for PlaceOrder {
         needs.add(Need::AllLines(self.order));
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let order = draft.order(self.order)?;
-        let order_time = order_time(self.order_time, draft.now(), &draft.store()?.time_zone)?;
-        let lines = draft.all_lines(&order)?;
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        let order = changeset.order(self.order)?;
+        let order_time = order_time(self.order_time, changeset.now(), &changeset.store()?.time_zone)?;
+        let lines = changeset.all_lines(&order)?;
         check_quantities(&lines)?;
-        check_dates(draft, &order, &lines, order_time)?;
-        lines.into_iter().for_each(|line| draft.put_line(line));
+        check_dates(changeset, &order, &lines, order_time)?;
+        lines.into_iter().for_each(|line| changeset.put_line(line));
         let placed = Order {
             state: State::OnOrder,
             order_time: Some(order_time),
-            place_time: Some(draft.now()),
+            place_time: Some(changeset.now()),
             original_order_time: Some(order_time),
             ..order
         };
-        let event = draft.put_order(placed, Detail::OrderPlaced { order_time: order_time.micros() })?;
+        let event = changeset.put_order(placed, Detail::OrderPlaced { order_time: order_time.micros() })?;
         Ok(Outcome::order_changed(event, self.order))
     }
 }
@@ -77,15 +77,15 @@ fn order_time(told: Option<Timestamp>, now: Timestamp, zone: &TimeZone) -> Resul
 fn check_quantities(lines: &[Line]) -> Result<(), Refusal> {
     let empty = lines.iter().filter(|line| !line.quantities.ordered.is_positive());
     let empty = empty.map(|line| line.key.number).collect();
-    Listed::some(empty).map_or(Ok(()), |lines| Err(Refusal::LinesWithoutQuantity(lines)))
+    TruncatedList::some(empty).map_or(Ok(()), |lines| Err(Refusal::LinesWithoutQuantity(lines)))
 }
 
-fn check_dates(draft: &Draft<'_>, order: &Order, lines: &[Line], order_time: Timestamp) -> Result<(), Refusal> {
-    let order_date = draft.store()?.time_zone.date_at(order_time);
+fn check_dates(changeset: &Changeset<'_>, order: &Order, lines: &[Line], order_time: Timestamp) -> Result<(), Refusal> {
+    let order_date = changeset.store()?.time_zone.date_at(order_time);
     let passed = lines.iter().filter(|line| order.expected_date_of(line).is_some_and(|date| date < order_date));
     let passed = passed.map(|line| line.key.number).collect();
     let refusal = |lines| Err(Refusal::ExpectedDatePassed { lines, order_date: order_date.to_string() });
-    Listed::some(passed).map_or(Ok(()), refusal)
+    TruncatedList::some(passed).map_or(Ok(()), refusal)
 }
 
 #[cfg(test)]

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::complete::{CompleteOrder, MissingReason, Plan, Settlement};
+use super::complete::{CompleteOrder, LineDisposition, MissingReason, Plan};
 use super::{Line, Order};
 use crate::domain::Ids;
 use crate::domain::access::Authorization;
+use crate::domain::changeset::Changeset;
 use crate::domain::code::ProductId;
-use crate::domain::draft::Draft;
+use crate::domain::command::{Command, Envelope};
 use crate::domain::inventory::Level;
-use crate::domain::mutation::{Mutation, Request};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
-use crate::domain::workspace::Workspace;
+use crate::domain::working_set::WorkingSet;
 
 /// What a completion would do.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct Preview {
     /// The order as it stands.
     pub order: Order,
     /// Lines with a pending quantity and what would become of it.
-    pub pending: Vec<(Line, Settlement)>,
+    pub pending: Vec<(Line, LineDisposition)>,
     /// What the order's products would stand at, by product.
     pub stock: Vec<ResultingStock>,
     /// The back order that would be made: its number and how many lines it would have.
@@ -41,35 +41,35 @@ pub struct ResultingStock {
     pub back_ordered_after: Quantity,
 }
 
-/// Judges on the header alone whether there is anything to preview: what [`gate`](super::super::mutation::gate)
+/// Judges on the header alone whether there is anything to preview: what [`gate`](super::super::command::gate)
 /// judges of a completion, but that an order of which nothing was accepted has a preview too, which
 /// says so.
-pub fn gate(workspace: &Workspace, request: &Request, complete: &CompleteOrder) -> Result<Authorization, Refusal> {
-    let authorization = workspace.authorize(&request.store, &request.principal, complete.requires())?;
+pub fn gate(working_set: &WorkingSet, envelope: &Envelope, complete: &CompleteOrder) -> Result<Authorization, Refusal> {
+    let authorization = working_set.authorize(&envelope.store, &envelope.principal, complete.requires())?;
     if let Some(target) = complete.target() {
-        let order = workspace.order(&request.order_key(target.order))?;
+        let order = working_set.order(&envelope.order_key(target.order))?;
         target.check_existence_and_etag(order)?;
         target.action.check_state(order.ok_or(Refusal::OrderNotFound)?)?;
     }
     Ok(authorization)
 }
 
-/// Previews `complete`, as `request` names its store and caller. `workspace` holds what
+/// Previews `complete`, as `request` names its store and caller. `working_set` holds what
 /// `complete` needs.
 pub fn preview(
-    workspace: &Workspace,
-    request: &Request,
+    working_set: &WorkingSet,
+    envelope: &Envelope,
     complete: &CompleteOrder,
     wall_clock: Timestamp,
     ids: &dyn Ids,
 ) -> Result<Preview, Refusal> {
-    let authorization = gate(workspace, request, complete)?;
-    let draft = Draft::new(workspace, request, authorization, wall_clock, ids)?;
-    let Plan { order, lines, mut blockers } = complete.plan(&draft, MissingReason::Blocks)?;
-    let stock = resulting_stock(&draft, &order, &lines)?;
+    let authorization = gate(working_set, envelope, complete)?;
+    let changeset = Changeset::new(working_set, envelope, authorization, wall_clock, ids)?;
+    let Plan { order, lines, mut blockers } = complete.plan(&changeset, MissingReason::Blocks)?;
+    let stock = resulting_stock(&changeset, &order, &lines)?;
     if blockers.is_empty() {
         // Nothing known stands in the way: whatever is left would show when it is really decided.
-        let mut trial = draft;
+        let mut trial = changeset;
         let outcome = complete.decide(&mut trial)?;
         blockers.extend(trial.finish(&outcome).err());
     }
@@ -80,16 +80,16 @@ pub fn preview(
 }
 
 fn resulting_stock(
-    draft: &Draft<'_>,
+    changeset: &Changeset<'_>,
     order: &Order,
-    lines: &[(Line, Settlement)],
+    lines: &[(Line, LineDisposition)],
 ) -> Result<Vec<ResultingStock>, Refusal> {
     let mut stock: BTreeMap<ProductId, ResultingStock> = BTreeMap::new();
     for (line, settlement) in lines {
         if !stock.contains_key(&line.product) {
-            let level = draft.level(&line.product)?;
-            let before = level.ok_or_else(|| Refusal::Internal("a line without a level".to_owned()))?;
-            let back_ordered_after = before.outlook.back_ordered;
+            let level = changeset.level(&line.product)?;
+            let before = level.ok_or_else(|| Refusal::Bug("a line without a level".to_owned()))?;
+            let back_ordered_after = before.inbound.back_ordered;
             let fresh = ResultingStock { before, received: Quantity::ZERO, back_ordered_after };
             stock.insert(line.product.clone(), fresh);
         }

@@ -33,13 +33,13 @@ pub struct Receipt {
 
 impl Receipt {
     /// Whether it counts.
-    pub fn stands(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         self.voided.is_none()
     }
 
     /// Its items as an order's staged items; none if it is voided.
     pub fn staged_items(&self) -> impl Iterator<Item = StagedItem> {
-        let items = if self.stands() { self.items.as_slice() } else { &[] };
+        let items = if self.is_active() { self.items.as_slice() } else { &[] };
         let (receipt, receive_time) = (self.key.number, self.receive_time);
         items.iter().map(move |item| StagedItem { receipt, receive_time, line: item.line, accepted: item.accepted })
     }

@@ -4,13 +4,13 @@ use super::actions::Action;
 use super::receipt::{Receipt, ReceiptItem};
 use super::{Line, MAX_RECEIPT_ITEMS, Order, OrderId, ReceiptKey, State};
 use crate::domain::access::Requirement;
-use crate::domain::draft::Draft;
+use crate::domain::changeset::Changeset;
+use crate::domain::command::{Command, Target};
 use crate::domain::event::Detail;
-use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::{Outcome, ReceiptChanged};
 use crate::domain::quantity::Quantity;
-use crate::domain::refusal::{Listed, Refusal, Violations};
+use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 use crate::domain::time::{TimeZone, Timestamp};
 
 /// How far ahead of the store's clock a scanner's clock may be.
@@ -37,12 +37,12 @@ pub struct Receive {
 #[derive(Clone, Debug)]
 pub enum Items {
     /// These; each line once.
-    Listed(Vec<ReceiptItem>),
+    TruncatedList(Vec<ReceiptItem>),
     /// Everything that is pending, accepted.
     AllPending,
 }
 
-impl Mutation for Receive {
+impl Command for Receive {
     fn requires(&self) -> Requirement {
         Requirement::Permission(Action::Receive.permission())
     }
@@ -53,34 +53,35 @@ impl Mutation for Receive {
 
     fn needs(&self, needs: &mut Needs) {
         match &self.items {
-            Items::Listed(items) => needs.extend(items.iter().map(|item| Need::Line(self.order, item.line))),
+            Items::TruncatedList(items) => needs.extend(items.iter().map(|item| Need::Line(self.order, item.line))),
             Items::AllPending => needs.add(Need::AllLines(self.order)),
         }
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let order = draft.order(self.order)?;
-        let received = self.received(draft, &order)?;
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        let order = changeset.order(self.order)?;
+        let received = self.received(changeset, &order)?;
         if received.is_empty() {
             return Err(Refusal::NothingPending(order.number));
         }
-        let receive_time = self.check_form(draft, &order, &received)?;
+        let receive_time = self.check_form(changeset, &order, &received)?;
         check_tolerance(&received)?;
         check_item_count(&order, received.len())?;
-        self.book(draft, order, received, receive_time)
+        self.book(changeset, order, received, receive_time)
     }
 }
 
 impl Receive {
-    /// Each item with its line. Listed items keep their order, so that paths in refusals are right.
-    fn received(&self, draft: &Draft<'_>, order: &Order) -> Result<Vec<(ReceiptItem, Line)>, Refusal> {
+    /// Each item with its line. TruncatedList items keep their order, so that paths in refusals are right.
+    fn received(&self, changeset: &Changeset<'_>, order: &Order) -> Result<Vec<(ReceiptItem, Line)>, Refusal> {
         match &self.items {
-            Items::Listed(items) => {
-                let lines = draft.lines(order, items.iter().map(|item| item.line))?;
+            Items::TruncatedList(items) => {
+                let lines = changeset.lines(order, items.iter().map(|item| item.line))?;
                 Ok(items.iter().cloned().zip(lines).collect())
             }
             Items::AllPending => {
-                let pending = draft.all_lines(order)?.into_iter().filter(|line| line.quantities.pending.is_positive());
+                let pending =
+                    changeset.all_lines(order)?.into_iter().filter(|line| line.quantities.pending.is_positive());
                 Ok(pending.map(|line| (everything_of(&line), line)).collect())
             }
         }
@@ -89,7 +90,7 @@ impl Receive {
     /// What the request must fit in what is stored; the time to book.
     fn check_form(
         &self,
-        draft: &Draft<'_>,
+        changeset: &Changeset<'_>,
         order: &Order,
         received: &[(ReceiptItem, Line)],
     ) -> Result<Timestamp, Refusal> {
@@ -108,9 +109,9 @@ impl Receive {
         }
         let time = receive_time(
             self.receive_time,
-            draft.now(),
+            changeset.now(),
             order.original_order_time,
-            &draft.store()?.time_zone,
+            &changeset.store()?.time_zone,
             &mut violations,
         );
         violations.or_refuse(Refusal::InvalidForStoredData)?;
@@ -119,7 +120,7 @@ impl Receive {
 
     fn book(
         &self,
-        draft: &mut Draft<'_>,
+        changeset: &mut Changeset<'_>,
         order: Order,
         received: Vec<(ReceiptItem, Line)>,
         receive_time: Timestamp,
@@ -128,13 +129,13 @@ impl Receive {
         let mut items: Vec<ReceiptItem> = received.iter().map(|(item, _)| item.clone()).collect();
         items.sort_by_key(|item| item.line);
         for (item, line) in received {
-            draft.put_line(with_item(line, &item, receive_time));
+            changeset.put_line(with_item(line, &item, receive_time));
         }
         let receipt = Receipt {
             key: ReceiptKey { order: order.key.clone(), number },
             receive_time,
-            book_time: draft.now(),
-            booked_by: draft.caller().clone(),
+            book_time: changeset.now(),
+            booked_by: changeset.caller().clone(),
             delivery_note: self.delivery_note.clone(),
             note: self.note.clone(),
             voided: None,
@@ -142,9 +143,9 @@ impl Receive {
         };
         let lines = receipt.items.iter().map(|item| item.line).collect();
         let items = receipt.quantities();
-        draft.put_receipt(receipt);
+        changeset.put_receipt(receipt);
         let detail = Detail::ReceiptBooked { receipt: number, receive_time: receive_time.micros(), items };
-        let event = draft.put_order(Order { state: State::Receiving, ..order }, detail)?;
+        let event = changeset.put_order(Order { state: State::Receiving, ..order }, detail)?;
         Ok(Outcome::ReceiptBooked(ReceiptChanged { event, order: self.order, receipt: number, lines }))
     }
 }
@@ -200,7 +201,7 @@ fn check_tolerance(received: &[(ReceiptItem, Line)]) -> Result<(), Refusal> {
     let would_be = |(item, line): &(ReceiptItem, Line)| line.quantities.received + item.accepted;
     let over = received.iter().filter(|each| would_be(each) > each.1.quantities.ordered);
     let Some(first) = over.clone().next() else { return Ok(()) };
-    let lines = Listed::of(over.map(|(_, line)| line.key.number).collect());
+    let lines = TruncatedList::of(over.map(|(_, line)| line.key.number).collect());
     let (line, received) = (&first.1, would_be(first));
     let first = format!("{} would have {received} of {}", line.key.number, line.quantities.ordered);
     Err(Refusal::OverReceipt { lines, first })

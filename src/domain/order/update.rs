@@ -5,12 +5,12 @@ use super::actions::Action;
 use super::create::{NewLine, fix_units, lines_of, quantities};
 use super::{Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
-use crate::domain::draft::Draft;
+use crate::domain::changeset::Changeset;
+use crate::domain::command::{Command, Target};
 use crate::domain::event::{Detail, LineQuantity, OrderChanges};
-use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
-use crate::domain::refusal::{Listed, Refusal, Violations};
+use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 use crate::domain::time::Date;
 
 /// Changes to an order. What is `None` stays as it is; `Some(None)` empties a field.
@@ -32,7 +32,7 @@ pub struct UpdateOrder {
     pub lines: Option<Vec<NewLine>>,
 }
 
-impl Mutation for UpdateOrder {
+impl Command for UpdateOrder {
     fn requires(&self) -> Requirement {
         Requirement::Permission(Action::Update.permission())
     }
@@ -49,7 +49,7 @@ impl Mutation for UpdateOrder {
             (self.lines.is_some(), "lines"),
         ];
         let named = named.into_iter().filter(|(named, _)| *named).map(|(_, field)| field).collect();
-        match Listed::some(named) {
+        match TruncatedList::some(named) {
             Some(fields) if order.state != State::Draft => {
                 Err(Refusal::FieldsFixed { number: order.number.clone(), state: order.state, fields })
             }
@@ -62,18 +62,18 @@ impl Mutation for UpdateOrder {
         needs.extend(self.lines.iter().flatten().map(|line| Need::Level(line.product.clone())));
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let before = draft.order(self.order)?;
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        let before = changeset.order(self.order)?;
         let mut violations = Violations::default();
-        fix_units(draft, self.lines.as_deref().unwrap_or_default(), &mut violations)?;
+        fix_units(changeset, self.lines.as_deref().unwrap_or_default(), &mut violations)?;
         violations.or_refuse(Refusal::InvalidForStoredData)?;
         let after = self.header(&before);
         let mut changes = changes(&before, &after);
         if self.rewrites_lines() {
-            changes.lines = self.rewrite_lines(draft, &before, &after)?;
+            changes.lines = self.rewrite_lines(changeset, &before, &after)?;
         }
         let is_changed = changes != OrderChanges::default();
-        let event = if is_changed { draft.put_order(after, Detail::OrderUpdated(changes))? } else { 0 };
+        let event = if is_changed { changeset.put_order(after, Detail::OrderUpdated(changes))? } else { 0 };
         Ok(Outcome::order_changed(event, self.order))
     }
 }
@@ -97,11 +97,11 @@ impl UpdateOrder {
     /// Puts the lines if they change; the quantities of those that were given, if they do.
     fn rewrite_lines(
         &self,
-        draft: &mut Draft<'_>,
+        changeset: &mut Changeset<'_>,
         before: &Order,
         after: &Order,
     ) -> Result<Option<Vec<LineQuantity>>, Refusal> {
-        let old = draft.all_lines(before)?;
+        let old = changeset.all_lines(before)?;
         let new = match &self.lines {
             Some(lines) => lines_of(after, lines),
             None => old.iter().cloned().map(|line| promised(line, after)).collect(),
@@ -109,7 +109,7 @@ impl UpdateOrder {
         if new == old {
             return Ok(None);
         }
-        draft.replace_lines(before, new)?;
+        changeset.replace_lines(before, new)?;
         Ok(self.lines.as_deref().map(quantities))
     }
 }

@@ -4,9 +4,9 @@ use super::actions::Action;
 use super::receipt::{Receipt, ReceiptItem, ReceiveTimes, Voided};
 use super::{Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
-use crate::domain::draft::Draft;
+use crate::domain::changeset::Changeset;
+use crate::domain::command::{Command, Target};
 use crate::domain::event::Detail;
-use crate::domain::mutation::{Mutation, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::{Outcome, ReceiptChanged};
 use crate::domain::refusal::Refusal;
@@ -24,7 +24,7 @@ pub struct VoidReceipt {
     pub reason: String,
 }
 
-impl Mutation for VoidReceipt {
+impl Command for VoidReceipt {
     fn requires(&self) -> Requirement {
         Requirement::Permission(Action::VoidReceipt.permission())
     }
@@ -42,31 +42,31 @@ impl Mutation for VoidReceipt {
         ]);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let order = draft.order(self.order)?;
-        let receipt = draft.receipt(&order, self.receipt)?;
-        if !receipt.stands() {
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        let order = changeset.order(self.order)?;
+        let receipt = changeset.receipt(&order, self.receipt)?;
+        if !receipt.is_active() {
             return Err(Refusal::ReceiptVoided { number: order.number, receipt: self.receipt });
         }
-        let others = draft.other_receive_times(&receipt.key)?;
-        let lines = draft.lines(&order, receipt.items.iter().map(|item| item.line))?;
+        let others = changeset.other_receive_times(&receipt.key)?;
+        let lines = changeset.lines(&order, receipt.items.iter().map(|item| item.line))?;
         for (line, item) in lines.into_iter().zip(&receipt.items) {
-            draft.put_line(without_item(line, item, others.get(&item.line)));
+            changeset.put_line(without_item(line, item, others.get(&item.line)));
         }
-        let is_last = order.counters.standing_receipts == 1;
+        let is_last = order.counters.active_receipts == 1;
         let state = if is_last { State::OnOrder } else { State::Receiving };
-        self.book(draft, Order { state, ..order }, receipt)
+        self.book(changeset, Order { state, ..order }, receipt)
     }
 }
 
 impl VoidReceipt {
-    fn book(&self, draft: &mut Draft<'_>, order: Order, receipt: Receipt) -> Result<Outcome, Refusal> {
+    fn book(&self, changeset: &mut Changeset<'_>, order: Order, receipt: Receipt) -> Result<Outcome, Refusal> {
         let lines = receipt.items.iter().map(|item| item.line).collect();
         let items = receipt.quantities();
-        let voided = Voided { time: draft.now(), by: draft.caller().clone(), reason: self.reason.clone() };
-        draft.put_receipt(Receipt { voided: Some(voided), ..receipt });
+        let voided = Voided { time: changeset.now(), by: changeset.caller().clone(), reason: self.reason.clone() };
+        changeset.put_receipt(Receipt { voided: Some(voided), ..receipt });
         let detail = Detail::ReceiptVoided { receipt: self.receipt, reason: self.reason.clone(), items };
-        let event = draft.put_order(order, detail)?;
+        let event = changeset.put_order(order, detail)?;
         Ok(Outcome::ReceiptVoided(ReceiptChanged { event, order: self.order, receipt: self.receipt, lines }))
     }
 }

@@ -1,9 +1,9 @@
 //! EnableBackOrders and DisableBackOrders: the feature gate of a store.
 
 use crate::domain::access::Requirement;
-use crate::domain::draft::Draft;
+use crate::domain::changeset::Changeset;
+use crate::domain::command::Command;
 use crate::domain::event::Detail;
-use crate::domain::mutation::Mutation;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
@@ -12,7 +12,7 @@ use crate::domain::refusal::Refusal;
 #[derive(Clone, Copy, Debug)]
 pub struct EnableBackOrders;
 
-impl Mutation for EnableBackOrders {
+impl Command for EnableBackOrders {
     fn requires(&self) -> Requirement {
         Requirement::Operator
     }
@@ -21,16 +21,16 @@ impl Mutation for EnableBackOrders {
         needs.add(Need::OpenOrders);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let store = draft.store()?;
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        let store = changeset.store()?;
         if store.back_orders_enabled {
             return Ok(Outcome::store_changed(0));
         }
         if store.open_orders > 0 {
-            return Err(Refusal::OpenOrders(draft.open_orders()?));
+            return Err(Refusal::OpenOrders(changeset.open_orders()?));
         }
-        draft.store_mut()?.back_orders_enabled = true;
-        let event = draft.record(Detail::BackOrdersEnabled {})?;
+        changeset.store_mut()?.back_orders_enabled = true;
+        let event = changeset.record(Detail::BackOrdersEnabled {})?;
         Ok(Outcome::store_changed(event))
     }
 }
@@ -39,19 +39,19 @@ impl Mutation for EnableBackOrders {
 #[derive(Clone, Copy, Debug)]
 pub struct DisableBackOrders;
 
-impl Mutation for DisableBackOrders {
+impl Command for DisableBackOrders {
     fn requires(&self) -> Requirement {
         Requirement::Operator
     }
 
     fn needs(&self, _: &mut Needs) {}
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        if !draft.store()?.back_orders_enabled {
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        if !changeset.store()?.back_orders_enabled {
             return Ok(Outcome::store_changed(0));
         }
-        draft.store_mut()?.back_orders_enabled = false;
-        let event = draft.record(Detail::BackOrdersDisabled {})?;
+        changeset.store_mut()?.back_orders_enabled = false;
+        let event = changeset.record(Detail::BackOrdersDisabled {})?;
         Ok(Outcome::store_changed(event))
     }
 }

@@ -1,11 +1,11 @@
 //! CreateStore: a store with its three roles and its first owner.
 
 use crate::domain::access::{Permission, Requirement};
+use crate::domain::changeset::Changeset;
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
-use crate::domain::draft::Draft;
+use crate::domain::command::Command;
 use crate::domain::event::Detail;
 use crate::domain::money::Currency;
-use crate::domain::mutation::Mutation;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
@@ -27,7 +27,7 @@ pub struct CreateStore {
     pub owner: PrincipalId,
 }
 
-impl Mutation for CreateStore {
+impl Command for CreateStore {
     fn requires(&self) -> Requirement {
         Requirement::Operator
     }
@@ -38,31 +38,31 @@ impl Mutation for CreateStore {
         needs.add(Need::Roles);
     }
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        if draft.has_store() {
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        if changeset.has_store() {
             return Err(Refusal::StoreExists(self.id.clone()));
         }
-        draft.create_store(Store {
+        changeset.create_store(Store {
             id: self.id.clone(),
             display_name: self.display_name.clone(),
             currency: self.currency,
             time_zone: self.time_zone.clone(),
-            create_time: draft.now(),
+            create_time: changeset.now(),
             back_orders_enabled: false,
             open_orders: 0,
             last_order_number: 0,
             last_event: 0,
-            last_event_time: draft.now(),
+            last_event_time: changeset.now(),
         });
-        let event = draft.record(Detail::StoreCreated {
+        let event = changeset.record(Detail::StoreCreated {
             owner: self.owner.to_string(),
             currency: self.currency.code(),
             time_zone: self.time_zone.name().to_owned(),
         })?;
         for (role, permissions) in first_roles() {
-            draft.allow(&role, permissions)?;
+            changeset.allow(&role, permissions)?;
         }
-        draft.grant(&self.owner, &RoleId::new("owner"))?;
+        changeset.grant(&self.owner, &RoleId::new("owner"))?;
         Ok(Outcome::store_changed(event))
     }
 }

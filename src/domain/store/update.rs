@@ -1,9 +1,9 @@
 //! UpdateStore: a store's settings.
 
 use crate::domain::access::{Permission, Requirement};
-use crate::domain::draft::Draft;
+use crate::domain::changeset::Changeset;
+use crate::domain::command::Command;
 use crate::domain::event::Detail;
-use crate::domain::mutation::Mutation;
 use crate::domain::needs::Needs;
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
@@ -19,15 +19,15 @@ pub struct UpdateStore {
     pub time_zone: Option<TimeZone>,
 }
 
-impl Mutation for UpdateStore {
+impl Command for UpdateStore {
     fn requires(&self) -> Requirement {
         Requirement::PermissionOrOperator(Permission::ManageStore)
     }
 
     fn needs(&self, _: &mut Needs) {}
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Outcome, Refusal> {
-        let before = draft.store()?.clone();
+    fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        let before = changeset.store()?.clone();
         let after = Store {
             display_name: self.display_name.clone().unwrap_or_else(|| before.display_name.clone()),
             time_zone: self.time_zone.clone().unwrap_or_else(|| before.time_zone.clone()),
@@ -40,8 +40,8 @@ impl Mutation for UpdateStore {
             display_name: (after.display_name != before.display_name).then(|| after.display_name.clone()),
             time_zone: (after.time_zone != before.time_zone).then(|| after.time_zone.name().to_owned()),
         };
-        *draft.store_mut()? = after;
-        let event = draft.record(detail)?;
+        *changeset.store_mut()? = after;
+        let event = changeset.record(detail)?;
         Ok(Outcome::store_changed(event))
     }
 }

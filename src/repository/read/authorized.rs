@@ -21,7 +21,7 @@ use crate::domain::code::StoreId;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
-use crate::domain::workspace::NotLoaded;
+use crate::domain::working_set::NotLoaded;
 use crate::repository::error::DbError;
 use crate::repository::rows::store::StoreRow;
 use crate::repository::schema::store;
@@ -142,10 +142,10 @@ impl<'s> ReadSession<'s> {
     /// The rows of a query, in no order, for a caller with access.
     pub(super) fn with<'q, R, Q>(&'q mut self, check: &AccessCheck, query: Q) -> Result<(Authorized, Vec<R>), ReadError>
     where
-        Together<Apart<Access, IfAllowed<Q>>>: LoadQuery<'q, PgConnection, (Option<AccessRow>, Option<R>)>
+        Together<Apart<AccessRelation, IfAllowed<Q>>>: LoadQuery<'q, PgConnection, (Option<AccessRow>, Option<R>)>
             + LoadQuery<'q, SqliteConnection, (Option<AccessRow>, Option<R>)>,
     {
-        let query = Together(Access(check.query()).and(check.if_allowed(query)));
+        let query = Together(AccessRelation(check.query()).and(check.if_allowed(query)));
         let (mut access, mut rows) = (None, Vec::new());
         for (of_access, row) in self.session.load(query)? {
             access = access.or(of_access);
@@ -161,10 +161,11 @@ impl<'s> ReadSession<'s> {
         queries: (Q1, Q2),
     ) -> Result<(Authorized, Vec<R1>, Vec<R2>), ReadError>
     where
-        Together<Apart<Apart<Access, IfAllowed<Q1>>, IfAllowed<Q2>>>: LoadQuery<'q, PgConnection, ((Option<AccessRow>, Option<R1>), Option<R2>)>
+        Together<Apart<Apart<AccessRelation, IfAllowed<Q1>>, IfAllowed<Q2>>>: LoadQuery<'q, PgConnection, ((Option<AccessRow>, Option<R1>), Option<R2>)>
             + LoadQuery<'q, SqliteConnection, ((Option<AccessRow>, Option<R1>), Option<R2>)>,
     {
-        let query = Together(Access(check.query()).and(check.if_allowed(queries.0)).and(check.if_allowed(queries.1)));
+        let query =
+            Together(AccessRelation(check.query()).and(check.if_allowed(queries.0)).and(check.if_allowed(queries.1)));
         let (mut access, mut first, mut second) = (None, Vec::new(), Vec::new());
         for ((of_access, one), two) in self.session.load(query)? {
             access = access.or(of_access);
@@ -182,11 +183,11 @@ impl<'s> ReadSession<'s> {
         queries: (Q1, Q2, Q3),
     ) -> Result<(Authorized, Vec<R1>, Vec<R2>, Vec<R3>), ReadError>
     where
-        Together<Apart<Apart<Apart<Access, IfAllowed<Q1>>, IfAllowed<Q2>>, IfAllowed<Q3>>>: LoadQuery<'q, PgConnection, (((Option<AccessRow>, Option<R1>), Option<R2>), Option<R3>)>
+        Together<Apart<Apart<Apart<AccessRelation, IfAllowed<Q1>>, IfAllowed<Q2>>, IfAllowed<Q3>>>: LoadQuery<'q, PgConnection, (((Option<AccessRow>, Option<R1>), Option<R2>), Option<R3>)>
             + LoadQuery<'q, SqliteConnection, (((Option<AccessRow>, Option<R1>), Option<R2>), Option<R3>)>,
     {
         let query = Together(
-            Access(check.query())
+            AccessRelation(check.query())
                 .and(check.if_allowed(queries.0))
                 .and(check.if_allowed(queries.1))
                 .and(check.if_allowed(queries.2)),
@@ -269,7 +270,7 @@ pub(super) trait Relations: Sized {
 }
 
 /// What the judgement needs, as the first of several relations.
-pub(super) struct Access(AccessQuery);
+pub(super) struct AccessRelation(AccessQuery);
 
 /// Some relations and another behind them.
 pub(super) struct Apart<L, Q> {
@@ -277,7 +278,7 @@ pub(super) struct Apart<L, Q> {
     query: Q,
 }
 
-impl Access {
+impl AccessRelation {
     /// This and the rows of a query.
     fn and<Q>(self, query: Q) -> Apart<Self, Q> {
         Apart { others: self, query }
@@ -332,7 +333,7 @@ impl<Q: Query> Query for IfAllowed<Q> {
 /// All rows of some relations.
 pub(super) struct Together<L>(L);
 
-impl Relations for Access {
+impl Relations for AccessRelation {
     type SqlType = Nullable<<AccessQuery as Query>::SqlType>;
     const COUNT: usize = 1;
 }
@@ -345,7 +346,7 @@ where
     const COUNT: usize = L::COUNT + 1;
 }
 
-impl<DB: Backend> QueryFragment<DB> for Access
+impl<DB: Backend> QueryFragment<DB> for AccessRelation
 where
     AccessQuery: QueryFragment<DB>,
 {
@@ -374,8 +375,8 @@ impl<DB: Backend, L: QueryFragment<DB>> QueryFragment<DB> for Together<L> {
     }
 }
 
-impl QueryId for Access {
-    type QueryId = Access;
+impl QueryId for AccessRelation {
+    type QueryId = AccessRelation;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 

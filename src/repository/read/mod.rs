@@ -17,36 +17,36 @@ use super::gate;
 use super::load;
 use super::session::Session;
 use crate::domain::access::Authorization;
-use crate::domain::mutation::Request;
+use crate::domain::command::Envelope;
 use crate::domain::refusal::Refusal;
-use crate::domain::workspace::Workspace;
+use crate::domain::working_set::WorkingSet;
 
 /// Everything that a request's command needs, once `gate` has judged by the headers that its caller may
 /// have it.
 pub fn needs_for_caller(
     session: &mut ReadSession<'_>,
-    request: &Request,
-    gate: impl FnOnce(&Workspace) -> Result<Authorization, Refusal>,
-) -> Result<Workspace, ReadError> {
+    envelope: &Envelope,
+    gate: impl FnOnce(&WorkingSet) -> Result<Authorization, Refusal>,
+) -> Result<WorkingSet, ReadError> {
     session.snapshot(|snapshot| {
         let session = snapshot.session();
-        let mut workspace = gate_of(session, request)?;
-        gate(&workspace)?;
-        needs_of(session, &mut workspace, request)?;
-        Ok(workspace)
+        let mut working_set = gate_of(session, envelope)?;
+        gate(&working_set)?;
+        needs_of(session, &mut working_set, envelope)?;
+        Ok(working_set)
     })
 }
 
 /// What the gate judges of a request, as a writer would load it, but without locks.
-pub fn gate_of(session: &mut Session, request: &Request) -> Result<Workspace, DbError> {
-    let mut workspace = Workspace::default();
-    load::stores(session, &mut workspace, std::slice::from_ref(&request.store))?;
-    gate::load(session, &mut workspace, &[request])?;
-    Ok(workspace)
+pub fn gate_of(session: &mut Session, envelope: &Envelope) -> Result<WorkingSet, DbError> {
+    let mut working_set = WorkingSet::default();
+    load::stores(session, &mut working_set, std::slice::from_ref(&envelope.store))?;
+    gate::load(session, &mut working_set, &[envelope])?;
+    Ok(working_set)
 }
 
 /// Everything that a request's command needs behind the gate, likewise: handlers have no session to call
 /// it with before anybody has judged their caller's access.
-pub fn needs_of(session: &mut Session, workspace: &mut Workspace, request: &Request) -> Result<(), DbError> {
-    load::details(session, workspace, [(&request.store, &request.needs())])
+pub fn needs_of(session: &mut Session, working_set: &mut WorkingSet, envelope: &Envelope) -> Result<(), DbError> {
+    load::details(session, working_set, [(&envelope.store, &envelope.needs())])
 }

@@ -1,7 +1,7 @@
 //! Lists of orders, newest first: by when they were created, and where a clock stood still, by the events
 //! that created them; ids bear wall time and are no order. Whatever is asked for, an index leads to it: one that is in the order
 //! of the list, which is walked as far as the page reaches; or, for a product or a number, the one
-//! that leads to the few orders that have it. Where they are not few, the list is walked, and each
+//! that leads to the candidates orders that have it. Where they are not candidates, the list is walked, and each
 //! order is looked into.
 
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ extern "SQL" {
     fn substr(text: Text, from: Integer, count: Integer) -> Text;
 }
 
-/// How many orders are few.
+/// How many orders are candidates.
 const FEW: usize = 1_000;
 /// One more, to learn whether there are more.
 const FEW_AND_ONE: i64 = FEW as i64 + 1;
@@ -60,7 +60,7 @@ pub fn position(order: &Order) -> OrderPosition {
 /// Headers, newest first, behind `after`.
 ///
 /// Where a product or a number is asked for, a statement of its own finds out whether an index leads
-/// to few orders; otherwise the list is one statement.
+/// to candidates orders; otherwise the list is one statement.
 pub fn list(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -69,16 +69,16 @@ pub fn list(
     limit: i64,
 ) -> Result<(Authorized, Vec<Order>), ReadError> {
     let (authorized, mut rows) = match filter.number_prefix.is_some() || filter.product.is_some() {
-        true => session.snapshot(|snapshot| by_few(snapshot, check, filter, after, limit))?,
-        false => session.with::<OrderRow, _>(check, walk(&check.store, filter, after, limit))?,
+        true => session.snapshot(|snapshot| by_candidates(snapshot, check, filter, after, limit))?,
+        false => session.with::<OrderRow, _>(check, scan(&check.store, filter, after, limit))?,
     };
     rows.sort_by_key(|row| std::cmp::Reverse(row.position()));
     rows.truncate(limit as usize);
     Ok((authorized, rows.into_iter().map(Order::try_from).collect::<Result<_, _>>()?))
 }
 
-/// Reads by the index that leads to few orders, or walks the list if there is none.
-fn by_few(
+/// Reads by the index that leads to candidates orders, or walks the list if there is none.
+fn by_candidates(
     snapshot: &mut ReadSession<'_>,
     check: &AccessCheck,
     filter: &OrderFilter,
@@ -87,11 +87,13 @@ fn by_few(
 ) -> Result<(Authorized, Vec<OrderRow>), ReadError> {
     let store = &check.store;
     let conditions = conditions(store, filter, &filter.states, after);
-    let (authorized, few) = few(snapshot, check, filter)?;
-    let rows = match few {
-        Few::Orders(ids) => among::<lookups::Orders>(snapshot, &authorized, store, ids, conditions, limit)?,
-        Few::Chains(ids) => among::<lookups::OrdersOfChain>(snapshot, &authorized, store, ids, conditions, limit)?,
-        Few::Not => snapshot.more(&authorized, walk(store, filter, after, limit))?,
+    let (authorized, candidates) = candidates(snapshot, check, filter)?;
+    let rows = match candidates {
+        Candidates::Orders(ids) => among::<lookups::Orders>(snapshot, &authorized, store, ids, conditions, limit)?,
+        Candidates::Chains(ids) => {
+            among::<lookups::OrdersOfChain>(snapshot, &authorized, store, ids, conditions, limit)?
+        }
+        Candidates::Not => snapshot.more(&authorized, scan(store, filter, after, limit))?,
     };
     Ok((authorized, rows))
 }
@@ -104,7 +106,7 @@ fn newest(conditions: AllOf<po::table>, limit: i64) -> _ {
 }
 
 /// Walks the list, once for each state asked for; the page is the newest of what they find.
-fn walk(store: &StoreId, filter: &OrderFilter, after: Option<&OrderPosition>, limit: i64) -> AllRows<newest> {
+fn scan(store: &StoreId, filter: &OrderFilter, after: Option<&OrderPosition>, limit: i64) -> AllRows<newest> {
     let states: BTreeSet<State> = filter.states.iter().copied().collect();
     let each = if states.is_empty() { vec![Vec::new()] } else { states.into_iter().map(|state| vec![state]).collect() };
     let walks = each.into_iter().map(|states| newest(conditions(store, filter, &states, after), limit));
@@ -119,7 +121,7 @@ impl<DB: Backend, Q: QueryFragment<DB>> QueryFragment<DB> for AllRows<Q> {
         for (index, query) in self.0.iter().enumerate() {
             out.push_sql(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
             query.walk_ast(out.reborrow())?;
-            out.push_sql(&format!(") AS walk{index}"));
+            out.push_sql(&format!(") AS scan{index}"));
         }
         Ok(())
     }
@@ -171,47 +173,50 @@ fn after_prefix(prefix: &str) -> String {
 }
 
 /// Orders that an index leads to by itself.
-enum Few {
+enum Candidates {
     /// These.
     Orders(Vec<String>),
     /// Those of the chains that begin with these.
     Chains(Vec<String>),
-    /// They are not few.
+    /// They are not candidates.
     Not,
 }
 
-fn few(
+fn candidates(
     snapshot: &mut ReadSession<'_>,
     check: &AccessCheck,
     filter: &OrderFilter,
-) -> Result<(Authorized, Few), ReadError> {
+) -> Result<(Authorized, Candidates), ReadError> {
     let store = check.store.as_str();
     let of_number = |prefix: &String| with_number(store.to_owned(), prefix.clone(), after_prefix(prefix), FEW_AND_ONE);
     let of_product = |product: &ProductId| originals_with(store.to_owned(), product.to_string(), FEW_AND_ONE);
     let (of_number, of_product) =
         (filter.number_prefix.as_ref().map(of_number), filter.product.as_ref().map(of_product));
     let found = match (of_number, of_product) {
-        (None, None) => (snapshot.authorize(check)?, Few::Not),
+        (None, None) => (snapshot.authorize(check)?, Candidates::Not),
         (Some(of_number), None) => {
             let (authorized, orders) = snapshot.with::<String, _>(check, of_number)?;
-            (authorized, Few::Orders(orders).if_few())
+            (authorized, Candidates::Orders(orders).if_few())
         }
         (None, Some(of_product)) => {
             let (authorized, originals) = snapshot.with::<String, _>(check, of_product)?;
-            (authorized, Few::Chains(originals).if_few())
+            (authorized, Candidates::Chains(originals).if_few())
         }
         (Some(of_number), Some(of_product)) => {
             let queries = (of_number, of_product);
             let (authorized, orders, originals) = snapshot.with_two::<String, String, _, _>(check, queries)?;
-            let by_number = Few::Orders(orders).if_few();
-            (authorized, if matches!(by_number, Few::Not) { Few::Chains(originals).if_few() } else { by_number })
+            let by_number = Candidates::Orders(orders).if_few();
+            (
+                authorized,
+                if matches!(by_number, Candidates::Not) { Candidates::Chains(originals).if_few() } else { by_number },
+            )
         }
     };
     Ok(found)
 }
 
-impl Few {
-    /// These, unless they are one more than few.
+impl Candidates {
+    /// These, unless they are one more than candidates.
     fn if_few(self) -> Self {
         match &self {
             Self::Orders(ids) | Self::Chains(ids) if ids.len() > FEW => Self::Not,

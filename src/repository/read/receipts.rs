@@ -46,7 +46,7 @@ pub fn list(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
     order: OrderId,
-    standing_only: bool,
+    active_only: bool,
     after: i32,
     limit: i64,
 ) -> Result<Option<Vec<(Receipt, i32)>>, ReadError> {
@@ -54,7 +54,7 @@ pub fn list(
     let conditions = AllOf::new(receipt::store_id.eq(store.to_owned()))
         .and(Some(receipt::po_id.eq(order.to_string())))
         .and(Some(receipt::receipt_number.gt(after)))
-        .and(standing_only.then(|| receipt::void_time.is_null()));
+        .and(active_only.then(|| receipt::void_time.is_null()));
     let items = item::table
         .filter(item::store_id.eq(receipt::store_id))
         .filter(item::po_id.eq(receipt::po_id))

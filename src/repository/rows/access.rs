@@ -2,7 +2,7 @@
 
 use diesel::prelude::Queryable;
 
-use crate::domain::access::{GrantKey, Permission, RolePermissionKey, Tenure};
+use crate::domain::access::{GrantKey, Permission, RolePermissionKey, ValidityPeriod};
 use crate::domain::code::{RoleId, StoreId};
 use crate::repository::bulk::{Cell, Row};
 use crate::repository::error::DbError;
@@ -38,7 +38,7 @@ pub struct RoleGrantRow {
     pub to_event: Option<i64>,
 }
 
-impl Row for Tenure<RolePermissionKey> {
+impl Row for ValidityPeriod<RolePermissionKey> {
     const TABLE: &'static str = "role_permission";
     const COLUMNS: &'static [&'static str] = &["store_id", "role_id", "permission", "from_event", "to_event"];
     const KEY: usize = 4;
@@ -55,7 +55,7 @@ impl Row for Tenure<RolePermissionKey> {
     }
 }
 
-impl Row for Tenure<GrantKey> {
+impl Row for ValidityPeriod<GrantKey> {
     const TABLE: &'static str = "role_grant";
     const COLUMNS: &'static [&'static str] = &["store_id", "principal", "role_id", "from_event", "to_event"];
     const KEY: usize = 4;

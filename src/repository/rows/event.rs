@@ -38,9 +38,9 @@ impl Row for Event {
             Cell::text(self.actor.as_str()),
             Cell::Bool(self.as_operator),
             Cell::text(self.detail.kind()),
-            Cell::written(self.order.map(|mark| mark.order)),
-            Cell::Big(self.order.map(|mark| mark.revision)),
-            Cell::maybe(self.order.map(|mark| mark.state.name())),
+            Cell::written(self.order.map(|revision| revision.order)),
+            Cell::Big(self.order.map(|revision| revision.revision)),
+            Cell::maybe(self.order.map(|revision| revision.state.name())),
             Cell::text(json(&Versioned { v: Detail::VERSION, detail: &self.detail })),
         ]
     }

@@ -4,7 +4,7 @@ use diesel::prelude::Queryable;
 
 use super::{line::unit, order_id};
 use crate::domain::code::{ProductId, StoreId};
-use crate::domain::inventory::{Level, LevelKey, Movement, Outlook};
+use crate::domain::inventory::{InboundStock, Level, LevelKey, Movement};
 use crate::domain::money::UnitCost;
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
@@ -32,7 +32,7 @@ impl TryFrom<LevelRow> for Level {
             key: LevelKey { store: StoreId::new(row.store_id), product: ProductId::new(row.product_id) },
             unit: unit(row.unit)?,
             on_hand: Quantity::from_scaled(row.on_hand),
-            outlook: Outlook {
+            inbound: InboundStock {
                 staged: Quantity::from_scaled(row.staged),
                 on_order: Quantity::from_scaled(row.on_order),
                 back_ordered: Quantity::from_scaled(row.back_ordered),
@@ -50,7 +50,7 @@ impl Row for Level {
     const FIXED: usize = 3;
 
     fn cells(&self) -> Vec<Cell<'_>> {
-        let Outlook { staged, on_order, back_ordered } = self.outlook;
+        let InboundStock { staged, on_order, back_ordered } = self.inbound;
         vec![
             Cell::text(self.key.store.as_str()),
             Cell::text(self.key.product.as_str()),

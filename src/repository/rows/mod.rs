@@ -8,8 +8,8 @@ pub mod level;
 pub mod line;
 pub mod order;
 pub mod receipt;
-pub mod request;
 pub mod store;
+pub mod stored_response;
 
 use std::str::FromStr;
 

@@ -4,7 +4,7 @@ use diesel::prelude::Queryable;
 
 use super::{currency, maybe_date, maybe_order_id, order_id};
 use crate::domain::code::StoreId;
-use crate::domain::order::{Counters, Order, OrderKey, Quantities, State};
+use crate::domain::order::{Order, OrderCounters, OrderKey, Quantities, State};
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::repository::bulk::{Cell, Row};
@@ -36,7 +36,7 @@ pub struct OrderRow {
     child_id: Option<String>,
     line_count: i32,
     pending_lines: i32,
-    standing_receipts: i32,
+    active_receipts: i32,
     last_receipt: i32,
     receipt_items: i32,
     ordered: i64,
@@ -53,11 +53,11 @@ impl OrderRow {
         (self.create_time, self.create_event)
     }
 
-    fn counters(&self) -> Counters {
-        Counters {
+    fn counters(&self) -> OrderCounters {
+        OrderCounters {
             lines: self.line_count,
             pending_lines: self.pending_lines,
-            standing_receipts: self.standing_receipts,
+            active_receipts: self.active_receipts,
             last_receipt: self.last_receipt,
             receipt_items: self.receipt_items,
             totals: Quantities {
@@ -132,7 +132,7 @@ impl Row for Order {
         "child_id",
         "line_count",
         "pending_lines",
-        "standing_receipts",
+        "active_receipts",
         "last_receipt",
         "receipt_items",
         "ordered",
@@ -146,7 +146,8 @@ impl Row for Order {
     const FIXED: usize = 9;
 
     fn cells(&self) -> Vec<Cell<'_>> {
-        let Counters { lines, pending_lines, standing_receipts, last_receipt, receipt_items, totals } = self.counters;
+        let OrderCounters { lines, pending_lines, active_receipts, last_receipt, receipt_items, totals } =
+            self.counters;
         vec![
             Cell::text(self.key.store.as_str()),
             Cell::text(self.key.order.to_string()),
@@ -171,7 +172,7 @@ impl Row for Order {
             Cell::written(self.child),
             Cell::Int(lines),
             Cell::Int(pending_lines),
-            Cell::Int(standing_receipts),
+            Cell::Int(active_receipts),
             Cell::Int(last_receipt),
             Cell::Int(receipt_items),
             Cell::big(totals.ordered.scaled()),

@@ -3,25 +3,17 @@
 use tonic::{Request, Status};
 
 use super::reads::{of_order, seen};
-use crate::domain::mutation::OrderSeen;
+use crate::domain::command::OrderView;
 use crate::domain::order::chain::ChainLine;
 use crate::domain::refusal::Refusal;
-use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::repository::read::authorized::ReadSession;
 use crate::repository::read::chain::{self, ChainPosition};
 use crate::rpc::call::Call;
 use crate::rpc::errors::to_status;
-use crate::rpc::page::{Page, Paged};
+use crate::rpc::page::Page;
 use crate::rpc::{App, convert};
-
-impl Paged for v1::GetBackOrderChainRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/GetBackOrderChain";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
+use crate::workers::ReadClass;
 
 /// The place in the chain of the last header that was given out, and the number of the last line.
 type Position = (i32, i32);
@@ -45,7 +37,7 @@ pub(super) async fn chain(
         if found.orders.is_empty() && asked.after.is_none() {
             return Err(Refusal::OrderNotFound.into());
         }
-        let orders: Vec<OrderSeen> = found.orders.into_iter().map(|order| seen(order, &authorized)).collect();
+        let orders: Vec<OrderView> = found.orders.into_iter().map(|order| seen(order, &authorized)).collect();
         Ok((orders, found.lines))
     };
     let (mut orders, mut lines) = app.read(&call, ReadClass::Large, read).await?;
@@ -61,7 +53,7 @@ pub(super) async fn chain(
 
 /// Where the two lists stand after each row of the longer one. A list that has ended stays where it
 /// ended.
-fn positions(start: Position, orders: &[OrderSeen], lines: &[ChainLine]) -> Vec<Position> {
+fn positions(start: Position, orders: &[OrderView], lines: &[ChainLine]) -> Vec<Position> {
     let rows = 0..orders.len().max(lines.len());
     let reached = rows.scan(start, |position, row| {
         position.0 = orders.get(row).map_or(position.0, |seen| seen.order.chain_position);

@@ -4,24 +4,16 @@ use std::collections::BTreeSet;
 
 use tonic::{Request, Status};
 
-use crate::domain::order::complete::{CompleteOrder, Settlement};
+use crate::domain::order::complete::{CompleteOrder, LineDisposition};
 use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::refusal::Refusal;
 use crate::proto::v1;
 use crate::rpc::App;
-use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::call::{Call, IdempotentRequest, Submission};
 use crate::rpc::caps;
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::{At, Form};
-
-impl Marked for v1::CompletePurchaseOrderRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/CompletePurchaseOrder";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
+use crate::rpc::field_parser::{At, FieldParser};
 
 pub(super) async fn complete(
     app: &App,
@@ -48,9 +40,9 @@ fn back_order(made: &CreatedBackOrder) -> v1::BackOrder {
 }
 
 fn parse(call: &Call, mut request: v1::CompletePurchaseOrderRequest) -> Result<Submission, Refusal> {
-    let mut form = Form::default();
-    let store = form.store_id(&request.store_id);
-    let mark = request.mark(&mut form);
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let idempotency = request.idempotency(&mut fields);
     let choices = Choices {
         order: &request.purchase_order_id,
         etag: request.etag,
@@ -59,52 +51,52 @@ fn parse(call: &Call, mut request: v1::CompletePurchaseOrderRequest) -> Result<S
         cancel_reason: &request.cancel_reason,
         expected_date: &request.expected_date,
     };
-    let complete = choices.parse(&mut form);
-    form.finish()?;
-    Ok(call.submission(store, mark, complete))
+    let complete = choices.parse(&mut fields);
+    fields.finish()?;
+    Ok(call.submission(store, idempotency, complete))
 }
 
 /// What completing and previewing have in common.
 pub(super) struct Choices<'a> {
     pub(super) order: &'a str,
     pub(super) etag: String,
-    pub(super) lines: &'a [v1::LineSettlement],
+    pub(super) lines: &'a [v1::LineDisposition],
     pub(super) rest: i32,
     pub(super) cancel_reason: &'a str,
     pub(super) expected_date: &'a str,
 }
 
 impl Choices<'_> {
-    pub(super) fn parse(self, form: &mut Form) -> CompleteOrder {
+    pub(super) fn parse(self, fields: &mut FieldParser) -> CompleteOrder {
         let mut seen = BTreeSet::new();
-        let lines = form.capped(caps::SETTLEMENTS, self.lines).iter().enumerate();
-        let lines = lines.map(|(index, line)| parse_settlement(form, index, line, &mut seen)).collect();
-        let rest = form.known("rest", convert::disposition_of(self.rest), "BACK_ORDER, CANCEL or unspecified");
+        let lines = fields.capped(caps::SETTLEMENTS, self.lines).iter().enumerate();
+        let lines = lines.map(|(index, line)| parse_settlement(fields, index, line, &mut seen)).collect();
+        let rest = fields.known("rest", convert::disposition_of(self.rest), "BACK_ORDER, CANCEL or unspecified");
         CompleteOrder {
-            order: form.order_id(self.order),
+            order: fields.order_id(self.order),
             etag: self.etag,
             lines,
             rest: rest.flatten(),
-            cancel_reason: form.reason("cancel_reason", self.cancel_reason),
-            expected_date: form.date("expected_date", self.expected_date),
+            cancel_reason: fields.reason("cancel_reason", self.cancel_reason),
+            expected_date: fields.date("expected_date", self.expected_date),
         }
     }
 }
 
 fn parse_settlement(
-    form: &mut Form,
+    fields: &mut FieldParser,
     index: usize,
-    settlement: &v1::LineSettlement,
+    settlement: &v1::LineDisposition,
     seen: &mut BTreeSet<i32>,
-) -> Settlement {
+) -> LineDisposition {
     let at = |field| At { list: "lines", index, field };
-    let line = form.line_number(at("line_number"), settlement.line_number);
+    let line = fields.line_number(at("line_number"), settlement.line_number);
     if !seen.insert(line) {
-        form.violation(at("line_number"), format_args!("names line {line} a second time"));
+        fields.violation(at("line_number"), format_args!("names line {line} a second time"));
     }
-    Settlement {
+    LineDisposition {
         line,
-        back_order: form.quantity_or_zero(at("back_order"), settlement.back_order.as_deref()),
-        cancel: form.quantity_or_zero(at("cancel"), settlement.cancel.as_deref()),
+        back_order: fields.quantity_or_zero(at("back_order"), settlement.back_order.as_deref()),
+        cancel: fields.quantity_or_zero(at("cancel"), settlement.cancel.as_deref()),
     }
 }

@@ -6,18 +6,10 @@ use crate::domain::order::place::PlaceOrder;
 use crate::domain::refusal::Refusal;
 use crate::proto::v1;
 use crate::rpc::App;
-use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::call::{Call, IdempotentRequest, Submission};
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::Form;
-
-impl Marked for v1::PlacePurchaseOrderRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/PlacePurchaseOrder";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
+use crate::rpc::field_parser::FieldParser;
 
 pub(super) async fn place(
     app: &App,
@@ -32,14 +24,14 @@ pub(super) async fn place(
 }
 
 fn parse(call: &Call, mut request: v1::PlacePurchaseOrderRequest) -> Result<Submission, Refusal> {
-    let mut form = Form::default();
-    let store = form.store_id(&request.store_id);
-    let mark = request.mark(&mut form);
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let idempotency = request.idempotency(&mut fields);
     let place = PlaceOrder {
-        order: form.order_id(&request.purchase_order_id),
-        order_time: form.time("order_time", request.order_time.as_ref()),
+        order: fields.order_id(&request.purchase_order_id),
+        order_time: fields.time("order_time", request.order_time.as_ref()),
         etag: request.etag,
     };
-    form.finish()?;
-    Ok(call.submission(store, mark, place))
+    fields.finish()?;
+    Ok(call.submission(store, idempotency, place))
 }

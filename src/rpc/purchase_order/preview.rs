@@ -5,13 +5,12 @@ use std::sync::Arc;
 use tonic::{Request, Status};
 
 use super::complete::Choices;
-use crate::domain::mutation::{OrderSeen, Request as Command};
+use crate::domain::command::{Envelope, OrderView};
 use crate::domain::order::Line;
 use crate::domain::order::actions::allowed;
-use crate::domain::order::complete::{CompleteOrder, Settlement};
+use crate::domain::order::complete::{CompleteOrder, LineDisposition};
 use crate::domain::order::preview::{Preview, ResultingStock, gate, preview as decide};
 use crate::domain::refusal::Refusal;
-use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::repository::read;
 use crate::repository::read::authorized::{ReadError, ReadSession};
@@ -19,22 +18,15 @@ use crate::rpc::App;
 use crate::rpc::call::Call;
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::Form;
-use crate::rpc::page::{Page, Paged};
-
-impl Paged for v1::PreviewCompletionRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/PreviewCompletion";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
+use crate::rpc::field_parser::FieldParser;
+use crate::rpc::page::Page;
+use crate::workers::ReadClass;
 
 /// How many rows of each list were given out so far.
 type Position = usize;
 
 struct Asked {
-    command: Command,
+    envelope: Envelope,
     complete: CompleteOrder,
     page: Page<Position>,
 }
@@ -44,14 +36,14 @@ pub(super) async fn preview(
     request: Request<v1::PreviewCompletionRequest>,
 ) -> Result<v1::PreviewCompletionResponse, Status> {
     let (call, request) = Call::open(request)?;
-    let Asked { command, complete, page } = parse(app, &call, request).map_err(to_status)?;
+    let Asked { envelope, complete, page } = parse(app, &call, request).map_err(to_status)?;
     let (clock, ids) = (Arc::clone(&app.clock), Arc::clone(&app.ids));
-    let read = move |session: &mut ReadSession<'_>| -> Result<(Preview, OrderSeen), ReadError> {
-        let workspace = read::needs_for_caller(session, &command, |headers| gate(headers, &command, &complete))?;
-        let preview = decide(&workspace, &command, &complete, clock.now(), &*ids)?;
-        let permissions = workspace.permissions_of(&command.store, &command.principal.id)?;
+    let read = move |session: &mut ReadSession<'_>| -> Result<(Preview, OrderView), ReadError> {
+        let working_set = read::needs_for_caller(session, &envelope, |headers| gate(headers, &envelope, &complete))?;
+        let preview = decide(&working_set, &envelope, &complete, clock.now(), &*ids)?;
+        let permissions = working_set.permissions_of(&envelope.store, &envelope.principal.id)?;
         let allowed_actions = allowed(&preview.order, permissions);
-        let seen = OrderSeen { order: preview.order.clone(), allowed_actions };
+        let seen = OrderView { order: preview.order.clone(), allowed_actions };
         Ok((preview, seen))
     };
     // It loads every line, whatever page is asked for.
@@ -60,9 +52,9 @@ pub(super) async fn preview(
 }
 
 fn parse(app: &App, call: &Call, mut request: v1::PreviewCompletionRequest) -> Result<Asked, Refusal> {
-    let mut form = Form::default();
-    let store = form.store_id(&request.store_id);
-    let page = Page::of(&app.page_key, &mut request, &mut form);
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let page = Page::of(&app.page_key, &mut request, &mut fields);
     let choices = Choices {
         order: &request.purchase_order_id,
         etag: request.etag,
@@ -71,13 +63,13 @@ fn parse(app: &App, call: &Call, mut request: v1::PreviewCompletionRequest) -> R
         cancel_reason: &request.cancel_reason,
         expected_date: &request.expected_date,
     };
-    let complete = choices.parse(&mut form);
-    form.finish()?;
-    let command = call.submission(store, (None, 0), complete.clone()).request;
-    Ok(Asked { command, complete, page })
+    let complete = choices.parse(&mut fields);
+    fields.finish()?;
+    let envelope = call.submission(store, (None, 0), complete.clone()).envelope;
+    Ok(Asked { envelope, complete, page })
 }
 
-fn response(preview: &Preview, seen: &OrderSeen, page: &Page<Position>) -> v1::PreviewCompletionResponse {
+fn response(preview: &Preview, seen: &OrderView, page: &Page<Position>) -> v1::PreviewCompletionResponse {
     let from = page.after.unwrap_or(0);
     let rows = preview.pending.len().max(preview.stock.len());
     let mut places: Vec<usize> = (from..rows).collect();
@@ -95,7 +87,7 @@ fn response(preview: &Preview, seen: &OrderSeen, page: &Page<Position>) -> v1::P
     }
 }
 
-fn pending_line(seen: &OrderSeen, line: &Line, settlement: &Settlement) -> v1::PendingLine {
+fn pending_line(seen: &OrderView, line: &Line, settlement: &LineDisposition) -> v1::PendingLine {
     v1::PendingLine {
         line_number: line.key.number,
         product_id: line.product.to_string(),

@@ -5,12 +5,11 @@ use serde::de::DeserializeOwned;
 use tonic::{Request, Status};
 
 use crate::domain::code::StoreId;
-use crate::domain::mutation::OrderSeen;
+use crate::domain::command::OrderView;
 use crate::domain::order::actions::allowed;
 use crate::domain::order::{Order, OrderKey, State};
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION};
-use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::repository::read::authorized::{Authorized, ReadSession};
 use crate::repository::read::order_list::{self, OrderFilter, OrderPosition};
@@ -18,29 +17,14 @@ use crate::repository::read::orders;
 use crate::rpc::call::Call;
 use crate::rpc::caps;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::Form;
+use crate::rpc::field_parser::FieldParser;
 use crate::rpc::page::{Page, Paged};
 use crate::rpc::{App, class_of_page, convert};
-
-impl Paged for v1::ListPurchaseOrderLinesRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListPurchaseOrderLines";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
-
-impl Paged for v1::ListPurchaseOrdersRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListPurchaseOrders";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
+use crate::workers::ReadClass;
 
 /// Which order a read is about.
-pub(super) fn order_key(form: &mut Form, store: &str, order: &str) -> OrderKey {
-    OrderKey { store: form.store_id(store), order: form.order_id(order) }
+pub(super) fn order_key(fields: &mut FieldParser, store: &str, order: &str) -> OrderKey {
+    OrderKey { store: fields.store_id(store), order: fields.order_id(order) }
 }
 
 /// Which order a list is of, and which page of it; `ids` are the request's store and order.
@@ -49,18 +33,18 @@ pub(super) fn of_order<R: Paged, K: Serialize + DeserializeOwned>(
     request: &mut R,
     ids: fn(&R) -> (&str, &str),
 ) -> Result<(OrderKey, Page<K>), Refusal> {
-    let mut form = Form::default();
+    let mut fields = FieldParser::default();
     let (store, order) = ids(request);
-    let key = order_key(&mut form, store, order);
-    let page = Page::of(&app.page_key, request, &mut form);
-    form.finish()?;
+    let key = order_key(&mut fields, store, order);
+    let page = Page::of(&app.page_key, request, &mut fields);
+    fields.finish()?;
     Ok((key, page))
 }
 
 /// A header as the caller may see it.
-pub(super) fn seen(order: Order, authorized: &Authorized) -> OrderSeen {
+pub(super) fn seen(order: Order, authorized: &Authorized) -> OrderView {
     let allowed_actions = allowed(&order, authorized.permissions());
-    OrderSeen { order, allowed_actions }
+    OrderView { order, allowed_actions }
 }
 
 pub(super) async fn get(
@@ -91,11 +75,11 @@ pub(super) async fn get(
 }
 
 fn parse_get(request: &v1::GetPurchaseOrderRequest) -> Result<(OrderKey, bool), Refusal> {
-    let mut form = Form::default();
-    let key = order_key(&mut form, &request.store_id, &request.purchase_order_id);
+    let mut fields = FieldParser::default();
+    let key = order_key(&mut fields, &request.store_id, &request.purchase_order_id);
     let view = v1::PurchaseOrderView::try_from(request.view).ok();
-    let view = form.known("view", view, "BASIC, FULL or unspecified");
-    form.finish()?;
+    let view = fields.known("view", view, "BASIC, FULL or unspecified");
+    fields.finish()?;
     Ok((key, view == Some(v1::PurchaseOrderView::Full)))
 }
 
@@ -126,7 +110,7 @@ pub(super) async fn list(
     let (check, asked) = (call.check(store).map_err(to_status)?, page.clone());
     let list = move |session: &mut ReadSession<'_>| {
         let (authorized, orders) = order_list::list(session, &check, &filter, asked.after.as_ref(), asked.limit())?;
-        Ok(orders.into_iter().map(|order| seen(order, &authorized)).collect::<Vec<OrderSeen>>())
+        Ok(orders.into_iter().map(|order| seen(order, &authorized)).collect::<Vec<OrderView>>())
     };
     let mut found = app.read(&call, class_of_page(&page), list).await?;
     let next_page_token = page.cut(&mut found, |last| order_list::position(&last.order));
@@ -140,29 +124,29 @@ fn parse_list(
     app: &App,
     request: &mut v1::ListPurchaseOrdersRequest,
 ) -> Result<(StoreId, OrderFilter, Page<OrderPosition>), Refusal> {
-    let mut form = Form::default();
-    let store = form.store_id(&request.store_id);
-    let page = Page::of(&app.page_key, request, &mut form);
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let page = Page::of(&app.page_key, request, &mut fields);
     let filter = OrderFilter {
-        states: parse_states(&mut form, &request.states),
-        supplier: form.optional_supplier_id("supplier_id", &request.supplier_id),
-        product: form.optional_product_id("product_id", &request.product_id),
-        number_prefix: form.optional_text("number_prefix", &request.number_prefix, MAX_CODE),
-        supplier_reference: form.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION),
+        states: parse_states(&mut fields, &request.states),
+        supplier: fields.optional_supplier_id("supplier_id", &request.supplier_id),
+        product: fields.optional_product_id("product_id", &request.product_id),
+        number_prefix: fields.optional_text("number_prefix", &request.number_prefix, MAX_CODE),
+        supplier_reference: fields.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION),
         back_orders_only: request.back_orders_only,
-        create_time_from: form.time_bound("create_time_from", request.create_time_from.as_ref()),
-        create_time_before: form.time_bound("create_time_before", request.create_time_before.as_ref()),
+        create_time_from: fields.time_bound("create_time_from", request.create_time_from.as_ref()),
+        create_time_before: fields.time_bound("create_time_before", request.create_time_before.as_ref()),
     };
-    form.finish()?;
+    fields.finish()?;
     Ok((store, filter, page))
 }
 
 /// The states, each once however often it is named: databases bound how many values a condition has.
-fn parse_states(form: &mut Form, wire: &[i32]) -> Vec<State> {
+fn parse_states(fields: &mut FieldParser, wire: &[i32]) -> Vec<State> {
     let mut states = Vec::new();
-    for (index, wire) in form.capped(caps::STATES, wire).iter().enumerate() {
+    for (index, wire) in fields.capped(caps::STATES, wire).iter().enumerate() {
         let (field, state) = (format_args!("states[{index}]"), convert::state_of(*wire));
-        let known = form.known(field, state, "a PurchaseOrderState other than UNSPECIFIED");
+        let known = fields.known(field, state, "a PurchaseOrderState other than UNSPECIFIED");
         states.extend(known.filter(|state| !states.contains(state)));
     }
     states

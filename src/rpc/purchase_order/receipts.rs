@@ -5,23 +5,14 @@ use tonic::{Request, Status};
 use super::reads::{of_order, order_key};
 use crate::domain::order::ReceiptKey;
 use crate::domain::refusal::Refusal;
-use crate::lanes::ReadClass;
 use crate::proto::v1;
 use crate::repository::read::authorized::ReadSession;
 use crate::repository::read::receipts;
 use crate::rpc::call::Call;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::Form;
-use crate::rpc::page::Paged;
+use crate::rpc::field_parser::FieldParser;
 use crate::rpc::{App, class_of_page, convert};
-
-impl Paged for v1::ListReceiptsRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ListReceipts";
-
-    fn page_fields(&mut self) -> (&mut i32, &mut String) {
-        (&mut self.page_size, &mut self.page_token)
-    }
-}
+use crate::workers::ReadClass;
 
 pub(super) async fn get(app: &App, request: Request<v1::GetReceiptRequest>) -> Result<v1::GetReceiptResponse, Status> {
     let (call, request) = Call::open(request)?;
@@ -38,10 +29,10 @@ pub(super) async fn get(app: &App, request: Request<v1::GetReceiptRequest>) -> R
 }
 
 fn parse_get(request: &v1::GetReceiptRequest) -> Result<ReceiptKey, Refusal> {
-    let mut form = Form::default();
-    let order = order_key(&mut form, &request.store_id, &request.purchase_order_id);
-    let number = form.receipt_number(request.receipt_number);
-    form.finish()?;
+    let mut fields = FieldParser::default();
+    let order = order_key(&mut fields, &request.store_id, &request.purchase_order_id);
+    let number = fields.receipt_number(request.receipt_number);
+    fields.finish()?;
     Ok(ReceiptKey { order, number })
 }
 
@@ -54,7 +45,7 @@ pub(super) async fn list(
     let (check, asked) = (call.check(key.store).map_err(to_status)?, page.clone());
     let list = move |session: &mut ReadSession<'_>| {
         let after = asked.after.unwrap_or(0);
-        let found = receipts::list(session, &check, key.order, request.standing_only, after, asked.limit())?;
+        let found = receipts::list(session, &check, key.order, request.active_only, after, asked.limit())?;
         Ok(found.ok_or(Refusal::OrderNotFound)?)
     };
     let mut found = app.read(&call, class_of_page(&page), list).await?;

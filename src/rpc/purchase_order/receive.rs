@@ -11,19 +11,11 @@ use crate::domain::refusal::Refusal;
 use crate::domain::text::MAX_DESCRIPTION;
 use crate::proto::v1;
 use crate::rpc::App;
-use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::call::{Call, IdempotentRequest, Submission};
 use crate::rpc::caps;
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::{At, Form};
-
-impl Marked for v1::ReceivePurchaseOrderRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/ReceivePurchaseOrder";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
+use crate::rpc::field_parser::{At, FieldParser};
 
 pub(super) async fn receive(
     app: &App,
@@ -44,56 +36,61 @@ pub(super) async fn receive(
 }
 
 fn parse(call: &Call, mut request: v1::ReceivePurchaseOrderRequest) -> Result<Submission, Refusal> {
-    let mut form = Form::default();
-    let store = form.store_id(&request.store_id);
-    let mark = request.mark(&mut form);
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let idempotency = request.idempotency(&mut fields);
     let receive = Receive {
-        order: form.order_id(&request.purchase_order_id),
-        items: parse_items(&mut form, &request),
-        receive_time: form.time("receive_time", request.receive_time.as_ref()),
-        delivery_note: form.optional_text("delivery_note", &request.delivery_note, MAX_DESCRIPTION),
-        note: form.note("note", &request.note),
+        order: fields.order_id(&request.purchase_order_id),
+        items: parse_items(&mut fields, &request),
+        receive_time: fields.time("receive_time", request.receive_time.as_ref()),
+        delivery_note: fields.optional_text("delivery_note", &request.delivery_note, MAX_DESCRIPTION),
+        note: fields.note("note", &request.note),
         etag: request.etag,
     };
-    form.finish()?;
-    Ok(call.submission(store, mark, receive))
+    fields.finish()?;
+    Ok(call.submission(store, idempotency, receive))
 }
 
-fn parse_items(form: &mut Form, request: &v1::ReceivePurchaseOrderRequest) -> Items {
+fn parse_items(fields: &mut FieldParser, request: &v1::ReceivePurchaseOrderRequest) -> Items {
     match (request.all_pending, request.items.is_empty()) {
         (true, true) => return Items::AllPending,
         (false, false) => {}
-        (true, false) => form.violation("items", "must be empty with all_pending"),
-        (false, true) => form.violation("items", "must name what came, unless all_pending is set"),
+        (true, false) => fields.violation("items", "must be empty with all_pending"),
+        (false, true) => fields.violation("items", "must name what came, unless all_pending is set"),
     }
     let mut seen = BTreeSet::new();
-    let items = form.capped(caps::ITEMS, &request.items).iter().enumerate();
-    let items: Vec<ReceiptItem> = items.map(|(index, item)| parse_item(form, index, item, &mut seen)).collect();
-    // In normal form, as they are kept and answered: some text grows threefold by it.
+    let items = fields.capped(caps::ITEMS, &request.items).iter().enumerate();
+    let items: Vec<ReceiptItem> = items.map(|(index, item)| parse_item(fields, index, item, &mut seen)).collect();
+    // In normal fields, as they are kept and answered: some text grows threefold by it.
     let reasons: usize = items.iter().filter_map(|item| item.reject_reason.as_ref()).map(String::len).sum();
     if reasons > MAX_REJECT_REASONS {
         let rule = format_args!("have reject reasons of {reasons} bytes; at most {MAX_REJECT_REASONS} together");
-        form.violation("items", rule);
+        fields.violation("items", rule);
     }
-    Items::Listed(items)
+    Items::TruncatedList(items)
 }
 
-fn parse_item(form: &mut Form, index: usize, item: &v1::NewReceiptItem, seen: &mut BTreeSet<i32>) -> ReceiptItem {
+fn parse_item(
+    fields: &mut FieldParser,
+    index: usize,
+    item: &v1::NewReceiptItem,
+    seen: &mut BTreeSet<i32>,
+) -> ReceiptItem {
     let at = |field| At { list: "items", index, field };
-    let line = form.line_number(at("line_number"), item.line_number);
+    let line = fields.line_number(at("line_number"), item.line_number);
     if !seen.insert(line) {
-        form.violation(at("line_number"), format_args!("names line {line} a second time"));
+        fields.violation(at("line_number"), format_args!("names line {line} a second time"));
     }
-    let accepted = form.quantity_or_zero(at("accepted"), item.accepted.as_deref());
-    let rejected = form.quantity_or_zero(at("rejected"), item.rejected.as_deref());
-    let reject_reason = form.reason(at("reject_reason"), &item.reject_reason);
+    let accepted = fields.quantity_or_zero(at("accepted"), item.accepted.as_deref());
+    let rejected = fields.quantity_or_zero(at("rejected"), item.rejected.as_deref());
+    let reject_reason = fields.reason(at("reject_reason"), &item.reject_reason);
     if rejected.is_positive() && item.reject_reason.is_empty() {
-        form.violation(at("reject_reason"), "is required where a quantity is rejected");
+        fields.violation(at("reject_reason"), "is required where a quantity is rejected");
     }
     // A quantity that could not be read is a violation of its own and not also nothing.
     let is_nothing = |text: &Option<String>| text.as_deref().is_none_or(|text| decimal::parse(text) == Some(0));
     if is_nothing(&item.accepted) && is_nothing(&item.rejected) {
-        form.violation(format_args!("items[{index}]"), "must have a quantity above zero, accepted or rejected");
+        fields.violation(format_args!("items[{index}]"), "must have a quantity above zero, accepted or rejected");
     }
     ReceiptItem { line, accepted, rejected, reject_reason }
 }

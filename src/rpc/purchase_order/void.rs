@@ -6,18 +6,10 @@ use crate::domain::order::void::VoidReceipt;
 use crate::domain::refusal::Refusal;
 use crate::proto::v1;
 use crate::rpc::App;
-use crate::rpc::call::{Call, Marked, Submission};
+use crate::rpc::call::{Call, IdempotentRequest, Submission};
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::form::Form;
-
-impl Marked for v1::VoidReceiptRequest {
-    const RPC: &'static str = "purchasing.v1.PurchaseOrderService/VoidReceipt";
-
-    fn request_id(&mut self) -> &mut String {
-        &mut self.request_id
-    }
-}
+use crate::rpc::field_parser::FieldParser;
 
 pub(super) async fn void(
     app: &App,
@@ -34,15 +26,15 @@ pub(super) async fn void(
 }
 
 fn parse(call: &Call, mut request: v1::VoidReceiptRequest) -> Result<Submission, Refusal> {
-    let mut form = Form::default();
-    let store = form.store_id(&request.store_id);
-    let mark = request.mark(&mut form);
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let idempotency = request.idempotency(&mut fields);
     let void = VoidReceipt {
-        order: form.order_id(&request.purchase_order_id),
-        receipt: form.receipt_number(request.receipt_number),
-        reason: form.required_reason("reason", &request.reason),
+        order: fields.order_id(&request.purchase_order_id),
+        receipt: fields.receipt_number(request.receipt_number),
+        reason: fields.required_reason("reason", &request.reason),
         etag: request.etag,
     };
-    form.finish()?;
-    Ok(call.submission(store, mark, void))
+    fields.finish()?;
+    Ok(call.submission(store, idempotency, void))
 }

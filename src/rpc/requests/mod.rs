@@ -9,6 +9,7 @@
 mod shapes;
 
 use self::shapes::{Field, Kind, REQUESTS, Requests, Shape};
+use super::errors::{CallError, TransportFault};
 use crate::domain::refusal::{Refusal, Violations};
 
 /// How deep messages and groups may be within each other, as in prost.
@@ -40,8 +41,8 @@ impl Counting {
     }
 
     /// What decoding `message` takes in memory, in bytes; a list above its cap is refused.
-    pub fn count(self, message: &[u8]) -> Result<usize, Refusal> {
-        let counts = self.counts(message).map_err(|Malformed| Refusal::MalformedMessage)?;
+    pub fn count(self, message: &[u8]) -> Result<usize, CallError> {
+        let counts = self.counts(message).map_err(|Malformed| TransportFault::MalformedMessage)?;
         let mut violations = Violations::default();
         for (cap, count) in self.requests.lists.iter().zip(&counts.lists) {
             if *count > cap.most {
@@ -50,7 +51,7 @@ impl Counting {
         }
         violations.or_refuse(Refusal::Invalid)?;
         if counts.fields > MAX_FIELDS {
-            return Err(Refusal::MalformedMessage);
+            return Err(TransportFault::MalformedMessage.into());
         }
         Ok(counts.bytes)
     }

@@ -234,7 +234,7 @@ mod tests {
             (size_of::<v1::PlacePurchaseOrderRequest>(), orders("PlacePurchaseOrder").bytes),
             (size_of::<v1::ReceivePurchaseOrderRequest>(), orders("ReceivePurchaseOrder").bytes),
             (size_of::<v1::NewReceiptItem>(), element(orders("ReceivePurchaseOrder"), 5)),
-            (size_of::<v1::LineSettlement>(), element(orders("CompletePurchaseOrder"), 5)),
+            (size_of::<v1::LineDisposition>(), element(orders("CompletePurchaseOrder"), 5)),
             (size_of::<v1::UpdateStoreRequest>(), shape("/purchasing.v1.StoreService/UpdateStore").bytes),
         ];
         for (index, (actual, said)) in sizes.into_iter().enumerate() {

@@ -182,7 +182,7 @@ fn a_list_above_its_cap_is_refused_by_its_path() {
     let refusal = Counting::of(ROLE).unwrap().count(&mask).unwrap_err();
     let both = "update_mask.paths must be at most 100, not 101; permissions must be at most 100, not 101";
     assert_eq!(refusal.to_string(), both);
-    assert_eq!(Counting::of(ROLE).unwrap().count(&[0x0a]), Err(Refusal::MalformedMessage));
+    assert_eq!(Counting::of(ROLE).unwrap().count(&[0x0a]), Err(TransportFault::MalformedMessage.into()));
     assert!(Counting::of("/purchasing.v1.StoreService/DropStore").is_none());
 }
 
@@ -192,7 +192,7 @@ fn a_request_has_a_bounded_number_of_fields() {
     let (known, group) = (delimited(1, b""), group(99, &field(98, WireType::Varint, &[1])));
     for (bytes, fields) in [(known, 1), (field(99, WireType::Varint, &[1]), 1), (group, 2)] {
         assert_eq!(count(&bytes.repeat(MAX_FIELDS / fields)), Ok(()));
-        assert_eq!(count(&bytes.repeat(MAX_FIELDS / fields + 1)), Err(Refusal::MalformedMessage));
+        assert_eq!(count(&bytes.repeat(MAX_FIELDS / fields + 1)), Err(TransportFault::MalformedMessage.into()));
     }
 }
 

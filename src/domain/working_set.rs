@@ -1,0 +1,484 @@
+//! A picture of a part of the database in memory: what was loaded for a batch of commands, and what
+//! they have decided so far. Each entry is not loaded, absent or present; reading what was not loaded
+//! is a bug in a command's needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::access::{
+    Authorization, CallerAccess, GrantKey, Permission, Requirement, RolePermissionKey, ValidityPeriod, authorize,
+};
+use super::code::{PrincipalId, RoleId, StoreId};
+use super::decision::Decision;
+use super::event::Event;
+use super::idempotency::{StoredResponse, StoredResponseKey};
+use super::inventory::{Level, LevelKey, Movement};
+use super::needs::Need;
+use super::order::receipt::{Receipt, ReceiveTimes, StagedItem};
+use super::order::{Line, LineKey, Order, OrderKey, ReceiptKey};
+use super::principal::Principal;
+use super::refusal::{Refusal, TruncatedList};
+use super::store::Store;
+
+/// A command read what its needs did not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a command read {0} that its needs did not name")]
+pub struct NotLoaded(pub &'static str);
+
+/// How an entry must be saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EntryStatus {
+    Unchanged,
+    New,
+    Changed,
+    /// Taken away.
+    Removed,
+    /// Taken away, and put again as something else.
+    Replaced,
+}
+
+#[derive(Clone, Debug)]
+struct Entry<V> {
+    value: Option<V>,
+    status: EntryStatus,
+}
+
+/// Entries of one kind by key. A key that is missing was not loaded.
+#[derive(Clone, Debug)]
+pub struct EntityMap<K, V> {
+    what: &'static str,
+    entries: BTreeMap<K, Entry<V>>,
+}
+
+impl<K: Ord, V> EntityMap<K, V> {
+    fn new(what: &'static str) -> Self {
+        Self { what, entries: BTreeMap::new() }
+    }
+
+    /// Notes that `key` was looked for; it is absent unless [`EntityMap::insert_loaded`] is called for it.
+    pub fn insert_absent(&mut self, key: K) {
+        self.entries.entry(key).or_insert(Entry { value: None, status: EntryStatus::Unchanged });
+    }
+
+    /// Notes what was found under `key`.
+    pub fn insert_loaded(&mut self, key: K, value: V) {
+        self.entries.insert(key, Entry { value: Some(value), status: EntryStatus::Unchanged });
+    }
+
+    /// The entry, or `None` if there is none.
+    pub fn get(&self, key: &K) -> Result<Option<&V>, NotLoaded> {
+        self.entries.get(key).map(|entry| entry.value.as_ref()).ok_or(NotLoaded(self.what))
+    }
+
+    /// Every entry that is present.
+    pub fn present(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().filter_map(|entry| entry.value.as_ref())
+    }
+
+    /// Keys to delete, before anything is inserted.
+    pub fn removed_keys(&self) -> Vec<&K> {
+        let removed = |entry: &Entry<V>| matches!(entry.status, EntryStatus::Removed | EntryStatus::Replaced);
+        self.entries.iter().filter(|(_, entry)| removed(entry)).map(|(key, _)| key).collect()
+    }
+
+    /// Entries to insert.
+    pub fn new_entries(&self) -> Vec<&V> {
+        self.with_status(&[EntryStatus::New, EntryStatus::Replaced])
+    }
+
+    /// Entries to update.
+    pub fn changed_entries(&self) -> Vec<&V> {
+        self.with_status(&[EntryStatus::Changed])
+    }
+
+    fn with_status(&self, statuses: &[EntryStatus]) -> Vec<&V> {
+        let with_status = self.entries.values().filter(|entry| statuses.contains(&entry.status));
+        with_status.filter_map(|entry| entry.value.as_ref()).collect()
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        let status = match self.entries.get(&key) {
+            Some(Entry { status: EntryStatus::Removed | EntryStatus::Replaced, .. }) => EntryStatus::Replaced,
+            Some(Entry { value: Some(_), status: EntryStatus::Unchanged | EntryStatus::Changed }) => {
+                EntryStatus::Changed
+            }
+            _ => EntryStatus::New,
+        };
+        self.entries.insert(key, Entry { value: Some(value), status });
+    }
+
+    fn remove(&mut self, key: &K) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let was_saved = entry.status != EntryStatus::New && entry.value.is_some();
+        if was_saved {
+            entry.status = EntryStatus::Removed;
+        } else if entry.status == EntryStatus::New {
+            entry.status = EntryStatus::Unchanged;
+        }
+        entry.value = None;
+    }
+}
+
+/// Rows that are only ever added, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Appended {
+    /// Ledger rows.
+    pub movements: Vec<Movement>,
+    /// Events.
+    pub events: Vec<Event>,
+    /// First answers.
+    pub stored_responses: Vec<StoredResponse>,
+    /// Permissions that roles gain.
+    pub permissions: Vec<ValidityPeriod<RolePermissionKey>>,
+    /// Permissions that roles lose.
+    pub permissions_closed: Vec<ValidityPeriod<RolePermissionKey>>,
+    /// Roles that principals gain.
+    pub grants: Vec<ValidityPeriod<GrantKey>>,
+    /// Roles that principals lose.
+    pub grants_closed: Vec<ValidityPeriod<GrantKey>>,
+}
+
+/// The roles that one principal holds, each with the event that gave it.
+pub type RoleGrants = BTreeMap<RoleId, i64>;
+
+/// What one role allows, each permission with the event that gave it.
+pub type RolePermissions = BTreeMap<Permission, i64>;
+
+/// What was loaded, and what was decided since.
+#[derive(Clone, Debug)]
+pub struct WorkingSet {
+    /// Stores.
+    pub stores: EntityMap<StoreId, Store>,
+    /// First answers by their request ids.
+    pub stored_responses: EntityMap<StoredResponseKey, StoredResponse>,
+    /// Headers.
+    pub orders: EntityMap<OrderKey, Order>,
+    /// Lines.
+    pub lines: EntityMap<LineKey, Line>,
+    /// Receipts with their items.
+    pub receipts: EntityMap<ReceiptKey, Receipt>,
+    /// Levels.
+    pub levels: EntityMap<LevelKey, Level>,
+    /// Rows to add.
+    pub appended: Appended,
+    /// What each caller's roles allow together.
+    permissions: BTreeMap<(StoreId, PrincipalId), BTreeSet<Permission>>,
+    roles: BTreeMap<StoreId, BTreeMap<RoleId, RolePermissions>>,
+    grants: BTreeMap<(StoreId, PrincipalId), RoleGrants>,
+    open_orders: BTreeMap<StoreId, TruncatedList<String>>,
+    staged_items: BTreeMap<OrderKey, Vec<StagedItem>>,
+    other_receive_times: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>>,
+    /// Sets of rows that are there completely.
+    complete: BTreeSet<(StoreId, Need)>,
+}
+
+impl Default for WorkingSet {
+    fn default() -> Self {
+        Self {
+            stores: EntityMap::new("a store"),
+            stored_responses: EntityMap::new("a stored response"),
+            orders: EntityMap::new("an order"),
+            lines: EntityMap::new("a line"),
+            receipts: EntityMap::new("a receipt"),
+            levels: EntityMap::new("a level"),
+            appended: Appended::default(),
+            permissions: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            open_orders: BTreeMap::new(),
+            staged_items: BTreeMap::new(),
+            other_receive_times: BTreeMap::new(),
+            complete: BTreeSet::new(),
+        }
+    }
+}
+
+/// Reading, for commands.
+impl WorkingSet {
+    /// A store.
+    pub fn store(&self, store: &StoreId) -> Result<Option<&Store>, NotLoaded> {
+        self.stores.get(store)
+    }
+
+    /// An order's header.
+    pub fn order(&self, key: &OrderKey) -> Result<Option<&Order>, NotLoaded> {
+        self.orders.get(key)
+    }
+
+    /// A line.
+    pub fn line(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
+        match self.lines.get(key) {
+            Err(_) if self.has_all(&key.order.store, Need::AllLines(key.order.order)) => Ok(None),
+            found => found,
+        }
+    }
+
+    /// Every line of an order, in line order.
+    pub fn lines_of(&self, key: &OrderKey) -> Result<Vec<&Line>, NotLoaded> {
+        self.check_all(&key.store, Need::AllLines(key.order), "all lines of an order")?;
+        let range = LineKey::range_of(key);
+        Ok(self.lines.entries.range(range).filter_map(|(_, entry)| entry.value.as_ref()).collect())
+    }
+
+    /// The items of an order's active receipts, by receipt and line.
+    pub fn staged_items_of(&self, key: &OrderKey) -> Result<&[StagedItem], NotLoaded> {
+        self.check_all(&key.store, Need::StagedItems(key.order), "the staged items of an order")?;
+        Ok(self.staged_items.get(key).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// When each line of a receipt was received by the order's other active receipts; a line that no
+    /// other has is missing.
+    pub fn other_receive_times(&self, key: &ReceiptKey) -> Result<&BTreeMap<i32, ReceiveTimes>, NotLoaded> {
+        self.other_receive_times.get(key).ok_or(NotLoaded("the times of other receipts"))
+    }
+
+    /// What a principal's roles allow together; nothing if they hold none.
+    pub fn permissions_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<&BTreeSet<Permission>, NotLoaded> {
+        self.permissions.get(&(store.clone(), principal.clone())).ok_or(NotLoaded("a caller's permissions"))
+    }
+
+    /// Judges whether a principal may do what requires `requirement`.
+    pub fn authorize(
+        &self,
+        store: &StoreId,
+        principal: &Principal,
+        requirement: Requirement,
+    ) -> Result<Authorization, Refusal> {
+        let store_exists = self.store(store)?.is_some();
+        let permissions = self.permissions_of(store, &principal.id)?;
+        authorize(CallerAccess { store, store_exists, permissions }, principal, requirement)
+    }
+
+    /// The roles that a principal holds.
+    pub fn roles_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<RoleGrants, NotLoaded> {
+        if !self.has_all(store, Need::Grants) {
+            self.check_all(store, Need::GrantsOf(principal.clone()), "a principal's roles")?;
+        }
+        Ok(self.grants.get(&(store.clone(), principal.clone())).cloned().unwrap_or_default())
+    }
+
+    /// Everybody in the store and the roles they hold.
+    pub fn all_grants(&self, store: &StoreId) -> Result<Vec<(&PrincipalId, &RoleGrants)>, NotLoaded> {
+        self.check_all(store, Need::Grants, "all_grants's roles")?;
+        Ok(self.grants.iter().filter(|((s, _), _)| s == store).map(|((_, p), held)| (p, held)).collect())
+    }
+
+    /// The store's roles and what each allows.
+    pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, RolePermissions>, NotLoaded> {
+        self.roles.get(store).ok_or(NotLoaded("a store's roles"))
+    }
+
+    /// The numbers of the store's open orders, as they were when the batch was loaded.
+    pub fn open_orders(&self, store: &StoreId) -> Result<&TruncatedList<String>, NotLoaded> {
+        self.open_orders.get(store).ok_or(NotLoaded("a store's open orders"))
+    }
+
+    fn has_all(&self, store: &StoreId, need: Need) -> bool {
+        self.complete.contains(&(store.clone(), need))
+    }
+
+    fn check_all(&self, store: &StoreId, need: Need, what: &'static str) -> Result<(), NotLoaded> {
+        if self.has_all(store, need) { Ok(()) } else { Err(NotLoaded(what)) }
+    }
+}
+
+/// Filling, for whoever loads.
+impl WorkingSet {
+    /// Notes that a set of rows is there completely.
+    pub fn set_complete(&mut self, store: StoreId, need: Need) {
+        if need == Need::Roles {
+            self.roles.entry(store.clone()).or_default();
+        }
+        self.complete.insert((store, need));
+    }
+
+    /// Notes what a principal's roles allow together.
+    pub fn insert_permissions(&mut self, store: StoreId, principal: PrincipalId, permissions: BTreeSet<Permission>) {
+        self.permissions.insert((store, principal), permissions);
+    }
+
+    /// Notes that a role has a permission since an event.
+    pub fn insert_role_permission(&mut self, key: RolePermissionKey, from_event: i64) {
+        let roles = self.roles.entry(key.store).or_default();
+        roles.entry(key.role).or_default().insert(key.permission, from_event);
+    }
+
+    /// Notes that a principal holds a role since an event.
+    pub fn insert_grant(&mut self, store: StoreId, principal: PrincipalId, role: RoleId, from_event: i64) {
+        self.grants.entry((store, principal)).or_default().insert(role, from_event);
+    }
+
+    /// Notes the store's open orders.
+    pub fn insert_open_orders(&mut self, store: StoreId, open: TruncatedList<String>) {
+        self.open_orders.insert(store, open);
+    }
+
+    /// Notes an item of an active receipt.
+    pub fn insert_staged_item(&mut self, order: OrderKey, item: StagedItem) {
+        self.staged_items.entry(order).or_default().push(item);
+    }
+
+    /// Notes when the lines of a receipt were received by the order's other active receipts.
+    pub fn insert_other_receive_times(&mut self, receipt: ReceiptKey, times: BTreeMap<i32, ReceiveTimes>) {
+        self.other_receive_times.insert(receipt, times);
+    }
+
+    /// Works out what a principal's roles allow together, from roles and grants that are loaded.
+    pub fn derive_permissions(&mut self, store: &StoreId, principal: &PrincipalId) {
+        let holder = (store.clone(), principal.clone());
+        let held = self.grants.get(&holder).into_iter().flat_map(RoleGrants::keys);
+        let roles = self.roles.get(store);
+        let allowed = held.filter_map(|role| roles?.get(role)).flat_map(|allowed| allowed.keys().copied()).collect();
+        self.permissions.insert(holder, allowed);
+    }
+}
+
+/// Deciding.
+impl WorkingSet {
+    /// Takes a decision in, so that the commands after it see it. Cannot fail.
+    pub fn absorb(&mut self, decision: Decision) {
+        let access_changed = decision.stores_with_changed_access();
+        for store in decision.stores {
+            self.stores.put(store.id.clone(), store);
+        }
+        for order in decision.orders {
+            if order.revision == 1 {
+                // Created by this decision: everything there is of it is at hand.
+                self.set_complete(order.key.store.clone(), Need::AllLines(order.key.order));
+                self.set_complete(order.key.store.clone(), Need::StagedItems(order.key.order));
+            }
+            self.orders.put(order.key.clone(), order);
+        }
+        for key in &decision.lines_removed {
+            self.lines.remove(key);
+        }
+        for line in decision.lines {
+            self.lines.put(line.key.clone(), line);
+        }
+        for receipt in decision.receipts {
+            self.absorb_staged_items(&receipt);
+            self.receipts.put(receipt.key.clone(), receipt);
+        }
+        for level in decision.levels {
+            self.levels.put(level.key.clone(), level);
+        }
+        if let Some(response) = decision.stored_response {
+            self.stored_responses.put(response.key.clone(), response.clone());
+            self.appended.stored_responses.push(response);
+        }
+        self.absorb_permissions(&decision.permissions_closed, &decision.permissions);
+        self.absorb_grants(&decision.grants_closed, &decision.grants);
+        self.absorb_authority(&access_changed);
+        self.appended.movements.extend(decision.movements);
+        self.appended.events.extend(decision.events);
+        self.appended.permissions.extend(decision.permissions);
+        self.appended.permissions_closed.extend(decision.permissions_closed);
+        self.appended.grants.extend(decision.grants);
+        self.appended.grants_closed.extend(decision.grants_closed);
+    }
+
+    fn absorb_staged_items(&mut self, receipt: &Receipt) {
+        let order = &receipt.key.order;
+        if self.has_all(&order.store, Need::StagedItems(order.order)) {
+            let items = self.staged_items.entry(order.clone()).or_default();
+            items.retain(|item| item.receipt != receipt.key.number);
+            items.extend(receipt.staged_items());
+        }
+    }
+
+    fn absorb_permissions(
+        &mut self,
+        closed: &[ValidityPeriod<RolePermissionKey>],
+        given: &[ValidityPeriod<RolePermissionKey>],
+    ) {
+        for ValidityPeriod { key, .. } in closed {
+            let roles = self.roles.entry(key.store.clone()).or_default();
+            roles.entry(key.role.clone()).or_default().remove(&key.permission);
+        }
+        for ValidityPeriod { key, from_event, .. } in given {
+            self.insert_role_permission(key.clone(), *from_event);
+        }
+        for ValidityPeriod { key, .. } in closed {
+            // A role exists while it allows something.
+            self.roles.entry(key.store.clone()).or_default().retain(|_, allowed| !allowed.is_empty());
+        }
+    }
+
+    fn absorb_grants(&mut self, closed: &[ValidityPeriod<GrantKey>], given: &[ValidityPeriod<GrantKey>]) {
+        for ValidityPeriod { key, .. } in closed {
+            if let Some(held) = self.grants.get_mut(&(key.store.clone(), key.principal.clone())) {
+                held.remove(&key.role);
+            }
+        }
+        for ValidityPeriod { key, from_event, .. } in given {
+            let holder = (key.store.clone(), key.principal.clone());
+            self.grants.entry(holder).or_default().insert(key.role.clone(), *from_event);
+        }
+    }
+
+    /// What callers may do follows from roles and grants. Where not all of these are loaded, a command
+    /// that changes them is the only one of its store ([`Needs::are_exclusive`]), and nobody asks.
+    ///
+    /// [`Needs::are_exclusive`]: super::needs::Needs::are_exclusive
+    fn absorb_authority(&mut self, stores: &BTreeSet<StoreId>) {
+        for store in stores {
+            if !self.has_all(store, Need::Grants) {
+                continue;
+            }
+            let callers: Vec<PrincipalId> =
+                self.permissions.keys().filter(|(s, _)| s == store).map(|(_, caller)| caller.clone()).collect();
+            callers.iter().for_each(|caller| self.derive_permissions(store, caller));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entities() -> EntityMap<i32, &'static str> {
+        let mut entities = EntityMap::new("a word");
+        entities.insert_loaded(1, "one");
+        entities.insert_absent(2);
+        entities
+    }
+
+    /// What is to be deleted, inserted and updated.
+    fn to_save(entities: &EntityMap<i32, &'static str>) -> (Vec<i32>, Vec<&'static str>, Vec<&'static str>) {
+        let copied = |values: Vec<&&'static str>| values.into_iter().copied().collect();
+        let removed = entities.removed_keys().into_iter().copied().collect();
+        (removed, copied(entities.new_entries()), copied(entities.changed_entries()))
+    }
+
+    #[test]
+    fn what_was_there_is_updated_and_what_was_not_is_inserted() {
+        let mut entities = entities();
+        entities.put(1, "uno");
+        entities.put(2, "due");
+        entities.put(2, "zwei");
+        assert_eq!(to_save(&entities), (vec![], vec!["zwei"], vec!["uno"]));
+        assert_eq!(entities.get(&3), Err(NotLoaded("a word")));
+    }
+
+    #[test]
+    fn what_goes_is_deleted_and_what_takes_its_place_is_inserted_behind_it() {
+        let mut entities = entities();
+        entities.remove(&1);
+        assert_eq!((entities.get(&1), to_save(&entities)), (Ok(None), (vec![1], vec![], vec![])));
+        entities.put(1, "uno");
+        entities.put(1, "eins");
+        assert_eq!((entities.get(&1), to_save(&entities)), (Ok(Some(&"eins")), (vec![1], vec!["eins"], vec![])));
+        entities.remove(&1);
+        assert_eq!((entities.get(&1), to_save(&entities)), (Ok(None), (vec![1], vec![], vec![])));
+    }
+
+    #[test]
+    fn what_came_and_went_in_one_batch_leaves_nothing_to_save() {
+        let mut entities = entities();
+        entities.put(2, "due");
+        entities.remove(&2);
+        entities.remove(&2);
+        assert_eq!((entities.get(&2), to_save(&entities)), (Ok(None), (vec![], vec![], vec![])));
+        entities.put(2, "zwei");
+        assert_eq!(to_save(&entities), (vec![], vec!["zwei"], vec![]));
+    }
+}

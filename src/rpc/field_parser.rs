@@ -1,0 +1,361 @@
+//! Parsing requests: every field is judged by itself, and the violations are collected before the
+//! first is reported.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
+
+use prost_types::{FieldMask, Timestamp as ProtoTimestamp};
+use uuid::Uuid;
+
+use super::caps::{self, Cap};
+use crate::domain::code::{Code, PrincipalId, ProductId, RoleId, StoreId};
+use crate::domain::decimal;
+use crate::domain::money::{Currency, UnitCost};
+use crate::domain::order::OrderId;
+use crate::domain::quantity::Quantity;
+use crate::domain::refusal::{Refusal, Violations};
+use crate::domain::text;
+use crate::domain::time::{Date, TimeZone, Timestamp};
+
+/// Violations found so far. A field that breaks its rule yields a stand-in, so that the others are
+/// judged too; [`FieldParser::finish`] refuses before anybody uses it.
+#[derive(Debug, Default)]
+pub struct FieldParser {
+    violations: Violations,
+}
+
+impl FieldParser {
+    /// Notes a violation. Texts that are made for it alone are best handed in as `format_args!`.
+    pub fn violation(&mut self, field: impl Display, rule: impl Display) {
+        self.violations.add(field, rule);
+    }
+
+    /// Refuses if anything was noted.
+    pub fn finish(self) -> Result<(), Refusal> {
+        self.violations.or_refuse(Refusal::Invalid)
+    }
+
+    /// Refuses if anything was noted; otherwise `parsed`, which is there unless something was.
+    pub fn finish_with<T>(self, parsed: Option<T>) -> Result<T, Refusal> {
+        match parsed {
+            Some(parsed) if self.violations.total == 0 => Ok(parsed),
+            _ => Err(Refusal::Invalid(self.violations)),
+        }
+    }
+}
+
+/// Lists.
+impl FieldParser {
+    /// As many elements of a list as its cap allows; if there are more, or too few, that is a violation.
+    /// The guard has counted them before, so this is the second line of defence: whoever loops over a
+    /// list gets it from here.
+    pub fn capped<'l, T>(&mut self, cap: Cap, list: &'l [T]) -> &'l [T] {
+        if !cap.allows(list.len()) {
+            self.violation(cap.path, cap.rule(list.len()));
+        }
+        list.get(..cap.most).unwrap_or(list)
+    }
+
+    /// The fields that an update changes: at least one, and none but these.
+    pub fn mask<'m>(&mut self, mask: Option<&'m FieldMask>, fields: &[&str]) -> BTreeSet<&'m str> {
+        let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
+        if paths.is_empty() {
+            self.violation("update_mask", format_args!("must name what changes: {}", fields.join(", ")));
+        }
+        let paths = self.capped(caps::MASK_PATHS, paths);
+        for (index, path) in paths.iter().enumerate() {
+            if !fields.contains(&path.as_str()) {
+                let rule = format_args!("must be one of {}", fields.join(", "));
+                self.violation(format_args!("update_mask.paths[{index}]"), rule);
+            }
+        }
+        paths.iter().map(String::as_str).collect()
+    }
+}
+
+/// Text.
+impl FieldParser {
+    /// Text of one line and at most `max` bytes; may be empty.
+    pub fn text(&mut self, field: impl Display, value: &str, max: usize) -> String {
+        self.checked(field, text::line(value, max))
+    }
+
+    /// The same, if there is any.
+    pub fn optional_text(&mut self, field: impl Display, value: &str, max: usize) -> Option<String> {
+        Some(self.text(field, value, max)).filter(|text| !text.is_empty())
+    }
+
+    /// A note, if there is one.
+    pub fn note(&mut self, field: impl Display, value: &str) -> Option<String> {
+        Some(self.checked(field, text::note(value, text::MAX_NOTE))).filter(|text| !text.is_empty())
+    }
+
+    /// A reason, if there is one: it must say something. Whether one is required is judged on what was
+    /// sent, so that a reason that breaks a rule is not called missing as well.
+    pub fn reason(&mut self, field: impl Display, value: &str) -> Option<String> {
+        match text::note(value, text::MAX_NOTE) {
+            Ok(reason) if reason.is_empty() => return None,
+            Ok(reason) if !text::is_blank(&reason) => return Some(reason),
+            Ok(_) => self.violation(field, "must not be blank"),
+            Err(rule) => self.violation(field, rule),
+        }
+        None
+    }
+
+    /// A reason that must be there.
+    pub fn required_reason(&mut self, field: impl Display, value: &str) -> String {
+        if value.is_empty() {
+            self.violation(&field, "is required");
+        }
+        self.reason(field, value).unwrap_or_default()
+    }
+
+    /// A code of at most `max` bytes that must be there.
+    fn code(&mut self, field: impl Display, value: &str, max: usize) -> String {
+        if value.is_empty() {
+            self.violation(&field, "is required");
+        }
+        self.checked(field, text::code(value, max))
+    }
+
+    fn optional_code(&mut self, field: impl Display, value: &str, max: usize) -> Option<String> {
+        Some(self.checked(field, text::code(value, max))).filter(|code| !code.is_empty())
+    }
+
+    fn checked(&mut self, field: impl Display, text: Result<String, String>) -> String {
+        text.unwrap_or_else(|rule| {
+            self.violation(field, rule);
+            String::new()
+        })
+    }
+
+    fn label<K>(&mut self, field: &'static str, value: &str) -> Code<K> {
+        if !text::is_label(value) {
+            self.violation(field, "must be 1 to 63 of the characters a-z, 0-9 and -");
+        }
+        Code::new(value)
+    }
+
+    /// A store's id.
+    pub fn store_id(&mut self, value: &str) -> StoreId {
+        self.label("store_id", value)
+    }
+
+    /// A role's id.
+    pub fn role_id(&mut self, value: &str) -> RoleId {
+        self.label("role_id", value)
+    }
+
+    /// A product's code.
+    pub fn product_id(&mut self, field: impl Display, value: &str) -> ProductId {
+        ProductId::new(self.code(field, value, text::MAX_CODE))
+    }
+
+    /// A product's code, if there is one.
+    pub fn optional_product_id(&mut self, field: impl Display, value: &str) -> Option<ProductId> {
+        self.optional_code(field, value, text::MAX_CODE).map(ProductId::new)
+    }
+
+    /// A supplier's code.
+    pub fn supplier_id(&mut self, field: impl Display, value: &str) -> String {
+        self.code(field, value, text::MAX_CODE)
+    }
+
+    /// A supplier's code, if there is one.
+    pub fn optional_supplier_id(&mut self, field: impl Display, value: &str) -> Option<String> {
+        self.optional_code(field, value, text::MAX_CODE)
+    }
+
+    /// A principal's name.
+    pub fn principal(&mut self, field: impl Display, value: &str) -> PrincipalId {
+        PrincipalId::new(self.code(field, value, text::MAX_DESCRIPTION))
+    }
+
+    /// A principal's name, if there is one.
+    pub fn optional_principal(&mut self, field: impl Display, value: &str) -> Option<PrincipalId> {
+        self.optional_code(field, value, text::MAX_DESCRIPTION).map(PrincipalId::new)
+    }
+
+    /// An order's id.
+    pub fn order_id(&mut self, value: &str) -> OrderId {
+        OrderId(parse_uuid(value).unwrap_or_else(|| {
+            self.violation(
+                "purchase_order_id",
+                "must be a purchase order's id, a UUID; its number (PO-000001) is found with ListPurchaseOrders",
+            );
+            Uuid::nil()
+        }))
+    }
+
+    /// A trade item number, if there is one.
+    pub fn gtin(&mut self, field: impl Display, value: &str) -> Option<String> {
+        if !value.is_empty() && !text::is_gtin(value) {
+            self.violation(field, "must be 8, 12, 13 or 14 digits, the last of which is the right check digit");
+        }
+        Some(value.to_owned()).filter(|gtin| !gtin.is_empty())
+    }
+}
+
+/// The path of a field of an element of a list, such as `lines[3].quantity`. It is written only for a
+/// violation that is named: a request has a hundred thousand of such paths.
+#[derive(Clone, Copy)]
+pub struct At {
+    /// The list.
+    pub list: &'static str,
+    /// Which element.
+    pub index: usize,
+    /// Which of its fields.
+    pub field: &'static str,
+}
+
+impl Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}].{}", self.list, self.index, self.field)
+    }
+}
+
+/// Numbers.
+impl FieldParser {
+    /// A quantity that must be there.
+    pub fn quantity(&mut self, field: impl Display, value: Option<&str>) -> Quantity {
+        if value.is_none() {
+            self.violation(&field, "is required");
+        }
+        self.quantity_or_zero(field, value)
+    }
+
+    /// A quantity; unset means zero.
+    pub fn quantity_or_zero(&mut self, field: impl Display, value: Option<&str>) -> Quantity {
+        let Some(text) = value else { return Quantity::ZERO };
+        Quantity::parse(text).unwrap_or_else(|| {
+            self.violation(field, decimal_rule("999,999,999.9999"));
+            Quantity::ZERO
+        })
+    }
+
+    /// A unit cost that must be there.
+    pub fn unit_cost(&mut self, field: impl Display, value: Option<&str>) -> UnitCost {
+        match value.map(UnitCost::parse) {
+            Some(Some(cost)) => return cost,
+            Some(None) => self.violation(field, decimal_rule("1,000,000,000")),
+            None => self.violation(field, "is required"),
+        }
+        UnitCost::default()
+    }
+
+    /// A line's number.
+    pub fn line_number(&mut self, field: impl Display, value: i32) -> i32 {
+        if value < 1 {
+            self.violation(field, "must be the number of a line: 1 or more");
+        }
+        value
+    }
+
+    /// A receipt's number.
+    pub fn receipt_number(&mut self, value: i32) -> i32 {
+        if value < 1 {
+            self.violation("receipt_number", "must be the number of a receipt: 1 or more");
+        }
+        value
+    }
+
+    /// An enum value that must be a known one and not unspecified.
+    pub fn known<T>(&mut self, field: impl Display, value: Option<T>, what: &str) -> Option<T> {
+        if value.is_none() {
+            self.violation(field, format_args!("must be {what}"));
+        }
+        value
+    }
+}
+
+fn decimal_rule(max: &str) -> String {
+    format!("must be {}, up to {max}", decimal::FORM)
+}
+
+/// Dates, times, currencies.
+impl FieldParser {
+    /// A date, if there is one.
+    pub fn date(&mut self, field: impl Display, value: &str) -> Option<Date> {
+        let date = Date::parse(value);
+        if date.is_none() && !value.is_empty() {
+            self.violation(field, "must be a date that exists, as YYYY-MM-DD");
+        }
+        date
+    }
+
+    /// An instant to be stored, if there is one; nanoseconds are cut to microseconds.
+    pub fn time(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<Timestamp> {
+        self.micros(field, value).map(|(micros, _)| Timestamp::from_micros(micros))
+    }
+
+    /// A bound to compare stored instants with, if there is one. Those have whole microseconds: at or
+    /// after a bound within a microsecond, and before it, mean the same of the microsecond's end.
+    pub fn time_bound(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<Timestamp> {
+        let (micros, nanos_left) = self.micros(field, value)?;
+        Some(Timestamp::from_micros(micros + i64::from(nanos_left > 0)))
+    }
+
+    /// An instant as microseconds, and the nanoseconds beyond them.
+    fn micros(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<(i64, i32)> {
+        let value = value?;
+        // From 0001-01-01 to 9999-12-31, as google.protobuf.Timestamp says.
+        let in_range = (-62_135_596_800..=253_402_300_799).contains(&value.seconds);
+        if !in_range || !(0..1_000_000_000).contains(&value.nanos) {
+            self.violation(field, "must be a time between the years 1 and 9999");
+            return None;
+        }
+        Some((value.seconds * 1_000_000 + i64::from(value.nanos) / 1_000, value.nanos % 1_000))
+    }
+
+    /// A currency that must be there.
+    pub fn currency(&mut self, field: impl Display, value: &str) -> Option<Currency> {
+        self.known(field, Currency::parse(value), "an ISO 4217 code such as EUR")
+    }
+
+    /// A time zone that must be there.
+    pub fn time_zone(&mut self, field: impl Display, value: &str) -> Option<TimeZone> {
+        self.known(field, TimeZone::parse(value), "a zone of the IANA database such as Europe/Amsterdam")
+    }
+}
+
+/// A UUID in its usual fields, in either case.
+pub fn parse_uuid(text: &str) -> Option<Uuid> {
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn violations(parse: impl FnOnce(&mut FieldParser)) -> Vec<String> {
+        let mut fields = FieldParser::default();
+        parse(&mut fields);
+        fields.violations.first.iter().map(|violation| format!("{} {}", violation.field, violation.rule)).collect()
+    }
+
+    #[test]
+    fn a_bound_within_a_microsecond_is_its_end() {
+        for (nanos, stored, bound) in
+            [(0, 0, 0), (1, 0, 1), (999, 0, 1), (1_000, 1, 1), (999_999_999, 999_999, 1_000_000)]
+        {
+            for seconds in [-1, 0, 1_772_442_000] {
+                let (at, mut fields) = (ProtoTimestamp { seconds, nanos }, FieldParser::default());
+                let micros = |extra: i64| Some(Timestamp::from_micros(seconds * 1_000_000 + extra));
+                assert_eq!(fields.time("t", Some(&at)), micros(stored), "{seconds} {nanos}");
+                assert_eq!(fields.time_bound("t", Some(&at)), micros(bound), "{seconds} {nanos}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_fault_is_one_violation() {
+        for text in ["", " ", "\u{A0}", "\u{3000}", "a\u{202E}b", "\u{1}"] {
+            assert_eq!(violations(|fields| drop(fields.required_reason("reason", text))).len(), 1, "{text:?}");
+            assert_eq!(violations(|fields| drop(fields.product_id("product_id", text))).len(), 1, "{text:?}");
+            assert_eq!(violations(|fields| drop(fields.principal("principal", text))).len(), 1, "{text:?}");
+        }
+        assert_eq!(violations(|fields| drop(fields.required_reason("reason", "\tlate,\nsorry"))), Vec::<String>::new());
+        assert_eq!(violations(|fields| drop(fields.reason("reason", "\n"))), ["reason must not be blank"]);
+        assert_eq!(violations(|fields| drop(fields.reason("reason", ""))), Vec::<String>::new());
+    }
+}

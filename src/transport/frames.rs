@@ -1,0 +1,169 @@
+//! The frames that a peer sends (RFC 9113, section 4.1), followed by their headers alone as they are
+//! read, for what the HTTP/2 library lets pass: PING frames that acknowledge a PING which the service
+//! never sent. They are never asked for and cost a peer nothing, and the library warns of each.
+//!
+//! PING frames without ACK are not counted: clients that measure the way to the service send one with
+//! every message that they get.
+
+use std::io::{Error, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::bucket::LeakyBucket;
+use super::handshake::{FRAME_HEADER, PREFACE};
+
+const PING: u8 = 6;
+const ACK: u8 = 1;
+/// Acknowledgements at once, and a second from then on: the service sends a PING every 20 s to a
+/// silent peer, and one when it stops.
+const MAX_ACKNOWLEDGEMENTS: f64 = 20.0;
+const ACKNOWLEDGEMENTS_A_SECOND: f64 = 0.5;
+
+/// Where in the stream of frames a reader is.
+#[derive(Debug)]
+struct Frames {
+    /// Bytes before the next frame header: of the preface, then of payloads.
+    skip: usize,
+    header: [u8; FRAME_HEADER],
+    /// How much of the header is there.
+    filled: usize,
+}
+
+impl Frames {
+    fn new() -> Self {
+        Self { skip: PREFACE.len(), header: [0; FRAME_HEADER], filled: 0 }
+    }
+
+    /// Reads on; how many PING frames with ACK began.
+    fn acknowledgements(&mut self, mut bytes: &[u8]) -> usize {
+        let mut found = 0;
+        while !bytes.is_empty() {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
+            let taken = (FRAME_HEADER - self.filled).min(bytes.len());
+            self.header[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
+            self.filled += taken;
+            bytes = &bytes[taken..];
+            if self.filled == FRAME_HEADER {
+                let [a, b, c, kind, flags, ..] = self.header;
+                found += usize::from(kind == PING && flags & ACK != 0);
+                self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
+                self.filled = 0;
+            }
+        }
+        found
+    }
+}
+
+/// A reader of frames that fails once its peer has sent too many acknowledgements; then its connection
+/// ends.
+pub(super) struct FrameReader<R> {
+    reader: R,
+    from: SocketAddr,
+    frames: Frames,
+    acknowledgements: LeakyBucket,
+    failed: bool,
+}
+
+impl<R> FrameReader<R> {
+    /// Follows what is read of `reader`, from the connection preface on.
+    pub(super) fn new(reader: R, from: SocketAddr) -> Self {
+        let acknowledgements = LeakyBucket::new(MAX_ACKNOWLEDGEMENTS, ACKNOWLEDGEMENTS_A_SECOND, Instant::now());
+        Self { reader, from, frames: Frames::new(), acknowledgements, failed: false }
+    }
+
+    fn follow(&mut self, bytes: &[u8], now: Instant) {
+        let found = self.frames.acknowledgements(bytes);
+        if (0..found).any(|_| !self.acknowledgements.add(now)) {
+            self.failed = true;
+            tracing::warn!(from = %self.from, "a connection is closed: too many PING acknowledgements that nobody asked for");
+        }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for FrameReader<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        if !self.failed {
+            ready!(Pin::new(&mut self.reader).poll_read(cx, buffer))?;
+            self.follow(&buffer.filled()[before..], Instant::now());
+        }
+        if self.failed {
+            // A reader that fails has read nothing.
+            buffer.set_filled(before);
+            return Poll::Ready(Err(Error::new(ErrorKind::InvalidData, "too many PING acknowledgements")));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, 0], payload].concat()
+    }
+
+    fn begun(frames: &[Vec<u8>]) -> Vec<u8> {
+        [&PREFACE[..], &frames.concat()].concat()
+    }
+
+    fn ping(flags: u8) -> Vec<u8> {
+        frame(PING, flags, b"12345678")
+    }
+
+    #[test]
+    fn acknowledgements_are_found_wherever_reads_divide_them() {
+        let settings = || frame(4, 0, &[0; 12]);
+        let cases = [
+            ("none", vec![settings()], 0),
+            ("settings that are acknowledged", vec![frame(4, ACK, &[])], 0),
+            ("a ping", vec![settings(), ping(0)], 0),
+            ("an acknowledgement", vec![settings(), ping(ACK)], 1),
+            ("with flags that mean nothing", vec![ping(0xff), ping(0xfe)], 1),
+            ("between others", vec![settings(), ping(ACK), ping(0), frame(0, 1, &[7; 300]), ping(ACK)], 2),
+            ("after empty frames", vec![frame(0, 0, &[]), frame(8, 0, &[]), ping(ACK)], 1),
+            ("in a payload is no frame", vec![frame(0, 0, &ping(ACK).repeat(5))], 0),
+            ("of another length", vec![frame(PING, ACK, &[]), frame(PING, ACK, &[0; 70_000]), ping(ACK)], 3),
+        ];
+        for (what, frames, expected) in cases {
+            let bytes = begun(&frames);
+            for divided in 0..=bytes.len().min(500) {
+                let (first, second) = bytes.split_at(divided);
+                let mut frames = Frames::new();
+                let found = frames.acknowledgements(first) + frames.acknowledgements(second);
+                assert_eq!(found, expected, "{what}, divided at {divided}");
+            }
+            let mut frames = Frames::new();
+            let found: usize = bytes.chunks(1).map(|byte| frames.acknowledgements(byte)).sum();
+            assert_eq!(found, expected, "{what}, byte by byte");
+        }
+    }
+
+    #[tokio::test]
+    async fn too_many_acknowledgements_fail_the_reader_and_pings_do_not() {
+        let from = "192.0.2.1:7".parse().unwrap();
+        let some = begun(&[ping(0).repeat(10_000), ping(ACK).repeat(20)]);
+        let mut read = Vec::new();
+        FrameReader::new(some.as_slice(), from).read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, some, "what is read is passed on as it is");
+
+        let many = begun(&[ping(ACK).repeat(30)]);
+        let mut reader = FrameReader::new(many.as_slice(), from);
+        assert_eq!(reader.read_to_end(&mut Vec::new()).await.unwrap_err().kind(), ErrorKind::InvalidData);
+        assert!(reader.read_u8().await.is_err(), "and it stays so");
+    }
+}

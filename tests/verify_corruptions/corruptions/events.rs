@@ -1,0 +1,120 @@
+//! Invariants 8, 9 and 11 as far as the events tell them, corrupted.
+
+use super::Corruption;
+
+pub const PLANTS: &[Corruption] = &[
+    Corruption {
+        invariant: 8,
+        check: "an order's revisions are consecutive",
+        each: &[
+            "UPDATE event SET revision = revision + 5 WHERE po_id = [PO-000004] AND event_type = 'RECEIPT_BOOKED'",
+            "UPDATE event SET revision = 0 WHERE po_id = [PO-000002] AND event_type = 'ORDER_CREATED'",
+            "DELETE FROM event WHERE po_id = [PO-000004] AND event_type = 'ORDER_CREATED'",
+        ],
+    },
+    Corruption {
+        invariant: 8,
+        check: "an order is as its last event left it",
+        each: &[
+            "UPDATE purchase_order SET revision = revision + 1 WHERE po_id = [PO-000003]",
+            "UPDATE event SET state_after = 'CANCELLED' WHERE po_id = [PO-000003] AND event_type = 'ORDER_PLACED'",
+        ],
+    },
+    Corruption { invariant: 8, check: "an order has events", each: &["DELETE FROM event WHERE po_id = [PO-000002]"] },
+    Corruption {
+        invariant: 8,
+        check: "an order's event is of an order",
+        each: &[
+            "UPDATE event SET po_id = 'nowhere' WHERE po_id = [PO-000002] AND event_type = 'ORDER_CREATED'",
+            "UPDATE event SET po_id = NULL, revision = NULL, state_after = NULL
+               WHERE po_id = [PO-000002] AND event_type = 'ORDER_CREATED'",
+        ],
+    },
+    Corruption {
+        invariant: 8,
+        check: "each event leads from one state of its order to another as its type says",
+        each: &[
+            "UPDATE event SET state_after = 'RECEIVING' WHERE po_id = [PO-000003] AND event_type = 'ORDER_PLACED'",
+            "UPDATE event SET event_type = 'RECEIPT_VOIDED'
+               WHERE po_id = [PO-000004] AND event_type = 'RECEIPT_BOOKED'",
+        ],
+    },
+    Corruption {
+        invariant: 8,
+        check: "a back order begins as one, right after the completion that made it",
+        each: &[
+            "UPDATE event SET event_type = 'ORDER_CREATED'
+               WHERE po_id = [PO-000001-B1] AND event_type = 'BACK_ORDER_CREATED'",
+            "UPDATE event SET actor = 'carol' WHERE po_id = [PO-000001-B1] AND event_type = 'BACK_ORDER_CREATED'",
+            "UPDATE event SET event_time = event_time + 1
+               WHERE po_id = [PO-000001-B1] AND event_type = 'BACK_ORDER_CREATED'",
+            "UPDATE event SET event_type = 'BACK_ORDER_CREATED'
+               WHERE po_id = [PO-000003] AND event_type = 'ORDER_CREATED'",
+        ],
+    },
+    Corruption {
+        invariant: 8,
+        check: "an order has as many receipts booked and voided as events that tell of it",
+        each: &[
+            "DELETE FROM receipt WHERE po_id = [PO-000001] AND receipt_number = 2",
+            "UPDATE receipt SET void_time = NULL, voided_by = NULL, void_reason = NULL WHERE po_id = [PO-000001]",
+            "UPDATE event SET event_type = 'ORDER_PLACED' WHERE po_id = [PO-000004] AND event_type = 'RECEIPT_BOOKED'",
+        ],
+    },
+    Corruption {
+        invariant: 9,
+        check: "event numbers are consecutive from the first kept",
+        each: &[
+            "DELETE FROM event WHERE store_id = 'north' AND event_number = 7",
+            "UPDATE event SET event_number = event_number + 1000
+               WHERE store_id = 'north' AND event_type = 'ROLE_REVOKED'",
+        ],
+    },
+    Corruption {
+        invariant: 9,
+        check: "the store knows its last event and when that was",
+        each: &[
+            "UPDATE store SET last_event = last_event + 1 WHERE store_id = 'north'",
+            "UPDATE store SET last_event_time = last_event_time + 1 WHERE store_id = 'north'",
+            "DELETE FROM event WHERE store_id = 'north'",
+        ],
+    },
+    Corruption {
+        invariant: 9,
+        check: "a store begins with its creation, and is created once",
+        each: &[
+            "UPDATE store SET create_time = create_time - 1 WHERE store_id = 'north'",
+            "UPDATE event SET event_type = 'ROLE_CREATED' WHERE store_id = 'north' AND event_number = 1",
+            "UPDATE event SET event_type = 'STORE_CREATED' WHERE store_id = 'north' AND event_number = 2",
+        ],
+    },
+    Corruption {
+        invariant: 11,
+        check: "no order was open when back orders were turned on",
+        each: &[
+            "UPDATE event SET event_type = 'BACK_ORDERS_ENABLED'
+               WHERE store_id = 'north' AND event_type = 'ROLE_REVOKED'",
+            "UPDATE event SET po_id = NULL, revision = NULL, state_after = NULL,
+               event_type = 'BACK_ORDERS_ENABLED' WHERE po_id = [PO-000001] AND event_type = 'ORDER_PLACED'",
+        ],
+    },
+    Corruption {
+        invariant: 11,
+        check: "the store's feature is as its events left it, turned on and off by turns",
+        each: &[
+            "UPDATE store SET back_orders_enabled = NOT back_orders_enabled WHERE store_id = 'north'",
+            "UPDATE event SET event_type = 'BACK_ORDERS_ENABLED'
+               WHERE store_id = 'north' AND event_type = 'BACK_ORDERS_DISABLED'",
+            "DELETE FROM event WHERE store_id = 'north' AND event_type LIKE 'BACK_ORDERS_%'",
+        ],
+    },
+    Corruption {
+        invariant: 11,
+        check: "a back order was made only while back orders were turned on",
+        each: &[
+            "UPDATE event SET event_type = 'BACK_ORDERS_DISABLED'
+               WHERE store_id = 'north' AND event_type = 'BACK_ORDERS_ENABLED'",
+            "UPDATE event SET event_type = 'ROLE_CREATED' WHERE store_id = 'north' AND event_type LIKE 'BACK_ORDERS_%'",
+        ],
+    },
+];

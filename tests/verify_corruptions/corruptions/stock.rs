@@ -1,0 +1,130 @@
+//! Invariants 5, 6 and 7, corrupted.
+
+use super::Corruption;
+
+pub const PLANTS: &[Corruption] = &[
+    Corruption {
+        invariant: 5,
+        check: "what is on hand is the sum of the ledger",
+        each: &[
+            "UPDATE inventory_level SET on_hand = on_hand + 10000 WHERE store_id = 'north' AND product_id = 'apples'",
+            "UPDATE stock_movement SET quantity = quantity + 10000
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'figs'",
+        ],
+    },
+    Corruption {
+        invariant: 5,
+        check: "what is on hand is the last balance of the ledger",
+        each: &[
+            "UPDATE stock_movement SET balance_after = balance_after + 10000
+               WHERE store_id = 'north' AND product_id = 'figs' AND movement_number = 1",
+            "UPDATE inventory_level SET on_hand = on_hand - 10000 WHERE store_id = 'north' AND product_id = 'apples'",
+            "UPDATE inventory_level SET on_hand = 10000 WHERE store_id = 'north' AND product_id = 'eggs'",
+        ],
+    },
+    Corruption {
+        invariant: 5,
+        check: "each ledger row's balance is the one before and its quantity",
+        each: &[
+            "UPDATE stock_movement SET balance_after = balance_after + 10000
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET balance_after = balance_after + 10000
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 2",
+        ],
+    },
+    Corruption {
+        invariant: 5,
+        check: "the ledger is numbered without a gap",
+        each: &["UPDATE stock_movement SET movement_number = 9
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 2"],
+    },
+    Corruption {
+        invariant: 5,
+        check: "a level counts the rows of its ledger",
+        each: &["UPDATE inventory_level SET last_movement = last_movement + 1
+               WHERE store_id = 'north' AND product_id = 'apples'"],
+    },
+    Corruption {
+        invariant: 5,
+        check: "a ledger row is of a product with a level",
+        each: &["DELETE FROM inventory_level WHERE store_id = 'north' AND product_id = 'apples'"],
+    },
+    Corruption {
+        invariant: 6,
+        check: "a ledger row is of an order that is completed",
+        each: &[
+            "UPDATE purchase_order SET state = 'RECEIVING', close_time = NULL WHERE po_id = [PO-000007]",
+            "UPDATE stock_movement SET po_id = [PO-000004]
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET po_id = 'nowhere'
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+        ],
+    },
+    Corruption {
+        invariant: 6,
+        check: "each accepted item of a completed order has exactly one ledger row",
+        each: &[
+            "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 3",
+            "INSERT INTO stock_movement SELECT store_id, product_id, 99, kind, quantity, unit_cost, balance_after,
+               create_time, event_number, po_id, line_number, receipt_number, receive_time FROM stock_movement
+               WHERE store_id = 'north' AND product_id = 'figs'",
+        ],
+    },
+    Corruption {
+        invariant: 6,
+        check: "a ledger row is of an accepted item of a active receipt, and says what that says",
+        each: &[
+            "UPDATE stock_movement SET unit_cost = unit_cost + 1
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET receive_time = receive_time - 1
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET quantity = quantity + 10000
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET line_number = 3
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET receipt_number = 2
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET kind = 'GIFT'
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE receipt SET void_time = book_time, voided_by = booked_by, void_reason = ''
+               WHERE po_id = [PO-000007]",
+        ],
+    },
+    Corruption {
+        invariant: 6,
+        check: "a ledger row was written by its order's completion",
+        each: &[
+            "UPDATE stock_movement SET event_number = 1
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET create_time = create_time + 1
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+        ],
+    },
+    Corruption {
+        invariant: 7,
+        check: "staged, on_order and back_ordered are the sums over live orders",
+        each: &[
+            "UPDATE inventory_level SET staged = staged + 10000 WHERE store_id = 'north' AND product_id = 'apples'",
+            "UPDATE inventory_level SET on_order = on_order - 10000 WHERE store_id = 'north' AND product_id = 'apples'",
+            "UPDATE inventory_level SET back_ordered = 0 WHERE store_id = 'north' AND product_id = 'apples'",
+            "UPDATE purchase_order SET state = 'DRAFT' WHERE po_id = [PO-000003]",
+        ],
+    },
+    Corruption {
+        invariant: 7,
+        check: "a line's product has a level, which counts in the line's unit",
+        each: &[
+            "UPDATE inventory_level SET unit = 'BOX' WHERE store_id = 'north' AND product_id = 'apples'",
+            "DELETE FROM inventory_level WHERE store_id = 'north' AND product_id = 'eggs'",
+        ],
+    },
+    Corruption {
+        invariant: 7,
+        check: "no level is beyond its limit",
+        each: &[
+            "UPDATE inventory_level SET on_hand = 9000000000000001 WHERE store_id = 'north' AND product_id = 'apples'",
+            "UPDATE inventory_level SET back_ordered = on_order + 1 WHERE store_id = 'north' AND product_id = 'apples'",
+        ],
+    },
+];

@@ -1,0 +1,104 @@
+//! The story that violations are corrupted into: it leaves something of everything behind.
+
+use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
+use purchase_order_service::proto::v1::Permission::{Edit, View};
+
+use crate::support::{World, at, line};
+
+/// The other store: nothing is corrupted there.
+const OTHER: &str = "south";
+
+/// Plays it. Afterwards the store has
+///
+/// - `PO-000001` COMPLETED after a void, with rejections, back-ordered and cancelled quantities;
+/// - `PO-000001-B1` COMPLETED, its back order, and `PO-000001-B2` RECEIVING, the back order of that;
+/// - `PO-000002` DRAFT and rewritten since, `PO-000003` ON_ORDER, `PO-000004` RECEIVING;
+/// - `PO-000005` CANCELLED with a rejection, `PO-000006` CANCELLED as a draft;
+/// - `PO-000007` COMPLETED with nothing left open;
+/// - `PO-000008` ON_ORDER by dora, whose role came and went and came again;
+/// - back orders turned off and on again before any of them.
+pub async fn play(world: &World) {
+    toggle(world).await;
+    chain(world).await;
+    by_state(world).await;
+    access(world).await;
+    let south = world.operator().at(OTHER);
+    south.create_store("alice").ok().await;
+    world.alice().at(OTHER).draft(&[("apples", "1")]).await;
+}
+
+async fn toggle(world: &World) {
+    world.operator().disable_back_orders().id(id(1)).ok().await;
+    world.operator().enable_back_orders().id(id(2)).ok().await;
+}
+
+async fn chain(world: &World) {
+    let (alice, bob) = (world.alice(), world.bob());
+    let draft = alice.create(&[("apples", "10"), ("pears", "8"), ("plums", "6")]).with(|request| {
+        request.expected_date = "2026-03-09".to_owned();
+        request.lines[1].gtin = "4006381333931".to_owned();
+    });
+    let draft = draft.id(id(3)).ok().await.purchase_order.unwrap();
+    world.clock.set("2026-03-02T10:00:00Z");
+    let placed = alice.place(&draft).with(|request| request.order_time = at("2026-03-01T12:00:00Z"));
+    placed.id(id(4)).ok().await;
+    world.clock.set("2026-03-03T10:00:00Z");
+    let delivery = bob.receive(&draft).accept(1, "4").accept(2, "2").with(|request| {
+        request.items[0].rejected = Some("1".to_owned());
+        request.items[0].reject_reason = "mouldy".to_owned();
+    });
+    delivery.id(id(5)).ok().await;
+    bob.receive(&draft).accept(2, "1").ok().await;
+    world.clock.set("2026-03-04T10:00:00Z");
+    bob.void(&draft, 2).id(id(6)).ok().await;
+    world.clock.set("2026-03-05T10:00:00Z");
+    bob.receive(&draft).accept(1, "2").with(|request| request.receive_time = at("2026-03-04T18:00:00Z")).ok().await;
+    world.clock.set("2026-03-05T11:00:00Z");
+    let complete = alice.complete(&draft).line(2, "4", "2").because("too many pears").rest(BackOrder);
+    let completed = complete.id(id(7)).ok().await;
+    let first = alice.seen(&completed.back_order.unwrap().purchase_order_id).await;
+    world.clock.set("2026-03-06T10:00:00Z");
+    bob.receive(&first).accept(1, "1").ok().await;
+    let second = alice.back_order(&first).await;
+    world.clock.set("2026-03-07T10:00:00Z");
+    bob.receive(&second).accept(1, "1").reject(2, "1", "bruised").ok().await;
+}
+
+async fn by_state(world: &World) {
+    let carol = world.carol();
+    let draft = carol.draft(&[("apples", "5"), ("eggs", "12"), ("dates", "1")]).await;
+    let rewritten = carol.update(&draft, &["note", "lines"]).with(|request| {
+        request.note = "for Easter".to_owned();
+        request.lines = vec![line("apples", "5"), line("eggs", "10")];
+    });
+    rewritten.id(id(10)).ok().await;
+    carol.order(&[("pears", "5"), ("apples", "3")]).await;
+    carol.received(&[("eggs", "12"), ("figs", "2")], &[(1, "6")]).await;
+    let rejected = carol.order(&[("figs", "4")]).await;
+    carol.receive(&rejected).reject(1, "4", "squashed").ok().await;
+    world.clock.set("2026-03-08T10:00:00Z");
+    carol.cancel(&rejected).id(id(8)).ok().await;
+    let draft = carol.draft(&[("figs", "4")]).await;
+    carol.cancel(&draft).with(|request| request.reason.clear()).ok().await;
+    let whole = carol.received(&[("plums", "3"), ("figs", "2")], &[(1, "3"), (2, "2")]).await;
+    carol.complete(&whole).ok().await;
+}
+
+async fn access(world: &World) {
+    let (alice, dora) = (world.alice(), world.caller("dora"));
+    alice.create_role("buyer", &[View]).ok().await;
+    alice.update_role("buyer", &[Edit, View]).id(id(11)).ok().await;
+    alice.update_role("buyer", &[Edit]).ok().await;
+    alice.create_role("temp", &[View]).ok().await;
+    alice.delete_role("temp").id(id(12)).ok().await;
+    let renamed = alice.update_store(&["display_name"]).with(|request| request.display_name = "North".to_owned());
+    renamed.id(id(13)).ok().await;
+    alice.grant("dora", "manager").id(id(9)).ok().await;
+    dora.order(&[("plums", "1")]).await;
+    alice.revoke("dora", "manager").ok().await;
+    alice.grant("dora", "manager").ok().await;
+}
+
+fn id(n: u32) -> String {
+    format!("00000000-0000-4000-8000-{n:012}")
+}
