@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Runs the shell blocks of documentation pages, and compares their output with the page.
+
+Each page is run by one bash process, from the repository's root, in the order of its blocks. A block
+```json or ```text that follows directly on a ```sh block is what that block must print; times and ids
+may differ. Comments before a block say what cannot be seen from it:
+
+  <!-- background -->  the block starts a server: wait until it prints the first line of the next block
+  <!-- skip: WHY -->   the block is not run
+
+`grpcurl` is a stand-in made of `buf curl`, because grpcurl is not packaged. The databases of the pages
+are made in a scratch folder, whatever the working directory holds.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(?:<!-- (?P<note>.*?) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+LIMIT_SECONDS = 600
+
+
+def blocks(page):
+    return [match.groupdict() for match in BLOCK.finditer(page.read_text())]
+
+
+def normalized(text):
+    """Text without what differs from run to run."""
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", text)
+    text = re.sub(r"sqlite:\S+", "sqlite:DATABASE", text)
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+class Shell:
+    """One bash process; what it prints is read line by line by a thread."""
+
+    def __init__(self, environment):
+        self.process = subprocess.Popen(
+            ["bash"], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        self.lines = []
+        self.changed = threading.Condition()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            with self.changed:
+                self.lines.append(line.rstrip("\n"))
+                self.changed.notify_all()
+
+    def wait_for(self, found, what):
+        with self.changed:
+            if not self.changed.wait_for(lambda: found(self.lines), LIMIT_SECONDS):
+                raise SystemExit(f"not seen within {LIMIT_SECONDS} s: {what}\n" + "\n".join(self.lines[-30:]))
+
+    def run(self, text):
+        """What a block prints, and whether its last command succeeded."""
+        end = "--- end of block ---"
+        with self.changed:
+            begin = len(self.lines)
+        self.process.stdin.write(f"{text}\nstatus=$?; echo; echo '{end}' $status\n")
+        self.process.stdin.flush()
+        self.wait_for(lambda lines: any(line.startswith(end) for line in lines[begin:]), text)
+        last = next(index for index in range(begin, len(self.lines)) if self.lines[index].startswith(end))
+        return "\n".join(self.lines[begin:last]), self.lines[last] == f"{end} 0"
+
+    def start(self, text, first_line):
+        """Runs a block beside the others, until it prints `first_line`."""
+        self.process.stdin.write(f"(\n{text}\n) </dev/null &\n")
+        self.process.stdin.flush()
+        wanted = normalized(first_line)
+        self.wait_for(lambda lines: any(normalized(line) == wanted for line in lines), first_line)
+
+    def stop(self):
+        """Ends bash and the servers that it started: SIGTERM, and after 30 s SIGKILL."""
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.stdin.close()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def run_page(page, scratch):
+    environment = os.environ | {
+        "DATABASE_URL": f"sqlite:{scratch}/{page.stem}.sqlite",
+        "PATH": f"{ROOT}/.ci/bin:{ROOT}/target/ci/node_modules/.bin:{os.environ['PATH']}",
+        "RUST_LOG": "warn",
+        "CARGO_TERM_QUIET": "true",
+    }
+    shell = Shell(environment)
+    run = 0
+    try:
+        found = blocks(page)
+        for index, block in enumerate(found):
+            note = block["note"] or ""
+            if block["language"] != "sh" or note.startswith("skip"):
+                continue
+            following = found[index + 1] if index + 1 < len(found) else None
+            expected = following["text"] if following and following["language"] in ("json", "text") else None
+            run += 1
+            if note == "background":
+                shell.start(block["text"], expected.splitlines()[0])
+                continue
+            printed, succeeded = shell.run(block["text"])
+            if expected is None and (not succeeded or "ERROR:" in printed):
+                raise SystemExit(f"{page}: this block\n{block['text']}\nfails:\n{printed}")
+            if expected is not None and normalized(printed) != normalized(expected):
+                raise SystemExit(f"{page}: this block\n{block['text']}\nprints\n{printed}\nand not\n{expected}")
+    finally:
+        shell.stop()
+    print(f"{page.relative_to(ROOT)}: {run} blocks ran, and printed what the page says")
+
+
+def main(names):
+    scratch = tempfile.mkdtemp()
+    try:
+        for name in names:
+            run_page(ROOT / name, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+main(sys.argv[1:])
