@@ -10,8 +10,8 @@ use prost::Message;
 use purchase_order_service::proto::v1::{GetPurchaseOrderRequest, PurchaseOrderView};
 use tokio::task::JoinSet;
 
-use crate::attacked::{Attacked, Honest};
 use crate::frames::connect;
+use crate::support::server_process::{Honest, ServerProcess};
 use crate::support::{line, within_timeout};
 
 /// A connection of one's own, without flow control given back unless asked for.
@@ -76,7 +76,7 @@ fn status(response: &http::Response<h2::RecvStream>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_of_a_byte_at_a_time_is_cut_off_at_the_deadline() {
     let arguments = ["--max-deadline-seconds", "2"];
-    let attacked = Attacked::alone(&arguments);
+    let attacked = ServerProcess::alone(&arguments);
     let before = attacked.memory();
     let honest = Honest::begin(&attacked);
     let mut peer = peer(&attacked.address, 2, 65_535).await;
@@ -105,7 +105,7 @@ async fn a_body_of_a_byte_at_a_time_is_cut_off_at_the_deadline() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_nobody_reads_are_bounded_and_cut_off() {
     let arguments = ["--max-deadline-seconds", "20"];
-    let attacked = Attacked::alone(&arguments);
+    let attacked = ServerProcess::alone(&arguments);
     let alice = attacked.alice();
     let long = "d".repeat(200);
     let order = alice.create(&[]).with(|request| {

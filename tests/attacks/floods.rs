@@ -1,14 +1,14 @@
 //! Frames without end.
 
-use crate::attacked::{Attacked, Honest};
 use crate::bodies::peer;
 use crate::frames::*;
+use crate::support::server_process::{Honest, ServerProcess};
 
 /// What any of these attacks may cost, in KiB.
 const MEMORY: u64 = 64 * 1024;
 
 async fn flood(attack: &str, most: u32, bytes: impl Fn(u32) -> Vec<u8>) {
-    let attacked = Attacked::alone(&[]);
+    let attacked = ServerProcess::alone(&[]);
     let before = attacked.memory();
     let honest = Honest::begin(&attacked);
     let mut flood = Flood::begin(&attacked.address, 2).await;
@@ -37,7 +37,7 @@ async fn rapid_reset() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_are_begun_and_given_up_again_and_again() {
-    let attacked = Attacked::alone(&[]);
+    let attacked = ServerProcess::alone(&[]);
     let before = attacked.memory();
     let honest = Honest::begin(&attacked);
     let mut peer = peer(&attacked.address, 2, 65_535).await;

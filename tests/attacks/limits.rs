@@ -13,8 +13,8 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_types::StatusExt;
 
-use crate::attacked::Attacked;
 use crate::frames::connect;
+use crate::support::server_process::ServerProcess;
 use crate::support::{together, within_timeout};
 
 const GET_STORE: &str = "/purchasing.v1.StoreService/GetStore";
@@ -23,7 +23,7 @@ const WATCH: &str = "/grpc.health.v1.Health/Watch";
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
 /// Sends one call as it is; its code and its reason.
-async fn send(attacked: &Attacked, request: Request<()>, body: Bytes) -> (Code, String) {
+async fn send(attacked: &ServerProcess, request: Request<()>, body: Bytes) -> (Code, String) {
     let socket = connect(&attacked.address, 2).await.unwrap();
     let (sender, connection) = h2::client::handshake(socket).await.unwrap();
     tokio::spawn(connection);
@@ -64,7 +64,7 @@ fn framed(bytes: &[u8], flag: u8) -> Bytes {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_much_is_refused_by_its_code() {
-    let attacked = Attacked::alone(&[]);
+    let attacked = ServerProcess::alone(&[]);
     let get = framed(&GetStoreRequest { store_id: "demo".to_owned() }.encode_to_vec(), 0);
     let large = GetStoreRequest { store_id: "d".repeat(5 * 1024 * 1024) }.encode_to_vec();
     let filler = "f".repeat(17 * 1024);
@@ -100,7 +100,7 @@ async fn what_is_too_much_is_refused_by_its_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_of_the_transport_tells_a_true_reason() {
-    let attacked = Attacked::alone(&[]);
+    let attacked = ServerProcess::alone(&[]);
     let get = || framed(&GetStoreRequest { store_id: "demo".to_owned() }.encode_to_vec(), 0);
     let unknown = || framed(&HealthCheckRequest { service: "nobody".to_owned() }.encode_to_vec(), 0);
     let reflect =
@@ -136,7 +136,7 @@ async fn every_refusal_of_the_transport_tells_a_true_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_times_more_than_it_can_take_is_answered_refused_or_late() {
-    let attacked = Attacked::alone(&[]);
+    let attacked = ServerProcess::alone(&[]);
     let before = attacked.memory();
     let calls = (0..80).flat_map(|_| {
         let alice = attacked.alice();

@@ -6,8 +6,8 @@ use std::process::Stdio;
 
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use crate::attacked::{Attacked, Honest};
 use crate::frames::{ACK, Flood, PING, connect, frame};
+use crate::support::server_process::{Honest, ServerProcess};
 use crate::support::within_timeout;
 use tokio::io::AsyncWriteExt;
 
@@ -34,7 +34,7 @@ pub fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
 #[tokio::test(flavor = "multi_thread")]
 async fn ping_acknowledgements_that_nobody_asked_for_close_the_connection_and_are_not_logged() {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let attacked = Attacked::logging("trace,h2::proto=trace", writer);
+    let attacked = ServerProcess::logging("trace,h2::proto=trace", writer);
     let logged = std::thread::spawn(move || {
         let mut logged = Vec::new();
         reader.read_to_end(&mut logged).unwrap();
@@ -62,7 +62,7 @@ async fn ping_acknowledgements_that_nobody_asked_for_close_the_connection_and_ar
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_end_badly_are_logged_now_and_then() {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let attacked = Attacked::logging("debug", writer);
+    let attacked = ServerProcess::logging("debug", writer);
     let logged = std::thread::spawn(move || {
         let mut logged = String::new();
         reader.read_to_string(&mut logged).unwrap();
@@ -86,7 +86,7 @@ async fn connections_that_end_badly_are_logged_now_and_then() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_nobody_reads_stops_nothing() {
     let (_unread, full) = full_pipe();
-    let mut attacked = Attacked::logging("debug", Stdio::from(full));
+    let mut attacked = ServerProcess::logging("debug", Stdio::from(full));
     let mut floods = Vec::new();
     for from in 2..10 {
         let mut flood = Flood::begin(&attacked.address, from).await;

@@ -7,8 +7,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[allow(dead_code, reason = "it is shared with the worst messages")]
-mod attacked;
 mod bodies;
 mod floods;
 mod frames;

@@ -3,15 +3,15 @@
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 
-use crate::attacked::{Attacked, Honest};
 use crate::frames::{PREFACE, connect, until_closed};
+use crate::support::server_process::{Honest, ServerProcess};
 use crate::support::within_timeout;
 
 const SILENT: usize = 600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_sockets_are_shut_out_and_honest_callers_are_served() {
-    let attacked = Attacked::alone(&[]);
+    let attacked = ServerProcess::alone(&[]);
     let before = attacked.memory();
     let honest = Honest::begin(&attacked);
     let mut silent = JoinSet::new();
@@ -41,7 +41,7 @@ async fn silent_sockets_are_shut_out_and_honest_callers_are_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_gets_no_more_connections_than_its_share() {
     let arguments = ["--max-connections", "30", "--max-connections-per-peer", "10"];
-    let attacked = Attacked::alone(&arguments);
+    let attacked = ServerProcess::alone(&arguments);
     attacked.alice().get_store().ok().await;
     let mut greedy = JoinSet::new();
     for _ in 0..25 {

@@ -13,16 +13,16 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::attacked::Attacked;
 use crate::frames::{END_HEADERS, Flood, HEADERS, PREFACE, connect, frame, head};
 use crate::support::Engine::{self, Postgres, Sqlite};
+use crate::support::server_process::ServerProcess;
 use crate::support::{Database, reason, within_timeout};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(database) = Database::migrated(on) else { return };
-    let mut attacked = Attacked::on(&database, &["--drain-seconds", "3"]);
+    let mut attacked = ServerProcess::on(&database, &["--drain-seconds", "3"]);
     let silent = connect(&attacked.address, 2).await.unwrap();
     let mut begun = connect(&attacked.address, 2).await.unwrap();
     begun.write_all(PREFACE).await.unwrap();
@@ -67,7 +67,7 @@ async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Pos
     let ids = acknowledged.lock().unwrap().clone();
     let findings = verify(&mut database.session(), |_, _| {}).unwrap();
     assert!(findings.is_empty(), "{}", findings.len());
-    let again = Attacked::on(&database, &[]);
+    let again = ServerProcess::on(&database, &[]);
     let alice = again.alice();
     for id in &ids {
         alice.seen(id).await;
@@ -77,8 +77,8 @@ async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Pos
 
 /// Asks a service with this delay to stop, and checks that it goes on serving although it says
 /// NOT_SERVING.
-async fn asked_to_stop(delay_seconds: &str) -> Attacked {
-    let attacked = Attacked::alone(&["--shutdown-delay-seconds", delay_seconds]);
+async fn asked_to_stop(delay_seconds: &str) -> ServerProcess {
+    let attacked = ServerProcess::alone(&["--shutdown-delay-seconds", delay_seconds]);
     let before = attacked.alice();
     before.get_store().ok().await;
 
@@ -116,7 +116,7 @@ async fn the_delay_ends_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_while_calls_are_waited_for_ends_the_waiting() {
-    let mut attacked = Attacked::alone(&["--drain-seconds", "600", "--max-deadline-seconds", "600"]);
+    let mut attacked = ServerProcess::alone(&["--drain-seconds", "600", "--max-deadline-seconds", "600"]);
     let mut stuck = Flood::begin(&attacked.address, 2).await;
     assert!(stuck.send(&frame(HEADERS, END_HEADERS, 1, &head())).await);
     attacked.alice().get_store().ok().await;

@@ -11,10 +11,10 @@ use purchase_order_service::proto::v1::ListStoresRequest;
 use purchase_order_service::verify::verify;
 use rstest::rstest;
 
-use crate::attacked::Attacked;
 use crate::bodies::{framed, peer};
 use crate::logs::full_pipe;
 use crate::support::Engine::{self, Postgres, Sqlite};
+use crate::support::server_process::ServerProcess;
 use crate::support::{Cluster, Database, StoreHeld, cluster, within_timeout};
 
 /// What the README promises beyond the delay and the draining.
@@ -73,7 +73,7 @@ async fn it_ends_although_everything_is_stuck_at_once(#[values(Sqlite, Postgres)
     }
     let Some(database) = Database::migrated(on) else { return };
     let (_unread, full) = full_pipe();
-    let mut attacked = Attacked::on_with_log(&database, &["--drain-seconds", "1"], full);
+    let mut attacked = ServerProcess::on_with_log(&database, &["--drain-seconds", "1"], full);
     let alice = attacked.alice();
     let order = alice.create(&[("apples", "1")]).ok().await.purchase_order.unwrap();
     // A peer that reads no answer.
@@ -103,7 +103,7 @@ async fn it_ends_although_everything_is_stuck_at_once(#[values(Sqlite, Postgres)
     drop(stuck);
     let findings = verify(&mut database.session(), |_, _| {}).unwrap();
     assert!(findings.is_empty(), "{}", findings.len());
-    let again = Attacked::on(&database, &[]);
+    let again = ServerProcess::on(&database, &[]);
     again.alice().seen(&order.purchase_order_id).await;
 }
 

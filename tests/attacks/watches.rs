@@ -10,8 +10,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_types::StatusExt;
 
-use crate::attacked::Attacked;
 use crate::bodies::{Peer, framed, peer};
+use crate::support::server_process::ServerProcess;
 use crate::support::within_timeout;
 
 const ADDRESSES: [u8; 2] = [2, 3];
@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 16;
 const STREAMS: usize = 128;
 
 /// Opens as many calls of `path` as the connections of both addresses carry, each with `body`.
-async fn occupy(attacked: &Attacked, path: &str, body: Option<Bytes>) -> (Vec<Peer>, Occupied) {
+async fn occupy(attacked: &ServerProcess, path: &str, body: Option<Bytes>) -> (Vec<Peer>, Occupied) {
     let (mut peers, mut calls) = (Vec::new(), JoinSet::new());
     for from in ADDRESSES {
         for _ in 0..CONNECTIONS {
@@ -61,7 +61,7 @@ impl Occupied {
 }
 
 /// How many of 200 ordinary calls are answered, and what health says.
-async fn served(attacked: &Attacked) -> (usize, Result<ServingStatus, Status>) {
+async fn served(attacked: &ServerProcess) -> (usize, Result<ServingStatus, Status>) {
     let alice = attacked.alice();
     let mut answered = 0;
     for _ in 0..200 {
@@ -72,7 +72,7 @@ async fn served(attacked: &Attacked) -> (usize, Result<ServingStatus, Status>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn watches_leave_ordinary_calls_and_health_their_room() {
-    let attacked = Attacked::alone(&[]);
+    let attacked = ServerProcess::alone(&[]);
     let path = "/grpc.health.v1.Health/Watch";
     let (peers, mut watches) = occupy(&attacked, path, Some(framed(&HealthCheckRequest::default()))).await;
     for _ in 0..ADDRESSES.len() * CONNECTIONS * STREAMS {
@@ -90,7 +90,7 @@ async fn watches_leave_ordinary_calls_and_health_their_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unfinished_public_calls_leave_ordinary_calls_and_health_their_room() {
-    let attacked = Attacked::alone(&[]);
+    let attacked = ServerProcess::alone(&[]);
     let (peers, mut unfinished) = occupy(&attacked, "/grpc.health.v1.Health/Check", None).await;
     // Refused calls are answered at once; those that found room wait for the rest of their message.
     while unfinished.refused == 0 {

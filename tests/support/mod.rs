@@ -5,12 +5,14 @@
 
 mod caller;
 mod cluster;
+pub mod contract;
 mod database;
 mod every_rpc;
 mod fakes;
 mod proxy;
 mod refused;
 mod rpc;
+pub mod server_process;
 mod statements;
 mod timeout;
 mod world;

@@ -1,0 +1,19 @@
+//! The contract, rpc by rpc: for each one story over real gRPC, on both databases, with as many
+//! refusals as successes, held against the reasons that the contract's comments document.
+
+mod documented;
+mod story;
+
+mod completing;
+mod drafting;
+mod giving_up;
+mod grants;
+mod inventory;
+mod orders;
+mod receipts;
+mod receiving;
+mod roles;
+mod stores;
+mod tokens;
+mod updating;
+mod walk;

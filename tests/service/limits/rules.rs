@@ -1,0 +1,220 @@
+//! What every field of every request may hold, told a second time and independently of the service: a
+//! field that no rule here is about fails the tests.
+
+use std::collections::BTreeSet;
+
+use prost_reflect::{Kind, Value};
+use purchase_order_service::proto::v1::{PendingDisposition, Permission, PurchaseOrderState, PurchaseOrderView, Unit};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::support::contract::Place;
+
+/// What a string may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// One line of at most so many bytes in normal form C, and nothing that hides or reorders text.
+    Text(usize),
+    /// A note: lines of the same.
+    Note,
+    /// A note that says something, or nothing at all.
+    Reason,
+    /// A note that says something.
+    RequiredReason,
+    /// A line without blanks but single spaces inside, and without invisible characters; or nothing.
+    Code(usize),
+    /// The same and not empty.
+    Required(usize),
+    /// `[a-z0-9-]{1,63}`.
+    Label,
+    /// A UUID with dashes, in either case.
+    Uuid,
+    /// The same or nothing.
+    RequestId,
+    /// A decimal up to so many ten-thousandths.
+    Decimal(u64),
+    /// `YYYY-MM-DD`, or nothing.
+    Date,
+    /// ISO 4217; nothing where it is not required.
+    Currency { required: bool },
+    /// IANA.
+    Zone,
+    /// A trade item number, or nothing.
+    Gtin,
+    /// What the service gave out, or nothing.
+    Token,
+    /// Anything: it is compared and not kept.
+    Etag,
+    /// A field's name, in an update.
+    MaskPath,
+}
+
+/// The rule of a string field.
+pub fn rule(place: &Place) -> Rule {
+    use Rule::{
+        Code, Currency, Date, Decimal, Etag, Gtin, Label, MaskPath, Note, Reason, RequestId, Required, RequiredReason,
+        Text, Token, Uuid, Zone,
+    };
+    let message = place.field().parent_message().clone();
+    match (message.name().trim_end_matches("Request"), place.field().name()) {
+        (_, "store_id" | "role_id") => Label,
+        (_, "purchase_order_id") => Uuid,
+        (_, "request_id") => RequestId,
+        (_, "etag") => Etag,
+        (_, "page_token") => Token,
+        (_, "expected_date") => Date,
+        ("CreatePurchaseOrder", "currency") => Currency { required: false },
+        ("CreateStore", "currency") => Currency { required: true },
+        ("CreateStore" | "UpdateStore", "time_zone") => Zone,
+        ("CreateStore" | "UpdateStore", "display_name") => Text(200),
+        ("CreateStore", "owner_principal") => Required(200),
+        ("GrantRole" | "RevokeRole", "principal") => Required(200),
+        ("ListGrants", "principal") => Code(200),
+        ("FieldMask", "paths") => MaskPath,
+        ("NewLine", "product_id") => Required(64),
+        ("NewLine", "description") => Text(200),
+        ("NewLine", "gtin") => Gtin,
+        ("NewLine", "unit_cost") => Decimal(10_000_000_000_000),
+        ("NewLine", "quantity") => Decimal(9_999_999_999_999),
+        ("NewReceiptItem", "accepted" | "rejected") => Decimal(9_999_999_999_999),
+        ("LineDisposition", "back_order" | "cancel") => Decimal(9_999_999_999_999),
+        // Without a quantity rejected it may be empty; in a valid request here one is.
+        ("NewReceiptItem", "reject_reason") => RequiredReason,
+        ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_id") => Required(64),
+        ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_reference") => Text(200),
+        ("CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceivePurchaseOrder", "note") => Note,
+        ("ListPurchaseOrders", "supplier_id" | "product_id") => Code(64),
+        ("ListPurchaseOrders", "number_prefix") => Text(64),
+        ("ListPurchaseOrders", "supplier_reference") => Text(200),
+        ("ReceivePurchaseOrder", "delivery_note") => Text(200),
+        ("VoidReceipt", "reason") => RequiredReason,
+        ("CancelPurchaseOrder", "reason") => Reason,
+        ("CompletePurchaseOrder" | "PreviewCompletion", "cancel_reason") => Reason,
+        ("GetInventoryLevel" | "ListStockMovements", "product_id") => Required(64),
+        ("ListInventoryLevels", "product_ids") => Required(64),
+        (message, field) => panic!("no rule is told for {message}.{field}"),
+    }
+}
+
+impl Rule {
+    /// How many bytes a text may have, where it is one.
+    pub fn most_bytes(self) -> Option<usize> {
+        match self {
+            Self::Text(max) | Self::Code(max) | Self::Required(max) => Some(max),
+            Self::Note | Self::Reason | Self::RequiredReason => Some(1_000),
+            _ => None,
+        }
+    }
+
+    /// Whether a string may stand there.
+    pub fn admits(self, text: &str) -> bool {
+        let in_charset = |allowed: &dyn Fn(char) -> bool| text.chars().all(allowed);
+        match self {
+            Self::Text(max) => fits(text, max) && in_charset(&|c| !hides(c) && !"\n\t\u{2028}\u{2029}".contains(c)),
+            Self::Note => fits(text, 1_000) && in_charset(&|c| !hides(c)),
+            Self::Reason => text.is_empty() || Self::RequiredReason.admits(text),
+            Self::RequiredReason => !text.trim().is_empty() && text != "\u{200f}" && Self::Note.admits(text),
+            Self::Code(max) => {
+                let blanks = text.trim() != text || text.contains("  ") || text.contains(['\u{a0}', '\u{3000}']);
+                Self::Text(max).admits(text) && !blanks && in_charset(&|c| !"\u{200d}\u{200f}".contains(c))
+            }
+            Self::Required(max) => !text.is_empty() && Self::Code(max).admits(text),
+            Self::Label => (1..=63).contains(&text.len()) && in_charset(&|c| matches!(c, 'a'..='z' | '0'..='9' | '-')),
+            Self::Uuid => {
+                let dashes: Vec<usize> = text.match_indices('-').map(|(at, _)| at).collect();
+                let others = in_charset(&|c| c == '-' || c.is_ascii_hexdigit());
+                text.len() == 36 && dashes == [8, 13, 18, 23] && others
+            }
+            Self::RequestId => text.is_empty() || Self::Uuid.admits(text),
+            Self::Decimal(max) => plain_decimal(text).is_some_and(|value| value <= u128::from(max)),
+            Self::Date => text.is_empty() || DATES.contains(&text),
+            Self::Currency { required } => text == "EUR" || text == "USD" || !required && text.is_empty(),
+            Self::Zone => ZONES.contains(&text),
+            Self::Gtin => text.is_empty() || text == "4006381333931",
+            Self::Token => text.is_empty(),
+            Self::Etag => true,
+            Self::MaskPath => false,
+        }
+    }
+}
+
+/// Dates and zones among the values tried that do exist.
+const DATES: [&str; 1] = ["9999-12-31"];
+const ZONES: [&str; 2] = ["UTC", "Europe/Paris"];
+
+/// The ten-thousandths of a plain decimal with at most 4 places.
+fn plain_decimal(text: &str) -> Option<u128> {
+    let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_plain = whole == "0" || !whole.starts_with('0');
+    let reads = digits(whole) && digits(places) && places.len() <= 4 && is_plain;
+    reads.then(|| format!("{whole}{places:0<4}").parse().ok()).flatten()
+}
+
+fn fits(text: &str, max: usize) -> bool {
+    text.nfc().collect::<String>().len() <= max
+}
+
+/// What no text may hold; line feeds and tabs are judged by whoever asks.
+fn hides(c: char) -> bool {
+    let reorders = ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
+    let control = c < ' ' && c != '\n' && c != '\t' || ('\u{7f}'..='\u{9f}').contains(&c);
+    control || reorders || c == '\u{200b}' || c == '\u{feff}'
+}
+
+/// Whether a value may stand at a place, as far as the request by itself tells.
+pub fn admits(place: &Place, value: &Value) -> bool {
+    let name = place.field().name();
+    match value {
+        Value::String(text) => rule(place).admits(text),
+        Value::I32(number) if name == "page_size" => *number >= 0,
+        Value::I32(number) if name == "nanos" => (0..1_000_000_000).contains(number),
+        Value::I32(number) => *number >= 1,
+        // 0001-01-01 to 9999-12-31.
+        Value::I64(seconds) => (-62_135_596_800..=253_402_300_799).contains(seconds),
+        Value::EnumNumber(number) => known(place).contains(number),
+        // `all_pending` with items is two things at once.
+        Value::Bool(set) => !(*set && name == "all_pending"),
+        Value::List(elements) => admits_list(place, elements),
+        other => panic!("nobody tries {other:?}"),
+    }
+}
+
+fn known(place: &Place) -> Vec<i32> {
+    let Kind::Enum(of) = place.field().kind() else { panic!("it is an enum") };
+    match of.name() {
+        "Unit" => (Unit::Each.into()..=Unit::SquareMetre.into()).collect(),
+        "Permission" => (Permission::View.into()..=Permission::ViewReports.into()).collect(),
+        "PurchaseOrderState" => (PurchaseOrderState::Draft.into()..=PurchaseOrderState::Cancelled.into()).collect(),
+        "PurchaseOrderView" => (0..=PurchaseOrderView::Full.into()).collect(),
+        "PendingDisposition" => (0..=PendingDisposition::Cancel.into()).collect(),
+        other => panic!("no rule is told for {other}"),
+    }
+}
+
+/// A list of equal elements, by how many there are.
+fn admits_list(place: &Place, elements: &[Value]) -> bool {
+    let bounds = match (place.field().parent_message().name(), place.field().name()) {
+        // Each once.
+        ("ReceivePurchaseOrderRequest", "items") | (_, "permissions") => 1..=1,
+        ("CompletePurchaseOrderRequest" | "PreviewCompletionRequest", "lines") => 0..=1,
+        (_, "lines") => 1..=5_000,
+        (_, "product_ids") => 0..=1_000,
+        (_, "paths") => 1..=100,
+        (_, "states") => 0..=100,
+        (message, field) => panic!("no rule is told for {message}.{field}"),
+    };
+    bounds.contains(&elements.len())
+}
+
+/// What is said of a place that holds what it must not: the paths that violations may have.
+pub fn blamed(place: &Place) -> BTreeSet<String> {
+    let path = place.path();
+    let others: &[&str] = match path.as_str() {
+        // `all_pending` says that `items` must be empty.
+        "all_pending" => &["items"],
+        // An update without fields lacks the mask as a whole.
+        "update_mask.paths" => &["update_mask"],
+        _ => &[],
+    };
+    others.iter().map(|other| (*other).to_owned()).chain([path]).collect()
+}

@@ -1,0 +1,26 @@
+//! What the service does, over real gRPC on both databases: stories of every feature, each rpc with every reason that it
+//! documents, retries, limits, permissions, races and isolation, and the shape of the code.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails says so by a panic")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod architecture;
+mod chains;
+mod cli;
+mod contract;
+mod credentials;
+mod guard;
+mod harness;
+mod isolation;
+mod limits;
+mod pruning;
+mod races;
+mod read_statements;
+mod replays;
+mod sharding;
+mod statements;
+mod stories;
+mod verify_corruptions;
+mod writers;

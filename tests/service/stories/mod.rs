@@ -1,0 +1,15 @@
+//! What the service does, told as stories over real gRPC: each runs on both databases and ends with
+//! the invariants of the whole database checked.
+
+mod access;
+mod back_orders;
+mod cancelling;
+mod completing;
+mod discovery;
+mod gate;
+mod grid;
+mod ordering;
+mod previewing;
+mod reading;
+mod receiving;
+mod replaying;
