@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{Cluster, Database, Engine, cluster};
 
-const OTHER_PROCESS: &str = "holds_a_cluster_until_its_input_ends";
+const OTHER_PROCESS: &str = "harness::holds_a_cluster_until_its_input_ends";
 
 #[test]
 #[ignore = "the other process of the tests below"]

@@ -9,14 +9,15 @@ use tonic::Code;
 
 use crate::contract::documented::{CONTRACT, Reasons, reason_text};
 
-/// Modules of this binary that tell no story.
+/// Modules of this suite that tell no story.
 const NO_STORIES: [&str; 3] = ["documented", "tokens", "walk"];
 
-/// What this binary tests, as it says itself: `stores::get_store::on_1_Sqlite`.
+/// The tests of this suite, as the binary lists them: `stores::get_store::on_1_Sqlite`.
 fn tests() -> Vec<String> {
     let listed = Command::new(current_exe().unwrap()).args(["--list", "--format", "terse"]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
-    listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+    let tests = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+    tests.filter_map(|test| test.strip_prefix("contract::")).map(str::to_owned).collect()
 }
 
 #[test]
