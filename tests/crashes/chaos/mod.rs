@@ -6,7 +6,7 @@
 //! PostgreSQL alone: a SQLite database belongs to one instance, has no sessions that could be
 //! terminated, and is locked as a whole and not by store.
 //!
-//! `CHAOS_INTENTIONS=30000 cargo test --release --test faults chaos:: -- --nocapture` takes longer and prints
+//! `CHAOS_INTENTIONS=30000 cargo test --release --test crashes chaos:: -- --nocapture` takes longer and prints
 //! what occurred; `CHAOS_SEED` draws other intentions. A seed fixes what is intended; how often it must be
 //! sent, and which transactions are hit, depends on the machine. `RUST_LOG=warn,chaos=info` shows
 //! what the service logs meanwhile, and which stores are locked.
@@ -98,6 +98,7 @@ async fn all_of(mut clients: JoinSet<(Journal, Counts)>) -> (Journal, Counts) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_intention_has_one_effect_whatever_happens_to_the_sessions() {
+    let _alone = crate::ALONE.lock().await;
     let (intentions, seed) = (number_from("CHAOS_INTENTIONS", 1_500), number_from("CHAOS_SEED", 1));
     tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
     println!("CHAOS_SEED={seed} CHAOS_INTENTIONS={intentions}");

@@ -6,7 +6,7 @@
 //! PostgreSQL is killed by SIGKILL of one of its own processes, upon which it ends all others at once
 //! and recovers from its log, as after a crash of the whole server.
 //!
-//! `KILLS=30 cargo test --test faults kills:: -- --nocapture` makes 30 kills of the program, and on PostgreSQL 10
+//! `KILLS=30 cargo test --test crashes kills:: -- --nocapture` makes 30 kills of the program, and on PostgreSQL 10
 //! of the server; `KILLS_SEED` draws other intentions. How long it took from each kill to the next
 //! acknowledgement is printed.
 
@@ -97,6 +97,7 @@ fn victims(kills: usize, on: Engine) -> Vec<Victim> {
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_once_whatever_was_killed(#[values(Sqlite, Postgres)] on: Engine) {
+    let _alone = crate::ALONE.lock().await;
     let (kills, seed) = (number_from("KILLS", 3), number_from("KILLS_SEED", 1) as u64);
     println!("{on:?}: KILLS={kills} KILLS_SEED={seed}");
     let Some(database) = Database::migrated(on) else { return };
