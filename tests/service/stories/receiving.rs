@@ -306,3 +306,22 @@ async fn a_true_now_is_taken_while_the_clock_is_an_hour_behind(#[values(Sqlite, 
     refused.names_fields(&["receive_time"]);
     world.verify().await;
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn goods_arrive_now_although_the_clock_was_an_hour_ahead_before(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    world.clock.set("2026-03-02T12:00:00Z");
+    let order = alice.order(&[("apples", "10")]).await;
+    world.clock.set("2026-03-02T11:10:00Z");
+
+    let delivery =
+        alice.receive(&order).accept(1, "4").with(|request| request.receive_time = at("2026-03-02T11:10:00Z"));
+    let receipt = delivery.ok().await.receipt.unwrap();
+
+    // It is before the time at which the order was placed, as far as that was known.
+    assert_eq!(receipt.receive_time, at("2026-03-02T11:10:00Z"));
+    assert_eq!(receipt.book_time, at("2026-03-02T12:00:00Z"));
+    world.verify().await;
+}
