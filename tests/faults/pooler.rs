@@ -46,7 +46,7 @@ impl Pooler {
         let mut command = match rustix::process::geteuid().is_root() {
             true => {
                 let mut command = Command::new("setpriv");
-                // As whoever runs the server: nobody else may use its socket.
+                // As the user that runs the server: no other user may use its socket.
                 let owner = fs::metadata(&*host).unwrap();
                 command.arg(format!("--reuid={}", owner.uid())).arg(format!("--regid={}", owner.gid()));
                 command.args(["--clear-groups", "/usr/sbin/pgbouncer"]);

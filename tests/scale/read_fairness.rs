@@ -1,4 +1,4 @@
-//! Fairness between callers of reads: whoever asks for a lot waits for it, and nobody else does.
+//! Fairness between callers of reads: a caller that asks for much waits for it, and the others do not.
 
 use std::time::{Duration, Instant};
 

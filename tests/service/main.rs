@@ -15,6 +15,7 @@ mod guard;
 mod harness;
 mod isolation;
 mod limits;
+mod plain_words;
 mod pruning;
 mod races;
 mod read_statements;

@@ -385,7 +385,7 @@ impl Call<ReceivePurchaseOrderRequest> {
     }
 }
 
-fn settlement(line: i32, back_order: &str, cancel: &str) -> LineDisposition {
+fn disposition(line: i32, back_order: &str, cancel: &str) -> LineDisposition {
     let given = |quantity: &str| (!quantity.is_empty()).then(|| quantity.to_owned());
     LineDisposition { line_number: line, back_order: given(back_order), cancel: given(cancel) }
 }
@@ -393,7 +393,7 @@ fn settlement(line: i32, back_order: &str, cancel: &str) -> LineDisposition {
 impl Call<CompletePurchaseOrderRequest> {
     /// So much of a line moves to the back order and so much is cancelled; empty is unset.
     pub fn line(self, line: i32, back_order: &str, cancel: &str) -> Self {
-        self.with(|request| request.lines.push(settlement(line, back_order, cancel)))
+        self.with(|request| request.lines.push(disposition(line, back_order, cancel)))
     }
 
     pub fn rest(self, disposition: PendingDisposition) -> Self {
@@ -408,7 +408,7 @@ impl Call<CompletePurchaseOrderRequest> {
 impl Call<PreviewCompletionRequest> {
     /// As on the completion.
     pub fn line(self, line: i32, back_order: &str, cancel: &str) -> Self {
-        self.with(|request| request.lines.push(settlement(line, back_order, cancel)))
+        self.with(|request| request.lines.push(disposition(line, back_order, cancel)))
     }
 
     pub fn rest(self, disposition: PendingDisposition) -> Self {

@@ -279,7 +279,7 @@ impl<T: Fn() + Send> Client<T> {
         self.as_alice_sees(order).await
     }
 
-    /// The order with its header as alice sees it: whoever changed it may do other things than she.
+    /// The order with its header as alice sees it: another caller may do other things than she may.
     async fn as_alice_sees(&mut self, mut order: Order) -> Order {
         order.header = self.look(&order.header.purchase_order_id).await;
         order

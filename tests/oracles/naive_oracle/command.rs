@@ -138,7 +138,7 @@ impl Verb {
     pub fn lines(&self) -> Vec<i32> {
         match self {
             Self::Receive { items: Some(items), .. } => items.iter().map(|item| item.line).collect(),
-            Self::Complete { lines, .. } => lines.iter().map(|settlement| settlement.line).collect(),
+            Self::Complete { lines, .. } => lines.iter().map(|disposition| disposition.line).collect(),
             _ => Vec::new(),
         }
     }

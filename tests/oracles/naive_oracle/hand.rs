@@ -231,12 +231,12 @@ impl Hand {
             1 => Rest::Unspecified,
             _ => Rest::BackOrder,
         };
-        let lines = if self.one_in(3) { self.settlements(order) } else { Vec::new() };
+        let lines = if self.one_in(3) { self.dispositions(order) } else { Vec::new() };
         let reason = if self.one_in(10) { "" } else { "never came" };
         Verb::Complete { lines, rest, reason, expected: self.expected(day(now)) }
     }
 
-    fn settlements(&mut self, order: &Order) -> Vec<Disposed> {
+    fn dispositions(&mut self, order: &Order) -> Vec<Disposed> {
         let mut lines = Vec::new();
         for number in order.lines.keys() {
             if self.rng.bool() {
@@ -250,8 +250,8 @@ impl Hand {
         match self.rng.u32(..30) {
             0 => lines.push(Disposed { line: 99, back_order: WHOLE, cancel: 0 }),
             1 => lines.extend(lines.first().cloned()),
-            2 => lines.iter_mut().for_each(|settlement| settlement.cancel += WHOLE),
-            3 => lines.iter_mut().for_each(|settlement| settlement.back_order += WHOLE / 2),
+            2 => lines.iter_mut().for_each(|disposition| disposition.cancel += WHOLE),
+            3 => lines.iter_mut().for_each(|disposition| disposition.back_order += WHOLE / 2),
             _ => {}
         }
         lines

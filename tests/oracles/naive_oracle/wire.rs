@@ -117,7 +117,7 @@ impl Wire {
             }
             Verb::Complete { lines, rest, reason, expected } => {
                 let complete = caller.complete(&order).rest(*rest).because(reason).with(|request| {
-                    request.lines = lines.iter().map(settlement).collect();
+                    request.lines = lines.iter().map(disposition).collect();
                     request.expected_date = date(*expected);
                     request.etag = etag;
                 });
@@ -138,7 +138,7 @@ impl Wire {
         };
         let order = PurchaseOrder { purchase_order_id: self.id(*order), ..PurchaseOrder::default() };
         let preview = self.caller(call.caller).preview(&order).rest(*rest).because(reason).with(|request| {
-            request.lines = lines.iter().map(settlement).collect();
+            request.lines = lines.iter().map(disposition).collect();
             request.expected_date = date(*expected);
             request.etag = etag.map(|etag| etag.to_string()).unwrap_or_default();
         });
@@ -204,8 +204,8 @@ fn new_item(item: &Item) -> NewReceiptItem {
     }
 }
 
-fn settlement(settlement: &Disposed) -> LineDisposition {
-    let Disposed { line, back_order, cancel } = settlement;
+fn disposition(disposition: &Disposed) -> LineDisposition {
+    let Disposed { line, back_order, cancel } = disposition;
     LineDisposition { line_number: *line, back_order: some(*back_order), cancel: some(*cancel) }
 }
 

@@ -1,4 +1,4 @@
-//! One intention: the first answer again, another request under its id refused, and a refusal
+//! One intention: the stored response again, another request under its id refused, and a refusal
 //! forgotten.
 
 use prost::Message;

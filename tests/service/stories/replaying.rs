@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Call, Caller, Mutation, World};
 
-/// Sends a request again and again: the first answer is repeated, and another request under the same
+/// Sends a request again and again: the stored response is repeated, and another request under the same
 /// id is refused.
 async fn repeats<R: Mutation>(call: Call<R>, other: impl FnOnce(&mut R)) -> R::Answer
 where
