@@ -56,7 +56,7 @@ fn run(database: &Path, arguments: &[&str]) -> Output {
 }
 
 /// What a command says that ends well.
-fn said(output: Output) -> String {
+fn printed(output: Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -227,7 +227,7 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     assert_eq!(call.ok().await, created, "it was done once");
     assert_eq!(serving.orders().await, 2);
     serving.terminate();
-    let verified = said(run(&database, &["verify"]));
+    let verified = printed(run(&database, &["verify"]));
     assert!(verified.contains("2 purchase orders") && verified.contains("every invariant holds"), "{verified}");
 }
 
@@ -254,7 +254,7 @@ async fn what_a_full_disk_refused_does_not_come_back_by_a_crash() {
     let serving = Serving::start(&database, home.path("log"));
     assert_eq!(serving.orders().await, 1);
     serving.terminate();
-    said(run(&database, &["verify"]));
+    printed(run(&database, &["verify"]));
 }
 
 /// The log takes no whole transaction. One frame at its end is enough to overwrite what a COMMIT left there.
@@ -282,7 +282,7 @@ async fn an_io_error_at_commit_is_clear_if_the_log_can_be_overwritten(
     assert_eq!(serving.orders().await, 1, "nor does a crash bring it back");
     serving.alice().create(&[("plums", "1")]).ok().await;
     serving.terminate();
-    assert!(said(run(&database, &["verify"])).contains("2 purchase orders"));
+    assert!(printed(run(&database, &["verify"])).contains("2 purchase orders"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -352,7 +352,7 @@ async fn a_clean_stop_leaves_one_whole_file() {
     assert_eq!(home.files(), ["orders.sqlite"]);
     let copy = logs.path("copy.sqlite");
     fs::copy(&database, &copy).unwrap();
-    assert!(said(run(&copy, &["verify"])).contains("5 purchase orders"));
+    assert!(printed(run(&copy, &["verify"])).contains("5 purchase orders"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,7 +384,7 @@ async fn a_file_that_was_copied_without_its_log_is_told_from_one_that_a_crash_le
         running.alice().create(&[("apples", "1")]).ok().await;
         running.kill();
         if looked_at {
-            said(run(&home.path("crashed.sqlite"), &["verify"]));
+            printed(run(&home.path("crashed.sqlite"), &["verify"]));
         }
         let again = Serving::start(&home.path("crashed.sqlite"), home.path("log-of-crash"));
         assert!(!again.logged().contains("is missing"), "{}", again.logged());
@@ -411,10 +411,10 @@ async fn a_backup_ends_under_writes_and_is_restored_when_nobody_uses_the_databas
     let (source, target) = (database.clone(), to.to_owned());
     let copied = within_timeout(tokio::task::spawn_blocking(move || run(&source, &["backup", &target]))).await.unwrap();
     writing.abort();
-    let copied = said(copied);
+    let copied = printed(copied);
     assert!(copied.contains("every invariant holds") && copied.contains(" purchase order"), "{copied}");
     assert_eq!(logs.files(), ["backup.sqlite", "log"], "one file, whole");
-    let held = said(run(&backup, &["verify"]));
+    let held = printed(run(&backup, &["verify"]));
     let exists = complaint(run(&database, &["backup", to]));
     assert!(exists.contains("exists"), "{exists}");
 
@@ -427,18 +427,19 @@ async fn a_backup_ends_under_writes_and_is_restored_when_nobody_uses_the_databas
     }
     serving.kill();
     assert!(home.files().contains(&"orders.sqlite-wal".to_owned()), "what is replaced has a log: {:?}", home.files());
-    let restored = said(run(&database, &["restore", to]));
+    let restored = printed(run(&database, &["restore", to]));
     let kept = restored.lines().filter(|line| line.starts_with("kept: ")).count();
     assert!(kept >= 2, "the old file and its log: {restored}");
 
-    let contents = |said: &str| {
-        said.split_once(": ")
+    let contents = |printed: &str| {
+        printed
+            .split_once(": ")
             .unwrap()
             .1
             .split_once(": ")
-            .map_or_else(|| said.split_once(": ").unwrap().1.to_owned(), |(_, rest)| rest.to_owned())
+            .map_or_else(|| printed.split_once(": ").unwrap().1.to_owned(), |(_, rest)| rest.to_owned())
     };
-    let now = said(run(&database, &["verify"]));
+    let now = printed(run(&database, &["verify"]));
     assert_eq!(contents(&now), contents(&held), "{now} {held}");
     let serving = Serving::start(&database, logs.path("log"));
     assert!(!serving.logged().contains("is missing"), "{}", serving.logged());
@@ -449,7 +450,7 @@ async fn a_backup_ends_under_writes_and_is_restored_when_nobody_uses_the_databas
         .files()
         .into_iter()
         .find(|name| name.contains("replaced") && !name.contains("-wal") && !name.contains("-shm"));
-    said(run(&home.path(&old.unwrap()), &["verify"]));
+    printed(run(&home.path(&old.unwrap()), &["verify"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -459,7 +460,7 @@ async fn what_is_not_sound_is_neither_copied_nor_restored() {
     let serving = Serving::start(&database, home.path("log"));
     serving.alice().create(&[("apples", "1")]).ok().await;
     serving.terminate();
-    said(run(&database, &["backup", backup.to_str().unwrap()]));
+    printed(run(&database, &["backup", backup.to_str().unwrap()]));
     let unsound = |file: &Path| {
         let url = DatabaseUrl::Sqlite(file.display().to_string());
         let mut session = Session::connect(&url, Purpose::Operate, None).unwrap();
@@ -470,7 +471,7 @@ async fn what_is_not_sound_is_neither_copied_nor_restored() {
     unsound(&backup);
     let refused = complaint(run(&database, &["restore", backup.to_str().unwrap()]));
     assert!(refused.contains("nothing was replaced"), "{refused}");
-    assert!(said(run(&database, &["verify"])).contains("every invariant holds"));
+    assert!(printed(run(&database, &["verify"])).contains("every invariant holds"));
     unsound(&database);
     let refused = complaint(run(&database, &["backup", home.path("second.sqlite").to_str().unwrap()]));
     assert!(refused.contains("invariant"), "{refused}");

@@ -85,9 +85,9 @@ fn four_migrations_at_once_are_one(#[values(Sqlite, Postgres)] on: Engine) {
     let ended: Vec<Output> = started.into_iter().map(|process| process.wait_with_output().unwrap()).collect();
 
     assert!(ended.iter().all(|output| output.status.success()), "{ended:?}");
-    let said: Vec<String> = ended.iter().map(|output| text(&output.stdout)).collect();
-    assert_eq!(said.iter().filter(|said| said.contains("applied")).count(), 1, "{said:?}");
-    assert_eq!(said.iter().filter(|said| said.contains("up to date")).count(), 3, "{said:?}");
+    let outputs: Vec<String> = ended.iter().map(|output| text(&output.stdout)).collect();
+    assert_eq!(outputs.iter().filter(|output| output.contains("applied")).count(), 1, "{outputs:?}");
+    assert_eq!(outputs.iter().filter(|output| output.contains("up to date")).count(), 3, "{outputs:?}");
     assert!(run(&database, &["verify"]).status.success());
 }
 
@@ -132,9 +132,9 @@ async fn verify_tells_what_is_wrong_and_how_it_ended(#[values(Sqlite, Postgres)]
     let broken = run(&world.database, &["verify"]);
 
     assert_eq!(broken.status.code(), Some(1), "{broken:?}");
-    let said = text(&broken.stdout);
-    let lines: Vec<&str> = said.lines().collect();
-    let [finding, sum] = lines[..] else { panic!("one violation and the sum of them: {said}") };
+    let output = text(&broken.stdout);
+    let lines: Vec<&str> = output.lines().collect();
+    let [finding, sum] = lines[..] else { panic!("one violation and the sum of them: {output}") };
     assert!(finding.contains("north") && finding.contains("13"), "{finding}");
     assert!(sum.contains('1'), "{sum}");
 }
@@ -161,8 +161,8 @@ fn a_database_url_is_judged_before_anything_else_and_its_password_is_never_shown
     }
     for command in ["develop", "migrate", "verify"] {
         let away = program("postgres://u:hunter2@127.0.0.1:1/orders", &[command]).output().unwrap();
-        let (said, complained) = (text(&away.stdout), complaint(&away));
-        assert!(!said.contains("hunter2") && !complained.contains("hunter2"), "{said}{complained}");
+        let (output, complained) = (text(&away.stdout), complaint(&away));
+        assert!(!output.contains("hunter2") && !complained.contains("hunter2"), "{output}{complained}");
     }
 }
 

@@ -44,18 +44,18 @@ fn start_other_process() -> Option<(Child, PathBuf)> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let said = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<String> = said.take_while(|line| line != "ready").collect();
-    let dir = said.iter().find_map(|line| line.strip_prefix("cluster=")).map(PathBuf::from);
-    let dir = dir.unwrap_or_else(|| panic!("it started no cluster: {said:?}"));
+    let output = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let output: Vec<String> = output.take_while(|line| line != "ready").collect();
+    let dir = output.iter().find_map(|line| line.strip_prefix("cluster=")).map(PathBuf::from);
+    let dir = dir.unwrap_or_else(|| panic!("it started no cluster: {output:?}"));
     assert!(dir.exists());
     Some((process, dir))
 }
 
 /// The cluster's supervisor writes to the process's standard error, which therefore ends with it.
 fn assert_gone_after(mut process: Child, dir: &Path) {
-    let mut said = String::new();
-    process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let mut output = String::new();
+    process.stderr.take().unwrap().read_to_string(&mut output).unwrap();
     process.wait().unwrap();
-    assert!(!dir.exists(), "{} is left behind: {said}", dir.display());
+    assert!(!dir.exists(), "{} is left behind: {output}", dir.display());
 }

@@ -79,11 +79,11 @@ fn start(programs: &Path) -> Cluster {
         .process_group(0)
         .spawn()
         .expect("there is a shell");
-    let mut said = String::new();
+    let mut path = String::new();
     let output = supervisor.stdout.take().expect("it is piped");
-    BufReader::new(output).read_line(&mut said).expect("the supervisor can be heard");
-    assert!(!said.is_empty(), "the private PostgreSQL cluster did not start");
-    Cluster::Private { dir: PathBuf::from(said.trim()), supervisor }
+    BufReader::new(output).read_line(&mut path).expect("the supervisor can be heard");
+    assert!(!path.is_empty(), "the private PostgreSQL cluster did not start");
+    Cluster::Private { dir: PathBuf::from(path.trim()), supervisor }
 }
 
 impl Cluster {

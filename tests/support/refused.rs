@@ -23,8 +23,8 @@ impl Refused {
     pub(super) fn new(request: String, status: Status, code: Code, reason: &str) -> Self {
         let details = status.get_error_details();
         let info = details.error_info();
-        let said = (status.code(), info.map_or("", |info| info.reason.as_str()));
-        assert_eq!(said, (code, reason), "{request}\n  was refused otherwise: {status:?}");
+        let outcome = (status.code(), info.map_or("", |info| info.reason.as_str()));
+        assert_eq!(outcome, (code, reason), "{request}\n  was refused otherwise: {status:?}");
         assert_eq!(info.map(|info| info.domain.as_str()), Some("purchasing.v1"), "{request}");
         assert!(!status.message().is_empty(), "{request}: {reason} says nothing to a person");
         for word in ["SQL", "sqlite", "diesel", "constraint", "relation", "src/"] {
@@ -63,7 +63,7 @@ impl Refused {
     }
 
     /// Everything that it says.
-    pub fn said(&self) -> (Code, String, String) {
+    pub fn parts(&self) -> (Code, String, String) {
         let details = self.status.get_error_details();
         let metadata = details.error_info().map(|info| info.metadata.iter().collect::<BTreeMap<_, _>>());
         (self.status.code(), self.message().to_owned(), format!("{metadata:?} {:?}", details.bad_request()))

@@ -99,10 +99,10 @@ impl ServerProcess {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let handshake = said.next().unwrap();
-        let address = handshake.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
-        std::thread::spawn(move || said.count());
+        let mut output = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let first_line = output.next().unwrap();
+        let address = first_line.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
+        std::thread::spawn(move || output.count());
         Self { process, address, kept: None, _turn: None }
     }
 

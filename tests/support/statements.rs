@@ -21,7 +21,7 @@ impl Default for Recorder {
 
 #[derive(Default)]
 struct Recorded {
-    said: Vec<Statement>,
+    statements: Vec<Statement>,
     prepared: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Recorder {
 
     /// Forgets the statements that were sent so far, and returns them.
     pub fn take(&self) -> Vec<Statement> {
-        std::mem::take(&mut self.recorded().said)
+        std::mem::take(&mut self.recorded().statements)
     }
 
     /// Hands what it hears to this recorder.
@@ -69,7 +69,7 @@ impl Recorder {
         match observed {
             Observed::Statement(statement) => {
                 let (text, binds) = statement.split_once(" -- binds: ").unwrap_or((statement, ""));
-                recorded.said.push(Statement { text: text.to_owned(), binds: binds.to_owned() });
+                recorded.statements.push(Statement { text: text.to_owned(), binds: binds.to_owned() });
             }
             Observed::Prepared(text) => recorded.prepared.push(text.to_owned()),
         }
@@ -81,7 +81,7 @@ impl Recorder {
 
     /// The statements that were sent so far, in their order.
     pub fn statements(&self) -> Vec<Statement> {
-        self.recorded().said.clone()
+        self.recorded().statements.clone()
     }
 
     /// The texts that were prepared so far, in their order.
@@ -93,8 +93,9 @@ impl Recorder {
     pub fn last_transaction(&self) -> Transaction {
         let recorded = self.recorded();
         let is = |statement: &Statement, word: &str| statement.text.starts_with(word);
-        let begin = recorded.said.iter().rposition(|statement| is(statement, "BEGIN")).expect("a transaction began");
-        let inside = &recorded.said[begin + 1..];
+        let begin =
+            recorded.statements.iter().rposition(|statement| is(statement, "BEGIN")).expect("a transaction began");
+        let inside = &recorded.statements[begin + 1..];
         let ends = |statement: &Statement| ["COMMIT", "ROLLBACK"].iter().any(|word| is(statement, word));
         let end = inside.iter().position(ends).expect("it has ended");
         let writes =
@@ -107,6 +108,6 @@ impl Recorder {
 impl Recorder {
     /// How many transactions the writers began so far.
     pub fn begun(&self) -> usize {
-        self.recorded().said.iter().filter(|statement| statement.text.starts_with("BEGIN")).count()
+        self.recorded().statements.iter().filter(|statement| statement.text.starts_with("BEGIN")).count()
     }
 }

@@ -79,8 +79,8 @@ pub fn assert_same<T: Debug + PartialEq>(one: &Result<T, Status>, other: &Result
     match (one, other) {
         (Ok(one), Ok(other)) => assert_eq!(one, other, "one intention was answered in two ways"),
         (Err(one), Err(other)) => {
-            let said = |status: &Status| (status.code(), reason_or_message(status));
-            assert_eq!(said(one), said(other), "one intention was refused in two ways");
+            let code_and_reason = |status: &Status| (status.code(), reason_or_message(status));
+            assert_eq!(code_and_reason(one), code_and_reason(other), "one intention was refused in two ways");
         }
         both => panic!("one intention was both done and refused: {both:?}"),
     }

@@ -184,7 +184,7 @@ struct Cost {
     worst: Worst,
     principal: &'static str,
     /// The reason of its refusal.
-    said: String,
+    outcome: String,
     /// How much memory at most, in KiB, above what the service had at first.
     memory: u64,
     took: Duration,
@@ -192,7 +192,7 @@ struct Cost {
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} as {} ({})", self.worst.what, self.principal, self.said)
+        write!(f, "{} as {} ({})", self.worst.what, self.principal, self.outcome)
     }
 }
 
@@ -237,7 +237,7 @@ async fn the_worst_messages_of_every_rpc_cost_ten_times_their_size_at_most() {
             worst_of(&rpc).into_iter().flat_map(|worst| [(worst.clone(), "nobody"), (worst, "alice")])
         {
             // What is refused by its form is refused so for all_grants.
-            if principal == "alice" && costs.last().is_some_and(|cost| cost.said != "NO_STORE_ACCESS") {
+            if principal == "alice" && costs.last().is_some_and(|cost| cost.outcome != "NO_STORE_ACCESS") {
                 continue;
             }
             attacked.forget_peak();
@@ -248,15 +248,15 @@ async fn the_worst_messages_of_every_rpc_cost_ten_times_their_size_at_most() {
                 alice.get_store().ok().await;
                 begun.elapsed()
             };
-            let ((said, took), waited) = tokio::join!(attack, other);
+            let ((outcome, took), waited) = tokio::join!(attack, other);
             others.push(waited);
-            *reasons.entry(said.clone()).or_default() += 1;
+            *reasons.entry(outcome.clone()).or_default() += 1;
             let memory = attacked.peak().saturating_sub(before);
             let most = MEMORY_CONSTANT + MEMORY_FACTOR * worst.bytes.len() as u64 / 1024;
             if memory > most {
                 too_much.push(format!("{} as {principal}, {}: {memory} KiB > {most}", rpc.path, worst.what));
             }
-            costs.push(Cost { worst, principal, said, memory, took });
+            costs.push(Cost { worst, principal, outcome, memory, took });
         }
         let most = |by: fn(&Cost) -> u128| costs.iter().max_by_key(|cost| by(cost)).unwrap().clone();
         let (largest, slowest) = (most(|cost| cost.memory.into()), most(|cost| cost.took.as_nanos()));

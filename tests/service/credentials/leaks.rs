@@ -27,7 +27,7 @@ async fn a_fault_of_the_database_is_told_by_an_id_alone(#[values(Sqlite, Postgre
         alice.create(&[("apples", "1")]).refused(Internal, "INTERNAL").await,
     ] {
         assert_eq!(refused.metadata("id").len(), 36);
-        let said = format!("{:?}", refused.said()).to_lowercase();
+        let said = format!("{:?}", refused.parts()).to_lowercase();
         for leak in ["purchase_order", "table", "relation", "column", "sql", "select", "insert"] {
             assert!(!said.contains(leak), "{leak}: {said}");
         }

@@ -107,7 +107,7 @@ async fn a_key_is_for_one_algorithm_and_no_token_brings_its_own(#[values(Sqlite,
     ] {
         let caller = secured.nobody().bearing(Some(token.clone()));
         let refused = caller.get_store().refused(Unauthenticated, "INVALID_CREDENTIALS").await;
-        assert_eq!(refused.said().1, format!("the token {why}"), "{token}");
+        assert_eq!(refused.parts().1, format!("the token {why}"), "{token}");
     }
     secured.verify().await;
 }

@@ -9,7 +9,7 @@ use purchase_order_service::repository::session::Session;
 use crate::support::{Database, Engine};
 
 #[derive(QueryableByName)]
-struct Said {
+struct TextRow {
     #[diesel(sql_type = Text)]
     text: String,
 }
@@ -22,8 +22,8 @@ pub struct Contents(BTreeMap<String, Vec<String>>);
 pub type Growth = BTreeMap<String, usize>;
 
 fn ask(session: &mut Session, query: String) -> Vec<String> {
-    let said: Vec<Said> = session.load(diesel::sql_query(query)).expect("the test's database is there");
-    said.into_iter().map(|said| said.text).collect()
+    let rows: Vec<TextRow> = session.load(diesel::sql_query(query)).expect("the test's database is there");
+    rows.into_iter().map(|row| row.text).collect()
 }
 
 impl Contents {

@@ -36,13 +36,13 @@ pub async fn refused(row: &dyn Row, caller: &Caller, request: &[u8], id: &str) -
 }
 
 /// The code and the reason of a refusal.
-pub fn said(status: &Status) -> (Code, String) {
+pub fn code_and_reason(status: &Status) -> (Code, String) {
     (status.code(), reason(status))
 }
 
 /// Checks that a refusal says this and names the field `request_id` alone.
 pub fn assert_names_request_id(status: &Status, reason: &str, what: &str) {
-    assert_eq!(said(status), (InvalidArgument, reason.to_owned()), "{what}: {status:?}");
+    assert_eq!(code_and_reason(status), (InvalidArgument, reason.to_owned()), "{what}: {status:?}");
     let violations = status.get_error_details().bad_request().map(|bad| bad.field_violations.clone());
     let fields: Vec<String> = violations.into_iter().flatten().map(|violation| violation.field).collect();
     assert_eq!(fields, ["request_id"], "{what}: {status:?}");
@@ -161,7 +161,7 @@ async fn a_caller_who_gets_the_role_afterwards_succeeds(#[values(Sqlite, Postgre
         stage.alice.revoke(DORA, "owner").ok().await;
         let before = Contents::of(&world.database);
         let status = refused(&**row, &stage.me, &request, &id).await;
-        assert_eq!(said(&status), (PermissionDenied, "NO_STORE_ACCESS".to_owned()), "{}", row.path());
+        assert_eq!(code_and_reason(&status), (PermissionDenied, "NO_STORE_ACCESS".to_owned()), "{}", row.path());
         before.assert_still(&world.database, row.path());
         stage.alice.grant(DORA, "owner").ok().await;
         succeeds_once(&**row, &stage.me, &request, &id).await;
@@ -185,7 +185,7 @@ async fn a_refused_call_is_judged_afresh_when_its_obstacle_is_gone(#[values(Sqli
         let (before, id) = (Contents::of(&world.database), new_id());
         for _ in 0..2 {
             let status = refused(&**row, &stage.me, &request, &id).await;
-            assert_eq!(said(&status), (refusal.0, refusal.1.to_owned()), "{}", row.path());
+            assert_eq!(code_and_reason(&status), (refusal.0, refusal.1.to_owned()), "{}", row.path());
         }
         before.assert_still(&world.database, row.path());
         clear.await;

@@ -114,13 +114,13 @@ async fn a_store_of_others_and_none_at_all_give_one_answer(#[values(Sqlite, Post
     let Some(world) = World::on(on).await else { return };
     world.operator().at("other").create_store("sam").ok().await;
     for entry in every_rpc().iter().filter(|entry| entry.needs != Needs::Nothing) {
-        let said = async |store: &str| {
+        let refusal_in = async |store: &str| {
             let status = (entry.call)(&world.alice().at(store)).await.unwrap_err();
             let details = status.get_error_details();
             let metadata = format!("{:?}", details.error_info().unwrap().metadata);
             (status.code(), status.message().replace(store, "..."), metadata.replace(store, "..."))
         };
-        assert_eq!(said("other").await, said("absent").await, "{}", entry.path);
+        assert_eq!(refusal_in("other").await, refusal_in("absent").await, "{}", entry.path);
     }
     world.verify().await;
 }
@@ -135,22 +135,25 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
     let alice = world.alice();
     for order in [&southern, &absent] {
         let expected = (Code::NotFound, "there is no such purchase order in this store".to_owned());
-        let said = [
-            alice.get(&order.purchase_order_id).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.update(order, &["note"]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.list_lines(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.receipt(order, 1).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.list_receipts(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.place(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.receive(order).accept(1, "1").refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.receive(order).all_pending().refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.void(order, 1).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.preview(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.complete(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.cancel(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
-            alice.chain(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.said(),
+        let refusals = [
+            alice.get(&order.purchase_order_id).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.update(order, &["note"]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.list_lines(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.receipt(order, 1).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.list_receipts(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.place(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.receive(order).accept(1, "1").refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.receive(order).all_pending().refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.void(order, 1).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.preview(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.complete(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.cancel(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.chain(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
         ];
-        assert!(said.iter().all(|(code, message, _)| (*code, message) == (expected.0, &expected.1)), "{said:?}");
+        assert!(
+            refusals.iter().all(|(code, message, _)| (*code, message) == (expected.0, &expected.1)),
+            "{refusals:?}"
+        );
     }
     world.verify().await;
 }
