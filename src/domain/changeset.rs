@@ -240,7 +240,7 @@ impl Changeset<'_> {
                 None => missing.push(number),
             }
         }
-        match TruncatedList::some(missing) {
+        match TruncatedList::of_nonempty(missing) {
             Some(lines) => Err(Refusal::LinesNotFound { number: order.number.clone(), lines }),
             None => Ok(found),
         }
@@ -483,6 +483,6 @@ impl Changeset<'_> {
     fn check_levels(&self) -> Result<(), Refusal> {
         let beyond = self.levels.values().filter(|level| !level.is_within_range());
         let beyond = beyond.map(|level| level.key.product.clone()).collect();
-        TruncatedList::some(beyond).map_or(Ok(()), |products| Err(Refusal::LevelOutOfRange(products)))
+        TruncatedList::of_nonempty(beyond).map_or(Ok(()), |products| Err(Refusal::LevelOutOfRange(products)))
     }
 }

@@ -69,9 +69,10 @@ impl<T> TruncatedList<T> {
         Self { first: all, total }
     }
 
-    /// `None` if there are none.
-    pub fn some(all: Vec<T>) -> Option<Self> {
-        (!all.is_empty()).then(|| Self::of(all))
+    /// Keeps the first of `all`, or `None` if `all` is empty: a refusal is made only where something is
+    /// wrong.
+    pub fn of_nonempty(all: Vec<T>) -> Option<Self> {
+        if all.is_empty() { None } else { Some(Self::of(all)) }
     }
 }
 

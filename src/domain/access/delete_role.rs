@@ -28,7 +28,7 @@ impl Command for DeleteRole {
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         changeset.store()?;
         let permissions = changeset.role(&self.role)?;
-        if let Some(holders) = TruncatedList::some(changeset.holders(&self.role)?) {
+        if let Some(holders) = TruncatedList::of_nonempty(changeset.holders(&self.role)?) {
             return Err(Refusal::RoleInUse { role: self.role.clone(), holders });
         }
         let event = changeset.record(Detail::RoleDeleted { role: self.role.to_string() })?;

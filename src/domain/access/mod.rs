@@ -113,7 +113,7 @@ pub struct Authorization {
 impl Authorization {
     /// Refuses to let the caller give, by `role`, what they do not hold themselves.
     pub fn check_no_escalation(&self, role: &RoleId, given: &BTreeSet<Permission>) -> Result<(), Refusal> {
-        let not_held = TruncatedList::some(given.difference(&self.permissions).copied().collect());
+        let not_held = TruncatedList::of_nonempty(given.difference(&self.permissions).copied().collect());
         match not_held {
             Some(permissions) if !self.as_operator => {
                 Err(Refusal::PermissionNotHeld { role: role.clone(), permissions })

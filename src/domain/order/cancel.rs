@@ -33,7 +33,7 @@ impl Command for CancelOrder {
 
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {
         if self.reason.is_none() && order.state != State::Draft {
-            return Err(Refusal::invalid_for_stored_data("reason", "is required, unless the order is a changeset"));
+            return Err(Refusal::invalid_for_stored_data("reason", "is required, unless the order is a draft"));
         }
         Ok(())
     }

@@ -122,7 +122,7 @@ pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
         gtin: line.gtin.clone(),
         unit: line.unit,
         unit_cost: line.unit_cost,
-        inherited: false,
+        carried_over: false,
         expected_date: line.expected_date,
         first_expected_date: line.expected_date.or(draft.expected_date),
         first_ordered: line.quantity,

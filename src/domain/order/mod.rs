@@ -317,7 +317,7 @@ pub struct Line {
     /// Per unit.
     pub unit_cost: UnitCost,
     /// Whether it carries what the parent order's line of the same number left pending.
-    pub inherited: bool,
+    pub carried_over: bool,
     /// Its own expected date; the order's counts where there is none.
     pub expected_date: Option<Date>,
     /// The first date ever promised along the chain.

@@ -77,7 +77,7 @@ fn order_time(told: Option<Timestamp>, now: Timestamp, zone: &TimeZone) -> Resul
 fn check_quantities(lines: &[Line]) -> Result<(), Refusal> {
     let empty = lines.iter().filter(|line| !line.quantities.ordered.is_positive());
     let empty = empty.map(|line| line.key.number).collect();
-    TruncatedList::some(empty).map_or(Ok(()), |lines| Err(Refusal::LinesWithoutQuantity(lines)))
+    TruncatedList::of_nonempty(empty).map_or(Ok(()), |lines| Err(Refusal::LinesWithoutQuantity(lines)))
 }
 
 fn check_dates(changeset: &Changeset<'_>, order: &Order, lines: &[Line], order_time: Timestamp) -> Result<(), Refusal> {
@@ -85,7 +85,7 @@ fn check_dates(changeset: &Changeset<'_>, order: &Order, lines: &[Line], order_t
     let passed = lines.iter().filter(|line| order.expected_date_of(line).is_some_and(|date| date < order_date));
     let passed = passed.map(|line| line.key.number).collect();
     let refusal = |lines| Err(Refusal::ExpectedDatePassed { lines, order_date: order_date.to_string() });
-    TruncatedList::some(passed).map_or(Ok(()), refusal)
+    TruncatedList::of_nonempty(passed).map_or(Ok(()), refusal)
 }
 
 #[cfg(test)]

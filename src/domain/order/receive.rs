@@ -37,7 +37,7 @@ pub struct Receive {
 #[derive(Clone, Debug)]
 pub enum Items {
     /// These; each line once.
-    TruncatedList(Vec<ReceiptItem>),
+    Listed(Vec<ReceiptItem>),
     /// Everything that is pending, accepted.
     AllPending,
 }
@@ -53,7 +53,7 @@ impl Command for Receive {
 
     fn needs(&self, needs: &mut Needs) {
         match &self.items {
-            Items::TruncatedList(items) => needs.extend(items.iter().map(|item| Need::Line(self.order, item.line))),
+            Items::Listed(items) => needs.extend(items.iter().map(|item| Need::Line(self.order, item.line))),
             Items::AllPending => needs.add(Need::AllLines(self.order)),
         }
     }
@@ -72,10 +72,10 @@ impl Command for Receive {
 }
 
 impl Receive {
-    /// Each item with its line. TruncatedList items keep their order, so that paths in refusals are right.
+    /// Each item with its line. Listed items keep their order, so that paths in refusals are right.
     fn received(&self, changeset: &Changeset<'_>, order: &Order) -> Result<Vec<(ReceiptItem, Line)>, Refusal> {
         match &self.items {
-            Items::TruncatedList(items) => {
+            Items::Listed(items) => {
                 let lines = changeset.lines(order, items.iter().map(|item| item.line))?;
                 Ok(items.iter().cloned().zip(lines).collect())
             }

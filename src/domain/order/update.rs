@@ -49,7 +49,7 @@ impl Command for UpdateOrder {
             (self.lines.is_some(), "lines"),
         ];
         let named = named.into_iter().filter(|(named, _)| *named).map(|(_, field)| field).collect();
-        match TruncatedList::some(named) {
+        match TruncatedList::of_nonempty(named) {
             Some(fields) if order.state != State::Draft => {
                 Err(Refusal::FieldsFixed { number: order.number.clone(), state: order.state, fields })
             }
