@@ -24,6 +24,8 @@ pub mod principal;
 pub mod quantity;
 pub mod refusal;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod time;
 pub mod unit;
