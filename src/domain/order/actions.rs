@@ -74,3 +74,48 @@ pub fn allowed(order: &Order, permissions: &BTreeSet<Permission>) -> Vec<Action>
     let may = |action: &Action| permissions.contains(&action.permission()) && action.check(order).is_ok();
     Action::ALL.into_iter().filter(may).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::TestStore;
+
+    #[test]
+    fn state_and_accepted_quantities_decide_what_may_be_done() {
+        use Action::{Cancel, Complete, Place, Receive, Update, VoidReceipt};
+        // An order that is RECEIVING may have had everything rejected: then nothing is accepted.
+        for (state, accepted, actions) in [
+            (State::Draft, "0", &[Update, Place, Cancel][..]),
+            (State::OnOrder, "0", &[Update, Receive, Cancel]),
+            (State::Receiving, "0", &[Update, Receive, VoidReceipt, Cancel]),
+            (State::Receiving, "4", &[Update, Receive, VoidReceipt, Complete]),
+            (State::Completed, "4", &[]),
+            (State::Cancelled, "0", &[]),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.on_order(&["oak 10"]);
+            if state == State::Receiving || state == State::Completed {
+                store.receipt(order, &[(1, accepted, "1")]);
+            }
+            store.change_order(order, |order| order.state = state);
+            let everything = BTreeSet::from(Permission::ALL);
+            assert_eq!(allowed(store.header(order), &everything), actions, "{state} with {accepted} accepted");
+        }
+    }
+
+    #[test]
+    fn each_action_takes_its_permission() {
+        for (permission, expected) in [
+            (Permission::Edit, &[Action::Update][..]),
+            (Permission::Receive, &[Action::Receive, Action::VoidReceipt]),
+            (Permission::CompletePurchaseOrders, &[Action::Complete]),
+            (Permission::Place, &[]),
+            (Permission::View, &[]),
+            (Permission::ManageAccess, &[]),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.order_in(State::Receiving);
+            assert_eq!(allowed(store.header(order), &BTreeSet::from([permission])), expected, "{permission}");
+        }
+    }
+}

@@ -161,3 +161,109 @@ pub(super) fn fix_units(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::order::OrderId;
+    use crate::domain::testing::{FIRST_NEW_ORDER, TestStore, date, quantity};
+
+    /// A draft with lines of `product quantity`, or `product quantity kg`.
+    fn create(lines: &[&str]) -> CreateOrder {
+        let lines = lines.iter().map(|line| new_line(line)).collect();
+        CreateOrder {
+            supplier: "acme".to_owned(),
+            supplier_reference: None,
+            note: None,
+            currency: None,
+            expected_date: None,
+            lines,
+        }
+    }
+
+    fn new_line(text: &str) -> NewLine {
+        let words: Vec<&str> = text.split(' ').collect();
+        NewLine {
+            product: ProductId::new(words[0]),
+            description: words[0].to_owned(),
+            gtin: None,
+            unit: if words.get(2) == Some(&"kg") { Unit::Kilogram } else { Unit::Each },
+            quantity: quantity(words[1]),
+            unit_cost: UnitCost::from_scaled(10_000),
+            expected_date: None,
+        }
+    }
+
+    #[test]
+    fn a_draft_has_the_stores_next_number_and_adds_nothing_to_levels() {
+        let mut store = TestStore::new();
+        store.row().last_order_number = 41;
+        store.accept(create(&["oak 10", "flour 2.5 kg", "ash 0"]));
+
+        let order = store.header(FIRST_NEW_ORDER).clone();
+        assert_eq!((order.number.as_str(), order.state, order.revision), ("PO-000042", State::Draft, 1));
+        assert_eq!((order.root, order.parent, order.chain_position), (order.key.order, None, 0));
+        assert_eq!((order.create_time, order.create_event, order.order_time), (store.now, 11, None));
+        assert_eq!(
+            store.lines_of(FIRST_NEW_ORDER),
+            ["oak: 10 ordered, 10 pending", "flour: 2.5 ordered, 2.5 pending", "ash: "]
+        );
+        assert_eq!((store.level("oak"), store.level("flour")), (String::new(), String::new()));
+        assert_eq!(store.events(), ["ORDER_CREATED"]);
+        assert_eq!(store.row().open_orders, 1);
+        store.accept(create(&["oak 1"]));
+        assert_eq!(store.header(OrderId(uuid::Uuid::from_u128(101))).number, "PO-000043");
+    }
+
+    #[test]
+    fn a_line_is_first_promised_for_its_own_date_or_the_orders() {
+        for (own, orders, promised) in [
+            (None, None, None),
+            (None, Some("2026-03-10"), Some("2026-03-10")),
+            (Some("2026-03-20"), Some("2026-03-10"), Some("2026-03-20")),
+        ] {
+            let mut store = TestStore::new();
+            let mut command = create(&["oak 10"]);
+            command.expected_date = orders.map(date);
+            command.lines[0].expected_date = own.map(date);
+            store.accept(command);
+            let line = store.line_of(FIRST_NEW_ORDER, 1);
+            assert_eq!(line.first_expected_date, promised.map(date), "{own:?} {orders:?}");
+            assert_eq!(line.expected_date, own.map(date), "{own:?} {orders:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_of_a_product_fixes_its_unit_in_the_store() {
+        let mut store = TestStore::new();
+        store.draft(&["oak 10"]);
+        let text = store.refusal_text(create(&["flour 1 kg", "oak 1 kg", "flour 2"]));
+        assert_eq!(
+            text,
+            "lines[1].unit is KILOGRAM, but this store counts oak in EACH; \
+             lines[2].unit is EACH, but this store counts flour in KILOGRAM"
+        );
+        // The refused request has fixed nothing.
+        store.accept(create(&["flour 2"]));
+        assert_eq!(store.line_of(FIRST_NEW_ORDER, 1).unit, Unit::Each);
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let mut store = TestStore::new();
+        let mut command = create(&["oak 10", "oak 1 kg"]);
+        command.currency = Currency::parse("USD");
+        store.call_as("stranger");
+        assert_eq!(store.refuse(command.clone()), "NO_STORE_ACCESS");
+        store.call_with(&[Permission::View]);
+        assert_eq!(store.refuse(command.clone()), "PERMISSION_MISSING");
+        store.call_with(&[Permission::Edit]);
+        assert_eq!(
+            store.refusal_text(command.clone()),
+            "currency is USD, but this store buys in EUR; lines[1].unit is KILOGRAM, but this store counts oak in EACH"
+        );
+        command.currency = Currency::parse("EUR");
+        command.lines.pop();
+        store.accept(command);
+    }
+}

@@ -115,3 +115,137 @@ fn resulting_stock(
     }
     Ok(stock.into_values().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::Permission;
+    use crate::domain::order::complete::{Disposition, LineDisposition};
+    use crate::domain::order::{OrderId, State};
+    use crate::domain::testing::{NO_SUCH_ORDER, TestStore, quantity};
+
+    fn complete(order: OrderId, default_disposition: Option<Disposition>) -> CompleteOrder {
+        CompleteOrder {
+            order,
+            etag: String::new(),
+            lines: Vec::new(),
+            default_disposition,
+            cancel_reason: None,
+            expected_date: None,
+        }
+    }
+
+    fn previewed(store: &TestStore, complete: &CompleteOrder) -> Result<Preview, Refusal> {
+        /// No id is needed of a preview but that of the back order that is never saved.
+        struct NilIds;
+        impl Ids for NilIds {
+            fn next(&self, _: &crate::domain::code::StoreId) -> uuid::Uuid {
+                uuid::Uuid::nil()
+            }
+        }
+        let envelope = store.envelope(complete.clone());
+        preview(&store.load(&envelope), &envelope, complete, store.now, &NilIds)
+    }
+
+    fn reasons(preview: &Preview) -> Vec<&'static str> {
+        preview.blockers.iter().map(Refusal::reason).collect()
+    }
+
+    #[test]
+    fn a_preview_tells_what_the_completion_then_does() {
+        for default in [Disposition::BackOrder, Disposition::Cancel] {
+            let mut store = TestStore::new();
+            let order = store.on_order(&["oak 10", "ash 5", "oak 1"]);
+            store.receipt(order, &[(1, "4", "0"), (2, "5", "0")]);
+            let mut command = complete(order, Some(default));
+            command.cancel_reason = Some("too late".to_owned());
+            let preview = previewed(&store, &command).unwrap();
+            assert_eq!(reasons(&preview), [""; 0]);
+            let pending: Vec<i32> = preview.pending.iter().map(|disposed| disposed.line.key.number).collect();
+            assert_eq!(pending, [1, 3]);
+
+            store.accept(command);
+            let child = store.header(order).child.map(|child| store.header(child));
+            let child = child.map(|child| (child.number.clone(), child.counters.lines as usize));
+            assert_eq!(preview.back_order, child);
+            for stock in &preview.stock {
+                let after = store.decided.levels.iter().find(|level| level.key == stock.before.key).unwrap();
+                assert_eq!(stock.before.on_hand + stock.received, after.on_hand);
+                assert_eq!(stock.back_ordered_after, after.inbound.back_ordered);
+            }
+            assert_eq!(preview.stock.len(), 2);
+        }
+    }
+
+    #[test]
+    fn what_a_back_order_has_pending_is_not_counted_twice() {
+        let mut store = TestStore::new();
+        let order = store.order_in(State::Receiving);
+        store.accept(complete(order, Some(Disposition::BackOrder)));
+        let child = store.header(order).child.unwrap();
+        store.receipt(child, &[(1, "1", "0")]);
+        let preview = previewed(&store, &complete(child, Some(Disposition::BackOrder))).unwrap();
+        assert_eq!(preview.stock[0].back_ordered_after, quantity("5"));
+        assert_eq!(preview.back_order, Some(("PO-000001-B2".to_owned(), 1)));
+    }
+
+    #[test]
+    fn everything_that_prevents_the_completion_is_a_blocker() {
+        let mut store = TestStore::new();
+        store.row().back_orders_enabled = false;
+        let order = store.on_order(&["oak 10", "ash 5"]);
+        assert_eq!(
+            reasons(&previewed(&store, &complete(order, None)).unwrap()),
+            ["NOTHING_RECEIVED", "PENDING_UNSETTLED"]
+        );
+        let divided = LineDisposition { line: 1, back_order: quantity("4"), cancel: quantity("6") };
+        let command = CompleteOrder { lines: vec![divided], ..complete(order, None) };
+        assert_eq!(
+            reasons(&previewed(&store, &command).unwrap()),
+            ["INVALID_FOR_STORED_DATA", "NOTHING_RECEIVED", "PENDING_UNSETTLED", "BACK_ORDERS_DISABLED"]
+        );
+        store.receipt(order, &[(1, "4", "0")]);
+        assert_eq!(
+            reasons(&previewed(&store, &complete(order, Some(Disposition::BackOrder))).unwrap()),
+            ["BACK_ORDERS_DISABLED"]
+        );
+        // What only the decision itself shows.
+        store.change_level("oak", |level| level.on_hand = Quantity::MAX_LEVEL);
+        let mut command = complete(order, Some(Disposition::Cancel));
+        command.cancel_reason = Some("too late".to_owned());
+        assert_eq!(reasons(&previewed(&store, &command).unwrap()), ["LEVEL_OUT_OF_RANGE"]);
+    }
+
+    #[test]
+    fn what_no_choice_repairs_is_refused() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        let mut command = complete(NO_SUCH_ORDER, None);
+        command.etag = "9".to_owned();
+        command.lines = vec![LineDisposition { line: 2, back_order: quantity("1"), cancel: quantity("1") }];
+        let mut refused = Vec::new();
+        store.call_with(&[Permission::View]);
+        refused.push(previewed(&store, &command).unwrap_err().reason());
+        store.call_as("ann");
+        refused.push(previewed(&store, &command).unwrap_err().reason());
+        command.order = order;
+        refused.push(previewed(&store, &command).unwrap_err().reason());
+        command.etag.clear();
+        refused.push(previewed(&store, &command).unwrap_err().reason());
+        store.change_order(order, |order| order.state = State::OnOrder);
+        refused.push(previewed(&store, &command).unwrap_err().reason());
+        command.lines[0].line = 1;
+        refused.push(previewed(&store, &command).unwrap_err().reason());
+        assert_eq!(
+            refused,
+            [
+                "PERMISSION_MISSING",
+                "PURCHASE_ORDER_NOT_FOUND",
+                "ETAG_MISMATCH",
+                "WRONG_STATE",
+                "LINE_NOT_FOUND",
+                "INVALID_FOR_STORED_DATA"
+            ]
+        );
+    }
+}
