@@ -222,3 +222,94 @@ pub fn reply(working_set: &WorkingSet, envelope: &Envelope, outcome: Outcome) ->
     };
     Ok(Reply { outcome, store, order: Some(OrderView { order, allowed_actions }), receipt, lines })
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::access::Permission;
+    use crate::domain::order::State;
+    use crate::domain::order::complete::{CompleteOrder, Disposition};
+    use crate::domain::order::place::PlaceOrder;
+    use crate::domain::testing::{NO_SUCH_ORDER, TestStore};
+
+    fn request_id(fingerprint: &str) -> Option<IdempotencyKey> {
+        Some(IdempotencyKey { id: Uuid::from_u128(7), fingerprint: fingerprint.to_owned() })
+    }
+
+    fn place(order: OrderId) -> PlaceOrder {
+        PlaceOrder { order, etag: "1".to_owned(), order_time: None }
+    }
+
+    #[test]
+    fn a_request_that_was_answered_is_answered_again_and_changes_nothing() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        store.request_id = request_id("place");
+        let first = store.send(place(order)).unwrap();
+        assert!(store.decided.stored_response.is_some());
+        // The order is no draft any more and its etag is another: the stored response comes first.
+        let again = store.send(place(order)).unwrap();
+        assert_eq!(first, again);
+        assert_eq!(store.events(), [""; 0]);
+    }
+
+    #[test]
+    fn a_replay_shows_the_order_as_it_is_now() {
+        let mut store = TestStore::new();
+        let order = store.order_in(State::Receiving);
+        store.request_id = request_id("complete");
+        let command = CompleteOrder {
+            order,
+            etag: String::new(),
+            lines: Vec::new(),
+            default_disposition: Some(Disposition::BackOrder),
+            cancel_reason: None,
+            expected_date: None,
+        };
+        let first = store.send(command.clone()).unwrap();
+        store.change_order(order, |order| order.note = Some("afterwards".to_owned()));
+        let again = store.send(command).unwrap();
+        assert_eq!(first.outcome, again.outcome);
+        assert_eq!(again.order.unwrap().order.note.as_deref(), Some("afterwards"));
+    }
+
+    #[test]
+    fn a_request_id_is_not_used_for_another_request() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        store.request_id = request_id("place");
+        store.accept(place(order));
+        store.request_id = request_id("another");
+        assert_eq!(store.refuse(place(NO_SUCH_ORDER)), "REQUEST_ID_REUSED");
+        // The permission is judged first: who lost it learns nothing of what was answered.
+        store.role("owner", &[Permission::View]);
+        assert_eq!(store.refuse(place(NO_SUCH_ORDER)), "PERMISSION_MISSING");
+        // Request ids are the caller's own.
+        store.call_with(&[Permission::Place]);
+        assert_eq!(store.refuse(place(NO_SUCH_ORDER)), "PURCHASE_ORDER_NOT_FOUND");
+    }
+
+    #[test]
+    fn what_a_command_reads_beyond_its_needs_is_a_bug() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        let envelope = store.envelope(place(order));
+        let mut working_set = WorkingSet::default();
+        let all = store.load(&envelope);
+        working_set.stores = all.stores.clone();
+        working_set.insert_permissions(envelope.store.clone(), envelope.principal.id.clone(), Permission::ALL.into());
+        working_set.orders = all.orders.clone();
+
+        struct NoIds;
+        impl Ids for NoIds {
+            fn next(&self, _: &StoreId) -> Uuid {
+                panic!("no id is needed")
+            }
+        }
+        let refusal = decide(&working_set, &envelope, store.now, &NoIds).unwrap_err();
+        assert_eq!(refusal.to_string(), "a command read all lines of an order that its needs did not name");
+        assert_eq!(refusal.reason(), "INTERNAL");
+    }
+}

@@ -36,3 +36,40 @@ impl Command for DeleteRole {
         Ok(Outcome::access_changed(event))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::TestStore;
+
+    fn delete(role: &str) -> DeleteRole {
+        DeleteRole { role: RoleId::new(role) }
+    }
+
+    #[test]
+    fn a_role_that_nobody_holds_is_deleted_with_all_it_allows() {
+        let mut store = TestStore::new();
+        store.role("buyer", &[Permission::View, Permission::Edit]);
+        assert_eq!(store.accept(delete("buyer")), 11);
+        assert_eq!(store.allowed_by("buyer"), []);
+        let closed = &store.decided.permissions_closed;
+        let closed: Vec<_> = closed.iter().map(|period| (period.from_event, period.to_event)).collect();
+        assert_eq!(closed, [(1, Some(11)), (1, Some(11))]);
+        assert_eq!(store.events(), ["ROLE_DELETED"]);
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let mut store = TestStore::missing();
+        assert_eq!(store.refuse(delete("buyer")), "STORE_NOT_FOUND");
+        let mut store = TestStore::new();
+        store.call_with(&[Permission::View]);
+        assert_eq!(store.refuse(delete("buyer")), "PERMISSION_MISSING");
+        store.call_as("ann");
+        assert_eq!(store.refuse(delete("buyer")), "ROLE_NOT_FOUND");
+        store.role("buyer", &[Permission::View]);
+        store.grant("cid", "buyer");
+        store.grant("dee", "buyer");
+        assert_eq!(store.refusal_text(delete("buyer")), "role 'buyer' is held by cid, dee: revoke it from them first");
+    }
+}

@@ -194,3 +194,79 @@ pub struct RolePermissionKey {
     /// What it allows.
     pub permission: Permission,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORE_EXISTS: bool = true;
+
+    fn judged(
+        store_exists: bool,
+        permissions: &[Permission],
+        is_operator: bool,
+        requirement: Requirement,
+    ) -> Result<bool, &'static str> {
+        let store = StoreId::new("s1");
+        let permissions = permissions.iter().copied().collect();
+        let access = CallerAccess { store: &store, store_exists, permissions: &permissions };
+        let principal = Principal { id: PrincipalId::new("ann"), is_operator };
+        let judged = authorize(access, &principal, requirement);
+        judged.map(|authorization| authorization.as_operator).map_err(|refusal| refusal.reason())
+    }
+
+    /// For each kind of caller: what a call that requires EDIT, EDIT or an operator, an operator, or
+    /// any role or an operator answers. `Ok(true)` is allowed as an operator.
+    #[test]
+    fn roles_and_operators_may_what_the_call_requires() {
+        let requirements = [
+            Requirement::Permission(Permission::Edit),
+            Requirement::PermissionOrOperator(Permission::Edit),
+            Requirement::Operator,
+            Requirement::AnyRoleOrOperator,
+        ];
+        let (no_access, missing) = (Err("NO_STORE_ACCESS"), Err("PERMISSION_MISSING"));
+        let no_operator = Err("NOT_PLATFORM_OPERATOR");
+        for (caller, permissions, is_operator, expected) in [
+            ("without a role", &[][..], false, [no_access, no_access, no_operator, no_access]),
+            ("with another permission", &[Permission::View], false, [missing, missing, no_operator, Ok(false)]),
+            ("with the permission", &[Permission::Edit], false, [Ok(false), Ok(false), no_operator, Ok(false)]),
+            ("an operator", &[], true, [no_access, Ok(true), Ok(true), Ok(true)]),
+            ("an operator with another", &[Permission::View], true, [missing, Ok(true), Ok(true), Ok(true)]),
+            ("an operator with it", &[Permission::Edit], true, [Ok(false), Ok(true), Ok(true), Ok(true)]),
+        ] {
+            let answers = requirements.map(|requirement| judged(STORE_EXISTS, permissions, is_operator, requirement));
+            assert_eq!(answers, expected, "{caller}");
+        }
+    }
+
+    #[test]
+    fn without_a_role_a_store_that_is_there_and_one_that_is_not_look_the_same() {
+        for permission in Permission::ALL {
+            for requirement in [
+                Requirement::Permission(permission),
+                Requirement::PermissionOrOperator(permission),
+                Requirement::AnyRoleOrOperator,
+                Requirement::Operator,
+            ] {
+                let there = judged(STORE_EXISTS, &[], false, requirement);
+                assert_eq!(there, judged(!STORE_EXISTS, &[], false, requirement), "{requirement:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_operators_give_what_they_do_not_hold() {
+        let role = RoleId::new("buyer");
+        let given = BTreeSet::from([Permission::View, Permission::Edit]);
+        for (as_operator, held, refused) in [
+            (false, &[Permission::View, Permission::Edit, Permission::Place][..], false),
+            (false, &[Permission::View], true),
+            (false, &[], true),
+            (true, &[], false),
+        ] {
+            let authorization = Authorization { as_operator, permissions: held.iter().copied().collect() };
+            assert_eq!(authorization.check_no_escalation(&role, &given).is_err(), refused, "{held:?}");
+        }
+    }
+}
