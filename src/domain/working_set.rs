@@ -69,6 +69,10 @@ impl<K: Ord, V> EntityMap<K, V> {
         self.entries.get(key).map(|entry| entry.value.as_ref()).ok_or(NotLoaded(self.what))
     }
 
+    fn is_loaded(&self, key: &K) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// Every entry that is present.
     pub fn present(&self) -> impl Iterator<Item = &V> {
         self.entries.values().filter_map(|entry| entry.value.as_ref())
@@ -106,13 +110,17 @@ impl<K: Ord, V> EntityMap<K, V> {
         self.entries.insert(key, Entry { value: Some(value), status });
     }
 
-    fn remove(&mut self, key: &K) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        let was_saved = entry.status != EntryStatus::New && entry.value.is_some();
-        if was_saved {
-            entry.status = EntryStatus::Removed;
-        } else if entry.status == EntryStatus::New {
+    fn remove(&mut self, key: K) {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            // Not loaded, so it may be stored: deleting it is right whether it is there or not.
+            self.entries.insert(key, Entry { value: None, status: EntryStatus::Removed });
+            return;
+        };
+        if entry.status == EntryStatus::New {
+            // Put by this batch: nothing is stored yet, so nothing is to be deleted.
             entry.status = EntryStatus::Unchanged;
+        } else if entry.value.is_some() {
+            entry.status = EntryStatus::Removed;
         }
         entry.value = None;
     }
@@ -206,10 +214,10 @@ impl WorkingSet {
 
     /// A line.
     pub fn line(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
-        match self.lines.get(key) {
-            Err(_) if self.has_all(&key.order.store, Need::AllLines(key.order.order)) => Ok(None),
-            found => found,
+        if !self.lines.is_loaded(key) && self.has_all(&key.order.store, Need::AllLines(key.order.order)) {
+            return Ok(None);
         }
+        self.lines.get(key)
     }
 
     /// Every line of an order, in line order.
@@ -258,12 +266,14 @@ impl WorkingSet {
 
     /// Everybody in the store and the roles they hold.
     pub fn all_grants(&self, store: &StoreId) -> Result<Vec<(&PrincipalId, &RoleGrants)>, NotLoaded> {
-        self.check_all(store, Need::Grants, "all_grants's roles")?;
+        self.check_all(store, Need::Grants, "everybody's roles")?;
         Ok(self.grants.iter().filter(|((s, _), _)| s == store).map(|((_, p), held)| (p, held)).collect())
     }
 
     /// The store's roles and what each allows.
     pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, RolePermissions>, NotLoaded> {
+        // One role may be there without the others, where a decision was absorbed.
+        self.check_all(store, Need::Roles, "a store's roles")?;
         self.roles.get(store).ok_or(NotLoaded("a store's roles"))
     }
 
@@ -323,12 +333,15 @@ impl WorkingSet {
     }
 
     /// Works out what a principal's roles allow together, from roles and grants that are loaded.
-    pub fn derive_permissions(&mut self, store: &StoreId, principal: &PrincipalId) {
-        let holder = (store.clone(), principal.clone());
-        let held = self.grants.get(&holder).into_iter().flat_map(RoleGrants::keys);
-        let roles = self.roles.get(store);
-        let allowed = held.filter_map(|role| roles?.get(role)).flat_map(|allowed| allowed.keys().copied()).collect();
-        self.permissions.insert(holder, allowed);
+    pub fn derive_permissions(&mut self, store: &StoreId, principal: &PrincipalId) -> Result<(), NotLoaded> {
+        let held = self.roles_of(store, principal)?;
+        let roles = self.roles(store)?;
+        let mut allowed = BTreeSet::new();
+        for role in held.keys() {
+            allowed.extend(roles.get(role).into_iter().flat_map(|permissions| permissions.keys().copied()));
+        }
+        self.permissions.insert((store.clone(), principal.clone()), allowed);
+        Ok(())
     }
 }
 
@@ -348,7 +361,7 @@ impl WorkingSet {
             }
             self.orders.put(order.key.clone(), order);
         }
-        for key in &decision.lines_removed {
+        for key in decision.lines_removed {
             self.lines.remove(key);
         }
         for line in decision.lines {
@@ -415,18 +428,23 @@ impl WorkingSet {
         }
     }
 
-    /// What callers may do follows from roles and grants. Where not all of these are loaded, a command
-    /// that changes them is the only one of its store ([`Needs::are_exclusive`]), and nobody asks.
-    ///
-    /// [`Needs::are_exclusive`]: super::needs::Needs::are_exclusive
+    /// What callers may do follows from roles and grants, so it is worked out anew where these change.
+    /// Where not all roles and grants are loaded it cannot be, and is forgotten: whoever asks is answered
+    /// [`NotLoaded`] and not what was true before. Nobody does: a command that changes access is the only
+    /// one of its store in its transaction ([`Needs::are_exclusive`](super::needs::Needs::are_exclusive)).
     fn absorb_authority(&mut self, stores: &BTreeSet<StoreId>) {
         for store in stores {
-            if !self.has_all(store, Need::Grants) {
-                continue;
+            let mut callers = Vec::new();
+            for (of_store, caller) in self.permissions.keys() {
+                if of_store == store {
+                    callers.push(caller.clone());
+                }
             }
-            let callers: Vec<PrincipalId> =
-                self.permissions.keys().filter(|(s, _)| s == store).map(|(_, caller)| caller.clone()).collect();
-            callers.iter().for_each(|caller| self.derive_permissions(store, caller));
+            for caller in callers {
+                if self.derive_permissions(store, &caller).is_err() {
+                    self.permissions.remove(&(store.clone(), caller));
+                }
+            }
         }
     }
 }
@@ -462,12 +480,12 @@ mod tests {
     #[test]
     fn what_goes_is_deleted_and_what_takes_its_place_is_inserted_behind_it() {
         let mut entities = entities();
-        entities.remove(&1);
+        entities.remove(1);
         assert_eq!((entities.get(&1), to_save(&entities)), (Ok(None), (vec![1], vec![], vec![])));
         entities.put(1, "uno");
         entities.put(1, "eins");
         assert_eq!((entities.get(&1), to_save(&entities)), (Ok(Some(&"eins")), (vec![1], vec!["eins"], vec![])));
-        entities.remove(&1);
+        entities.remove(1);
         assert_eq!((entities.get(&1), to_save(&entities)), (Ok(None), (vec![1], vec![], vec![])));
     }
 
@@ -475,8 +493,8 @@ mod tests {
     fn what_came_and_went_in_one_batch_leaves_nothing_to_save() {
         let mut entities = entities();
         entities.put(2, "due");
-        entities.remove(&2);
-        entities.remove(&2);
+        entities.remove(2);
+        entities.remove(2);
         assert_eq!((entities.get(&2), to_save(&entities)), (Ok(None), (vec![], vec![], vec![])));
         entities.put(2, "zwei");
         assert_eq!(to_save(&entities), (vec![], vec!["zwei"], vec![]));
