@@ -1,4 +1,5 @@
-//! CreateRole: a new set of permissions that nobody holds yet.
+//! CreateRole: a new set of permissions that nobody holds yet. It is not compared with what its creator
+//! holds: a role gives nothing until it is granted, and granting is judged.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +12,12 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
 
-/// A role to create. It gives nobody anything until it is granted, and granting is what is judged.
+/// Creates a role. It gives nobody anything until it is granted.
 #[derive(Clone, Debug)]
 pub struct CreateRole {
-    /// Its id.
+    /// The new role's id, which must be free in the store.
     pub role: RoleId,
-    /// What it allows; at least one.
+    /// What the role allows; at least one permission, because a role exists while it allows something.
     pub permissions: BTreeSet<Permission>,
 }
 

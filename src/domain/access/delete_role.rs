@@ -1,4 +1,5 @@
-//! DeleteRole: a role that nobody holds is taken away.
+//! DeleteRole: a role that nobody holds is deleted. All its permission periods end, which is how a role
+//! ceases to exist: it has no row of its own.
 
 use crate::domain::access::{Permission, Requirement};
 use crate::domain::changeset::Changeset;
@@ -9,10 +10,11 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::{Refusal, TruncatedList};
 
-/// A role to delete.
+/// Deletes a role, which must not be held by anyone: a deletion never takes a permission from a
+/// principal without naming them.
 #[derive(Clone, Debug)]
 pub struct DeleteRole {
-    /// Its id.
+    /// The id of the role; it may be used again for a new role.
     pub role: RoleId,
 }
 

@@ -1,4 +1,7 @@
 //! GrantRole and RevokeRole: who holds which role.
+//!
+//! Nobody grants what they do not hold, so MANAGE_ACCESS is not worth every other permission; and some
+//! principal always keeps MANAGE_ACCESS, so a store never depends on platform operators.
 
 use crate::domain::access::{Permission, Requirement};
 use crate::domain::changeset::Changeset;
@@ -9,12 +12,13 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
 
-/// Gives a role to a principal.
+/// Grants a role to a principal; granting one that is held already changes nothing.
 #[derive(Clone, Debug)]
 pub struct GrantRole {
-    /// Who gets it.
+    /// The principal who receives the role; it need not have called before.
     pub principal: PrincipalId,
-    /// Which.
+    /// The role to grant. The caller must hold everything that it allows, unless they act as an
+    /// operator.
     pub role: RoleId,
 }
 
@@ -41,12 +45,12 @@ impl Command for GrantRole {
     }
 }
 
-/// Takes a role from a principal.
+/// Revokes a role from a principal; revoking one that is not held changes nothing.
 #[derive(Clone, Debug)]
 pub struct RevokeRole {
-    /// Who loses it.
+    /// The principal who loses the role.
     pub principal: PrincipalId,
-    /// Which.
+    /// The role to revoke. The last one that gives MANAGE_ACCESS to anyone is not revoked.
     pub role: RoleId,
 }
 

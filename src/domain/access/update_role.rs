@@ -1,4 +1,4 @@
-//! UpdateRole: what a role allows, at once for all_grants who holds it.
+//! UpdateRole: what a role allows changes at once for everyone who holds it.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,13 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
 
-/// Changes to a role. What it gains is judged as if it were granted, whoever holds it.
+/// Replaces what a role allows. What it gains counts as given by the caller to everyone who holds the
+/// role, so the caller must hold it.
 #[derive(Clone, Debug)]
 pub struct UpdateRole {
-    /// Its id.
+    /// The id of the role to change; it must exist.
     pub role: RoleId,
-    /// All that it is to allow; at least one.
+    /// Everything that the role allows from now on; at least one permission.
     pub permissions: BTreeSet<Permission>,
 }
 

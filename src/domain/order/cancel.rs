@@ -1,4 +1,5 @@
-//! CancelPurchaseOrder: an open order is given up.
+//! CancelPurchaseOrder: an open order is closed without any goods. An order with accepted goods is not
+//! cancelled, because they would be neither in stock nor on order.
 
 use super::actions::Action;
 use super::{Order, OrderId, State};
@@ -11,14 +12,14 @@ use crate::domain::outcome::Outcome;
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::Refusal;
 
-/// An order to give up.
+/// Cancels an open order of which nothing was accepted; everything pending of it is cancelled.
 #[derive(Clone, Debug)]
 pub struct CancelOrder {
-    /// Which.
+    /// The order to cancel; it must be open.
     pub order: OrderId,
-    /// Its etag as the caller saw it, or empty.
+    /// The etag of the order as the caller last saw it; empty skips the comparison.
     pub etag: String,
-    /// Why; a draft needs no reason.
+    /// Why it is cancelled; required unless the order is a draft, which its supplier has never seen.
     pub reason: Option<String>,
 }
 

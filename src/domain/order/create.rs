@@ -1,4 +1,5 @@
-//! CreatePurchaseOrder: a draft.
+//! CreatePurchaseOrder: a draft is created, with the next order number of its store. It commits the store
+//! to nothing and adds nothing to levels, but it fixes the units of products that are new to the store.
 
 use super::{Line, LineKey, Order, OrderCounters, Quantities, State};
 use crate::domain::access::{Permission, Requirement};
@@ -14,39 +15,41 @@ use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::time::Date;
 use crate::domain::unit::Unit;
 
-/// A draft to create.
+/// Creates a draft, which is planning alone: nothing is on order until it is placed.
 #[derive(Clone, Debug)]
 pub struct CreateOrder {
-    /// Who supplies it.
+    /// The caller's id for the supplier; this service keeps no suppliers.
     pub supplier: String,
-    /// The store's or supplier's own reference.
+    /// The store's or the supplier's own reference for the order.
     pub supplier_reference: Option<String>,
-    /// Free text.
+    /// Text for people; no rule reads it.
     pub note: Option<String>,
-    /// The currency that the caller expects, if it says one.
+    /// The currency that the caller expects, compared with the store's, so that costs are not taken for
+    /// another currency.
     pub currency: Option<Currency>,
-    /// When it is expected.
+    /// When the goods are expected; it counts for every line without a date of its own.
     pub expected_date: Option<Date>,
-    /// 1 to 5,000 lines.
+    /// The lines to order, at least one and at most [`MAX_LINES`](super::MAX_LINES), numbered from 1 as
+    /// they are given.
     pub lines: Vec<NewLine>,
 }
 
-/// A line to create.
+/// A line to create on a draft. Several lines may name the same product.
 #[derive(Clone, Debug)]
 pub struct NewLine {
-    /// The product.
+    /// The product; its first line in a store fixes the unit it is counted in there.
     pub product: ProductId,
-    /// What a person reads.
+    /// The description that people read.
     pub description: String,
-    /// Its trade item number.
+    /// The global trade item number, with a valid check digit.
     pub gtin: Option<String>,
-    /// What its quantity counts.
+    /// The unit that the quantity counts; it must be the one in which the store counts the product.
     pub unit: Unit,
-    /// How many.
+    /// How many are ordered; 0 is allowed while the order is a draft.
     pub quantity: Quantity,
-    /// Per unit.
+    /// What one unit costs, in the store's currency.
     pub unit_cost: UnitCost,
-    /// Its own expected date.
+    /// When the goods of this line are expected, if not at the order's date.
     pub expected_date: Option<Date>,
 }
 
@@ -113,7 +116,7 @@ impl CreateOrder {
     }
 }
 
-/// The lines of a draft, numbered as they are given.
+/// The lines of a draft, numbered from 1 as they are given.
 pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
     let line = |(number, line): (i32, &NewLine)| Line {
         key: LineKey { order: draft.key.clone(), number },
@@ -134,14 +137,15 @@ pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
     (1..).zip(lines).map(line).collect()
 }
 
-/// The same for an event.
+/// The ordered quantities of new lines as an event tells them, numbered like [`lines_of`].
 pub(super) fn quantities(lines: &[NewLine]) -> Vec<LineQuantity> {
     let numbered = (1..).zip(lines);
     numbered.map(|(line, new)| LineQuantity { line, quantity: new.quantity.to_string() }).collect()
 }
 
-/// Fixes the units of products that are new to the store; a line that counts a product in another unit
-/// than the store does is a violation.
+/// Creates the levels of products that are new to the store, which fixes their units. A line in another
+/// unit than the store counts its product in is a violation: quantities of two units cannot be added
+/// up.
 pub(super) fn fix_units(
     changeset: &mut Changeset<'_>,
     lines: &[NewLine],

@@ -1,4 +1,5 @@
-//! PlacePurchaseOrder: a draft is set on order.
+//! PlacePurchaseOrder: a draft becomes an order to its supplier. From here on its quantities count as on
+//! order, and what was agreed with the supplier is fixed.
 
 use std::fmt;
 
@@ -16,14 +17,15 @@ use crate::domain::time::{TimeZone, Timestamp};
 /// How many years back an order may have been made.
 const MAX_YEARS: i16 = 10;
 
-/// A draft to set on order.
+/// Places a draft: from then on its quantities are on order.
 #[derive(Clone, Debug)]
 pub struct PlaceOrder {
-    /// Which.
+    /// The order to place; it must be a draft with a quantity on every line.
     pub order: OrderId,
-    /// Its etag as the caller saw it, or empty.
+    /// The etag of the order as the caller last saw it; empty skips the comparison.
     pub etag: String,
-    /// When it was ordered, if that was before now.
+    /// When the goods were ordered from the supplier, if that was before now; at most [`MAX_YEARS`]
+    /// ago.
     pub order_time: Option<Timestamp>,
 }
 
@@ -59,8 +61,9 @@ impl Command for PlaceOrder {
     }
 }
 
-/// When it was ordered: now, or at a time told that lies in the past, at most [`MAX_YEARS`] back by the
-/// store's calendar.
+/// When it was ordered: now, or at the time in the past that the caller says, at most [`MAX_YEARS`]
+/// back by the calendar of the store. A time further back is a typing error, and would make the whole
+/// chain look late.
 fn order_time(told: Option<Timestamp>, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Refusal> {
     let Some(told) = told else { return Ok(now) };
     let first = zone.date_at(now).years_before(MAX_YEARS);

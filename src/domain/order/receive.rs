@@ -1,4 +1,5 @@
-//! ReceivePurchaseOrder: a delivery is booked in. What it brings is staged, not on hand.
+//! ReceivePurchaseOrder: a delivery is booked in. What was accepted is staged, and goes on hand when the
+//! order is completed: until then the receipt can be voided without a correction of stock.
 
 use super::actions::Action;
 use super::receipt::{Receipt, ReceiptItem};
@@ -13,32 +14,33 @@ use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 use crate::domain::time::{TimeZone, Timestamp};
 
-/// How far ahead of the store's clock a scanner's clock may be.
+/// How far a `receive_time` may be ahead of the store's clock: the clocks of scanners are not exact,
+/// and a delivery must not be refused for it.
 const LEEWAY_MINUTES: i64 = 5;
 
-/// A delivery to book in.
+/// Books a delivery in: a receipt is created, and what is accepted is staged.
 #[derive(Clone, Debug)]
 pub struct Receive {
-    /// Of which order.
+    /// The order that was delivered; it must be ON_ORDER or RECEIVING.
     pub order: OrderId,
-    /// Its etag as the caller saw it, or empty.
+    /// The etag of the order as the caller last saw it; empty skips the comparison.
     pub etag: String,
-    /// What came.
+    /// What was delivered, line by line or everything pending.
     pub items: Items,
     /// When the goods arrived, if not now.
     pub receive_time: Option<Timestamp>,
-    /// The supplier's delivery note.
+    /// The number of the supplier's delivery note, for people to find the delivery by.
     pub delivery_note: Option<String>,
-    /// Free text.
+    /// Text for people; no rule reads it.
     pub note: Option<String>,
 }
 
-/// What came.
+/// What was delivered, as the caller says it.
 #[derive(Clone, Debug)]
 pub enum Items {
-    /// These; each line once.
+    /// These items, each line at most once.
     Listed(Vec<ReceiptItem>),
-    /// Everything that is pending, accepted.
+    /// Everything that is pending, all of it accepted.
     AllPending,
 }
 
@@ -72,7 +74,8 @@ impl Command for Receive {
 }
 
 impl Receive {
-    /// Each item with its line. Listed items keep their order, so that paths in refusals are right.
+    /// Each item with its line. Listed items keep the order of the request, so that the paths in
+    /// violations are those of its fields.
     fn received(&self, changeset: &Changeset<'_>, order: &Order) -> Result<Vec<(ReceiptItem, Line)>, Refusal> {
         match &self.items {
             Items::Listed(items) => {
@@ -87,7 +90,7 @@ impl Receive {
         }
     }
 
-    /// What the request must fit in what is stored; the time to book.
+    /// Judges what depends on the lines and on the times of the order, and returns the time to book.
     fn check_form(
         &self,
         changeset: &Changeset<'_>,

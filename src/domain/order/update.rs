@@ -13,22 +13,22 @@ use crate::domain::outcome::Outcome;
 use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 use crate::domain::time::Date;
 
-/// Changes to an order. What is `None` stays as it is; `Some(None)` empties a field.
+/// Changes an open order. A field that is `None` stays as it is; `Some(None)` empties it.
 #[derive(Clone, Debug)]
 pub struct UpdateOrder {
-    /// Which.
+    /// The order to change; it must be open.
     pub order: OrderId,
-    /// Its etag as the caller saw it, or empty.
+    /// The etag of the order as the caller last saw it; empty skips the comparison.
     pub etag: String,
-    /// Who supplies it; of a draft alone.
+    /// Another supplier; only while the order is a draft.
     pub supplier: Option<String>,
-    /// The store's or supplier's own reference.
+    /// Another reference of the store's or the supplier's own.
     pub supplier_reference: Option<Option<String>>,
-    /// Free text.
+    /// Another text for people.
     pub note: Option<Option<String>>,
-    /// When it is expected; of a draft alone.
+    /// Another expected date, or none; only while the order is a draft.
     pub expected_date: Option<Option<Date>>,
-    /// All of its lines, numbered anew; of a draft alone.
+    /// New lines in place of all that there are, numbered from 1; only while the order is a draft.
     pub lines: Option<Vec<NewLine>>,
 }
 
@@ -41,7 +41,7 @@ impl Command for UpdateOrder {
         Some(Target::order(self.order, &self.etag, Action::Update))
     }
 
-    /// A placed order keeps what was agreed with its supplier.
+    /// What was agreed with the supplier is fixed once the order is placed.
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {
         let named = [
             (self.supplier.is_some(), "supplier_id"),
@@ -79,7 +79,8 @@ impl Command for UpdateOrder {
 }
 
 impl UpdateOrder {
-    /// A line without a date of its own was first promised for the order's.
+    /// Whether lines may change: they do with the expected date too, because a line without a date of
+    /// its own was first promised for the date of the order.
     fn rewrites_lines(&self) -> bool {
         self.lines.is_some() || self.expected_date.is_some()
     }
@@ -94,7 +95,8 @@ impl UpdateOrder {
         }
     }
 
-    /// Puts the lines if they change; the quantities of those that were given, if they do.
+    /// Puts the new lines if they differ from the old ones. Returns what the event tells of them: the
+    /// quantities of the lines that the caller gave.
     fn rewrite_lines(
         &self,
         changeset: &mut Changeset<'_>,
@@ -114,7 +116,8 @@ impl UpdateOrder {
     }
 }
 
-/// What a draft first promises is what it promises when it is placed.
+/// The line with what the draft promises now. A draft promises nothing for good: what it says when it
+/// is placed is the first promise.
 fn promised(line: Line, draft: &Order) -> Line {
     Line { first_expected_date: draft.expected_date_of(&line), ..line }
 }

@@ -1,4 +1,5 @@
-//! VoidReceipt: a receipt is taken back, and its quantities are pending again.
+//! VoidReceipt: a receipt is voided, and its quantities are pending again. The receipt stays readable
+//! and its items keep counting towards the limit of items: voiding corrects the books, not the history.
 
 use super::actions::Action;
 use super::receipt::{Receipt, ReceiptItem, ReceiveTimes, Voided};
@@ -11,16 +12,16 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::{Outcome, ReceiptChanged};
 use crate::domain::refusal::Refusal;
 
-/// A receipt to take back.
+/// Voids a receipt that was booked by mistake: its quantities are pending again.
 #[derive(Clone, Debug)]
 pub struct VoidReceipt {
-    /// Of which order.
+    /// The order that the receipt belongs to; it must be RECEIVING.
     pub order: OrderId,
-    /// Its number there.
+    /// The number of the receipt on the order.
     pub receipt: i32,
-    /// The order's etag as the caller saw it, or empty.
+    /// The etag of the order as the caller last saw it; empty skips the comparison.
     pub etag: String,
-    /// Why.
+    /// Why it is voided; kept with the receipt.
     pub reason: String,
 }
 
@@ -71,7 +72,8 @@ impl VoidReceipt {
     }
 }
 
-/// The line as if the receipt had never been: its times are those of the other active receipts.
+/// The line as if the receipt had never been booked: its times are those of the other active receipts,
+/// and none if there is no other.
 fn without_item(mut line: Line, item: &ReceiptItem, others: Option<&ReceiveTimes>) -> Line {
     line.quantities.received -= item.accepted;
     line.quantities.rejected -= item.rejected;

@@ -1,4 +1,7 @@
-//! EnableBackOrders and DisableBackOrders: the feature gate of a store.
+//! EnableBackOrders and DisableBackOrders: whether completions of a store may create back orders.
+//!
+//! Enabling is judged by the count of open orders on the store's row, which is locked: no order can be
+//! opened at the same time.
 
 use crate::domain::access::Requirement;
 use crate::domain::changeset::Changeset;
@@ -8,7 +11,8 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
 
-/// Turns the feature on, if every order of the store is closed.
+/// Allows completions to create back orders. Refused while any order of the store is open, with the
+/// numbers of the first open orders.
 #[derive(Clone, Copy, Debug)]
 pub struct EnableBackOrders;
 
@@ -35,7 +39,8 @@ impl Command for EnableBackOrders {
     }
 }
 
-/// Turns the feature off: no new back order, existing ones run their course.
+/// Forbids completions to create back orders. Back orders that exist stay, and are received and
+/// completed like any order.
 #[derive(Clone, Copy, Debug)]
 pub struct DisableBackOrders;
 

@@ -1,4 +1,5 @@
-//! CreateStore: a store with its three roles and its first owner.
+//! CreateStore: a store with its three roles and its first owner. Without an owner nobody but platform
+//! operators could grant roles in it.
 
 use crate::domain::access::{Permission, Requirement};
 use crate::domain::changeset::Changeset;
@@ -12,18 +13,18 @@ use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
 use crate::domain::time::TimeZone;
 
-/// A store to create.
+/// Creates a store with its three roles and its first owner, so that it can be used at once.
 #[derive(Clone, Debug)]
 pub struct CreateStore {
-    /// The caller's id for it.
+    /// The caller's id for the store, which must be free on the whole platform.
     pub id: StoreId,
-    /// What a person reads.
+    /// The name that people read; it need not be unique.
     pub display_name: String,
-    /// The currency of everything it buys.
+    /// The currency of everything that the store buys; never changes.
     pub currency: Currency,
-    /// Where its dates are judged.
+    /// The zone by whose calendar the dates of the store are judged.
     pub time_zone: TimeZone,
-    /// Who gets the role owner.
+    /// The principal who gets the role `owner` and with it every permission.
     pub owner: PrincipalId,
 }
 

@@ -10,12 +10,12 @@ use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
 use crate::domain::time::TimeZone;
 
-/// Changes to a store; what is `None` stays as it is.
+/// Changes the settings of a store; what is `None` stays as it is.
 #[derive(Clone, Debug)]
 pub struct UpdateStore {
-    /// What a person reads.
+    /// The new name that people read.
     pub display_name: Option<String>,
-    /// Where its dates are judged from now on.
+    /// The zone by which dates are judged from now on; what was judged before stays.
     pub time_zone: Option<TimeZone>,
 }
 
