@@ -1,4 +1,7 @@
-//! The way in: what a command is, and the order in which every command is judged.
+//! What a command is, and the order in which every command is judged.
+//!
+//! The order is the same for all commands and is kept here, so that no command can forget a step:
+//! permission, stored response, existence, etag, state, and then the rules of the command itself.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -20,48 +23,50 @@ use super::store::Store;
 use super::time::Timestamp;
 use super::working_set::WorkingSet;
 
-/// A command: one per mutating rpc.
+/// A command: one type per mutating rpc, with everything that the request says.
 ///
-/// It is judged in two stages. The gate looks at what is loaded for every command in one statement:
-/// store, permissions, stored response, header. Only a command that passes it has its needs loaded and
-/// decides, so a caller who may not, or who is late, costs no more than a header.
+/// It is judged in two stages. The gate judges what is loaded for every command of a batch by one
+/// statement: store, permissions, stored response and header. Only a command that passes it has its
+/// needs loaded and decides, so a caller who is not allowed to, or who acts on an outdated order, costs
+/// no more than a header.
 pub trait Command: Debug + Send + Sync {
-    /// What it requires of its caller.
+    /// What it requires of its caller, by permission or as an operator.
     fn requires(&self) -> Requirement;
 
-    /// The order that it is about; the gate judges its existence, etag and state.
+    /// The order that it is about, if it is about one that exists; the gate judges its existence, etag
+    /// and state.
     fn target(&self) -> Option<Target<'_>> {
         None
     }
 
-    /// Judges what the target's header alone decides, after its state.
+    /// Judges what can be judged by the target's header alone, after its state was judged.
     fn check_header(&self, _order: &Order) -> Result<(), Refusal> {
         Ok(())
     }
 
-    /// Adds what it must know before it can decide.
+    /// Adds what must be loaded before it can decide, besides what the gate has loaded.
     fn needs(&self, needs: &mut Needs);
 
-    /// Decides, behind the gate. Existence of lines is judged first, then the rules; the first stage
-    /// that fails answers with all its violations, the first 20 and their total.
+    /// Decides, after the gate. The existence of lines is judged first, then the rules; the first stage
+    /// that fails refuses with all its violations, of which 20 are named.
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal>;
 }
 
-/// The order that a command is about.
+/// The order that a command is about, and what the gate must know of the request to judge it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// Which.
+    /// The id of the order, in the store of the request.
     pub order: OrderId,
-    /// The receipt of it that the command names, if it names one.
+    /// The receipt of the order that the command names, if it names one; its existence is judged too.
     pub receipt: Option<i32>,
-    /// Its etag as the caller saw it, or empty.
+    /// The etag of the order as the caller last saw it; empty if the caller does not care.
     pub etag: &'a str,
-    /// What is to be done to it.
+    /// What is to be done, by which state and quantities are judged.
     pub action: Action,
 }
 
 impl<'a> Target<'a> {
-    /// An order, as a whole.
+    /// A target without a receipt.
     pub const fn order(order: OrderId, etag: &'a str, action: Action) -> Self {
         Self { order, receipt: None, etag, action }
     }
@@ -78,36 +83,36 @@ impl<'a> Target<'a> {
     }
 }
 
-/// A command with the store it is about and who sent it.
+/// A command as it was sent: for which store, by whom and under which request id.
 #[derive(Clone, Debug)]
 pub struct Envelope {
-    /// The store.
+    /// The store that the command is about; a command never touches another.
     pub store: StoreId,
-    /// The caller.
+    /// The authenticated caller.
     pub principal: Principal,
-    /// The client's request id, if it made one.
+    /// The client's request id and the fingerprint of the request, if the client sent an id.
     pub idempotency_key: Option<IdempotencyKey>,
-    /// The command.
+    /// The command itself; shared, so that an envelope can be cloned for a reader or a writer.
     pub command: Arc<dyn Command>,
 }
 
 impl Envelope {
-    /// Where the first answer to `mark` is kept.
+    /// Under which key the response to `key` is stored for this caller.
     pub fn stored_response_key_of(&self, key: &IdempotencyKey) -> StoredResponseKey {
         StoredResponseKey { store: self.store.clone(), principal: self.principal.id.clone(), id: key.id }
     }
 
-    /// Where the first answer to this request is kept, if it carries an id.
+    /// Under which key the response to this request is stored, if it carries a request id.
     pub fn stored_response_key(&self) -> Option<StoredResponseKey> {
         self.idempotency_key.as_ref().map(|key| self.stored_response_key_of(key))
     }
 
-    /// The full key of an order of its store.
+    /// The full key of an order of the command's store.
     pub fn order_key(&self, order: OrderId) -> OrderKey {
         OrderKey { store: self.store.clone(), order }
     }
 
-    /// The needs of its command.
+    /// What its command needs, collected once per submission or batch.
     pub fn needs(&self) -> Needs {
         let mut needs = Needs::default();
         self.command.needs(&mut needs);
@@ -115,17 +120,19 @@ impl Envelope {
     }
 }
 
-/// A request that passed the gate.
+/// What the gate found about a request that it did not refuse.
 #[derive(Clone, Debug)]
 pub enum Passed {
-    /// Its command is to be decided.
+    /// The request is new: its needs are to be loaded, and its command decides.
     ToDecide(Authorization),
-    /// It was answered before, with this outcome.
+    /// The request was carried out before, with this outcome, and is answered again.
     Replay(Outcome),
 }
 
-/// The first stage of judging a request: store access and permission, stored response, and then the
-/// target's existence, etag and state.
+/// The first stage of judging a request, on what is loaded for every command: permission, stored
+/// response, and then the existence, etag and state of the target. Permission comes first, so that
+/// nobody learns about a store without a role in it; the stored response comes before the etag, because
+/// the first answer has changed the etag itself.
 pub fn gate(working_set: &WorkingSet, envelope: &Envelope) -> Result<Passed, Refusal> {
     let command = &envelope.command;
     let authorization = working_set.authorize(&envelope.store, &envelope.principal, command.requires())?;
@@ -142,17 +149,19 @@ pub fn gate(working_set: &WorkingSet, envelope: &Envelope) -> Result<Passed, Ref
     Ok(Passed::ToDecide(authorization))
 }
 
-/// What judging a request came to.
+/// The result of judging a request that was not refused.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// It changes something, or is the first to ask.
+    /// The request was carried out: what is to be written, and the outcome. The decision may be empty,
+    /// if everything was as asked for.
     Decided(Box<Decision>, Outcome),
-    /// It was answered before.
+    /// The request was carried out before: there is nothing to write.
     Replayed(Outcome),
 }
 
-/// Judges a request: the gate once more, because the commands before it in its transaction may have
-/// changed what it judges, and then the command itself.
+/// Judges a request: the gate again, because commands before it in its transaction may have changed
+/// what the gate judged, and then the command itself. It changes nothing; the caller absorbs the
+/// decision.
 pub fn decide(
     working_set: &WorkingSet,
     envelope: &Envelope,
@@ -177,31 +186,32 @@ fn stored_outcome(working_set: &WorkingSet, envelope: &Envelope) -> Result<Optio
     }
 }
 
-/// An order's header as one caller may see it.
+/// An order's header with what one caller may do with the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderView {
-    /// The header.
+    /// The header of the order.
     pub order: Order,
-    /// What the caller may do with it now.
+    /// The actions that the caller could now take, by state, quantities and permissions.
     pub allowed_actions: Vec<Action>,
 }
 
-/// What a caller is answered.
+/// What a caller is answered. The outcome is what the command did; the rest is shown as it is when the
+/// answer is given, which for a replay may be later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// What the command came to: the same on each replay.
+    /// What the command did: the same on each replay.
     pub outcome: Outcome,
-    /// The store as it stands.
+    /// The store as it is now.
     pub store: Store,
-    /// The order as it stands.
+    /// The order that the command was about as it is now, if it was about one.
     pub order: Option<OrderView>,
-    /// The receipt that the command booked or voided.
+    /// The receipt that the command booked or voided, if it did.
     pub receipt: Option<Receipt>,
-    /// The lines that it touched, as they stand.
+    /// The lines that the receipt has items of, as they are now.
     pub lines: Vec<Line>,
 }
 
-/// Answers a request from the working_set that its decision was absorbed into.
+/// Builds the answer from the working set that the decision was absorbed into.
 pub fn reply(working_set: &WorkingSet, envelope: &Envelope, outcome: Outcome) -> Result<Reply, Refusal> {
     let store = working_set.store(&envelope.store)?.cloned();
     let store = store.ok_or_else(|| Refusal::StoreNotFound(envelope.store.clone()))?;
@@ -221,4 +231,95 @@ pub fn reply(working_set: &WorkingSet, envelope: &Envelope, outcome: Outcome) ->
         None => None,
     };
     Ok(Reply { outcome, store, order: Some(OrderView { order, allowed_actions }), receipt, lines })
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::access::Permission;
+    use crate::domain::order::State;
+    use crate::domain::order::complete::{CompleteOrder, Disposition};
+    use crate::domain::order::place::PlaceOrder;
+    use crate::domain::testing::{NO_SUCH_ORDER, TestStore};
+
+    fn request_id(fingerprint: &str) -> Option<IdempotencyKey> {
+        Some(IdempotencyKey { id: Uuid::from_u128(7), fingerprint: fingerprint.to_owned() })
+    }
+
+    fn place(order: OrderId) -> PlaceOrder {
+        PlaceOrder { order, etag: "1".to_owned(), order_time: None }
+    }
+
+    #[test]
+    fn a_request_that_was_answered_is_answered_again_and_changes_nothing() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        store.request_id = request_id("place");
+        let first = store.send(place(order)).unwrap();
+        assert!(store.decided.stored_response.is_some());
+        // The order is no draft any more and its etag is another: the stored response comes first.
+        let again = store.send(place(order)).unwrap();
+        assert_eq!(first, again);
+        assert_eq!(store.events(), [""; 0]);
+    }
+
+    #[test]
+    fn a_replay_shows_the_order_as_it_is_now() {
+        let mut store = TestStore::new();
+        let order = store.order_in(State::Receiving);
+        store.request_id = request_id("complete");
+        let command = CompleteOrder {
+            order,
+            etag: String::new(),
+            lines: Vec::new(),
+            default_disposition: Some(Disposition::BackOrder),
+            cancel_reason: None,
+            expected_date: None,
+        };
+        let first = store.send(command.clone()).unwrap();
+        store.change_order(order, |order| order.note = Some("afterwards".to_owned()));
+        let again = store.send(command).unwrap();
+        assert_eq!(first.outcome, again.outcome);
+        assert_eq!(again.order.unwrap().order.note.as_deref(), Some("afterwards"));
+    }
+
+    #[test]
+    fn a_request_id_is_not_used_for_another_request() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        store.request_id = request_id("place");
+        store.accept(place(order));
+        store.request_id = request_id("another");
+        assert_eq!(store.refuse(place(NO_SUCH_ORDER)), "REQUEST_ID_REUSED");
+        // The permission is judged first: who lost it learns nothing of what was answered.
+        store.role("owner", &[Permission::View]);
+        assert_eq!(store.refuse(place(NO_SUCH_ORDER)), "PERMISSION_MISSING");
+        // Request ids are the caller's own.
+        store.call_with(&[Permission::Place]);
+        assert_eq!(store.refuse(place(NO_SUCH_ORDER)), "PURCHASE_ORDER_NOT_FOUND");
+    }
+
+    #[test]
+    fn what_a_command_reads_beyond_its_needs_is_a_bug() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        let envelope = store.envelope(place(order));
+        let mut working_set = WorkingSet::default();
+        let all = store.load(&envelope);
+        working_set.stores = all.stores.clone();
+        working_set.insert_permissions(envelope.store.clone(), envelope.principal.id.clone(), Permission::ALL.into());
+        working_set.orders = all.orders.clone();
+
+        struct NoIds;
+        impl Ids for NoIds {
+            fn next(&self, _: &StoreId) -> Uuid {
+                panic!("no id is needed")
+            }
+        }
+        let refusal = decide(&working_set, &envelope, store.now, &NoIds).unwrap_err();
+        assert_eq!(refusal.to_string(), "a command read all lines of an order that its needs did not name");
+        assert_eq!(refusal.reason(), "INTERNAL");
+    }
 }

@@ -1,12 +1,13 @@
 //! Exact decimals with at most 4 places, as ten-thousandths in an integer. The one place that reads
 //! and writes their text form.
 
-/// Ten-thousandths in one.
+/// How many of the stored integers make one unit: quantities and costs are stored in ten-thousandths.
 pub const SCALE: i64 = 10_000;
 
+/// How many decimal places fit into [`SCALE`].
 const PLACES: usize = 4;
 
-/// The accepted form, for messages.
+/// The accepted form in words, for messages to callers.
 pub const FORM: &str = "a plain decimal such as 12 or 2.5, with 4 places at most";
 
 /// Reads `(0|[1-9][0-9]*)(\.[0-9]{1,4})?` into ten-thousandths.
@@ -27,12 +28,12 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Writes ten-thousandths canonically: no trailing zeros, no bare point.
+/// Writes ten-thousandths canonically, without trailing zeros and without a bare point.
 pub fn format(value: i64) -> String {
     format_scaled(i128::from(value), PLACES)
 }
 
-/// Writes an integer of `10^-places` canonically.
+/// Writes an integer of `10^-places` canonically, for products that have more places than a quantity.
 pub fn format_scaled(value: i128, places: usize) -> String {
     let scale = 10_u128.pow(places as u32);
     let sign = if value < 0 { "-" } else { "" };
@@ -42,6 +43,19 @@ pub fn format_scaled(value: i128, places: usize) -> String {
     }
     let digits = format!("{fraction:0places$}");
     format!("{sign}{whole}.{}", digits.trim_end_matches('0'))
+}
+
+/// Writes a whole number with commas between groups of three digits, as limits are told in messages.
+pub fn grouped(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut text = if value < 0 { "-".to_owned() } else { String::new() };
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -61,6 +75,20 @@ mod tests {
             assert_eq!(parse(text), Some(value), "{text}");
             assert_eq!(format(value), canonical);
         }
+    }
+
+    #[test]
+    fn whole_numbers_are_grouped_by_three_digits() {
+        for (value, text) in
+            [(0, "0"), (100, "100"), (-1_000, "-1,000"), (20_000, "20,000"), (900_000_000_000, "900,000,000,000")]
+        {
+            assert_eq!(grouped(value), text);
+        }
+    }
+
+    #[test]
+    fn the_form_told_to_callers_names_the_places_that_are_read() {
+        assert!(FORM.ends_with(&format!("with {PLACES} places at most")));
     }
 
     #[test]

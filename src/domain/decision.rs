@@ -1,4 +1,7 @@
-//! What a command decided: rows to write, nothing written yet.
+//! A decision: the rows that a command wants to write, before anything is written.
+//!
+//! It is plain data, so the same decision can be absorbed by the working set, saved by the repository
+//! and read by a test.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +14,8 @@ use super::order::receipt::Receipt;
 use super::order::{Line, LineKey, Order};
 use super::store::Store;
 
-/// The rows that one command makes or changes, whole.
+/// The rows that one command creates or changes, each as a whole. Nothing is written yet: the writer
+/// absorbs the decisions of a batch into the working set and saves them together.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "each field holds the rows of its name")]
 pub struct Decision {
@@ -31,7 +35,8 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// The stores in which it changes who may do what.
+    /// The stores in which it begins or ends a grant or a permission: what their callers may do must be
+    /// worked out anew.
     pub fn stores_with_changed_access(&self) -> BTreeSet<StoreId> {
         let permissions = self.permissions.iter().chain(&self.permissions_closed).map(|row| &row.key.store);
         let grants = self.grants.iter().chain(&self.grants_closed).map(|row| &row.key.store);

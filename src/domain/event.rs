@@ -1,4 +1,8 @@
-//! What happened: one event per thing that a command changed, numbered per store without a gap.
+//! Events: what happened in a store, numbered per store without a gap.
+//!
+//! There is one event for each entity that a command changed: a completion with a back order has two.
+//! The history of an order, and the periods of roles and grants, are told by these numbers; a gap would
+//! mean that something was changed without a record.
 
 use serde::Serialize;
 
@@ -6,37 +10,40 @@ use super::code::{PrincipalId, StoreId};
 use super::order::{OrderId, State};
 use super::time::Timestamp;
 
-/// One thing that happened in a store.
+/// One thing that happened in a store. Events are appended in the transaction of the change, so none is
+/// missing and none is about a change that was rolled back.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Where.
+    /// The store in which it happened.
     pub store: StoreId,
-    /// 1, 2, 3 ... in the store.
+    /// 1, 2, 3 ... in the store, without a gap; roles and grants are valid from and to such numbers.
     pub number: i64,
-    /// When, by the store's clock.
+    /// When it happened, by the store's clock, which never runs back.
     pub time: Timestamp,
-    /// Who did it.
+    /// The principal who called.
     pub actor: PrincipalId,
-    /// Whether as a platform operator.
+    /// Whether the call was allowed because the actor is a platform operator.
     pub as_operator: bool,
-    /// The order that it happened to.
+    /// The order that it happened to, as it was afterwards; none for events of stores, roles and
+    /// grants.
     pub order: Option<OrderRevision>,
-    /// What.
+    /// What happened, with the values that changed.
     pub detail: Detail,
 }
 
-/// An order as an event left it.
+/// An order as an event left it, so that a history can be read without replaying it.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderRevision {
-    /// Which.
+    /// The id of the order, in the store of the event.
     pub order: OrderId,
-    /// Its revision afterwards.
+    /// How many events the order has had with this one; its etag afterwards.
     pub revision: i64,
-    /// Its state afterwards.
+    /// The state of the order after the event.
     pub state: State,
 }
 
-/// What changed. Quantities are decimals, as on the wire; stored as JSON with a version beside it.
+/// What changed, by the type of the event. It is stored as JSON, with [`Detail::VERSION`] in a column of
+/// its own, because events outlive the code that wrote them. Quantities are decimals, as in the contract.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 #[allow(missing_docs, reason = "each field is named as in the contract")]
@@ -77,7 +84,7 @@ pub struct OrderChanges {
     pub lines: Option<Vec<LineQuantity>>,
 }
 
-/// A line and how many it is about.
+/// A line and the quantity that the event is about: ordered, or carried over to a back order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "named as in the contract")]
 pub struct LineQuantity {
@@ -85,7 +92,7 @@ pub struct LineQuantity {
     pub quantity: String,
 }
 
-/// A receipt item.
+/// A receipt item: what of a line was accepted and what was rejected.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs, reason = "named as in the contract")]
 pub struct ItemQuantities {
@@ -104,10 +111,11 @@ pub struct SettledLine {
 }
 
 impl Detail {
-    /// The version of the JSON that details are stored as.
+    /// The version of the JSON that details are stored as; to be raised when a field changes its meaning.
     pub const VERSION: i32 = 1;
 
-    /// The type it is stored by.
+    /// The name of the type, under which the event is stored; the JSON of the details does not repeat
+    /// it.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::StoreCreated { .. } => "STORE_CREATED",

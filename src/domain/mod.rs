@@ -1,8 +1,14 @@
-//! The rules: commands, what they need to know, what they decide. Pure: no clock, no randomness, no
-//! database, no transport. Time and ids are handed in, and what a rule may read is a [`WorkingSet`]
-//! that somebody else has filled. So each rule runs, and is tested, without anything else running.
+//! The rules: commands, what they need to know, and what they decide.
 //!
-//! [`mutation`] is the way in: `needs` before the working_set is loaded, `decide` afterwards.
+//! Rules are pure: they use no clock, randomness, database or transport. Time and ids are passed in,
+//! and what a rule may read is a [`WorkingSet`] that the repository has filled. So a command can be
+//! judged again after a failed transaction with the same result, and each rule is tested in its own
+//! file with a store in memory (`testing.rs`), without anything else running.
+//!
+//! A command is judged in this order: [`Command::needs`](command::Command::needs) before the working set
+//! is loaded, [`command::gate`] on what is loaded for every command, [`command::decide`] when its needs
+//! are loaded. The result is a [`Decision`](decision::Decision), which the working set absorbs and the
+//! repository saves; or a [`Refusal`](refusal::Refusal), after which nothing has changed.
 //!
 //! [`WorkingSet`]: working_set::WorkingSet
 
@@ -24,6 +30,8 @@ pub mod principal;
 pub mod quantity;
 pub mod refusal;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod time;
 pub mod unit;
@@ -33,9 +41,9 @@ use uuid::Uuid;
 
 use self::code::StoreId;
 
-/// Where new ids come from. Handed in, so that a decision can be repeated in a test.
+/// Where new ids come from. It is passed in, so that a test can tell which ids a decision gets.
 pub trait Ids: Send + Sync {
-    /// An id that was never given out before, for something of a store. Which store's turn comes first
-    /// is not decided here, so a test that gives ids out by counting counts per store.
+    /// An id that was never given out before, for a new entity of a store. The commands of different
+    /// stores are decided in no fixed order, so a test that counts ids counts them per store.
     fn next(&self, store: &StoreId) -> Uuid;
 }

@@ -10,15 +10,15 @@ use super::quantity::Quantity;
 pub struct UnitCost(i64);
 
 impl UnitCost {
-    /// The largest: 1,000,000,000.
+    /// The largest unit cost, 1,000,000,000: with it the exact cost of any quantity fits into 128 bits.
     pub const MAX: Self = Self(1_000_000_000 * decimal::SCALE);
 
-    /// From ten-thousandths, as stored.
+    /// From ten-thousandths of the currency unit, as the database stores it.
     pub const fn from_scaled(value: i64) -> Self {
         Self(value)
     }
 
-    /// In ten-thousandths, to be stored.
+    /// In ten-thousandths of the currency unit, as the database stores it.
     pub const fn scaled(self) -> i64 {
         self.0
     }
@@ -40,7 +40,7 @@ impl fmt::Display for UnitCost {
     }
 }
 
-/// An ISO 4217 currency.
+/// An ISO 4217 currency. Each store has one for everything that it buys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Currency(iso_currency::Currency);
 
@@ -50,7 +50,7 @@ impl Currency {
         iso_currency::Currency::from_code(code).map(Self)
     }
 
-    /// The alphabetic code.
+    /// The alphabetic code, as stored and sent.
     pub fn code(self) -> &'static str {
         self.0.code()
     }

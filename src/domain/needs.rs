@@ -21,7 +21,7 @@ pub enum Need {
     AllLines(OrderId),
     /// The lines that a receipt has items of, and the levels of their products.
     LinesOfReceipt(OrderId, i32),
-    /// A receipt with its items.
+    /// A receipt with all its items; one that does not exist is known to be absent.
     Receipt(OrderId, i32),
     /// The items of an order's active receipts: what a completion puts on hand.
     StagedItems(OrderId),
@@ -32,9 +32,9 @@ pub enum Need {
     Level(ProductId),
     /// The store's roles and what each allows.
     Roles,
-    /// Everybody's grants in the store.
+    /// Every grant of the store that holds now.
     Grants,
-    /// The grants of one principal.
+    /// The grants that one principal holds in the store now.
     GrantsOf(PrincipalId),
     /// The numbers of the store's first open orders. A summary that the database makes.
     OpenOrders,
@@ -49,19 +49,21 @@ impl Need {
     }
 }
 
-/// The needs of one command.
+/// The needs of one command. They follow from the command alone, so they can be united over a batch
+/// before anything is loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     values: Vec<Need>,
 }
 
 impl Needs {
-    /// Adds a need.
+    /// Adds a need; one that is there already costs nothing, because needs are united before they are
+    /// loaded.
     pub fn add(&mut self, need: Need) {
         self.values.push(need);
     }
 
-    /// Each need.
+    /// Iterates over the needs in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &Need> {
         self.values.iter()
     }
@@ -71,7 +73,8 @@ impl Needs {
         self.values.iter().any(Need::is_exclusive)
     }
 
-    /// What repeating a stored response needs.
+    /// What must be loaded to answer with a stored outcome again: the order, lines and receipt that the
+    /// answer shows as they are now.
     pub fn of_replay(outcome: &Outcome) -> Self {
         let mut needs = Self::default();
         if let Some(order) = outcome.order() {

@@ -1,56 +1,61 @@
-//! What commands come to: for each shape of outcome a type that holds what the answer repeats exactly,
-//! however often the call is sent again. The rest of an answer is the order's header as it stands when
-//! the answer is given. Outcomes are stored as JSON beside the request id that they answer.
+//! Outcomes: what a command did, as far as its answer repeats it exactly however often the request is
+//! sent again. The rest of an answer is read when it is given.
+//!
+//! An outcome is stored as JSON with the request id, in the transaction that carried the request out.
+//! It is small, because it refers to entities and does not copy them; its shape must stay readable for
+//! as long as stored responses are kept.
 
 use serde::{Deserialize, Serialize};
 
 use super::order::OrderId;
 
-/// What a command came to.
+/// What a command did: the part of its answer that is the same each time the request is sent again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// A store was created, or its settings were changed.
+    /// A store was created, or its settings were changed, or back orders were enabled or disabled.
     StoreChanged(StoreChanged),
-    /// Roles or grants were changed.
+    /// Roles were created, changed or deleted, or a grant began or ended.
     AccessChanged(AccessChanged),
     /// An order was created, or changed without a receipt or a back order being made.
     OrderChanged(OrderChanged),
-    /// A delivery was booked.
+    /// A delivery was booked in as a receipt of an order.
     ReceiptBooked(ReceiptChanged),
-    /// A receipt was voided.
+    /// A receipt was voided, and its quantities are pending again.
     ReceiptVoided(ReceiptChanged),
-    /// An order was completed.
+    /// An order was completed, with a back order or without one.
     OrderCompleted(OrderCompleted),
 }
 
-/// See [`Outcome::StoreChanged`].
+/// The outcome of a command about a store; see [`Outcome::StoreChanged`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreChanged {
-    /// The number of the event that tells of it; 0 if everything was as asked for already.
+    /// The number of the event; 0 if nothing had to be changed, so that there is none.
     pub event: i64,
 }
 
-/// See [`Outcome::AccessChanged`].
+/// The outcome of a command about roles or grants; see [`Outcome::AccessChanged`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessChanged {
-    /// The number of the event that tells of it; 0 if everything was as asked for already.
+    /// The number of the event; 0 if nothing had to be changed, so that there is none.
     pub event: i64,
 }
 
-/// See [`Outcome::OrderChanged`].
+/// The outcome of a command about an order that makes no receipt or back order; see
+/// [`Outcome::OrderChanged`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderChanged {
-    /// The number of the event that tells of it; 0 if everything was as asked for already.
+    /// The number of the event; 0 if nothing had to be changed, so that there is none.
     pub event: i64,
     /// The order that was created or changed.
     pub order: OrderId,
 }
 
-/// See [`Outcome::ReceiptBooked`] and [`Outcome::ReceiptVoided`].
+/// The outcome of a command about a receipt; see [`Outcome::ReceiptBooked`] and
+/// [`Outcome::ReceiptVoided`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptChanged {
-    /// The number of the event that tells of it.
+    /// The number of the event; there always is one.
     pub event: i64,
     /// The order that the receipt belongs to.
     pub order: OrderId,
@@ -60,45 +65,46 @@ pub struct ReceiptChanged {
     pub lines: Vec<i32>,
 }
 
-/// See [`Outcome::OrderCompleted`].
+/// The outcome of a completion; see [`Outcome::OrderCompleted`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderCompleted {
-    /// The number of the event that tells of it.
+    /// The number of the event of the completed order; that of the back order is the next.
     pub event: i64,
-    /// The order that was completed.
+    /// The order that was completed, and not the back order.
     pub order: OrderId,
     /// The back order that was created with it, if anything was back-ordered.
     pub back_order: Option<CreatedBackOrder>,
 }
 
-/// The back order that a completion created.
+/// The back order that a completion created. It is kept here because it may have changed when the
+/// answer is repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatedBackOrder {
-    /// Its id.
+    /// The id of the back order.
     pub order: OrderId,
-    /// Its number.
+    /// The number of the back order, such as `PO-000001-B1`.
     pub number: String,
     /// How many lines it was created with.
     pub lines: i32,
 }
 
 impl Outcome {
-    /// A change of a store; `event` is 0 if nothing changed.
+    /// The outcome of a command about a store; `event` is 0 if nothing had to be changed.
     pub const fn store_changed(event: i64) -> Self {
         Self::StoreChanged(StoreChanged { event })
     }
 
-    /// A change of roles or grants; `event` is 0 if nothing changed.
+    /// The outcome of a command about roles or grants; `event` is 0 if nothing had to be changed.
     pub const fn access_changed(event: i64) -> Self {
         Self::AccessChanged(AccessChanged { event })
     }
 
-    /// A change of an order; `event` is 0 if nothing changed.
+    /// The outcome of a command about an order; `event` is 0 if nothing had to be changed.
     pub const fn order_changed(event: i64, order: OrderId) -> Self {
         Self::OrderChanged(OrderChanged { event, order })
     }
 
-    /// The number of its event; 0 if nothing changed.
+    /// The number of the event that the command recorded first; 0 if nothing had to be changed.
     pub const fn event(&self) -> i64 {
         match self {
             Self::StoreChanged(StoreChanged { event })

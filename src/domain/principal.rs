@@ -1,13 +1,13 @@
-//! Who calls.
+//! The caller of a request, as the credential tells: known before anything is loaded.
 
 use super::code::PrincipalId;
 
-/// An authenticated caller.
+/// An authenticated caller: who calls, which is known before anything is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The name that grants and events hold.
+    /// The id under which grants, events and receipts know the caller.
     pub id: PrincipalId,
-    /// Whether it operates the platform: may use store and access rpcs everywhere, and orders only
-    /// by a grant like anybody else.
+    /// Whether the caller operates the platform: operators may call store and access rpcs of every
+    /// store, and order rpcs only by a grant like anybody else.
     pub is_operator: bool,
 }

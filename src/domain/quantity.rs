@@ -1,4 +1,5 @@
-//! How many: an exact number of units, never a float.
+//! Quantities: exact numbers of units, never floats. A sum of floats depends on the order of its parts,
+//! and the one rule of this service is that nothing is lost or counted twice.
 
 use std::fmt;
 use std::iter::Sum;
@@ -13,19 +14,19 @@ use super::decimal;
 pub struct Quantity(i64);
 
 impl Quantity {
-    /// Nothing.
+    /// The quantity zero, which every line and level starts counting from.
     pub const ZERO: Self = Self(0);
     /// The largest quantity of a line: 999,999,999.9999.
     pub const MAX: Self = Self(9_999_999_999_999);
     /// The largest level of a product in a store: 900 thousand million.
     pub const MAX_LEVEL: Self = Self(900_000_000_000 * decimal::SCALE);
 
-    /// From ten-thousandths, as stored.
+    /// From ten-thousandths of a stock unit, as the database stores it.
     pub const fn from_scaled(value: i64) -> Self {
         Self(value)
     }
 
-    /// In ten-thousandths, to be stored.
+    /// In ten-thousandths of a stock unit, as the database stores it.
     pub const fn scaled(self) -> i64 {
         self.0
     }
@@ -35,17 +36,22 @@ impl Quantity {
         decimal::parse(text).map(Self).filter(|q| *q <= Self::MAX)
     }
 
-    /// Whether it is above zero.
+    /// Whether it is above zero; differences of quantities may be below.
     pub const fn is_positive(self) -> bool {
         self.0 > 0
     }
 
-    /// Whether it has no fraction.
+    /// Whether it has no fraction, as units that cannot be divided require.
     pub const fn is_whole(self) -> bool {
         self.0 % decimal::SCALE == 0
     }
 
-    /// What is above zero of it: itself, or nothing.
+    /// The whole units in it, for limits that are told in units; a fraction is dropped.
+    pub const fn whole_units(self) -> i64 {
+        self.0 / decimal::SCALE
+    }
+
+    /// The quantity itself if it is above zero, and zero otherwise.
     pub fn or_nothing(self) -> Self {
         self.max(Self::ZERO)
     }

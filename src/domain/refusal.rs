@@ -1,13 +1,21 @@
-//! Why a call is refused: one variant per reason, each with what a caller needs to mend it.
+//! Why a call is refused by a rule: one variant per reason, each with what a caller needs to correct the
+//! request.
+//!
+//! Reasons are stable, because clients branch on them; texts are for people and may change. `rpc` maps
+//! each variant to a status in one exhaustive match, so a new variant cannot be forgotten there. Faults
+//! of the transport or the service are no refusals and are not here.
 
 use std::fmt;
 
-use super::access::Permission;
+use super::access::{MAX_ROLES, Permission};
 use super::code::{PrincipalId, ProductId, RoleId, StoreId};
-use super::order::State;
+use super::decimal::grouped;
+use super::order::{MAX_RECEIPT_ITEMS, State};
+use super::quantity::Quantity;
 use super::working_set::NotLoaded;
 
-/// How many orders, lines or products a refusal names at most; it always tells their total.
+/// How many orders, lines or products a refusal names at most; it always has their total too, so that
+/// messages stay small and callers still know how much is wrong.
 pub const MAX_NAMED: usize = 20;
 
 /// A field that breaks a rule.
@@ -22,7 +30,7 @@ pub struct Violation {
 /// The first [`MAX_NAMED`] of several things, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TruncatedList<T> {
-    /// The first of them.
+    /// The first of them, at most [`MAX_NAMED`].
     pub first: Vec<T>,
     /// How many there are in all.
     pub total: usize,
@@ -33,7 +41,7 @@ pub struct TruncatedList<T> {
 pub type Violations = TruncatedList<Violation>;
 
 impl Violations {
-    /// One violation.
+    /// Violations with one entry, for a rule that stands alone.
     pub fn one(field: impl fmt::Display, rule: impl fmt::Display) -> Self {
         let mut violations = Self::default();
         violations.add(field, rule);
@@ -62,16 +70,17 @@ impl<T> Default for TruncatedList<T> {
 }
 
 impl<T> TruncatedList<T> {
-    /// Keeps the first of `all`.
+    /// Keeps the first [`MAX_NAMED`] of `all` and counts the others.
     pub fn of(mut all: Vec<T>) -> Self {
         let total = all.len();
         all.truncate(MAX_NAMED);
         Self { first: all, total }
     }
 
-    /// `None` if there are none.
-    pub fn some(all: Vec<T>) -> Option<Self> {
-        (!all.is_empty()).then(|| Self::of(all))
+    /// Keeps the first of `all`, or `None` if `all` is empty: a refusal is made only where something is
+    /// wrong.
+    pub fn of_nonempty(all: Vec<T>) -> Option<Self> {
+        if all.is_empty() { None } else { Some(Self::of(all)) }
     }
 }
 
@@ -87,7 +96,8 @@ impl<T: fmt::Display> fmt::Display for TruncatedList<T> {
     }
 }
 
-/// A call that is refused has changed nothing.
+/// Why a rule refuses a call. A call that is refused has changed nothing: rules only read, and what they
+/// decide is written as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The request by itself is malformed or out of range.
@@ -106,10 +116,11 @@ pub enum Refusal {
     /// The caller's roles lack a permission.
     #[error("your roles in this store lack the permission {0}")]
     PermissionMissing(Permission),
-    /// Only platform operators may.
+    /// The call is for platform operators, and the caller is none.
     #[error("only a platform operator may do this")]
     NotPlatformOperator,
-    /// Nobody gives what they do not hold.
+    /// A role would give what the caller does not hold: otherwise anyone with MANAGE_ACCESS could give
+    /// themselves everything.
     #[error("role '{role}' would give {permissions}, which you do not hold in this store yourself")]
     PermissionNotHeld {
         /// The role that was to be granted or changed.
@@ -118,7 +129,7 @@ pub enum Refusal {
         permissions: TruncatedList<Permission>,
     },
 
-    /// No such store (told to platform operators only).
+    /// There is no such store; only platform operators are told.
     #[error("there is no store '{0}'")]
     StoreNotFound(StoreId),
     /// No such order in the store.
@@ -127,17 +138,17 @@ pub enum Refusal {
     /// The order has no such lines.
     #[error("purchase order {number} has no {}", lines_text(lines))]
     LinesNotFound {
-        /// The order's number.
+        /// The number of the order.
         number: String,
-        /// The lines.
+        /// The numbers of the lines that do not exist.
         lines: TruncatedList<i32>,
     },
     /// The order has no such receipt.
     #[error("purchase order {number} has no receipt {receipt}")]
     ReceiptNotFound {
-        /// The order's number.
+        /// The number of the order.
         number: String,
-        /// The receipt's number.
+        /// The number of the receipt that does not exist.
         receipt: i32,
     },
     /// No such role in the store.
@@ -147,28 +158,28 @@ pub enum Refusal {
     #[error("no purchase order of this store has ever named the product '{0}'")]
     ProductNotFound(ProductId),
 
-    /// The store's id is taken.
+    /// The id of the new store is taken.
     #[error("there is a store '{0}' already")]
     StoreExists(StoreId),
-    /// The role's id is taken.
+    /// The id of the new role is taken in this store.
     #[error("this store has a role '{0}' already")]
     RoleExists(RoleId),
 
     /// The order has changed since the caller looked.
     #[error("purchase order {number} has changed: its etag is now {current}; look at it again")]
     EtagMismatch {
-        /// The order's number.
+        /// The number of the order.
         number: String,
-        /// Its etag now.
+        /// The etag that the order has now.
         current: String,
     },
 
     /// The order's state does not allow it.
     #[error("purchase order {number} is {state}: {rule}")]
     WrongState {
-        /// The order's number.
+        /// The number of the order.
         number: String,
-        /// Its state.
+        /// The state that the order is in.
         state: State,
         /// In which states it could be done.
         rule: &'static str,
@@ -178,9 +189,9 @@ pub enum Refusal {
         "purchase order {number} is {state}: {fields} can be changed only while it is a DRAFT, note and supplier_reference also now"
     )]
     FieldsFixed {
-        /// The order's number.
+        /// The number of the order.
         number: String,
-        /// Its state.
+        /// The state that the order is in.
         state: State,
         /// The fields that were to change.
         fields: TruncatedList<&'static str>,
@@ -194,29 +205,29 @@ pub enum Refusal {
     /// Nobody said what is to become of pending quantities.
     #[error("quantities are pending on {}: say in `lines` or `rest` what is back-ordered and what cancelled", lines_text(.0))]
     PendingUnsettled(TruncatedList<i32>),
-    /// Nothing was accepted.
+    /// Nothing was accepted, so a completion would put nothing on hand.
     #[error("purchase order {0} has nothing accepted to complete; cancel it instead")]
     NothingReceived(String),
-    /// Nothing is pending.
+    /// Nothing is pending, so there is nothing to receive.
     #[error("purchase order {0} has nothing pending")]
     NothingPending(String),
-    /// Accepted quantities are in the building.
+    /// Accepted quantities are staged: cancelling the order would lose goods that are in the building.
     #[error("purchase order {0} has accepted quantities staged; complete it, or void their receipts first")]
     AcceptedStaged(String),
-    /// More was accepted than ordered.
+    /// More would be accepted than was ordered on a line.
     #[error("more would be received than was ordered on {}: line {}", lines_text(lines), first)]
     OverReceipt {
-        /// The lines.
+        /// The numbers of the lines with too much.
         lines: TruncatedList<i32>,
         /// The first of them, and how many of how many.
         first: String,
     },
-    /// The receipt was voided before.
+    /// The receipt is voided already, by this caller or another.
     #[error("receipt {receipt} of purchase order {number} was voided before")]
     ReceiptVoided {
-        /// The order's number.
+        /// The number of the order.
         number: String,
-        /// The receipt's number.
+        /// The number of the receipt.
         receipt: i32,
     },
     /// Lines of quantity 0 cannot be placed.
@@ -228,41 +239,42 @@ pub enum Refusal {
         lines_text(lines)
     )]
     ExpectedDatePassed {
-        /// The lines.
+        /// The numbers of the lines that are expected too early.
         lines: TruncatedList<i32>,
         /// The order's date in the store's zone.
         order_date: String,
     },
     /// A level would leave its range.
-    #[error("the stock or the quantity on order of product {0} would pass its limit of 900,000,000,000 units")]
+    #[error("the stock or the quantity on order of product {0} would pass its limit of {limit} units", limit = grouped(Quantity::MAX_LEVEL.whole_units()))]
     LevelOutOfRange(TruncatedList<ProductId>),
     /// The receipts of one order are bounded.
     #[error(
-        "the receipts of purchase order {number} would have {items} items; at most 20,000 are allowed, voided ones included"
+        "the receipts of purchase order {number} would have {items} items; at most {limit} are allowed, voided ones included",
+        limit = grouped(MAX_RECEIPT_ITEMS)
     )]
     TooManyReceiptItems {
-        /// The order's number.
+        /// The number of the order.
         number: String,
-        /// How many it would have.
+        /// How many items the receipts of the order would have.
         items: i64,
     },
     /// The roles of one store are bounded.
-    #[error("this store has 100 roles, the most that are allowed")]
+    #[error("this store has {MAX_ROLES} roles, the most that are allowed")]
     TooManyRoles,
-    /// A role that somebody holds is not deleted.
+    /// A role that some principal holds is not deleted.
     #[error("role '{role}' is held by {holders}: revoke it from them first")]
     RoleInUse {
-        /// The role.
+        /// The role that was to be deleted.
         role: RoleId,
-        /// Who holds it.
+        /// The principals who hold the role.
         holders: TruncatedList<PrincipalId>,
     },
-    /// Somebody always keeps MANAGE_ACCESS.
+    /// No principal would hold MANAGE_ACCESS any more, and nobody in the store could repair that.
     #[error("nobody would be left who holds MANAGE_ACCESS in this store: give it to somebody else first")]
     LastAccessManager,
 
-    /// A bug: a rule found something that cannot be, such as a row that its command did not load. The text
-    /// is for the log and never for a caller.
+    /// A bug: a rule found something that cannot be, such as a row that its command's needs did not name.
+    /// The text is for the log and never for a caller, who gets INTERNAL.
     #[error("{0}")]
     Bug(String),
 }

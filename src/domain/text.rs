@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn no_character_is_more_than_three_times_as_long_in_parts() {
-        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+        // From U+30000 on no character has a decomposition.
+        for c in (0..0x3_0000).filter_map(char::from_u32) {
             let parts: usize = c.nfd().map(char::len_utf8).sum();
             let composed: usize = c.nfd().nfc().map(char::len_utf8).sum();
             assert!(parts <= 3 * composed, "{c:?}: {parts} bytes become {composed}");

@@ -9,17 +9,17 @@ use jiff::tz;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From microseconds since 1970-01-01 UTC.
+    /// From microseconds since 1970-01-01 UTC, as the database stores it.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// In microseconds since 1970-01-01 UTC.
+    /// In microseconds since 1970-01-01 UTC, as the database stores it.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// Later by so many whole minutes.
+    /// The instant so many whole minutes later.
     pub const fn plus_minutes(self, minutes: i64) -> Self {
         Self(self.0 + minutes * 60_000_000)
     }
@@ -36,7 +36,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A day of the calendar, without a time or zone.
+/// A day of the calendar, without a time or a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date(jiff::civil::Date);
 
@@ -73,7 +73,7 @@ impl TimeZone {
         zone.iana_name().is_some().then_some(Self(zone))
     }
 
-    /// The zone's name.
+    /// The IANA name of the zone, such as `Europe/Amsterdam`, as it is stored.
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
     }

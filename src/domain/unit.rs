@@ -1,36 +1,27 @@
-//! What quantities count, and which units may be divided.
+//! Units: what quantities count, and which units may be divided. A product has one unit in a store, so
+//! that its quantities can be added up.
 
-/// A stock unit.
+/// The unit that the quantities of a product count, and whether it can be divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the units are named as in the contract")]
 pub enum Unit {
-    /// Single items.
     Each,
-    /// Pairs.
     Pair,
-    /// Sets.
     Set,
-    /// Boxes sold as boxes.
+    /// Boxes that are sold as boxes, whatever is in them.
     Box,
-    /// Rolls.
     Roll,
-    /// Bottles.
     Bottle,
-    /// Kilograms.
     Kilogram,
-    /// Grams.
     Gram,
-    /// Litres.
     Litre,
-    /// Millilitres.
     Millilitre,
-    /// Metres.
     Metre,
-    /// Square metres.
     SquareMetre,
 }
 
 impl Unit {
-    /// Every unit.
+    /// Every unit, those that are counted in whole numbers first.
     pub const ALL: [Self; 12] = [
         Self::Each,
         Self::Pair,
@@ -69,7 +60,7 @@ impl Unit {
         Self::ALL.into_iter().find(|unit| unit.name() == name)
     }
 
-    /// Whether quantities must be whole numbers.
+    /// Whether quantities in it must be whole numbers: half a bottle cannot be ordered, half a kilogram can.
     pub const fn is_whole(self) -> bool {
         matches!(self, Self::Each | Self::Pair | Self::Set | Self::Box | Self::Roll | Self::Bottle)
     }

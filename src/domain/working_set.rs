@@ -1,6 +1,10 @@
-//! A picture of a part of the database in memory: what was loaded for a batch of commands, and what
-//! they have decided so far. Each entry is not loaded, absent or present; reading what was not loaded
-//! is a bug in a command's needs.
+//! A part of the database in memory: what was loaded for a batch of commands, and what they have
+//! decided so far.
+//!
+//! Rules read it in place of a database, so they can be run and tested without one. Each entry is not
+//! loaded, absent or present, and the three are kept apart: reading what was not loaded is a bug in a
+//! command's needs, and answered as such. What a decision changes is noted with how it must be saved,
+//! so that a batch is saved with a fixed number of statements, whatever its commands did.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,30 +23,33 @@ use super::principal::Principal;
 use super::refusal::{Refusal, TruncatedList};
 use super::store::Store;
 
-/// A command read what its needs did not name.
+/// A command read something that its needs did not name. This is a bug in the command, and an error and
+/// not "absent": a rule that took it for absent would decide wrongly and silently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a command read {0} that its needs did not name")]
 pub struct NotLoaded(pub &'static str);
 
-/// How an entry must be saved.
+/// How an entry must be saved, which depends on what the database holds and not on how often it was
+/// changed in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EntryStatus {
     Unchanged,
     New,
     Changed,
-    /// Taken away.
+    /// It is stored, and must be deleted.
     Removed,
-    /// Taken away, and put again as something else.
+    /// It is stored and must be deleted, and another takes its place and must be inserted.
     Replaced,
 }
 
+/// One key that was looked for, or that a decision has put.
 #[derive(Clone, Debug)]
 struct Entry<V> {
     value: Option<V>,
     status: EntryStatus,
 }
 
-/// Entries of one kind by key. A key that is missing was not loaded.
+/// Entities of one kind by key, each not loaded (its key is missing), absent or present.
 #[derive(Clone, Debug)]
 pub struct EntityMap<K, V> {
     what: &'static str,
@@ -54,38 +61,43 @@ impl<K: Ord, V> EntityMap<K, V> {
         Self { what, entries: BTreeMap::new() }
     }
 
-    /// Notes that `key` was looked for; it is absent unless [`EntityMap::insert_loaded`] is called for it.
+    /// Notes that `key` was looked for. It is absent unless it is loaded before or afterwards.
     pub fn insert_absent(&mut self, key: K) {
         self.entries.entry(key).or_insert(Entry { value: None, status: EntryStatus::Unchanged });
     }
 
-    /// Notes what was found under `key`.
+    /// Notes what was found under `key` in the database.
     pub fn insert_loaded(&mut self, key: K, value: V) {
         self.entries.insert(key, Entry { value: Some(value), status: EntryStatus::Unchanged });
     }
 
-    /// The entry, or `None` if there is none.
+    /// What is under `key`, or `None` if it was looked for and is absent.
     pub fn get(&self, key: &K) -> Result<Option<&V>, NotLoaded> {
         self.entries.get(key).map(|entry| entry.value.as_ref()).ok_or(NotLoaded(self.what))
     }
 
-    /// Every entry that is present.
+    fn is_loaded(&self, key: &K) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Iterates over every entry that is present, in the order of the keys.
     pub fn present(&self) -> impl Iterator<Item = &V> {
         self.entries.values().filter_map(|entry| entry.value.as_ref())
     }
 
-    /// Keys to delete, before anything is inserted.
+    /// The keys of rows to delete. They are deleted before anything is inserted, because another row
+    /// may take a key.
     pub fn removed_keys(&self) -> Vec<&K> {
         let removed = |entry: &Entry<V>| matches!(entry.status, EntryStatus::Removed | EntryStatus::Replaced);
         self.entries.iter().filter(|(_, entry)| removed(entry)).map(|(key, _)| key).collect()
     }
 
-    /// Entries to insert.
+    /// The entries that are not stored yet, to be inserted.
     pub fn new_entries(&self) -> Vec<&V> {
         self.with_status(&[EntryStatus::New, EntryStatus::Replaced])
     }
 
-    /// Entries to update.
+    /// The entries that are stored and have changed, to be updated.
     pub fn changed_entries(&self) -> Vec<&V> {
         self.with_status(&[EntryStatus::Changed])
     }
@@ -106,34 +118,39 @@ impl<K: Ord, V> EntityMap<K, V> {
         self.entries.insert(key, Entry { value: Some(value), status });
     }
 
-    fn remove(&mut self, key: &K) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        let was_saved = entry.status != EntryStatus::New && entry.value.is_some();
-        if was_saved {
-            entry.status = EntryStatus::Removed;
-        } else if entry.status == EntryStatus::New {
+    fn remove(&mut self, key: K) {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            // Not loaded, so it may be stored: deleting it is right whether it is there or not.
+            self.entries.insert(key, Entry { value: None, status: EntryStatus::Removed });
+            return;
+        };
+        if entry.status == EntryStatus::New {
+            // Put by this batch: nothing is stored yet, so nothing is to be deleted.
             entry.status = EntryStatus::Unchanged;
+        } else if entry.value.is_some() {
+            entry.status = EntryStatus::Removed;
         }
         entry.value = None;
     }
 }
 
-/// Rows that are only ever added, in order.
+/// Rows that are added by decisions and never read again in the same batch, in the order of the
+/// decisions.
 #[derive(Clone, Debug, Default)]
 pub struct Appended {
-    /// Ledger rows.
+    /// Rows of stock ledgers.
     pub movements: Vec<Movement>,
-    /// Events.
+    /// Events, by which all the other changes are explained.
     pub events: Vec<Event>,
-    /// First answers.
+    /// Responses to keep for requests that are sent again.
     pub stored_responses: Vec<StoredResponse>,
-    /// Permissions that roles gain.
+    /// Periods of permissions that begin: roles gain them.
     pub permissions: Vec<ValidityPeriod<RolePermissionKey>>,
-    /// Permissions that roles lose.
+    /// Periods of permissions that end: roles lose them.
     pub permissions_closed: Vec<ValidityPeriod<RolePermissionKey>>,
-    /// Roles that principals gain.
+    /// Periods of grants that begin: principals gain roles.
     pub grants: Vec<ValidityPeriod<GrantKey>>,
-    /// Roles that principals lose.
+    /// Periods of grants that end: principals lose roles.
     pub grants_closed: Vec<ValidityPeriod<GrantKey>>,
 }
 
@@ -143,31 +160,32 @@ pub type RoleGrants = BTreeMap<RoleId, i64>;
 /// What one role allows, each permission with the event that gave it.
 pub type RolePermissions = BTreeMap<Permission, i64>;
 
-/// What was loaded, and what was decided since.
+/// What was loaded for a batch of commands, and what they have decided since. Each command of the batch
+/// sees the decisions of those before it, as if they were saved already.
 #[derive(Clone, Debug)]
 pub struct WorkingSet {
-    /// Stores.
+    /// The stores of the batch, which are locked.
     pub stores: EntityMap<StoreId, Store>,
-    /// First answers by their request ids.
+    /// Responses to earlier requests, by request id.
     pub stored_responses: EntityMap<StoredResponseKey, StoredResponse>,
-    /// Headers.
+    /// Headers of orders.
     pub orders: EntityMap<OrderKey, Order>,
-    /// Lines.
+    /// Lines of orders, not necessarily all of an order: see `complete`.
     pub lines: EntityMap<LineKey, Line>,
-    /// Receipts with their items.
+    /// Receipts, each with all its items.
     pub receipts: EntityMap<ReceiptKey, Receipt>,
-    /// Levels.
+    /// Levels of products.
     pub levels: EntityMap<LevelKey, Level>,
-    /// Rows to add.
+    /// Rows to append when the batch is saved.
     pub appended: Appended,
-    /// What each caller's roles allow together.
+    /// What the roles of each caller allow together, as the gate loads it.
     permissions: BTreeMap<(StoreId, PrincipalId), BTreeSet<Permission>>,
     roles: BTreeMap<StoreId, BTreeMap<RoleId, RolePermissions>>,
     grants: BTreeMap<(StoreId, PrincipalId), RoleGrants>,
     open_orders: BTreeMap<StoreId, TruncatedList<String>>,
     staged_items: BTreeMap<OrderKey, Vec<StagedItem>>,
     other_receive_times: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>>,
-    /// Sets of rows that are there completely.
+    /// The sets of rows that are loaded completely, so that what is missing from them is absent.
     complete: BTreeSet<(StoreId, Need)>,
 }
 
@@ -192,24 +210,24 @@ impl Default for WorkingSet {
     }
 }
 
-/// Reading, for commands.
+/// Reading, by the gate and by commands.
 impl WorkingSet {
-    /// A store.
+    /// A store, or `None` if there is none with this id.
     pub fn store(&self, store: &StoreId) -> Result<Option<&Store>, NotLoaded> {
         self.stores.get(store)
     }
 
-    /// An order's header.
+    /// An order's header, or `None` if the store has no such order.
     pub fn order(&self, key: &OrderKey) -> Result<Option<&Order>, NotLoaded> {
         self.orders.get(key)
     }
 
-    /// A line.
+    /// A line, or `None` if the order has no such line.
     pub fn line(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
-        match self.lines.get(key) {
-            Err(_) if self.has_all(&key.order.store, Need::AllLines(key.order.order)) => Ok(None),
-            found => found,
+        if !self.lines.is_loaded(key) && self.has_all(&key.order.store, Need::AllLines(key.order.order)) {
+            return Ok(None);
         }
+        self.lines.get(key)
     }
 
     /// Every line of an order, in line order.
@@ -258,12 +276,14 @@ impl WorkingSet {
 
     /// Everybody in the store and the roles they hold.
     pub fn all_grants(&self, store: &StoreId) -> Result<Vec<(&PrincipalId, &RoleGrants)>, NotLoaded> {
-        self.check_all(store, Need::Grants, "all_grants's roles")?;
+        self.check_all(store, Need::Grants, "everybody's roles")?;
         Ok(self.grants.iter().filter(|((s, _), _)| s == store).map(|((_, p), held)| (p, held)).collect())
     }
 
     /// The store's roles and what each allows.
     pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, RolePermissions>, NotLoaded> {
+        // One role may be there without the others, where a decision was absorbed.
+        self.check_all(store, Need::Roles, "a store's roles")?;
         self.roles.get(store).ok_or(NotLoaded("a store's roles"))
     }
 
@@ -281,7 +301,7 @@ impl WorkingSet {
     }
 }
 
-/// Filling, for whoever loads.
+/// Filling, by the repository.
 impl WorkingSet {
     /// Notes that a set of rows is there completely.
     pub fn set_complete(&mut self, store: StoreId, need: Need) {
@@ -307,12 +327,12 @@ impl WorkingSet {
         self.grants.entry((store, principal)).or_default().insert(role, from_event);
     }
 
-    /// Notes the store's open orders.
+    /// Notes the numbers of the store's first open orders and how many there are.
     pub fn insert_open_orders(&mut self, store: StoreId, open: TruncatedList<String>) {
         self.open_orders.insert(store, open);
     }
 
-    /// Notes an item of an active receipt.
+    /// Notes an item of an active receipt, in the order of receipts and lines.
     pub fn insert_staged_item(&mut self, order: OrderKey, item: StagedItem) {
         self.staged_items.entry(order).or_default().push(item);
     }
@@ -323,18 +343,22 @@ impl WorkingSet {
     }
 
     /// Works out what a principal's roles allow together, from roles and grants that are loaded.
-    pub fn derive_permissions(&mut self, store: &StoreId, principal: &PrincipalId) {
-        let holder = (store.clone(), principal.clone());
-        let held = self.grants.get(&holder).into_iter().flat_map(RoleGrants::keys);
-        let roles = self.roles.get(store);
-        let allowed = held.filter_map(|role| roles?.get(role)).flat_map(|allowed| allowed.keys().copied()).collect();
-        self.permissions.insert(holder, allowed);
+    pub fn derive_permissions(&mut self, store: &StoreId, principal: &PrincipalId) -> Result<(), NotLoaded> {
+        let held = self.roles_of(store, principal)?;
+        let roles = self.roles(store)?;
+        let mut allowed = BTreeSet::new();
+        for role in held.keys() {
+            allowed.extend(roles.get(role).into_iter().flat_map(|permissions| permissions.keys().copied()));
+        }
+        self.permissions.insert((store.clone(), principal.clone()), allowed);
+        Ok(())
     }
 }
 
-/// Deciding.
+/// Absorbing decisions.
 impl WorkingSet {
-    /// Takes a decision in, so that the commands after it see it. Cannot fail.
+    /// Takes a decision in, so that the commands after it see it. It cannot fail: whatever could be
+    /// wrong was refused when the command was decided.
     pub fn absorb(&mut self, decision: Decision) {
         let access_changed = decision.stores_with_changed_access();
         for store in decision.stores {
@@ -342,13 +366,13 @@ impl WorkingSet {
         }
         for order in decision.orders {
             if order.revision == 1 {
-                // Created by this decision: everything there is of it is at hand.
+                // Created by this decision, so all its lines and receipts are here.
                 self.set_complete(order.key.store.clone(), Need::AllLines(order.key.order));
                 self.set_complete(order.key.store.clone(), Need::StagedItems(order.key.order));
             }
             self.orders.put(order.key.clone(), order);
         }
-        for key in &decision.lines_removed {
+        for key in decision.lines_removed {
             self.lines.remove(key);
         }
         for line in decision.lines {
@@ -367,7 +391,7 @@ impl WorkingSet {
         }
         self.absorb_permissions(&decision.permissions_closed, &decision.permissions);
         self.absorb_grants(&decision.grants_closed, &decision.grants);
-        self.absorb_authority(&access_changed);
+        self.absorb_changed_access(&access_changed);
         self.appended.movements.extend(decision.movements);
         self.appended.events.extend(decision.events);
         self.appended.permissions.extend(decision.permissions);
@@ -415,18 +439,23 @@ impl WorkingSet {
         }
     }
 
-    /// What callers may do follows from roles and grants. Where not all of these are loaded, a command
-    /// that changes them is the only one of its store ([`Needs::are_exclusive`]), and nobody asks.
-    ///
-    /// [`Needs::are_exclusive`]: super::needs::Needs::are_exclusive
-    fn absorb_authority(&mut self, stores: &BTreeSet<StoreId>) {
+    /// What callers may do follows from roles and grants, so it is worked out anew where these change.
+    /// Where not all roles and grants are loaded it cannot be, and is forgotten: whoever asks is answered
+    /// [`NotLoaded`] and not what was true before. Nobody does: a command that changes access is the only
+    /// one of its store in its transaction ([`Needs::are_exclusive`](super::needs::Needs::are_exclusive)).
+    fn absorb_changed_access(&mut self, stores: &BTreeSet<StoreId>) {
         for store in stores {
-            if !self.has_all(store, Need::Grants) {
-                continue;
+            let mut callers = Vec::new();
+            for (of_store, caller) in self.permissions.keys() {
+                if of_store == store {
+                    callers.push(caller.clone());
+                }
             }
-            let callers: Vec<PrincipalId> =
-                self.permissions.keys().filter(|(s, _)| s == store).map(|(_, caller)| caller.clone()).collect();
-            callers.iter().for_each(|caller| self.derive_permissions(store, caller));
+            for caller in callers {
+                if self.derive_permissions(store, &caller).is_err() {
+                    self.permissions.remove(&(store.clone(), caller));
+                }
+            }
         }
     }
 }
@@ -462,12 +491,12 @@ mod tests {
     #[test]
     fn what_goes_is_deleted_and_what_takes_its_place_is_inserted_behind_it() {
         let mut entities = entities();
-        entities.remove(&1);
+        entities.remove(1);
         assert_eq!((entities.get(&1), to_save(&entities)), (Ok(None), (vec![1], vec![], vec![])));
         entities.put(1, "uno");
         entities.put(1, "eins");
         assert_eq!((entities.get(&1), to_save(&entities)), (Ok(Some(&"eins")), (vec![1], vec!["eins"], vec![])));
-        entities.remove(&1);
+        entities.remove(1);
         assert_eq!((entities.get(&1), to_save(&entities)), (Ok(None), (vec![1], vec![], vec![])));
     }
 
@@ -475,8 +504,8 @@ mod tests {
     fn what_came_and_went_in_one_batch_leaves_nothing_to_save() {
         let mut entities = entities();
         entities.put(2, "due");
-        entities.remove(&2);
-        entities.remove(&2);
+        entities.remove(2);
+        entities.remove(2);
         assert_eq!((entities.get(&2), to_save(&entities)), (Ok(None), (vec![], vec![], vec![])));
         entities.put(2, "zwei");
         assert_eq!(to_save(&entities), (vec![], vec!["zwei"], vec![]));

@@ -1,5 +1,8 @@
-//! Who may do what: roles hold permissions, principals hold roles, and each call declares what it
-//! requires. The same code judges a call and makes the list of actions that a caller is offered.
+//! Access: roles hold permissions, principals hold roles, and each call declares what it requires.
+//!
+//! All of it is per store; nothing is inherited from one store to another. A caller without a role gets
+//! the same answer for a store that exists and for one that does not, so that nobody can find out by
+//! asking which stores there are.
 
 pub mod create_role;
 pub mod delete_role;
@@ -13,38 +16,38 @@ use super::code::{PrincipalId, RoleId, StoreId};
 use super::principal::Principal;
 use super::refusal::{Refusal, TruncatedList};
 
-/// How many roles a store has at most.
+/// The most roles that a store may have, so that all of them fit into one answer and one load.
 pub const MAX_ROLES: usize = 100;
 
-/// What a role may allow.
+/// A permission: what a role may allow its holders to do in one store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
-    /// See orders, levels and the ledger.
+    /// See orders, receipts, levels and the ledger of the store.
     View,
-    /// Create and change orders.
+    /// Create orders, and change drafts and the notes of open orders.
     Edit,
-    /// Set orders on order.
+    /// Place drafts, which commits the store towards its suppliers.
     Place,
-    /// Book deliveries in, and void them.
+    /// Book deliveries in, and void receipts.
     Receive,
-    /// Complete orders, and preview that.
+    /// Complete orders, and preview what a completion would do.
     CompletePurchaseOrders,
-    /// Reopen completed orders.
+    /// Reopen completed orders; no rpc uses it yet.
     Reopen,
-    /// Cancel orders.
+    /// Cancel orders of which nothing was accepted.
     Cancel,
-    /// Adjust stock by hand.
+    /// Adjust stock by hand; no rpc uses it yet.
     AdjustInventory,
-    /// Change the store's settings.
+    /// Change the store's display name and time zone.
     ManageStore,
-    /// Change roles and who holds them.
+    /// Change roles, and grant and revoke them; some principal of each store always keeps it.
     ManageAccess,
-    /// See reports.
+    /// See reports; no rpc uses it yet.
     ViewReports,
 }
 
 impl Permission {
-    /// Every permission.
+    /// Every permission, in the order in which answers list them.
     pub const ALL: [Self; 11] = [
         Self::View,
         Self::Edit,
@@ -88,10 +91,10 @@ impl fmt::Display for Permission {
     }
 }
 
-/// What a call requires of its caller.
+/// What a call requires of its caller. Each rpc declares one, and nothing but [`authorize`] judges it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requirement {
-    /// To be a platform operator.
+    /// The caller must be a platform operator; no role replaces that.
     Operator,
     /// The permission by a role in the store.
     Permission(Permission),
@@ -101,7 +104,8 @@ pub enum Requirement {
     AnyRoleOrOperator,
 }
 
-/// A caller who may: what was found out on the way.
+/// A caller who was allowed to make the call, and as what: events record it, and escalation is judged
+/// by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
     /// Whether they act as a platform operator, by a role or not: events record it.
@@ -113,7 +117,7 @@ pub struct Authorization {
 impl Authorization {
     /// Refuses to let the caller give, by `role`, what they do not hold themselves.
     pub fn check_no_escalation(&self, role: &RoleId, given: &BTreeSet<Permission>) -> Result<(), Refusal> {
-        let not_held = TruncatedList::some(given.difference(&self.permissions).copied().collect());
+        let not_held = TruncatedList::of_nonempty(given.difference(&self.permissions).copied().collect());
         match not_held {
             Some(permissions) if !self.as_operator => {
                 Err(Refusal::PermissionNotHeld { role: role.clone(), permissions })
@@ -123,22 +127,22 @@ impl Authorization {
     }
 }
 
-/// What is known of a store and of one caller's roles in it: all that authorization looks at.
+/// What is stored about a store and one caller in it: everything that [`authorize`] looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct CallerAccess<'a> {
     /// The store that the request names.
     pub store: &'a StoreId,
-    /// Whether there is such a store.
+    /// Whether the store exists; a caller without a role must not learn it.
     pub store_exists: bool,
     /// What the caller's roles there allow together. Every role allows something, so a caller without
     /// any permission holds no role.
     pub permissions: &'a BTreeSet<Permission>,
 }
 
-/// Judges whether `principal` may do in a store what requires `requirement`.
+/// Judges whether `principal` may make a call that requires `requirement` in a store.
 ///
-/// Somebody without a role gets one answer whether the store exists or not, so that nobody learns by
-/// asking which stores there are.
+/// A caller without a role gets one answer whether the store exists or not, so that nobody can find out
+/// by asking which stores there are.
 pub fn authorize(
     access: CallerAccess<'_>,
     principal: &Principal,
@@ -146,51 +150,134 @@ pub fn authorize(
 ) -> Result<Authorization, Refusal> {
     let CallerAccess { store, store_exists, permissions } = access;
     let has_role = store_exists && !permissions.is_empty();
-    let (by_role, by_operator, missing) = match requirement {
-        Requirement::Operator => (false, true, Refusal::NotPlatformOperator),
-        Requirement::Permission(p) => (permissions.contains(&p), false, Refusal::PermissionMissing(p)),
-        Requirement::PermissionOrOperator(p) => (permissions.contains(&p), true, Refusal::PermissionMissing(p)),
-        Requirement::AnyRoleOrOperator => (has_role, true, Refusal::NoStoreAccess(store.clone())),
+    let by_role = match requirement {
+        Requirement::Operator => false,
+        Requirement::Permission(required) | Requirement::PermissionOrOperator(required) => {
+            permissions.contains(&required)
+        }
+        Requirement::AnyRoleOrOperator => has_role,
     };
-    // A role of their own takes nothing from what operators may.
-    let as_operator = by_operator && principal.is_operator;
+    // An operator acts as one wherever operators may, also with a role of their own: a role must not take
+    // away what they are allowed without it.
+    let as_operator = principal.is_operator && !matches!(requirement, Requirement::Permission(_));
     if by_role || as_operator {
         return Ok(Authorization { as_operator, permissions: permissions.clone() });
     }
-    let told = has_role || requirement == Requirement::Operator;
-    Err(if told { missing } else { Refusal::NoStoreAccess(store.clone()) })
+    match requirement {
+        Requirement::Operator => Err(Refusal::NotPlatformOperator),
+        Requirement::Permission(missing) | Requirement::PermissionOrOperator(missing) if has_role => {
+            Err(Refusal::PermissionMissing(missing))
+        }
+        _ => Err(Refusal::NoStoreAccess(store.clone())),
+    }
 }
 
-/// A role given to a principal, or a permission to a role, from one event on; its row is closed and
-/// not deleted when it ends.
+/// One period of a grant, or of a permission of a role. Its row is closed when the period ends and
+/// never deleted, so that it can be told who was allowed what at any event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidityPeriod<K> {
-    /// Who holds what.
+    /// The grant or the permission that holds during the period.
     pub key: K,
-    /// The event that began it.
+    /// The number of the event that began the period.
     pub from_event: i64,
-    /// The event that ended it.
+    /// The number of the event that ended it; none while it lasts.
     pub to_event: Option<i64>,
 }
 
-/// A principal's role in a store.
+/// Identifies a grant: one principal holds one role in one store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantKey {
-    /// Where.
+    /// The store in which the grant counts, and nowhere else.
     pub store: StoreId,
-    /// Who.
+    /// The principal who holds the role.
     pub principal: PrincipalId,
-    /// Which role.
+    /// The role that the principal holds.
     pub role: RoleId,
 }
 
-/// A role's permission in a store.
+/// Identifies a permission of a role in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolePermissionKey {
-    /// Where.
+    /// The store that the role belongs to; roles of the same id in other stores are other roles.
     pub store: StoreId,
-    /// Which role.
+    /// The role that allows something.
     pub role: RoleId,
-    /// What it allows.
+    /// The permission that every holder of the role has.
     pub permission: Permission,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORE_EXISTS: bool = true;
+
+    fn judged(
+        store_exists: bool,
+        permissions: &[Permission],
+        is_operator: bool,
+        requirement: Requirement,
+    ) -> Result<bool, &'static str> {
+        let store = StoreId::new("s1");
+        let permissions = permissions.iter().copied().collect();
+        let access = CallerAccess { store: &store, store_exists, permissions: &permissions };
+        let principal = Principal { id: PrincipalId::new("ann"), is_operator };
+        let judged = authorize(access, &principal, requirement);
+        judged.map(|authorization| authorization.as_operator).map_err(|refusal| refusal.reason())
+    }
+
+    /// For each kind of caller: what a call that requires EDIT, EDIT or an operator, an operator, or
+    /// any role or an operator answers. `Ok(true)` is allowed as an operator.
+    #[test]
+    fn roles_and_operators_may_what_the_call_requires() {
+        let requirements = [
+            Requirement::Permission(Permission::Edit),
+            Requirement::PermissionOrOperator(Permission::Edit),
+            Requirement::Operator,
+            Requirement::AnyRoleOrOperator,
+        ];
+        let (no_access, missing) = (Err("NO_STORE_ACCESS"), Err("PERMISSION_MISSING"));
+        let no_operator = Err("NOT_PLATFORM_OPERATOR");
+        for (caller, permissions, is_operator, expected) in [
+            ("without a role", &[][..], false, [no_access, no_access, no_operator, no_access]),
+            ("with another permission", &[Permission::View], false, [missing, missing, no_operator, Ok(false)]),
+            ("with the permission", &[Permission::Edit], false, [Ok(false), Ok(false), no_operator, Ok(false)]),
+            ("an operator", &[], true, [no_access, Ok(true), Ok(true), Ok(true)]),
+            ("an operator with another", &[Permission::View], true, [missing, Ok(true), Ok(true), Ok(true)]),
+            ("an operator with it", &[Permission::Edit], true, [Ok(false), Ok(true), Ok(true), Ok(true)]),
+        ] {
+            let answers = requirements.map(|requirement| judged(STORE_EXISTS, permissions, is_operator, requirement));
+            assert_eq!(answers, expected, "{caller}");
+        }
+    }
+
+    #[test]
+    fn without_a_role_a_store_that_is_there_and_one_that_is_not_look_the_same() {
+        for permission in Permission::ALL {
+            for requirement in [
+                Requirement::Permission(permission),
+                Requirement::PermissionOrOperator(permission),
+                Requirement::AnyRoleOrOperator,
+                Requirement::Operator,
+            ] {
+                let there = judged(STORE_EXISTS, &[], false, requirement);
+                assert_eq!(there, judged(!STORE_EXISTS, &[], false, requirement), "{requirement:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_operators_give_what_they_do_not_hold() {
+        let role = RoleId::new("buyer");
+        let given = BTreeSet::from([Permission::View, Permission::Edit]);
+        for (as_operator, held, refused) in [
+            (false, &[Permission::View, Permission::Edit, Permission::Place][..], false),
+            (false, &[Permission::View], true),
+            (false, &[], true),
+            (true, &[], false),
+        ] {
+            let authorization = Authorization { as_operator, permissions: held.iter().copied().collect() };
+            assert_eq!(authorization.check_no_escalation(&role, &given).is_err(), refused, "{held:?}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
-//! What may be done to an order: by its state and quantities, and by the caller's permissions. The
-//! commands are judged by this code, and so is the list that tells a user interface which buttons to
-//! show.
+//! What may be done to an order, by its state and quantities and by the permissions of the caller.
+//!
+//! Commands are judged by this code, and the list of allowed actions in answers is made by it too, so a
+//! user interface that shows these as buttons offers none that would be refused.
 
 use std::collections::BTreeSet;
 
@@ -8,27 +9,28 @@ use super::{Order, State};
 use crate::domain::access::Permission;
 use crate::domain::refusal::Refusal;
 
-/// Something that may be done to an order.
+/// Something that a caller may do to an order that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Change what it says.
+    /// Change its note and reference, and everything else while it is a draft.
     Update,
-    /// Set it on order.
+    /// Place the draft, which is on order from then on.
     Place,
-    /// Book a delivery in.
+    /// Book a delivery in as a receipt.
     Receive,
-    /// Take a receipt back.
+    /// Void a receipt, whose quantities are pending again.
     VoidReceipt,
-    /// Complete it.
+    /// Complete it: post its receipts to stock and dispose of what is pending.
     Complete,
-    /// Give it up.
+    /// Cancel it, of which nothing was accepted.
     Cancel,
 }
 
 impl Action {
     const ALL: [Self; 6] = [Self::Update, Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel];
 
-    /// The permission that it takes.
+    /// The permission that the action takes. The policy of the rpc and the list of allowed actions use
+    /// it both.
     pub const fn permission(self) -> Permission {
         match self {
             Self::Update => Permission::Edit,
@@ -39,7 +41,7 @@ impl Action {
         }
     }
 
-    /// Refuses what the order's state and quantities do not allow.
+    /// Refuses what the state or the quantities of the order do not allow, the state first.
     pub fn check(self, order: &Order) -> Result<(), Refusal> {
         self.check_state(order)?;
         self.check_quantities(order)
@@ -69,8 +71,59 @@ impl Action {
     }
 }
 
-/// What a caller who holds `permissions` may do with an order now.
+/// The actions that a caller with these permissions could take on the order now, in a fixed order. User
+/// interfaces show them as buttons.
 pub fn allowed(order: &Order, permissions: &BTreeSet<Permission>) -> Vec<Action> {
-    let may = |action: &Action| permissions.contains(&action.permission()) && action.check(order).is_ok();
-    Action::ALL.into_iter().filter(may).collect()
+    let mut allowed = Vec::new();
+    for action in Action::ALL {
+        if permissions.contains(&action.permission()) && action.check(order).is_ok() {
+            allowed.push(action);
+        }
+    }
+    allowed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::TestStore;
+
+    #[test]
+    fn state_and_accepted_quantities_decide_what_may_be_done() {
+        use Action::{Cancel, Complete, Place, Receive, Update, VoidReceipt};
+        // An order that is RECEIVING may have had everything rejected: then nothing is accepted.
+        for (state, accepted, actions) in [
+            (State::Draft, "0", &[Update, Place, Cancel][..]),
+            (State::OnOrder, "0", &[Update, Receive, Cancel]),
+            (State::Receiving, "0", &[Update, Receive, VoidReceipt, Cancel]),
+            (State::Receiving, "4", &[Update, Receive, VoidReceipt, Complete]),
+            (State::Completed, "4", &[]),
+            (State::Cancelled, "0", &[]),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.on_order(&["oak 10"]);
+            if state == State::Receiving || state == State::Completed {
+                store.receipt(order, &[(1, accepted, "1")]);
+            }
+            store.change_order(order, |order| order.state = state);
+            let everything = BTreeSet::from(Permission::ALL);
+            assert_eq!(allowed(store.header(order), &everything), actions, "{state} with {accepted} accepted");
+        }
+    }
+
+    #[test]
+    fn each_action_takes_its_permission() {
+        for (permission, expected) in [
+            (Permission::Edit, &[Action::Update][..]),
+            (Permission::Receive, &[Action::Receive, Action::VoidReceipt]),
+            (Permission::CompletePurchaseOrders, &[Action::Complete]),
+            (Permission::Place, &[]),
+            (Permission::View, &[]),
+            (Permission::ManageAccess, &[]),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.order_in(State::Receiving);
+            assert_eq!(allowed(store.header(order), &BTreeSet::from([permission])), expected, "{permission}");
+        }
+    }
 }

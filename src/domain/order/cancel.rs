@@ -1,4 +1,5 @@
-//! CancelPurchaseOrder: an open order is given up.
+//! CancelPurchaseOrder: an open order is closed without any goods. An order with accepted goods is not
+//! cancelled, because they would be neither in stock nor on order.
 
 use super::actions::Action;
 use super::{Order, OrderId, State};
@@ -11,14 +12,14 @@ use crate::domain::outcome::Outcome;
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::Refusal;
 
-/// An order to give up.
+/// Cancels an open order of which nothing was accepted; everything pending of it is cancelled.
 #[derive(Clone, Debug)]
 pub struct CancelOrder {
-    /// Which.
+    /// The order to cancel; it must be open.
     pub order: OrderId,
-    /// Its etag as the caller saw it, or empty.
+    /// The etag of the order as the caller last saw it; empty skips the comparison.
     pub etag: String,
-    /// Why; a draft needs no reason.
+    /// Why it is cancelled; required unless the order is a draft, which its supplier has never seen.
     pub reason: Option<String>,
 }
 
@@ -33,7 +34,7 @@ impl Command for CancelOrder {
 
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {
         if self.reason.is_none() && order.state != State::Draft {
-            return Err(Refusal::invalid_for_stored_data("reason", "is required, unless the order is a changeset"));
+            return Err(Refusal::invalid_for_stored_data("reason", "is required, unless the order is a draft"));
         }
         Ok(())
     }
@@ -57,5 +58,73 @@ impl Command for CancelOrder {
         };
         let event = changeset.put_order(cancelled, Detail::OrderCancelled { reason: self.reason.clone() })?;
         Ok(Outcome::order_changed(event, self.order))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::Permission;
+    use crate::domain::testing::{NO_SUCH_ORDER, TestStore};
+
+    fn cancel(order: OrderId, reason: Option<&str>) -> CancelOrder {
+        CancelOrder { order, etag: String::new(), reason: reason.map(str::to_owned) }
+    }
+
+    #[test]
+    fn everything_pending_of_a_cancelled_order_is_cancelled() {
+        for state in [State::Draft, State::OnOrder] {
+            let mut store = TestStore::new();
+            let order = store.order_in(state);
+            store.accept(cancel(order, Some("not needed")));
+            let header = store.header(order);
+            assert_eq!((header.state, header.close_time), (State::Cancelled, Some(store.now)));
+            assert_eq!(header.cancel_reason.as_deref(), Some("not needed"));
+            assert_eq!(store.lines_of(order), ["oak: 10 ordered, 10 cancelled"]);
+            assert_eq!((store.level("oak"), store.events()), (String::new(), vec!["ORDER_CANCELLED"]));
+            assert_eq!(store.row().open_orders, 0);
+        }
+    }
+
+    #[test]
+    fn an_order_is_cancelled_while_nothing_is_accepted() {
+        for (state, expected) in [
+            (State::Receiving, "ACCEPTED_STAGED"),
+            (State::Completed, "WRONG_STATE"),
+            (State::Cancelled, "WRONG_STATE"),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.order_in(state);
+            assert_eq!(store.refuse(cancel(order, Some("not needed"))), expected, "{state}");
+        }
+        // Everything was rejected, so nothing is in the building.
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10"]);
+        store.receipt(order, &[(1, "0", "10")]);
+        store.accept(cancel(order, Some("broken")));
+        assert_eq!(store.lines_of(order), ["oak: 10 ordered, 10 rejected, 10 cancelled"]);
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let mut store = TestStore::new();
+        let order = store.order_in(State::Completed);
+        let mut command = cancel(NO_SUCH_ORDER, None);
+        command.etag = "9".to_owned();
+        store.call_with(&[Permission::Edit]);
+        assert_eq!(store.refuse(command.clone()), "PERMISSION_MISSING");
+        store.call_with(&[Permission::Cancel]);
+        assert_eq!(store.refuse(command.clone()), "PURCHASE_ORDER_NOT_FOUND");
+        command.order = order;
+        assert_eq!(store.refuse(command.clone()), "ETAG_MISMATCH");
+        command.etag.clear();
+        assert_eq!(store.refuse(command.clone()), "WRONG_STATE");
+        command.order = store.order_in(State::Receiving);
+        assert_eq!(store.refuse(command.clone()), "ACCEPTED_STAGED");
+        command.order = store.on_order(&["oak 10"]);
+        assert_eq!(store.refusal_text(command.clone()), "reason is required, unless the order is a draft");
+        // Nobody but the store knows of a draft, so nobody has to be given a reason.
+        command.order = store.draft(&["oak 10"]);
+        store.accept(command);
     }
 }

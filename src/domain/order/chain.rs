@@ -1,33 +1,35 @@
-//! What became of an original order's lines over its whole chain of back orders.
+//! What became of the lines of an original order over its whole chain of back orders. A read computes it
+//! from the orders of the chain; no command needs it.
 
 use crate::domain::code::ProductId;
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 
-/// One line, rolled up over all orders of its chain. `ordered = received + cancelled + pending`.
+/// One line, summed up over all orders of its chain. `ordered = received + cancelled + pending`: what
+/// was back-ordered is counted on the order that carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainLine {
-    /// The line's number, the same on every order of the chain.
+    /// The number of the line, the same on every order of the chain.
     pub number: i32,
-    /// The product.
+    /// The product of the line, the same on every order of the chain.
     pub product: ProductId,
-    /// What a person reads, as on the first order that has the line.
+    /// The description that people read, as on the first order that has the line.
     pub description: String,
-    /// What its quantities count.
+    /// The unit that its quantities count.
     pub unit: Unit,
-    /// Ordered on the first order that has the line.
+    /// What was ordered on the first order that has the line.
     pub ordered: Quantity,
-    /// Received over the chain.
+    /// What was accepted on all orders of the chain together.
     pub received: Quantity,
-    /// The part of it whose order is completed.
+    /// The part of `received` whose orders are completed, so that it is in stock.
     pub on_hand: Quantity,
-    /// Cancelled over the chain.
+    /// What was cancelled on all orders of the chain together.
     pub cancelled: Quantity,
-    /// Still to come on the chain's last order.
+    /// What is still to be delivered on the last order of the chain.
     pub pending: Quantity,
-    /// The first receipt over the chain.
+    /// The earliest time at which any order of the chain received it.
     pub first_receive_time: Option<Timestamp>,
-    /// The last.
+    /// The latest time at which any order of the chain received it.
     pub last_receive_time: Option<Timestamp>,
 }

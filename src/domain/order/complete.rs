@@ -1,5 +1,10 @@
-//! CompletePurchaseOrder: what was received goes on hand, every pending quantity is settled, and what
-//! is back-ordered becomes a new order in the same decision.
+//! CompletePurchaseOrder: what was received goes on hand, every pending quantity is disposed of, and
+//! what is back-ordered becomes a new order in the same decision.
+//!
+//! Both orders and the stock change in one decision, so no unit is ever lost between them or counted
+//! twice: if a part were saved alone, a unit could be pending on two orders, or on none. The plan is
+//! worked out by one function for completing and for previewing, so that a preview cannot promise
+//! something else than the completion does.
 
 use std::collections::BTreeMap;
 
@@ -18,60 +23,88 @@ use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 use crate::domain::store::Store;
 use crate::domain::time::{Date, Timestamp};
 
-/// A completion.
+/// Completes an order: posts its receipts to stock and decides what happens to every pending quantity.
 #[derive(Clone, Debug)]
 pub struct CompleteOrder {
-    /// Of which order.
+    /// The order to complete; it must be ON_ORDER or RECEIVING with something accepted.
     pub order: OrderId,
-    /// Its etag as the caller saw it, or empty.
+    /// The order's etag as the caller last saw it; empty skips the comparison.
     pub etag: String,
-    /// Exceptions, each line once.
+    /// Dispositions of single lines, each line at most once. They take precedence over
+    /// `default_disposition` and must add up to what the line has pending.
     pub lines: Vec<LineDisposition>,
-    /// What happens to every other pending quantity.
-    pub rest: Option<Disposition>,
-    /// Why anything is cancelled.
+    /// What happens to the pending quantity of each line that `lines` does not name (`rest` in the
+    /// contract). Without it such a line blocks the completion if it has anything pending.
+    pub default_disposition: Option<Disposition>,
+    /// Why quantities are cancelled; required if any is, and stored only if any is.
     pub cancel_reason: Option<String>,
-    /// A new expected date for the back order.
+    /// When the back order is expected; it replaces the dates of the lines that are carried over too.
     pub expected_date: Option<Date>,
 }
 
-/// What becomes of a pending quantity.
+/// What happens to the pending quantity of a line that is not named in the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It moves to a new back order.
+    /// The pending quantity moves to a new back order, which is on order at once.
     BackOrder,
-    /// It is given up.
+    /// The pending quantity is cancelled: nobody waits for it any more.
     Cancel,
 }
 
-/// How one line's pending quantity is divided.
+/// How one line's pending quantity is divided between the back order and cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineDisposition {
-    /// The line's number.
+    /// The number of the line on the order that is completed.
     pub line: i32,
-    /// So much moves to the back order.
+    /// The part that moves to the back order, on a line of the same number.
     pub back_order: Quantity,
-    /// So much is given up.
+    /// The part that is cancelled and never delivered.
     pub cancel: Quantity,
 }
 
-/// What it means that quantities are cancelled and nobody says why.
+/// A line as stored, together with what the completion does with its pending quantity. A line without
+/// anything pending has a disposition of zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisposedLine {
+    /// The line as it is before the completion.
+    pub line: Line,
+    /// How its pending quantity is divided: as the request says, or by the default disposition.
+    pub disposition: LineDisposition,
+}
+
+impl DisposedLine {
+    /// The pending quantity that is neither back-ordered nor cancelled; negative if more than the
+    /// pending quantity is disposed of.
+    pub fn unsettled(&self) -> Quantity {
+        self.line.quantities.pending - self.disposition.back_order - self.disposition.cancel
+    }
+
+    fn is_back_ordered(&self) -> bool {
+        self.disposition.back_order.is_positive()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.disposition.cancel.is_positive()
+    }
+}
+
+/// What a missing reason for cancelled quantities does to the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingReason {
-    /// The request is refused.
+    /// The request is refused: a completion cannot go on without the reason.
     Refused,
-    /// It stands in the way, beside the rest of the plan: a preview is shown before anyone has chosen.
+    /// It is one of the blockers: a preview is asked for before anyone has typed a reason.
     Blocks,
 }
 
-/// What would become of every line: the one computation behind completing and previewing.
+/// What a completion would do to every line, and what prevents it.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The order as it stands.
+    /// The order's header before the completion.
     pub order: Order,
-    /// Every line with its settlement; a line without anything pending settles nothing.
-    pub lines: Vec<(Line, LineDisposition)>,
-    /// Why it cannot be done.
+    /// Every line of the order in line order, also those with nothing pending.
+    pub lines: Vec<DisposedLine>,
+    /// Why it cannot be completed like this, the reason that a completion answers with first.
     pub blockers: Vec<Refusal>,
 }
 
@@ -93,66 +126,75 @@ impl Command for CompleteOrder {
         if let Some(refusal) = blockers.into_iter().next() {
             return Err(refusal);
         }
-        // The back order's event follows the completion's, so its order is put second; its id is
-        // needed first.
-        let child = is_back_ordered(&lines).then(|| changeset.new_order_id());
-        let event = self.complete(changeset, &order, &lines, child)?;
-        let back_order = match child {
-            Some(id) => Some(self.back_order(changeset, &order, &lines, id)?),
-            None => None,
-        };
+        if !lines.iter().any(DisposedLine::is_back_ordered) {
+            let event = self.complete(changeset, &order, &lines, None)?;
+            return Ok(Outcome::OrderCompleted(OrderCompleted { event, order: self.order, back_order: None }));
+        }
+        // The parent names its child, so the child's id is made first; the child is put second, because
+        // its event follows the parent's.
+        let child = changeset.new_order_id();
+        let event = self.complete(changeset, &order, &lines, Some(child))?;
+        let back_order = Some(self.back_order(changeset, &order, &lines, child)?);
         Ok(Outcome::OrderCompleted(OrderCompleted { event, order: self.order, back_order }))
     }
 }
 
-/// Planning: what is asked, judged against what there is.
+/// Planning: what the request asks for, compared with what is stored.
 impl CompleteOrder {
-    /// The plan, with what stands in its way. Refused outright is only what no choice of
-    /// dispositions could mend: lines that do not exist, and settlements that do not fit. The target's
-    /// existence, etag and state were judged before.
+    /// Works out what happens to every line. Refuses only what no other disposition could repair:
+    /// lines that do not exist, and quantities that do not fit their lines. Everything else that
+    /// prevents the completion is a blocker of the plan. The order's existence, etag and state were
+    /// checked by the gate.
     pub fn plan(&self, changeset: &Changeset<'_>, missing_reason: MissingReason) -> Result<Plan, Refusal> {
         let order = changeset.order(self.order)?;
-        changeset.lines(&order, self.lines.iter().map(|settlement| settlement.line))?;
-        let mut blockers: Vec<Refusal> = Action::Complete.check_quantities(&order).err().into_iter().collect();
-        let lines = changeset.all_lines(&order)?;
-        let lines = self.settle(lines);
+        changeset.lines(&order, self.lines.iter().map(|disposition| disposition.line))?;
+        let lines = self.dispose(changeset.all_lines(&order)?);
         let mut violations = self.violations(changeset, &lines)?;
-        match self.lacks_reason(&lines) {
-            Some((field, rule)) if missing_reason == MissingReason::Refused => violations.add(field, rule),
-            Some((field, rule)) => blockers.insert(0, Refusal::invalid_for_stored_data(field, rule)),
-            None => {}
+        let mut blockers = Vec::new();
+        if self.cancel_reason.is_none() && lines.iter().any(DisposedLine::is_cancelled) {
+            let (field, rule) = ("cancel_reason", "is required where a quantity is cancelled");
+            match missing_reason {
+                MissingReason::Refused => violations.add(field, rule),
+                MissingReason::Blocks => blockers.push(Refusal::invalid_for_stored_data(field, rule)),
+            }
         }
         violations.or_refuse(Refusal::InvalidForStoredData)?;
-        blockers.extend(self.unsettled(&lines));
-        blockers.extend(feature_off(changeset.store()?, &lines));
+        blockers.extend(Action::Complete.check_quantities(&order).err());
+        blockers.extend(pending_unsettled(&lines));
+        blockers.extend(back_orders_disabled(changeset.store()?, &lines));
         Ok(Plan { order, lines, blockers })
     }
 
-    fn settle(&self, lines: Vec<Line>) -> Vec<(Line, LineDisposition)> {
-        let named: BTreeMap<i32, LineDisposition> = self.lines.iter().map(|s| (s.line, *s)).collect();
-        let settlement = |line: &Line| named.get(&line.key.number).copied().unwrap_or_else(|| self.rest_of(line));
-        lines.into_iter().map(|line| (settlement(&line), line)).map(|(settlement, line)| (line, settlement)).collect()
+    fn dispose(&self, lines: Vec<Line>) -> Vec<DisposedLine> {
+        let named: BTreeMap<i32, LineDisposition> = self.lines.iter().map(|named| (named.line, *named)).collect();
+        let mut disposed = Vec::with_capacity(lines.len());
+        for line in lines {
+            let disposition = match named.get(&line.key.number) {
+                Some(named) => *named,
+                None => self.by_default(&line),
+            };
+            disposed.push(DisposedLine { line, disposition });
+        }
+        disposed
     }
 
-    fn rest_of(&self, line: &Line) -> LineDisposition {
-        let of = |disposition| if self.rest == Some(disposition) { line.quantities.pending } else { Quantity::ZERO };
-        let (back_order, cancel) = (of(Disposition::BackOrder), of(Disposition::Cancel));
-        LineDisposition { line: line.key.number, back_order, cancel }
+    fn by_default(&self, line: &Line) -> LineDisposition {
+        let pending = line.quantities.pending;
+        let mut disposition =
+            LineDisposition { line: line.key.number, back_order: Quantity::ZERO, cancel: Quantity::ZERO };
+        match self.default_disposition {
+            Some(Disposition::BackOrder) => disposition.back_order = pending,
+            Some(Disposition::Cancel) => disposition.cancel = pending,
+            None => {}
+        }
+        disposition
     }
 
-    /// The field that lacks a reason for what is cancelled, and the rule that says so.
-    fn lacks_reason(&self, lines: &[(Line, LineDisposition)]) -> Option<(&'static str, &'static str)> {
-        let cancels = lines.iter().any(|(_, settlement)| settlement.cancel.is_positive());
-        (cancels && self.cancel_reason.is_none())
-            .then_some(("cancel_reason", "is required where a quantity is cancelled"))
-    }
-
-    fn violations(&self, changeset: &Changeset<'_>, lines: &[(Line, LineDisposition)]) -> Result<Violations, Refusal> {
+    fn violations(&self, changeset: &Changeset<'_>, lines: &[DisposedLine]) -> Result<Violations, Refusal> {
         let mut violations = Violations::default();
-        for (index, settlement) in self.lines.iter().enumerate() {
-            if let Ok(at) = lines.binary_search_by_key(&settlement.line, |(line, _)| line.key.number) {
-                check_settlement(index, settlement, &lines[at].0, &mut violations);
-            }
+        // By the order of the request, so that the paths of the violations are those of its fields.
+        for (index, named) in self.lines.iter().enumerate() {
+            check_disposition(index, find_line(lines, named.line)?, &mut violations);
         }
         let today = changeset.store()?.time_zone.date_at(changeset.now());
         if let Some(date) = self.expected_date.filter(|date| *date < today) {
@@ -160,62 +202,63 @@ impl CompleteOrder {
         }
         Ok(violations)
     }
+}
 
-    fn unsettled(&self, lines: &[(Line, LineDisposition)]) -> Option<Refusal> {
-        let unsettled = lines.iter().filter(|(line, settlement)| settlement.leaves(line).is_positive());
-        TruncatedList::some(unsettled.map(|(line, _)| line.key.number).collect()).map(Refusal::PendingUnsettled)
+fn find_line(lines: &[DisposedLine], number: i32) -> Result<&DisposedLine, Refusal> {
+    match lines.binary_search_by_key(&number, |disposed| disposed.line.key.number) {
+        Ok(index) => Ok(&lines[index]),
+        Err(_) => Err(Refusal::Bug(format!("line {number} is not among all lines of its order"))),
     }
 }
 
-impl LineDisposition {
-    /// How much of a line's pending quantity it does not settle.
-    pub fn leaves(&self, line: &Line) -> Quantity {
-        line.quantities.pending - self.back_order - self.cancel
-    }
-}
-
-fn check_settlement(index: usize, settlement: &LineDisposition, line: &Line, violations: &mut Violations) {
-    for (quantity, name) in [(settlement.back_order, "back_order"), (settlement.cancel, "cancel")] {
+fn check_disposition(index: usize, disposed: &DisposedLine, violations: &mut Violations) {
+    let DisposedLine { line, disposition } = disposed;
+    let LineDisposition { line: number, back_order, cancel } = *disposition;
+    for (quantity, name) in [(back_order, "back_order"), (cancel, "cancel")] {
         if !line.admits(quantity) {
             let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);
             violations.add(format_args!("lines[{index}].{name}"), rule);
         }
     }
-    if settlement.leaves(line) != Quantity::ZERO {
-        let LineDisposition { line: number, back_order, cancel } = settlement;
+    if disposed.unsettled() != Quantity::ZERO {
         let rule = format_args!(
             "settles {} (back_order {back_order}, cancel {cancel}), but line {number} has {} pending",
-            *back_order + *cancel,
+            back_order + cancel,
             line.quantities.pending
         );
         violations.add(format_args!("lines[{index}]"), rule);
     }
 }
 
-fn is_back_ordered(lines: &[(Line, LineDisposition)]) -> bool {
-    lines.iter().any(|(_, settlement)| settlement.back_order.is_positive())
+fn pending_unsettled(lines: &[DisposedLine]) -> Option<Refusal> {
+    let unsettled = lines.iter().filter(|disposed| disposed.unsettled().is_positive());
+    TruncatedList::of_nonempty(numbers(unsettled)).map(Refusal::PendingUnsettled)
 }
 
-fn feature_off(store: &Store, lines: &[(Line, LineDisposition)]) -> Option<Refusal> {
+fn back_orders_disabled(store: &Store, lines: &[DisposedLine]) -> Option<Refusal> {
     if store.back_orders_enabled {
         return None;
     }
-    let back_ordered = lines.iter().filter(|(_, settlement)| settlement.back_order.is_positive());
-    TruncatedList::some(back_ordered.map(|(line, _)| line.key.number).collect()).map(Refusal::BackOrdersDisabled)
+    let back_ordered = lines.iter().filter(|disposed| disposed.is_back_ordered());
+    TruncatedList::of_nonempty(numbers(back_ordered)).map(Refusal::BackOrdersDisabled)
 }
 
-/// Doing.
+fn numbers<'a>(lines: impl Iterator<Item = &'a DisposedLine>) -> Vec<i32> {
+    lines.map(|disposed| disposed.line.key.number).collect()
+}
+
+/// Carrying the plan out.
 impl CompleteOrder {
     fn complete(
         &self,
         changeset: &mut Changeset<'_>,
         order: &Order,
-        lines: &[(Line, LineDisposition)],
+        lines: &[DisposedLine],
         child: Option<OrderId>,
     ) -> Result<i64, Refusal> {
         let now = changeset.now();
-        let cancels = lines.iter().any(|(_, settlement)| settlement.cancel.is_positive());
-        let cancel_reason = self.cancel_reason.clone().filter(|_| cancels);
+        let is_cancelling = lines.iter().any(DisposedLine::is_cancelled);
+        let cancel_reason = if is_cancelling { self.cancel_reason.clone() } else { None };
         let completed = Order {
             state: State::Completed,
             close_time: Some(now),
@@ -223,13 +266,13 @@ impl CompleteOrder {
             child,
             ..order.clone()
         };
-        let detail = Detail::OrderCompleted { settled: settled(lines), back_order: child, cancel_reason };
+        let detail = Detail::OrderCompleted { settled: settled_lines(lines), back_order: child, cancel_reason };
         let event = changeset.put_order(completed, detail)?;
         for item in changeset.staged_items(order)? {
             post_item(changeset, order, lines, &item, event)?;
         }
-        for (line, settlement) in lines {
-            changeset.put_line(settled_line(line, settlement, now));
+        for disposed in lines {
+            changeset.put_line(settle(disposed, now));
         }
         Ok(event)
     }
@@ -238,22 +281,25 @@ impl CompleteOrder {
         &self,
         changeset: &mut Changeset<'_>,
         parent: &Order,
-        lines: &[(Line, LineDisposition)],
+        lines: &[DisposedLine],
         id: OrderId,
     ) -> Result<CreatedBackOrder, Refusal> {
         let order = self.back_order_header(changeset, parent, id);
+        let number = order.number.clone();
         let mut quantities = Vec::new();
-        for (line, settlement) in lines.iter().filter(|(_, settlement)| settlement.back_order.is_positive()) {
-            quantities.push(LineQuantity { line: line.key.number, quantity: settlement.back_order.to_string() });
-            changeset.put_line(self.back_order_line(&order, line, settlement.back_order));
+        for DisposedLine { line, disposition } in lines.iter().filter(|disposed| disposed.is_back_ordered()) {
+            let quantity = disposition.back_order;
+            quantities.push(LineQuantity { line: line.key.number, quantity: quantity.to_string() });
+            changeset.put_line(self.back_order_line(&order, line, quantity));
         }
-        let (number, lines) = (order.number.clone(), quantities.len() as i32);
-        let parent = parent.key.order;
-        changeset.put_order(order, Detail::BackOrderCreated { number: number.clone(), parent, lines: quantities })?;
-        Ok(CreatedBackOrder { order: id, number, lines })
+        let count = quantities.len() as i32;
+        let detail = Detail::BackOrderCreated { number: number.clone(), parent: parent.key.order, lines: quantities };
+        changeset.put_order(order, detail)?;
+        Ok(CreatedBackOrder { order: id, number, lines: count })
     }
 
-    /// A back order copies a short list of fields and nothing else.
+    /// The header of the back order. Fields that are not copied here start anew: the note was about the
+    /// parent's delivery, and receipts and counters are the back order's own.
     fn back_order_header(&self, changeset: &Changeset<'_>, parent: &Order, id: OrderId) -> Order {
         let now = changeset.now();
         Order {
@@ -281,7 +327,9 @@ impl CompleteOrder {
         }
     }
 
-    /// The caller's new expected date counts for every line: a line's own date would override it.
+    /// A line of the back order. It keeps its number, so that a chain can be followed line by line. The
+    /// caller's new expected date counts for every line; a line's own date would override it, so it is
+    /// dropped.
     fn back_order_line(&self, order: &Order, line: &Line, quantity: Quantity) -> Line {
         Line {
             key: LineKey { order: order.key.clone(), number: line.key.number },
@@ -290,7 +338,7 @@ impl CompleteOrder {
             gtin: line.gtin.clone(),
             unit: line.unit,
             unit_cost: line.unit_cost,
-            inherited: true,
+            carried_over: true,
             expected_date: line.expected_date.filter(|_| self.expected_date.is_none()),
             first_expected_date: line.first_expected_date.or(self.expected_date),
             first_ordered: quantity,
@@ -302,40 +350,45 @@ impl CompleteOrder {
     }
 }
 
-fn settled(lines: &[(Line, LineDisposition)]) -> Vec<SettledLine> {
-    let settles = lines.iter().filter(|(line, _)| line.quantities.pending.is_positive());
-    let settled = |(line, settlement): &(Line, LineDisposition)| SettledLine {
-        line: line.key.number,
-        back_ordered: settlement.back_order.to_string(),
-        cancelled: settlement.cancel.to_string(),
-    };
-    settles.map(settled).collect()
+fn settled_lines(lines: &[DisposedLine]) -> Vec<SettledLine> {
+    let mut settled = Vec::new();
+    for DisposedLine { line, disposition } in lines {
+        if line.quantities.pending.is_positive() {
+            settled.push(SettledLine {
+                line: line.key.number,
+                back_ordered: disposition.back_order.to_string(),
+                cancelled: disposition.cancel.to_string(),
+            });
+        }
+    }
+    settled
 }
 
-fn settled_line(line: &Line, settlement: &LineDisposition, now: Timestamp) -> Line {
-    let mut line = line.clone();
-    line.quantities.back_ordered += settlement.back_order;
-    line.quantities.cancelled += settlement.cancel;
+fn settle(disposed: &DisposedLine, now: Timestamp) -> Line {
+    let mut line = disposed.line.clone();
+    line.quantities.back_ordered += disposed.disposition.back_order;
+    line.quantities.cancelled += disposed.disposition.cancel;
     line.quantities.pending = Quantity::ZERO;
-    line.back_order_time = settlement.back_order.is_positive().then_some(now);
+    line.back_order_time = disposed.is_back_ordered().then_some(now);
     line
 }
 
-/// One ledger row per accepted item.
+/// Posts one ledger row for an accepted item. Each delivery has a row of its own and not each line,
+/// so that the ledger tells when the goods of each receipt arrived.
 fn post_item(
     changeset: &mut Changeset<'_>,
     order: &Order,
-    lines: &[(Line, LineDisposition)],
+    lines: &[DisposedLine],
     item: &StagedItem,
     event: i64,
 ) -> Result<(), Refusal> {
     if !item.accepted.is_positive() {
         return Ok(());
     }
-    let at = lines.binary_search_by_key(&item.line, |(line, _)| line.key.number);
-    let (line, _) = at.map(|at| &lines[at]).map_err(|_| Refusal::Bug("a receipt item without a line".into()))?;
+    let line = &find_line(lines, item.line)?.line;
     changeset.post(Movement {
         level: line.level_key(),
+        // The changeset fills in the number and the balance.
         number: 0,
         quantity: item.accepted,
         unit_cost: line.unit_cost,
@@ -347,4 +400,228 @@ fn post_item(
         receipt: item.receipt,
         receive_time: item.receive_time,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::Permission;
+    use crate::domain::testing::{FIRST_NEW_ORDER, NO_SUCH_ORDER, TestStore, date, quantity};
+
+    /// Completes an order; each exception is a line with what is back-ordered and what is cancelled.
+    fn complete(
+        order: OrderId,
+        exceptions: &[(i32, &str, &str)],
+        default_disposition: Option<Disposition>,
+    ) -> CompleteOrder {
+        let lines = exceptions.iter().map(|(line, back_order, cancel)| LineDisposition {
+            line: *line,
+            back_order: quantity(back_order),
+            cancel: quantity(cancel),
+        });
+        let lines = lines.collect();
+        let cancel_reason = Some("out of season".to_owned());
+        CompleteOrder { order, etag: String::new(), lines, default_disposition, cancel_reason, expected_date: None }
+    }
+
+    #[test]
+    fn every_pending_quantity_is_back_ordered_or_cancelled() {
+        use Disposition::{BackOrder, Cancel};
+        // Of 10 oak and 5 ash, 4 oak were received.
+        for (exceptions, default, parent, child) in [
+            (
+                &[][..],
+                Some(BackOrder),
+                ["oak: 10 ordered, 4 received, 6 back-ordered", "ash: 5 ordered, 5 back-ordered"],
+                &["oak: 6 ordered, 6 pending", "ash: 5 ordered, 5 pending"][..],
+            ),
+            (&[], Some(Cancel), ["oak: 10 ordered, 4 received, 6 cancelled", "ash: 5 ordered, 5 cancelled"], &[]),
+            (
+                &[(1, "2", "4")],
+                Some(Cancel),
+                ["oak: 10 ordered, 4 received, 2 back-ordered, 4 cancelled", "ash: 5 ordered, 5 cancelled"],
+                &["oak: 2 ordered, 2 pending"],
+            ),
+            (
+                &[(1, "0", "6"), (2, "5", "0")],
+                None,
+                ["oak: 10 ordered, 4 received, 6 cancelled", "ash: 5 ordered, 5 back-ordered"],
+                &["ash: 5 ordered, 5 pending"],
+            ),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.on_order(&["oak 10", "ash 5"]);
+            store.receipt(order, &[(1, "4", "0")]);
+            store.accept(complete(order, exceptions, default));
+            assert_eq!(store.header(order).state, State::Completed);
+            assert_eq!(store.lines_of(order), parent);
+            assert_eq!(store.lines_of(FIRST_NEW_ORDER), child);
+            let child = if child.is_empty() { None } else { Some(FIRST_NEW_ORDER) };
+            assert_eq!(store.header(order).child, child);
+        }
+    }
+
+    #[test]
+    fn what_was_received_goes_on_hand_and_the_back_order_is_on_order() {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10"]);
+        store.receipt(order, &[(1, "3", "1")]);
+        store.receipt(order, &[(1, "0", "2")]);
+        store.receipt(order, &[(1, "1", "0")]);
+        assert_eq!(store.level("oak"), "4 staged, 6 on order");
+
+        store.accept(complete(order, &[], Some(Disposition::BackOrder)));
+
+        assert_eq!(store.level("oak"), "4 on hand, 6 on order, 6 back-ordered");
+        // The second receipt brought nothing that was accepted, so it has no ledger row.
+        let ledger = store.decided.movements.iter();
+        let ledger: Vec<_> =
+            ledger.map(|m| (m.number, m.receipt, m.quantity.to_string(), m.balance_after.to_string())).collect();
+        assert_eq!(ledger, [(1, 1, "3".into(), "3".into()), (2, 3, "1".into(), "4".into())]);
+        assert_eq!(store.events(), ["ORDER_COMPLETED", "BACK_ORDER_CREATED"]);
+        assert_eq!(
+            store.event_details(),
+            [
+                r#"{"settled":[{"line":1,"back_ordered":"6","cancelled":"0"}],"back_order":"00000000-0000-0000-0000-000000000064","cancel_reason":null}"#,
+                r#"{"number":"PO-000001-B1","parent":"00000000-0000-0000-0000-000000000001","lines":[{"line":1,"quantity":"6"}]}"#,
+            ]
+        );
+        assert_eq!(store.row().open_orders, 1);
+    }
+
+    #[test]
+    fn a_back_order_follows_its_parent_in_the_chain() {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10", "ash 5"]);
+        store.change_order(order, |order| {
+            order.note = Some("ring twice".to_owned());
+            order.expected_date = Some(date("2026-03-10"));
+        });
+        store.change_line(order, 2, |line| line.expected_date = Some(date("2026-04-01")));
+        store.receipt(order, &[(1, "10", "0"), (2, "1", "0")]);
+        store.accept(complete(order, &[], Some(Disposition::BackOrder)));
+
+        let child = store.header(FIRST_NEW_ORDER).clone();
+        assert_eq!((child.parent, child.root, child.chain_position), (Some(order), order, 1));
+        assert_eq!((child.number.as_str(), child.state, child.revision), ("PO-000001-B1", State::OnOrder, 1));
+        assert_eq!((child.expected_date, child.note), (Some(date("2026-03-10")), None));
+        assert_eq!(child.original_order_time, store.header(order).order_time);
+        assert_eq!(child.order_time, Some(store.now));
+        let line = store.line_of(FIRST_NEW_ORDER, 2).clone();
+        assert!(line.carried_over);
+        assert_eq!((line.expected_date, line.first_ordered), (Some(date("2026-04-01")), quantity("4")));
+
+        // The second back order follows the first, and is expected when the caller says.
+        store.receipt(FIRST_NEW_ORDER, &[(2, "1", "0")]);
+        let again = complete(FIRST_NEW_ORDER, &[], Some(Disposition::BackOrder));
+        store.accept(CompleteOrder { expected_date: Some(date("2026-05-01")), ..again });
+        let id = store.header(FIRST_NEW_ORDER).child.unwrap();
+        let second = store.header(id);
+        assert_eq!((second.number.as_str(), second.root, second.chain_position), ("PO-000001-B2", order, 2));
+        assert_eq!(second.expected_date, Some(date("2026-05-01")));
+        assert_eq!(store.line_of(id, 2).expected_date, None);
+        assert_eq!(store.level("ash"), "2 on hand, 3 on order, 3 back-ordered");
+    }
+
+    #[test]
+    fn a_reason_is_stored_only_if_something_is_cancelled() {
+        for (default, stored) in [(Disposition::BackOrder, None), (Disposition::Cancel, Some("out of season"))] {
+            let mut store = TestStore::new();
+            let order = store.order_in(State::Receiving);
+            store.accept(complete(order, &[], Some(default)));
+            assert_eq!(store.header(order).cancel_reason.as_deref(), stored);
+        }
+    }
+
+    #[test]
+    fn an_order_is_completed_while_it_is_receiving_with_something_accepted() {
+        for (state, expected) in [
+            (State::Draft, "WRONG_STATE"),
+            (State::OnOrder, "NOTHING_RECEIVED"),
+            (State::Completed, "WRONG_STATE"),
+            (State::Cancelled, "WRONG_STATE"),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.order_in(state);
+            assert_eq!(store.refuse(complete(order, &[], Some(Disposition::Cancel))), expected, "{state}");
+        }
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10"]);
+        store.receipt(order, &[(1, "0", "4")]);
+        assert_eq!(store.refuse(complete(order, &[], Some(Disposition::Cancel))), "NOTHING_RECEIVED");
+    }
+
+    #[test]
+    fn dispositions_fit_their_lines() {
+        for (exceptions, text) in [
+            (&[(1, "5", "0")][..], "lines[0] settles 5 (back_order 5, cancel 0), but line 1 has 6 pending"),
+            (&[(1, "6", "1")], "lines[0] settles 7 (back_order 6, cancel 1), but line 1 has 6 pending"),
+            (&[(1, "6", "0"), (2, "1.5", "0.5")], "lines[1].back_order is 1.5, but ash is counted in whole units"),
+            (&[(3, "1", "0"), (9, "1", "0")], "purchase order PO-000001 has no line 9"),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.on_order(&["oak 10", "ash 2", "flour 1.5 kg"]);
+            store.receipt(order, &[(1, "4", "0")]);
+            let refused = store.refusal_text(complete(order, exceptions, Some(Disposition::BackOrder)));
+            assert!(refused.starts_with(text), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_stock_of_a_product_stays_within_its_limit() {
+        let mut store = TestStore::new();
+        let order = store.order_in(State::Receiving);
+        store.change_level("oak", |level| level.on_hand = Quantity::MAX_LEVEL - quantity("3"));
+        let text = store.refusal_text(complete(order, &[], Some(Disposition::Cancel)));
+        assert_eq!(
+            text,
+            "the stock or the quantity on order of product oak would pass its limit of 900,000,000,000 units"
+        );
+        store.change_level("oak", |level| level.on_hand = Quantity::MAX_LEVEL - quantity("4"));
+        store.accept(complete(order, &[], Some(Disposition::Cancel)));
+    }
+
+    /// Each step repairs what the step before was refused for, and nothing else.
+    #[test]
+    fn refusals_come_in_their_order() {
+        let mut store = TestStore::new();
+        store.row().back_orders_enabled = false;
+        let order = store.draft(&["oak 10", "ash 5"]);
+        let mut command = complete(NO_SUCH_ORDER, &[(1, "3", "1"), (9, "1", "0")], None);
+        command.etag = "7".to_owned();
+        command.cancel_reason = None;
+        store.call_as("stranger");
+        assert_eq!(store.refuse(command.clone()), "NO_STORE_ACCESS");
+        store.call_with(&[Permission::Receive]);
+        assert_eq!(store.refuse(command.clone()), "PERMISSION_MISSING");
+        store.call_as("ann");
+        assert_eq!(store.refuse(command.clone()), "PURCHASE_ORDER_NOT_FOUND");
+        command.order = order;
+        assert_eq!(store.refuse(command.clone()), "ETAG_MISMATCH");
+        command.etag = "1".to_owned();
+        assert_eq!(store.refuse(command.clone()), "WRONG_STATE");
+        store.change_order(order, |order| order.state = State::OnOrder);
+        assert_eq!(store.refuse(command.clone()), "NOTHING_RECEIVED");
+        store.receipt(order, &[(1, "4", "0")]);
+        assert_eq!(store.refuse(command.clone()), "LINE_NOT_FOUND");
+        command.lines.pop();
+        command.expected_date = Some(date("2026-03-01"));
+        assert_eq!(
+            store.refusal_text(command.clone()),
+            "lines[0] settles 4 (back_order 3, cancel 1), but line 1 has 6 pending; \
+             expected_date is 2026-03-01, before today, 2026-03-02; \
+             cancel_reason is required where a quantity is cancelled"
+        );
+        command.lines[0].cancel = quantity("3");
+        command.expected_date = Some(date("2026-03-02"));
+        command.cancel_reason = Some("too late".to_owned());
+        assert_eq!(
+            store.refusal_text(command.clone()),
+            "quantities are pending on line 2: say in `lines` or `rest` what is back-ordered and what cancelled"
+        );
+        command.default_disposition = Some(Disposition::Cancel);
+        assert_eq!(store.refuse(command.clone()), "BACK_ORDERS_DISABLED");
+        store.row().back_orders_enabled = true;
+        store.accept(command);
+    }
 }

@@ -1,4 +1,5 @@
-//! CreatePurchaseOrder: a draft.
+//! CreatePurchaseOrder: a draft is created, with the next order number of its store. It commits the store
+//! to nothing and adds nothing to levels, but it fixes the units of products that are new to the store.
 
 use super::{Line, LineKey, Order, OrderCounters, Quantities, State};
 use crate::domain::access::{Permission, Requirement};
@@ -14,39 +15,41 @@ use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::time::Date;
 use crate::domain::unit::Unit;
 
-/// A draft to create.
+/// Creates a draft, which is planning alone: nothing is on order until it is placed.
 #[derive(Clone, Debug)]
 pub struct CreateOrder {
-    /// Who supplies it.
+    /// The caller's id for the supplier; this service keeps no suppliers.
     pub supplier: String,
-    /// The store's or supplier's own reference.
+    /// The store's or the supplier's own reference for the order.
     pub supplier_reference: Option<String>,
-    /// Free text.
+    /// Text for people; no rule reads it.
     pub note: Option<String>,
-    /// The currency that the caller expects, if it says one.
+    /// The currency that the caller expects, compared with the store's, so that costs are not taken for
+    /// another currency.
     pub currency: Option<Currency>,
-    /// When it is expected.
+    /// When the goods are expected; it counts for every line without a date of its own.
     pub expected_date: Option<Date>,
-    /// 1 to 5,000 lines.
+    /// The lines to order, at least one and at most [`MAX_LINES`](super::MAX_LINES), numbered from 1 as
+    /// they are given.
     pub lines: Vec<NewLine>,
 }
 
-/// A line to create.
+/// A line to create on a draft. Several lines may name the same product.
 #[derive(Clone, Debug)]
 pub struct NewLine {
-    /// The product.
+    /// The product; its first line in a store fixes the unit it is counted in there.
     pub product: ProductId,
-    /// What a person reads.
+    /// The description that people read.
     pub description: String,
-    /// Its trade item number.
+    /// The global trade item number, with a valid check digit.
     pub gtin: Option<String>,
-    /// What its quantity counts.
+    /// The unit that the quantity counts; it must be the one in which the store counts the product.
     pub unit: Unit,
-    /// How many.
+    /// How many are ordered; 0 is allowed while the order is a draft.
     pub quantity: Quantity,
-    /// Per unit.
+    /// What one unit costs, in the store's currency.
     pub unit_cost: UnitCost,
-    /// Its own expected date.
+    /// When the goods of this line are expected, if not at the order's date.
     pub expected_date: Option<Date>,
 }
 
@@ -113,7 +116,7 @@ impl CreateOrder {
     }
 }
 
-/// The lines of a draft, numbered as they are given.
+/// The lines of a draft, numbered from 1 as they are given.
 pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
     let line = |(number, line): (i32, &NewLine)| Line {
         key: LineKey { order: draft.key.clone(), number },
@@ -122,7 +125,7 @@ pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
         gtin: line.gtin.clone(),
         unit: line.unit,
         unit_cost: line.unit_cost,
-        inherited: false,
+        carried_over: false,
         expected_date: line.expected_date,
         first_expected_date: line.expected_date.or(draft.expected_date),
         first_ordered: line.quantity,
@@ -134,14 +137,15 @@ pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
     (1..).zip(lines).map(line).collect()
 }
 
-/// The same for an event.
+/// The ordered quantities of new lines as an event tells them, numbered like [`lines_of`].
 pub(super) fn quantities(lines: &[NewLine]) -> Vec<LineQuantity> {
     let numbered = (1..).zip(lines);
     numbered.map(|(line, new)| LineQuantity { line, quantity: new.quantity.to_string() }).collect()
 }
 
-/// Fixes the units of products that are new to the store; a line that counts a product in another unit
-/// than the store does is a violation.
+/// Creates the levels of products that are new to the store, which fixes their units. A line in another
+/// unit than the store counts its product in is a violation: quantities of two units cannot be added
+/// up.
 pub(super) fn fix_units(
     changeset: &mut Changeset<'_>,
     lines: &[NewLine],
@@ -160,4 +164,110 @@ pub(super) fn fix_units(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::order::OrderId;
+    use crate::domain::testing::{FIRST_NEW_ORDER, TestStore, date, quantity};
+
+    /// A draft with lines of `product quantity`, or `product quantity kg`.
+    fn create(lines: &[&str]) -> CreateOrder {
+        let lines = lines.iter().map(|line| new_line(line)).collect();
+        CreateOrder {
+            supplier: "acme".to_owned(),
+            supplier_reference: None,
+            note: None,
+            currency: None,
+            expected_date: None,
+            lines,
+        }
+    }
+
+    fn new_line(text: &str) -> NewLine {
+        let words: Vec<&str> = text.split(' ').collect();
+        NewLine {
+            product: ProductId::new(words[0]),
+            description: words[0].to_owned(),
+            gtin: None,
+            unit: if words.get(2) == Some(&"kg") { Unit::Kilogram } else { Unit::Each },
+            quantity: quantity(words[1]),
+            unit_cost: UnitCost::from_scaled(10_000),
+            expected_date: None,
+        }
+    }
+
+    #[test]
+    fn a_draft_has_the_stores_next_number_and_adds_nothing_to_levels() {
+        let mut store = TestStore::new();
+        store.row().last_order_number = 41;
+        store.accept(create(&["oak 10", "flour 2.5 kg", "ash 0"]));
+
+        let order = store.header(FIRST_NEW_ORDER).clone();
+        assert_eq!((order.number.as_str(), order.state, order.revision), ("PO-000042", State::Draft, 1));
+        assert_eq!((order.root, order.parent, order.chain_position), (order.key.order, None, 0));
+        assert_eq!((order.create_time, order.create_event, order.order_time), (store.now, 11, None));
+        assert_eq!(
+            store.lines_of(FIRST_NEW_ORDER),
+            ["oak: 10 ordered, 10 pending", "flour: 2.5 ordered, 2.5 pending", "ash: "]
+        );
+        assert_eq!((store.level("oak"), store.level("flour")), (String::new(), String::new()));
+        assert_eq!(store.events(), ["ORDER_CREATED"]);
+        assert_eq!(store.row().open_orders, 1);
+        store.accept(create(&["oak 1"]));
+        assert_eq!(store.header(OrderId(uuid::Uuid::from_u128(101))).number, "PO-000043");
+    }
+
+    #[test]
+    fn a_line_is_first_promised_for_its_own_date_or_the_orders() {
+        for (own, orders, promised) in [
+            (None, None, None),
+            (None, Some("2026-03-10"), Some("2026-03-10")),
+            (Some("2026-03-20"), Some("2026-03-10"), Some("2026-03-20")),
+        ] {
+            let mut store = TestStore::new();
+            let mut command = create(&["oak 10"]);
+            command.expected_date = orders.map(date);
+            command.lines[0].expected_date = own.map(date);
+            store.accept(command);
+            let line = store.line_of(FIRST_NEW_ORDER, 1);
+            assert_eq!(line.first_expected_date, promised.map(date), "{own:?} {orders:?}");
+            assert_eq!(line.expected_date, own.map(date), "{own:?} {orders:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_of_a_product_fixes_its_unit_in_the_store() {
+        let mut store = TestStore::new();
+        store.draft(&["oak 10"]);
+        let text = store.refusal_text(create(&["flour 1 kg", "oak 1 kg", "flour 2"]));
+        assert_eq!(
+            text,
+            "lines[1].unit is KILOGRAM, but this store counts oak in EACH; \
+             lines[2].unit is EACH, but this store counts flour in KILOGRAM"
+        );
+        // The refused request has fixed nothing.
+        store.accept(create(&["flour 2"]));
+        assert_eq!(store.line_of(FIRST_NEW_ORDER, 1).unit, Unit::Each);
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let mut store = TestStore::new();
+        let mut command = create(&["oak 10", "oak 1 kg"]);
+        command.currency = Currency::parse("USD");
+        store.call_as("stranger");
+        assert_eq!(store.refuse(command.clone()), "NO_STORE_ACCESS");
+        store.call_with(&[Permission::View]);
+        assert_eq!(store.refuse(command.clone()), "PERMISSION_MISSING");
+        store.call_with(&[Permission::Edit]);
+        assert_eq!(
+            store.refusal_text(command.clone()),
+            "currency is USD, but this store buys in EUR; lines[1].unit is KILOGRAM, but this store counts oak in EACH"
+        );
+        command.currency = Currency::parse("EUR");
+        command.lines.pop();
+        store.accept(command);
+    }
 }

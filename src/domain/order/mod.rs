@@ -1,4 +1,8 @@
 //! A purchase order: its header, its lines, its counters, and how its numbers are made.
+//!
+//! The quantities of a line keep one equation (see [`Quantities`]): every unit ordered is pending,
+//! received, back-ordered or cancelled, exactly once. The header keeps sums over its lines and receipts,
+//! so that a command on one line loads one line.
 
 pub mod actions;
 pub mod cancel;
@@ -27,9 +31,10 @@ use super::refusal::Refusal;
 use super::time::{Date, Timestamp};
 use super::unit::Unit;
 
-/// How many lines an order has at most.
+/// How many lines an order has at most, so that it fits into one transaction and one answer.
 pub const MAX_LINES: usize = 5_000;
-/// How many items the receipts of one order have at most.
+/// How many items the receipts of one order have at most, voided ones included: a completion loads all
+/// that are active.
 pub const MAX_RECEIPT_ITEMS: i64 = 20_000;
 
 /// A purchase order's id, made by the service.
@@ -43,64 +48,65 @@ impl fmt::Display for OrderId {
     }
 }
 
-/// Names an order.
+/// Identifies an order. The store comes first, as in every key, because the store is the unit of
+/// sharding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrderKey {
-    /// Where.
+    /// The store that ordered the goods.
     pub store: StoreId,
-    /// Which.
+    /// The id of the order, made by this service.
     pub order: OrderId,
 }
 
-/// Names a line.
+/// Identifies a line of an order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineKey {
-    /// The order.
+    /// The order that the line belongs to.
     pub order: OrderKey,
-    /// 1, 2, 3 ... on it.
+    /// 1, 2, 3 ... on the order. A back order keeps the numbers, so it may have gaps.
     pub number: i32,
 }
 
 impl LineKey {
-    /// Every line that an order could have.
+    /// The range of keys in which every line of an order lies.
     pub fn range_of(order: &OrderKey) -> RangeInclusive<Self> {
         Self { order: order.clone(), number: i32::MIN }..=Self { order: order.clone(), number: i32::MAX }
     }
 }
 
-/// Names a receipt.
+/// Identifies a receipt of an order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReceiptKey {
-    /// The order.
+    /// The order whose goods were received.
     pub order: OrderKey,
-    /// 1, 2, 3 ... on it.
+    /// 1, 2, 3 ... on the order, without a gap.
     pub number: i32,
 }
 
 impl ReceiptKey {
-    /// Every receipt that an order could have.
+    /// The range of keys in which every receipt of an order lies.
     pub fn range_of(order: &OrderKey) -> RangeInclusive<Self> {
         Self { order: order.clone(), number: i32::MIN }..=Self { order: order.clone(), number: i32::MAX }
     }
 }
 
-/// Where an order stands.
+/// The state of an order, which decides what may be done to it and whether it counts for levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// Being written.
+    /// Planned and not yet ordered; it adds nothing to levels.
     Draft,
-    /// Placed, no receipt stands.
+    /// Placed, with no active receipt.
     OnOrder,
-    /// A receipt stands.
+    /// Placed, with at least one active receipt.
     Receiving,
-    /// What came is on hand, the rest is settled.
+    /// Closed: what was accepted is on hand, and nothing is pending.
     Completed,
-    /// Given up; final.
+    /// Closed without any goods; final.
     Cancelled,
 }
 
 impl State {
-    /// Every state.
+    /// Every state, in the order of the life of an order.
     pub const ALL: [Self; 5] = [Self::Draft, Self::OnOrder, Self::Receiving, Self::Completed, Self::Cancelled];
 
     /// The name it is stored by and known to callers by.
@@ -136,50 +142,50 @@ impl fmt::Display for State {
     }
 }
 
-/// The header of an order.
+/// The header of an order: everything about it but its lines and receipts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// Which.
+    /// The store and the id; never changes.
     pub key: OrderKey,
-    /// `PO-000001`, or `PO-000001-B1`.
+    /// The number that people use: `PO-000001`, and `PO-000001-B1` for its first back order.
     pub number: String,
-    /// The order whose pending quantities it carries, if it is a back order.
+    /// The order whose pending quantities this back order carries; none for an original.
     pub parent: Option<OrderId>,
-    /// The chain's original; itself for an original.
+    /// The original order of the chain; an original's own id.
     pub root: OrderId,
-    /// 0 for the original, 1 for its first back order ...
+    /// 0 for the original, 1 for its first back order, and so on.
     pub chain_position: i32,
-    /// Who supplies it.
+    /// The caller's id for the supplier; fixed once the order is placed.
     pub supplier: String,
-    /// The store's or supplier's own reference.
+    /// The store's or the supplier's own reference; may change while the order is open.
     pub supplier_reference: Option<String>,
-    /// Free text.
+    /// Text for people; may change while the order is open. A back order does not copy it.
     pub note: Option<String>,
-    /// The store's.
+    /// The store's currency, in which all costs are.
     pub currency: Currency,
-    /// When it is expected; a line's own date overrides it.
+    /// When the goods are expected; the own date of a line overrides it.
     pub expected_date: Option<Date>,
-    /// When it was created.
+    /// When it was created, by the store's clock.
     pub create_time: Timestamp,
-    /// The number of the event that created it; 0 until it is recorded.
+    /// The number of the event that created it; 0 until the event is recorded.
     pub create_event: i64,
-    /// Where it stands.
+    /// Decides what may be done to it; changes by commands alone and never by time.
     pub state: State,
     /// How many events it has had; callers see it as the etag.
     pub revision: i64,
-    /// When it was ordered, as told.
+    /// When the goods were ordered, as the caller says; may be before it was placed here.
     pub order_time: Option<Timestamp>,
-    /// When that was recorded.
+    /// When it was placed here.
     pub place_time: Option<Timestamp>,
-    /// `order_time` of the chain's original.
+    /// `order_time` of the chain's original: goods cannot arrive before that day.
     pub original_order_time: Option<Timestamp>,
-    /// When it was completed or cancelled.
+    /// When it was completed or cancelled; none while it is open.
     pub close_time: Option<Timestamp>,
-    /// Why it, or a part of it, was cancelled.
+    /// Why it, or a pending part of it, was cancelled.
     pub cancel_reason: Option<String>,
-    /// The back order that carries what it left pending.
+    /// The back order that carries what its completion left pending, if there is one.
     pub child: Option<OrderId>,
-    /// What it keeps over its lines and receipts.
+    /// Sums over its lines and receipts, derived by the changeset.
     pub counters: OrderCounters,
 }
 
@@ -208,36 +214,38 @@ impl Order {
         format!("{root}-B{}", self.chain_position + 1)
     }
 
-    /// When a line is expected.
+    /// When the goods of a line are expected: at its own date, or else at that of the order.
     pub fn expected_date_of(&self, line: &Line) -> Option<Date> {
         line.expected_date.or(self.expected_date)
     }
 
-    /// The refusal by the order's state of what only other states allow.
+    /// The refusal of an action that the order's state does not allow; `rule` says which states do.
     pub fn wrong_state(&self, rule: &'static str) -> Refusal {
         Refusal::WrongState { number: self.number.clone(), state: self.state, rule }
     }
 }
 
-/// What a header keeps over its lines and receipts, so that a rule need not load them.
+/// Sums over the lines and receipts of an order, kept in its header so that a rule need not load them.
+/// Every decision keeps them equal to what the rows add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrderCounters {
-    /// Lines.
+    /// How many lines the order has.
     pub lines: i32,
-    /// Lines with a quantity pending.
+    /// How many of its lines have a pending quantity.
     pub pending_lines: i32,
-    /// Receipts that are not voided.
+    /// How many of its receipts are not voided; the order is RECEIVING while it is above 0.
     pub active_receipts: i32,
-    /// The last receipt number given out.
+    /// The number of its last receipt; receipts are numbered without a gap.
     pub last_receipt: i32,
-    /// Items of all receipts, voided ones included.
+    /// How many items its receipts have, voided ones included; limited by [`MAX_RECEIPT_ITEMS`].
     pub receipt_items: i32,
-    /// Quantities over all lines.
+    /// The quantities of all its lines added up, whatever their units.
     pub totals: Quantities,
 }
 
 impl OrderCounters {
-    /// Counts a line as it is after a change, if it still is, instead of as it was before.
+    /// Counts a line as it is after a change instead of as it was before. `None` before is a new line,
+    /// and `None` after a removed one.
     pub fn count_line(&mut self, before: Option<&Line>, after: Option<&Line>) {
         let is_pending = |line: Option<&Line>| line.is_some_and(|line| line.quantities.pending.is_positive());
         let quantities = |line: Option<&Line>| line.map(|line| line.quantities).unwrap_or_default();
@@ -246,7 +254,8 @@ impl OrderCounters {
         self.totals.exchange(quantities(before), quantities(after));
     }
 
-    /// Counts a receipt likewise.
+    /// Counts a receipt as it is after a change instead of as it was before; `None` before is a new
+    /// one.
     pub fn count_receipt(&mut self, before: Option<&Receipt>, after: &Receipt) {
         self.active_receipts += i32::from(after.is_active()) - i32::from(before.is_some_and(Receipt::is_active));
         if before.is_none() {
@@ -261,29 +270,30 @@ impl OrderCounters {
 /// `ordered + excess = received + back_ordered + cancelled + pending`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quantities {
-    /// Ordered now.
+    /// What is ordered now; an update of a draft changes it.
     pub ordered: Quantity,
-    /// Accepted, staged included.
+    /// What was accepted by active receipts, staged or on hand.
     pub received: Quantity,
-    /// Refused at the transport; apart from the equation.
+    /// What was refused when it was delivered. It is no part of the equation: a rejected unit is still
+    /// pending.
     pub rejected: Quantity,
-    /// Moved to the back order.
+    /// What the completion moved to the back order.
     pub back_ordered: Quantity,
-    /// Given up.
+    /// What was cancelled; nobody waits for it any more.
     pub cancelled: Quantity,
-    /// Still to come.
+    /// What is still to be delivered on this order.
     pub pending: Quantity,
-    /// Received beyond ordered.
+    /// What was received beyond what was ordered.
     pub excess: Quantity,
 }
 
 impl Quantities {
-    /// Of a line just ordered.
+    /// The quantities of a line that was just ordered: all of it is pending.
     pub fn ordered(quantity: Quantity) -> Self {
         Self { ordered: quantity, pending: quantity, ..Self::default() }
     }
 
-    /// Works out what is pending, or in excess, from the others.
+    /// Sets what is pending, or in excess, so that the equation holds for the other quantities.
     pub fn balance(&mut self) {
         let open = self.ordered - self.received - self.back_ordered - self.cancelled;
         self.pending = open.or_nothing();
@@ -301,46 +311,48 @@ impl Quantities {
     }
 }
 
-/// One product ordered.
+/// One line of an order: so much of one product. Where its quantity is at any moment is told by
+/// `quantities`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Which.
+    /// The order and the number; never changes.
     pub key: LineKey,
-    /// The product.
+    /// The product that is ordered.
     pub product: ProductId,
-    /// What a person reads.
+    /// The description that people read, as it was when the line was ordered.
     pub description: String,
-    /// Its trade item number.
+    /// The global trade item number, if the caller gave one.
     pub gtin: Option<String>,
-    /// What its quantities count.
+    /// The unit that its quantities count, the same for the product in the whole store.
     pub unit: Unit,
-    /// Per unit.
+    /// What one unit costs, in the order's currency.
     pub unit_cost: UnitCost,
-    /// Whether it carries what the parent order's line of the same number left pending.
-    pub inherited: bool,
-    /// Its own expected date; the order's counts where there is none.
+    /// Whether it carries what the parent order's line of the same number left pending (`inherited` in
+    /// the database).
+    pub carried_over: bool,
+    /// When its goods are expected; the order's date counts where there is none.
     pub expected_date: Option<Date>,
-    /// The first date ever promised along the chain.
+    /// The first date that was promised for it along the chain; a later back order does not change it.
     pub first_expected_date: Option<Date>,
-    /// Ordered when first placed on this order; never changes.
+    /// What was ordered when the line was created on this order.
     pub first_ordered: Quantity,
-    /// Where its quantity is.
+    /// Where its quantity is: pending, received, back-ordered or cancelled.
     pub quantities: Quantities,
-    /// The earliest `receive_time` of its active receipts.
+    /// The earliest `receive_time` of the active receipts that have it.
     pub first_receive_time: Option<Timestamp>,
-    /// The latest.
+    /// The latest `receive_time` of the active receipts that have it.
     pub last_receive_time: Option<Timestamp>,
-    /// When a part of it moved to the back order.
+    /// When a part of it moved to the back order, if any did.
     pub back_order_time: Option<Timestamp>,
 }
 
 impl Line {
-    /// The level of its product.
+    /// The key of the level of its product, which exists since the line was created.
     pub fn level_key(&self) -> LevelKey {
         LevelKey { store: self.key.order.store.clone(), product: self.product.clone() }
     }
 
-    /// Whether a quantity may stand on it: its unit may forbid fractions.
+    /// Whether a quantity may be on this line: units such as EACH allow no fractions.
     pub fn admits(&self, quantity: Quantity) -> bool {
         !self.unit.is_whole() || quantity.is_whole()
     }

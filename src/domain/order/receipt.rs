@@ -1,4 +1,4 @@
-//! A delivery booked in.
+//! Goods receipts: what was delivered, when, and what of it was accepted.
 
 use super::ReceiptKey;
 use crate::domain::code::PrincipalId;
@@ -10,29 +10,30 @@ use crate::domain::time::Timestamp;
 /// still fits into a message.
 pub const MAX_REJECT_REASONS: usize = 1_000_000;
 
-/// One delivery. It stands until it is voided.
+/// A goods receipt: one delivery that was booked in. Its quantities are staged until the order is
+/// completed. It is active until it is voided; it is never deleted, and nothing else of it ever changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// Which.
+    /// The order and the number of the receipt on it.
     pub key: ReceiptKey,
-    /// When the goods arrived. Nothing ever overwrites it.
+    /// When the goods arrived; may be before they were booked in.
     pub receive_time: Timestamp,
-    /// When it was booked.
+    /// When the delivery was booked in, by the store's clock.
     pub book_time: Timestamp,
-    /// Who booked it.
+    /// The principal who booked it in.
     pub booked_by: PrincipalId,
-    /// The supplier's delivery note.
+    /// The number of the supplier's delivery note, as the caller gave it.
     pub delivery_note: Option<String>,
-    /// Free text.
+    /// Text for people; no rule reads it.
     pub note: Option<String>,
-    /// How it ended, if it was voided.
+    /// When, by whom and why it was voided; none while it is active.
     pub voided: Option<Voided>,
-    /// What came, by line number.
+    /// What was delivered of each line, by line number; a line has at most one item.
     pub items: Vec<ReceiptItem>,
 }
 
 impl Receipt {
-    /// Whether it counts.
+    /// Whether its quantities count for the order: it was not voided.
     pub fn is_active(&self) -> bool {
         self.voided.is_none()
     }
@@ -44,7 +45,7 @@ impl Receipt {
         items.iter().map(move |item| StagedItem { receipt, receive_time, line: item.line, accepted: item.accepted })
     }
 
-    /// Its items for an event.
+    /// Its items as an event tells them.
     pub fn quantities(&self) -> Vec<ItemQuantities> {
         let item = |item: &ReceiptItem| ItemQuantities {
             line: item.line,
@@ -55,48 +56,48 @@ impl Receipt {
     }
 }
 
-/// How a receipt was taken back.
+/// How a receipt was voided. The receipt stays readable, so that the history of an order is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voided {
-    /// When.
+    /// When it was voided, by the store's clock.
     pub time: Timestamp,
-    /// By whom.
+    /// The principal who voided it.
     pub by: PrincipalId,
-    /// Why.
+    /// Why it was voided; always given.
     pub reason: String,
 }
 
-/// One line's part of a delivery.
+/// What a delivery brought of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptItem {
-    /// The line's number.
+    /// The number of the line on the order.
     pub line: i32,
-    /// Kept.
+    /// What was kept; it is staged until the order is completed.
     pub accepted: Quantity,
-    /// Refused.
+    /// What was sent back or refused; it stays pending on the line.
     pub rejected: Quantity,
-    /// Why it was refused.
+    /// Why it was rejected; present if and only if anything was.
     pub reject_reason: Option<String>,
 }
 
-/// What a completion must know of an item of an active receipt.
+/// What a completion must know of an item of an active receipt to post it to the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StagedItem {
-    /// The receipt's number.
+    /// The number of the receipt on the order.
     pub receipt: i32,
-    /// The line's number.
+    /// The number of the line on the order.
     pub line: i32,
-    /// When the goods arrived.
+    /// When the goods arrived, as the receipt says.
     pub receive_time: Timestamp,
-    /// Kept; may be nothing, where everything was rejected.
+    /// What was kept; 0 where everything was rejected, which is not posted.
     pub accepted: Quantity,
 }
 
-/// Between which times a line was received.
+/// The first and the last time at which a line was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveTimes {
-    /// The earliest `receive_time`.
+    /// The earliest `receive_time` of the receipts that have the line.
     pub first: Timestamp,
-    /// The latest.
+    /// The latest `receive_time` of the receipts that have the line.
     pub last: Timestamp,
 }

@@ -1,4 +1,5 @@
-//! ReceivePurchaseOrder: a delivery is booked in. What it brings is staged, not on hand.
+//! ReceivePurchaseOrder: a delivery is booked in. What was accepted is staged, and goes on hand when the
+//! order is completed: until then the receipt can be voided without a correction of stock.
 
 use super::actions::Action;
 use super::receipt::{Receipt, ReceiptItem};
@@ -13,32 +14,33 @@ use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 use crate::domain::time::{TimeZone, Timestamp};
 
-/// How far ahead of the store's clock a scanner's clock may be.
+/// How far a `receive_time` may be ahead of the store's clock: the clocks of scanners are not exact,
+/// and a delivery must not be refused for it.
 const LEEWAY_MINUTES: i64 = 5;
 
-/// A delivery to book in.
+/// Books a delivery in: a receipt is created, and what is accepted is staged.
 #[derive(Clone, Debug)]
 pub struct Receive {
-    /// Of which order.
+    /// The order that was delivered; it must be ON_ORDER or RECEIVING.
     pub order: OrderId,
-    /// Its etag as the caller saw it, or empty.
+    /// The etag of the order as the caller last saw it; empty skips the comparison.
     pub etag: String,
-    /// What came.
+    /// What was delivered, line by line or everything pending.
     pub items: Items,
     /// When the goods arrived, if not now.
     pub receive_time: Option<Timestamp>,
-    /// The supplier's delivery note.
+    /// The number of the supplier's delivery note, for people to find the delivery by.
     pub delivery_note: Option<String>,
-    /// Free text.
+    /// Text for people; no rule reads it.
     pub note: Option<String>,
 }
 
-/// What came.
+/// What was delivered, as the caller says it.
 #[derive(Clone, Debug)]
 pub enum Items {
-    /// These; each line once.
-    TruncatedList(Vec<ReceiptItem>),
-    /// Everything that is pending, accepted.
+    /// These items, each line at most once.
+    Listed(Vec<ReceiptItem>),
+    /// Everything that is pending, all of it accepted.
     AllPending,
 }
 
@@ -53,7 +55,7 @@ impl Command for Receive {
 
     fn needs(&self, needs: &mut Needs) {
         match &self.items {
-            Items::TruncatedList(items) => needs.extend(items.iter().map(|item| Need::Line(self.order, item.line))),
+            Items::Listed(items) => needs.extend(items.iter().map(|item| Need::Line(self.order, item.line))),
             Items::AllPending => needs.add(Need::AllLines(self.order)),
         }
     }
@@ -72,10 +74,11 @@ impl Command for Receive {
 }
 
 impl Receive {
-    /// Each item with its line. TruncatedList items keep their order, so that paths in refusals are right.
+    /// Each item with its line. Listed items keep the order of the request, so that the paths in
+    /// violations are those of its fields.
     fn received(&self, changeset: &Changeset<'_>, order: &Order) -> Result<Vec<(ReceiptItem, Line)>, Refusal> {
         match &self.items {
-            Items::TruncatedList(items) => {
+            Items::Listed(items) => {
                 let lines = changeset.lines(order, items.iter().map(|item| item.line))?;
                 Ok(items.iter().cloned().zip(lines).collect())
             }
@@ -87,7 +90,7 @@ impl Receive {
         }
     }
 
-    /// What the request must fit in what is stored; the time to book.
+    /// Judges what depends on the lines and on the times of the order, and returns the time to book.
     fn check_form(
         &self,
         changeset: &Changeset<'_>,
@@ -218,11 +221,150 @@ fn check_item_count(order: &Order, more: usize) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::access::Permission;
+    use crate::domain::testing::{NO_SUCH_ORDER, TestStore, at, item, quantity};
+
+    fn receive(order: OrderId, items: &[(i32, &str, &str)]) -> Receive {
+        let items = items.iter().map(|(line, accepted, rejected)| item(*line, accepted, rejected)).collect();
+        Receive {
+            order,
+            etag: String::new(),
+            items: Items::Listed(items),
+            receive_time: None,
+            delivery_note: None,
+            note: None,
+        }
+    }
+
+    fn receive_all(order: OrderId) -> Receive {
+        Receive { items: Items::AllPending, ..receive(order, &[]) }
+    }
+
+    #[test]
+    fn what_is_accepted_is_staged_and_what_is_rejected_stays_pending() {
+        for (items, oak, level) in [
+            (&[(1, "4", "0")][..], "oak: 10 ordered, 4 received, 6 pending", "4 staged, 6 on order"),
+            (&[(1, "10", "0")], "oak: 10 ordered, 10 received", "10 staged"),
+            (&[(1, "3", "2")], "oak: 10 ordered, 3 received, 2 rejected, 7 pending", "3 staged, 7 on order"),
+            // What was rejected is no part of what was ordered, so any quantity may be.
+            (&[(1, "0", "12")], "oak: 10 ordered, 12 rejected, 10 pending", "10 on order"),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.on_order(&["oak 10", "ash 5"]);
+            store.accept(receive(order, items));
+            assert_eq!(store.lines_of(order), [oak, "ash: 5 ordered, 5 pending"]);
+            assert_eq!(store.level("oak"), level);
+            assert_eq!((store.header(order).state, store.header(order).revision), (State::Receiving, 2));
+            assert_eq!(store.events(), ["RECEIPT_BOOKED"]);
+        }
+    }
+
+    #[test]
+    fn a_receipt_keeps_its_time_and_its_items_by_line() {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10", "ash 5"]);
+        let earlier = at("2026-03-01T09:00:00Z");
+        store.accept(receive(order, &[(2, "1", "0"), (1, "4", "1")]));
+        let reply = store.send(Receive { receive_time: Some(earlier), ..receive(order, &[(1, "1", "0")]) }).unwrap();
+
+        assert_eq!(store.receipt_of(order, 1).items, [item(1, "4", "1"), item(2, "1", "0")]);
+        let second = store.receipt_of(order, 2).clone();
+        assert_eq!((second.receive_time, second.book_time), (earlier, store.now));
+        assert_eq!(second.booked_by.as_str(), "ann");
+        let line = store.line_of(order, 1);
+        assert_eq!((line.first_receive_time, line.last_receive_time), (Some(earlier), Some(store.now)));
+        assert_eq!((reply.receipt, reply.lines), (Some(second), vec![line.clone()]));
+    }
+
+    #[test]
+    fn everything_that_is_pending_is_received_at_once() {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10", "ash 5", "elm 1"]);
+        store.receipt(order, &[(1, "4", "0"), (2, "5", "0")]);
+        store.accept(receive_all(order));
+        assert_eq!(store.receipt_of(order, 2).items, [item(1, "6", "0"), item(3, "1", "0")]);
+        assert_eq!(store.header(order).counters.pending_lines, 0);
+        assert_eq!(store.refuse(receive_all(order)), "NOTHING_PENDING");
+    }
+
+    #[test]
+    fn goods_are_received_while_the_order_is_on_order_or_receiving() {
+        for state in [State::Draft, State::Completed, State::Cancelled] {
+            let mut store = TestStore::new();
+            let order = store.order_in(state);
+            assert_eq!(store.refuse(receive(order, &[(1, "1", "0")])), "WRONG_STATE", "{state}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_accepted_beyond_what_was_ordered_line_by_line() {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10", "oak 5", "ash 2"]);
+        store.receipt(order, &[(1, "4", "0")]);
+        let text = store.refusal_text(receive(order, &[(3, "3", "0"), (2, "1", "0"), (1, "7", "0")]));
+        assert_eq!(text, "more would be received than was ordered on lines 3, 1: line 3 would have 3 of 2");
+        store.accept(receive(order, &[(3, "2", "0"), (1, "6", "0")]));
+    }
+
+    #[test]
+    fn the_items_of_an_orders_receipts_are_limited() {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10", "ash 5"]);
+        let items = receive(order, &[(1, "1", "0"), (2, "1", "0")]);
+        let mut header = store.header(order).clone();
+        header.counters.receipt_items = 19_998;
+        assert_eq!(check_item_count(&header, 2), Ok(()));
+        let refusal = check_item_count(&header, 3).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "the receipts of purchase order PO-000001 would have 20001 items; at most 20,000 are allowed, \
+             voided ones included"
+        );
+        store.accept(items);
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10", "flour 2.5 kg"]);
+        let mut command = receive(NO_SUCH_ORDER, &[(2, "2.5", "0"), (1, "10.5", "0"), (7, "1", "0")]);
+        command.etag = "9".to_owned();
+        command.receive_time = Some(at("2026-03-02T09:06:00Z"));
+        store.call_with(&[Permission::Edit]);
+        assert_eq!(store.refuse(command.clone()), "PERMISSION_MISSING");
+        store.call_with(&[Permission::Receive]);
+        assert_eq!(store.refuse(command.clone()), "PURCHASE_ORDER_NOT_FOUND");
+        command.order = order;
+        assert_eq!(store.refuse(command.clone()), "ETAG_MISMATCH");
+        command.etag = "1".to_owned();
+        assert_eq!(store.refuse(command.clone()), "WRONG_STATE");
+        store.change_order(order, |order| order.state = State::OnOrder);
+        assert_eq!(store.refusal_text(command.clone()), "purchase order PO-000001 has no line 7");
+        let Items::Listed(items) = &mut command.items else { panic!("they are listed") };
+        items.pop();
+        assert_eq!(
+            store.refusal_text(command.clone()),
+            "items[1].accepted is 10.5, but oak is counted in whole units; \
+             receive_time is 2026-03-02T09:06:00Z, more than 5 minutes ahead of 2026-03-02T09:00:00Z"
+        );
+        let Items::Listed(items) = &mut command.items else { panic!("they are listed") };
+        items[1] = item(1, "11", "999999999");
+        command.receive_time = Some(at("2026-03-02T09:05:00Z"));
+        assert_eq!(store.refuse(command.clone()), "OVER_RECEIPT");
+        store.change_line(order, 1, |line| line.quantities.rejected = quantity("1"));
+        assert_eq!(
+            store.refusal_text(command.clone()),
+            "items[1].rejected would bring what was rejected on line 1 above 999999999.9999"
+        );
+        let Items::Listed(items) = &mut command.items else { panic!("they are listed") };
+        items[1] = item(1, "10", "1");
+        store.accept(command);
+        assert_eq!(store.receipt_of(order, 1).receive_time, store.now);
+    }
 
     #[test]
     fn goods_arrive_from_the_local_day_of_the_order_to_a_few_minutes_ahead() {
         let (amsterdam, utc) = (TimeZone::parse("Europe/Amsterdam").unwrap(), TimeZone::parse("UTC").unwrap());
-        let at = |text: &str| Timestamp::from_micros(text.parse::<jiff::Timestamp>().unwrap().as_microsecond());
         let ordered = at("2026-03-02T23:30:00.5Z");
         for (zone, now, told, taken) in [
             // In Amsterdam the order was made on the third, half an hour after midnight.

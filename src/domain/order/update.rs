@@ -13,22 +13,22 @@ use crate::domain::outcome::Outcome;
 use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 use crate::domain::time::Date;
 
-/// Changes to an order. What is `None` stays as it is; `Some(None)` empties a field.
+/// Changes an open order. A field that is `None` stays as it is; `Some(None)` empties it.
 #[derive(Clone, Debug)]
 pub struct UpdateOrder {
-    /// Which.
+    /// The order to change; it must be open.
     pub order: OrderId,
-    /// Its etag as the caller saw it, or empty.
+    /// The etag of the order as the caller last saw it; empty skips the comparison.
     pub etag: String,
-    /// Who supplies it; of a draft alone.
+    /// Another supplier; only while the order is a draft.
     pub supplier: Option<String>,
-    /// The store's or supplier's own reference.
+    /// Another reference of the store's or the supplier's own.
     pub supplier_reference: Option<Option<String>>,
-    /// Free text.
+    /// Another text for people.
     pub note: Option<Option<String>>,
-    /// When it is expected; of a draft alone.
+    /// Another expected date, or none; only while the order is a draft.
     pub expected_date: Option<Option<Date>>,
-    /// All of its lines, numbered anew; of a draft alone.
+    /// New lines in place of all that there are, numbered from 1; only while the order is a draft.
     pub lines: Option<Vec<NewLine>>,
 }
 
@@ -41,7 +41,7 @@ impl Command for UpdateOrder {
         Some(Target::order(self.order, &self.etag, Action::Update))
     }
 
-    /// A placed order keeps what was agreed with its supplier.
+    /// What was agreed with the supplier is fixed once the order is placed.
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {
         let named = [
             (self.supplier.is_some(), "supplier_id"),
@@ -49,7 +49,7 @@ impl Command for UpdateOrder {
             (self.lines.is_some(), "lines"),
         ];
         let named = named.into_iter().filter(|(named, _)| *named).map(|(_, field)| field).collect();
-        match TruncatedList::some(named) {
+        match TruncatedList::of_nonempty(named) {
             Some(fields) if order.state != State::Draft => {
                 Err(Refusal::FieldsFixed { number: order.number.clone(), state: order.state, fields })
             }
@@ -79,7 +79,8 @@ impl Command for UpdateOrder {
 }
 
 impl UpdateOrder {
-    /// A line without a date of its own was first promised for the order's.
+    /// Whether lines may change: they do with the expected date too, because a line without a date of
+    /// its own was first promised for the date of the order.
     fn rewrites_lines(&self) -> bool {
         self.lines.is_some() || self.expected_date.is_some()
     }
@@ -94,7 +95,8 @@ impl UpdateOrder {
         }
     }
 
-    /// Puts the lines if they change; the quantities of those that were given, if they do.
+    /// Puts the new lines if they differ from the old ones. Returns what the event tells of them: the
+    /// quantities of the lines that the caller gave.
     fn rewrite_lines(
         &self,
         changeset: &mut Changeset<'_>,
@@ -114,7 +116,8 @@ impl UpdateOrder {
     }
 }
 
-/// What a draft first promises is what it promises when it is placed.
+/// The line with what the draft promises now. A draft promises nothing for good: what it says when it
+/// is placed is the first promise.
 fn promised(line: Line, draft: &Order) -> Line {
     Line { first_expected_date: draft.expected_date_of(&line), ..line }
 }
@@ -130,5 +133,158 @@ fn changes(before: &Order, after: &Order) -> OrderChanges {
         note: changed(&before.note, &after.note),
         expected_date: date.map(|date| date.map(|date| date.to_string())),
         lines: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::Permission;
+    use crate::domain::code::ProductId;
+    use crate::domain::money::UnitCost;
+    use crate::domain::testing::{NO_SUCH_ORDER, TestStore, date, quantity};
+    use crate::domain::unit::Unit;
+
+    fn nothing(order: OrderId) -> UpdateOrder {
+        UpdateOrder {
+            order,
+            etag: String::new(),
+            supplier: None,
+            supplier_reference: None,
+            note: None,
+            expected_date: None,
+            lines: None,
+        }
+    }
+
+    fn new_line(product: &str, ordered: &str) -> NewLine {
+        NewLine {
+            product: ProductId::new(product),
+            description: product.to_owned(),
+            gtin: None,
+            unit: Unit::Each,
+            quantity: quantity(ordered),
+            unit_cost: UnitCost::from_scaled(10_000),
+            expected_date: None,
+        }
+    }
+
+    #[test]
+    fn fields_that_are_not_named_stay_and_fields_that_are_emptied_go() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        store.accept(UpdateOrder {
+            note: Some(Some("ring twice".to_owned())),
+            supplier_reference: Some(Some("A-1".to_owned())),
+            ..nothing(order)
+        });
+        store.accept(UpdateOrder { note: Some(None), supplier: Some("other".to_owned()), ..nothing(order) });
+        let header = store.header(order).clone();
+        assert_eq!((header.note, header.supplier.as_str()), (None, "other"));
+        assert_eq!((header.supplier_reference.as_deref(), header.revision), (Some("A-1"), 3));
+        assert_eq!(store.event_details(), [r#"{"supplier":"other","note":null}"#]);
+    }
+
+    #[test]
+    fn an_update_that_changes_nothing_has_no_event() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        for same in [
+            nothing(order),
+            UpdateOrder { note: Some(None), supplier: Some("acme".to_owned()), ..nothing(order) },
+            UpdateOrder { lines: Some(vec![new_line("oak", "10")]), ..nothing(order) },
+        ] {
+            assert_eq!(store.accept(same), 0);
+            assert_eq!((store.header(order).revision, store.decided.orders.len()), (1, 0));
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_draft_are_replaced_as_a_whole() {
+        for (lines, expected) in [
+            (&[("oak", "3")][..], &["oak: 3 ordered, 3 pending"][..]),
+            (
+                &[("elm", "1"), ("oak", "10"), ("ash", "5")],
+                &["elm: 1 ordered, 1 pending", "oak: 10 ordered, 10 pending", "ash: 5 ordered, 5 pending"],
+            ),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.draft(&["oak 10", "ash 5"]);
+            let lines = lines.iter().map(|(product, ordered)| new_line(product, ordered)).collect();
+            store.accept(UpdateOrder { lines: Some(lines), ..nothing(order) });
+            assert_eq!(store.lines_of(order), expected);
+        }
+    }
+
+    #[test]
+    fn a_new_expected_date_is_the_first_promise_of_lines_without_their_own() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10", "ash 5"]);
+        store.change_line(order, 2, |line| {
+            line.expected_date = Some(date("2026-04-01"));
+            line.first_expected_date = Some(date("2026-04-01"));
+        });
+        store.accept(UpdateOrder { expected_date: Some(Some(date("2026-03-10"))), ..nothing(order) });
+        assert_eq!(store.line_of(order, 1).first_expected_date, Some(date("2026-03-10")));
+        assert_eq!(store.line_of(order, 2).first_expected_date, Some(date("2026-04-01")));
+        assert_eq!(store.event_details(), [r#"{"expected_date":"2026-03-10"}"#]);
+    }
+
+    #[test]
+    fn what_may_be_changed_depends_on_the_state() {
+        // For each state: only the note, and the expected date with the supplier.
+        for (state, note, terms) in [
+            (State::Draft, "", ""),
+            (State::OnOrder, "", "FIELDS_FIXED"),
+            (State::Receiving, "", "FIELDS_FIXED"),
+            (State::Completed, "WRONG_STATE", "WRONG_STATE"),
+            (State::Cancelled, "WRONG_STATE", "WRONG_STATE"),
+        ] {
+            let mut store = TestStore::new();
+            let order = store.order_in(state);
+            let change_note = UpdateOrder { note: Some(Some("x".to_owned())), ..nothing(order) };
+            let change_terms = UpdateOrder {
+                expected_date: Some(None),
+                supplier: Some("other".to_owned()),
+                lines: None,
+                ..nothing(order)
+            };
+            for (command, expected) in [(change_note, note), (change_terms, terms)] {
+                match store.send(command) {
+                    Ok(_) => assert_eq!(expected, "", "{state}"),
+                    Err(refusal) => assert_eq!(refusal.reason(), expected, "{state}: {refusal}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10"]);
+        let mut line = new_line("oak", "1");
+        line.unit = Unit::Kilogram;
+        let mut command = UpdateOrder {
+            etag: "9".to_owned(),
+            supplier: Some("other".to_owned()),
+            lines: Some(vec![line]),
+            ..nothing(NO_SUCH_ORDER)
+        };
+        store.call_with(&[Permission::View]);
+        assert_eq!(store.refuse(command.clone()), "PERMISSION_MISSING");
+        store.call_with(&[Permission::Edit]);
+        assert_eq!(store.refuse(command.clone()), "PURCHASE_ORDER_NOT_FOUND");
+        command.order = order;
+        assert_eq!(store.refuse(command.clone()), "ETAG_MISMATCH");
+        command.etag = "1".to_owned();
+        assert_eq!(
+            store.refusal_text(command.clone()),
+            "purchase order PO-000001 is ON_ORDER: supplier_id, lines can be changed only while it is a DRAFT, \
+             note and supplier_reference also now"
+        );
+        store.change_order(order, |order| order.state = State::Draft);
+        assert_eq!(store.refusal_text(command.clone()), "lines[0].unit is KILOGRAM, but this store counts oak in EACH");
+        command.lines = Some(vec![new_line("oak", "1")]);
+        store.accept(command);
     }
 }

@@ -1,4 +1,5 @@
-//! CreateStore: a store with its three roles and its first owner.
+//! CreateStore: a store with its three roles and its first owner. Without an owner nobody but platform
+//! operators could grant roles in it.
 
 use crate::domain::access::{Permission, Requirement};
 use crate::domain::changeset::Changeset;
@@ -12,18 +13,18 @@ use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
 use crate::domain::time::TimeZone;
 
-/// A store to create.
+/// Creates a store with its three roles and its first owner, so that it can be used at once.
 #[derive(Clone, Debug)]
 pub struct CreateStore {
-    /// The caller's id for it.
+    /// The caller's id for the store, which must be free on the whole platform.
     pub id: StoreId,
-    /// What a person reads.
+    /// The name that people read; it need not be unique.
     pub display_name: String,
-    /// The currency of everything it buys.
+    /// The currency of everything that the store buys; never changes.
     pub currency: Currency,
-    /// Where its dates are judged.
+    /// The zone by whose calendar the dates of the store are judged.
     pub time_zone: TimeZone,
-    /// Who gets the role owner.
+    /// The principal who gets the role `owner` and with it every permission.
     pub owner: PrincipalId,
 }
 
@@ -75,4 +76,49 @@ fn first_roles() -> [(RoleId, Vec<Permission>); 3] {
         (RoleId::new("manager"), all_but(&[Permission::ManageStore, Permission::ManageAccess])),
         (RoleId::new("receiver"), vec![Permission::View, Permission::Receive]),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::TestStore;
+
+    fn create() -> CreateStore {
+        CreateStore {
+            id: StoreId::new("s1"),
+            display_name: "First".to_owned(),
+            currency: Currency::parse("EUR").unwrap(),
+            time_zone: TimeZone::parse("Europe/Amsterdam").unwrap(),
+            owner: PrincipalId::new("ann"),
+        }
+    }
+
+    #[test]
+    fn a_store_begins_with_three_roles_an_owner_and_back_orders_off() {
+        let mut store = TestStore::missing();
+        assert_eq!(store.accept(create()), 1);
+        let row = store.store.clone().unwrap();
+        assert_eq!((row.back_orders_enabled, row.open_orders, row.last_order_number), (false, 0, 0));
+        assert_eq!((row.create_time, row.last_event_time, row.last_event), (store.now, store.now, 1));
+        assert_eq!(store.allowed_by("owner"), Permission::ALL);
+        assert_eq!(store.allowed_by("manager").len(), Permission::ALL.len() - 2);
+        assert!(!store.allowed_by("manager").contains(&Permission::ManageStore));
+        assert!(!store.allowed_by("manager").contains(&Permission::ManageAccess));
+        assert_eq!(store.allowed_by("receiver"), [Permission::View, Permission::Receive]);
+        assert_eq!(store.roles_of("ann"), ["owner"]);
+        // The operator who created it holds no role in it.
+        assert_eq!(store.roles_of("operator").len(), 0);
+        assert_eq!(store.event_details(), [r#"{"owner":"ann","currency":"EUR","time_zone":"Europe/Amsterdam"}"#]);
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let mut store = TestStore::missing();
+        store.call_as("ann");
+        assert_eq!(store.refuse(create()), "NOT_PLATFORM_OPERATOR");
+        let mut store = TestStore::new();
+        assert_eq!(store.refuse(create()), "NOT_PLATFORM_OPERATOR");
+        store.call_as_operator();
+        assert_eq!(store.refuse(create()), "STORE_EXISTS");
+    }
 }

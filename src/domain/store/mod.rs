@@ -1,4 +1,5 @@
-//! A store: its settings, and the counters by which rules judge it without loading its orders.
+//! A store: its settings, and the counters by which rules judge it without loading its orders. The row
+//! is the unit of consistency: every command locks it first, and its events are numbered by it.
 
 pub mod back_orders;
 pub mod create;
@@ -8,27 +9,29 @@ use super::code::StoreId;
 use super::money::Currency;
 use super::time::{TimeZone, Timestamp};
 
-/// One shop or warehouse.
+/// A shop or warehouse. Its row is locked by every command of the store, so its counters are never
+/// changed by two at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
-    /// The caller's id for it.
+    /// The caller's id for the store, unique on the platform.
     pub id: StoreId,
-    /// What a person reads.
+    /// The name that people read; it need not be unique.
     pub display_name: String,
-    /// The currency of everything it buys.
+    /// The currency of everything that the store buys; never changes.
     pub currency: Currency,
-    /// Where its dates are judged.
+    /// The zone by whose calendar dates are judged, such as "today" and the day of an order.
     pub time_zone: TimeZone,
-    /// When it was created.
+    /// When the store was created, which is the time of its first event.
     pub create_time: Timestamp,
-    /// Whether a completion may make a back order.
+    /// Whether a completion may create a back order.
     pub back_orders_enabled: bool,
-    /// Orders that are not closed.
+    /// How many orders are neither completed nor cancelled; back orders are enabled only while it is 0.
     pub open_orders: i64,
-    /// The last order number given out.
+    /// The number of the last original order; the next one gets the next number, without a gap.
     pub last_order_number: i64,
-    /// The last event's number.
+    /// The number of the last event; events are numbered without a gap.
     pub last_event: i64,
-    /// The last event's time: the store's clock never runs behind it.
+    /// The time of the last event. The store's clock never runs behind it, whatever the wall clock of
+    /// an instance says.
     pub last_event_time: Timestamp,
 }

@@ -10,12 +10,12 @@ use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
 use crate::domain::time::TimeZone;
 
-/// Changes to a store; what is `None` stays as it is.
+/// Changes the settings of a store; what is `None` stays as it is.
 #[derive(Clone, Debug)]
 pub struct UpdateStore {
-    /// What a person reads.
+    /// The new name that people read.
     pub display_name: Option<String>,
-    /// Where its dates are judged from now on.
+    /// The zone by which dates are judged from now on; what was judged before stays.
     pub time_zone: Option<TimeZone>,
 }
 
@@ -43,5 +43,49 @@ impl Command for UpdateStore {
         *changeset.store_mut()? = after;
         let event = changeset.record(detail)?;
         Ok(Outcome::store_changed(event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::TestStore;
+
+    fn update(display_name: Option<&str>, time_zone: Option<&str>) -> UpdateStore {
+        UpdateStore {
+            display_name: display_name.map(str::to_owned),
+            time_zone: time_zone.map(|name| TimeZone::parse(name).unwrap()),
+        }
+    }
+
+    #[test]
+    fn only_what_is_named_and_differs_is_changed() {
+        for (name, zone, detail) in [
+            (None, None, ""),
+            (Some("First"), Some("Europe/Amsterdam"), ""),
+            (Some("Corner"), None, r#"{"display_name":"Corner","time_zone":null}"#),
+            (Some("First"), Some("Asia/Tokyo"), r#"{"display_name":null,"time_zone":"Asia/Tokyo"}"#),
+        ] {
+            let mut store = TestStore::new();
+            let event = store.accept(update(name, zone));
+            assert_eq!(store.event_details().concat(), detail);
+            assert_eq!(event, if detail.is_empty() { 0 } else { 11 });
+            let row = store.row();
+            assert_eq!(row.display_name, name.unwrap_or("First"));
+            assert_eq!(row.time_zone.name(), zone.unwrap_or("Europe/Amsterdam"));
+        }
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let mut store = TestStore::missing();
+        assert_eq!(store.refuse(update(Some("Corner"), None)), "STORE_NOT_FOUND");
+        store.call_as("ann");
+        assert_eq!(store.refuse(update(Some("Corner"), None)), "NO_STORE_ACCESS");
+        let mut store = TestStore::new();
+        store.call_with(&[Permission::ManageAccess]);
+        assert_eq!(store.refuse(update(Some("Corner"), None)), "PERMISSION_MISSING");
+        store.call_as_operator();
+        store.accept(update(Some("Corner"), None));
     }
 }

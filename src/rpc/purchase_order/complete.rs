@@ -76,7 +76,7 @@ impl Choices<'_> {
             order: fields.order_id(self.order),
             etag: self.etag,
             lines,
-            rest: rest.flatten(),
+            default_disposition: rest.flatten(),
             cancel_reason: fields.reason("cancel_reason", self.cancel_reason),
             expected_date: fields.date("expected_date", self.expected_date),
         }

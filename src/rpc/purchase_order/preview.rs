@@ -6,9 +6,8 @@ use tonic::{Request, Status};
 
 use super::complete::Choices;
 use crate::domain::command::{Envelope, OrderView};
-use crate::domain::order::Line;
 use crate::domain::order::actions::allowed;
-use crate::domain::order::complete::{CompleteOrder, LineDisposition};
+use crate::domain::order::complete::{CompleteOrder, DisposedLine};
 use crate::domain::order::preview::{Preview, ResultingStock, gate, preview as decide};
 use crate::domain::refusal::Refusal;
 use crate::proto::v1;
@@ -78,7 +77,7 @@ fn response(preview: &Preview, seen: &OrderView, page: &Page<Position>) -> v1::P
     let (number, lines) = preview.back_order.clone().unwrap_or_default();
     v1::PreviewCompletionResponse {
         purchase_order: Some(convert::purchase_order(seen)),
-        pending_lines: pending.map(|(line, settlement)| pending_line(seen, line, settlement)).collect(),
+        pending_lines: pending.map(|disposed| pending_line(seen, disposed)).collect(),
         stock: places.iter().filter_map(|place| preview.stock.get(*place)).map(resulting_stock).collect(),
         back_order_number: number,
         back_order_line_count: lines as i32,
@@ -87,7 +86,8 @@ fn response(preview: &Preview, seen: &OrderView, page: &Page<Position>) -> v1::P
     }
 }
 
-fn pending_line(seen: &OrderView, line: &Line, settlement: &LineDisposition) -> v1::PendingLine {
+fn pending_line(seen: &OrderView, disposed: &DisposedLine) -> v1::PendingLine {
+    let DisposedLine { line, disposition } = disposed;
     v1::PendingLine {
         line_number: line.key.number,
         product_id: line.product.to_string(),
@@ -97,9 +97,9 @@ fn pending_line(seen: &OrderView, line: &Line, settlement: &LineDisposition) -> 
         unit_cost: line.unit_cost.to_string(),
         pending_cost: line.unit_cost.times(line.quantities.pending),
         expected_date: convert::date(seen.order.expected_date_of(line)),
-        back_order: settlement.back_order.to_string(),
-        cancel: settlement.cancel.to_string(),
-        unsettled: settlement.leaves(line).to_string(),
+        back_order: disposition.back_order.to_string(),
+        cancel: disposition.cancel.to_string(),
+        unsettled: disposed.unsettled().to_string(),
     }
 }
 

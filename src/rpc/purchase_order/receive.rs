@@ -67,7 +67,7 @@ fn parse_items(fields: &mut FieldParser, request: &v1::ReceivePurchaseOrderReque
         let rule = format_args!("have reject reasons of {reasons} bytes; at most {MAX_REJECT_REASONS} together");
         fields.violation("items", rule);
     }
-    Items::TruncatedList(items)
+    Items::Listed(items)
 }
 
 fn parse_item(

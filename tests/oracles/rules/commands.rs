@@ -297,7 +297,7 @@ fn place_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
 fn receive(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let least = i32::from(!at.one_in(12));
     let order = at.order(|order| order.state.is_live() && order.counters.pending_lines >= least);
-    let items = if at.one_in(6) { Items::AllPending } else { Items::TruncatedList(items(at, order)) };
+    let items = if at.one_in(6) { Items::AllPending } else { Items::Listed(items(at, order)) };
     let receive_time = match at.rng.u8(..20) {
         0 => Some(at.later(6)),
         1 => Some(at.later(5)),
@@ -355,7 +355,14 @@ fn complete_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let lines = if at.one_in(3) || rest.is_none() { lines } else { Vec::new() };
     let cancel_reason = (!at.one_in(12)).then(|| "out of season".to_owned());
     let expected_date = if at.one_in(5) { at.date() } else { None };
-    Arc::new(CompleteOrder { order, etag: at.etag(order), lines, rest, cancel_reason, expected_date })
+    Arc::new(CompleteOrder {
+        order,
+        etag: at.etag(order),
+        lines,
+        default_disposition: rest,
+        cancel_reason,
+        expected_date,
+    })
 }
 
 fn settlement(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposition {

@@ -1,0 +1,127 @@
+//! Reading and putting orders, their lines and their receipts.
+
+use std::collections::BTreeMap;
+
+use super::Changeset;
+use crate::domain::event::{Detail, OrderRevision};
+use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
+use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
+use crate::domain::refusal::{Refusal, TruncatedList};
+use crate::domain::working_set::NotLoaded;
+
+/// Reading, as it was before this changeset.
+impl Changeset<'_> {
+    /// An order's header. Refuses if there is no such order in the store.
+    pub fn order(&self, order: OrderId) -> Result<Order, Refusal> {
+        self.working_set.order(&self.order_key(order))?.cloned().ok_or(Refusal::OrderNotFound)
+    }
+
+    /// The lines with these numbers, in the order of the numbers. Those that do not exist are refused
+    /// together, so that a caller can correct all of them at once.
+    pub fn lines(&self, order: &Order, numbers: impl IntoIterator<Item = i32>) -> Result<Vec<Line>, Refusal> {
+        let mut found = Vec::new();
+        let mut missing = Vec::new();
+        for number in numbers {
+            let key = LineKey { order: order.key.clone(), number };
+            match self.working_set.line(&key)? {
+                Some(line) => found.push(line.clone()),
+                None => missing.push(number),
+            }
+        }
+        match TruncatedList::of_nonempty(missing) {
+            Some(lines) => Err(Refusal::LinesNotFound { number: order.number.clone(), lines }),
+            None => Ok(found),
+        }
+    }
+
+    /// Every line of an order, by number.
+    pub fn all_lines(&self, order: &Order) -> Result<Vec<Line>, Refusal> {
+        let lines: Vec<Line> = self.working_set.lines_of(&order.key)?.into_iter().cloned().collect();
+        // Lines are loaded by a join with their levels. If a level were missing, its line would be missing
+        // here too, and an order would be completed without it.
+        if lines.len() != order.counters.lines as usize {
+            let found = lines.len();
+            return Err(Refusal::Bug(format!("{found} lines of {} found: {:?}", order.number, order.counters)));
+        }
+        Ok(lines)
+    }
+
+    /// A receipt of an order with its items. Refuses if the order has no receipt of that number.
+    pub fn receipt(&self, order: &Order, number: i32) -> Result<Receipt, Refusal> {
+        let key = ReceiptKey { order: order.key.clone(), number };
+        match self.working_set.receipts.get(&key)? {
+            Some(receipt) => Ok(receipt.clone()),
+            None => Err(Refusal::ReceiptNotFound { number: order.number.clone(), receipt: number }),
+        }
+    }
+
+    /// The items of an order's active receipts, by receipt and line.
+    pub fn staged_items(&self, order: &Order) -> Result<Vec<StagedItem>, Refusal> {
+        Ok(self.working_set.staged_items_of(&order.key)?.to_vec())
+    }
+
+    /// When the lines of a receipt were received by the order's other active receipts, by line number;
+    /// a line that no other active receipt has is missing.
+    pub fn other_receive_times(&self, receipt: &ReceiptKey) -> Result<BTreeMap<i32, ReceiveTimes>, Refusal> {
+        Ok(self.working_set.other_receive_times(receipt)?.clone())
+    }
+
+    /// A line before this changeset; `None` for a line of an order that the changeset creates.
+    pub(super) fn line_before(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
+        if self.creates(&key.order) { Ok(None) } else { self.working_set.line(key) }
+    }
+
+    /// An order before this changeset; `None` for one that the changeset creates.
+    pub(super) fn order_before(&self, key: &OrderKey) -> Result<Option<&Order>, NotLoaded> {
+        if self.creates(key) { Ok(None) } else { self.working_set.order(key) }
+    }
+
+    /// Whether the changeset creates an order. Such an order was never looked for in the database: its id
+    /// is new, so nothing can be stored under it.
+    fn creates(&self, key: &OrderKey) -> bool {
+        self.orders.get(key).is_some_and(|order| order.revision == 1)
+    }
+}
+
+/// Putting.
+impl Changeset<'_> {
+    /// Puts a line. When its order changes state, every line must be put, also one that stays as it is:
+    /// what it adds to its product's level changes with the state.
+    pub fn put_line(&mut self, line: Line) {
+        self.lines.insert(line.key.clone(), line);
+    }
+
+    /// Puts all lines of a draft in place of those it has. Lines of a draft add nothing to levels, so
+    /// those that are removed need no settlement.
+    pub fn replace_lines(&mut self, draft: &Order, lines: Vec<Line>) -> Result<(), Refusal> {
+        for line in lines {
+            self.put_line(line);
+        }
+        // A line that changes is deleted and inserted: the columns of a line that say what was ordered are
+        // never updated in place.
+        for before in self.working_set.lines_of(&draft.key)? {
+            if self.lines.get(&before.key) != Some(before) {
+                self.decision.lines_removed.push(before.key.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a receipt, new or voided.
+    pub fn put_receipt(&mut self, receipt: Receipt) {
+        self.receipts.insert(receipt.key.clone(), receipt);
+    }
+
+    /// Puts an order with the one event that says what happened to it, and returns the event's number.
+    /// The order's counters are derived from the lines and receipts that are put, before or afterwards.
+    pub fn put_order(&mut self, mut order: Order, detail: Detail) -> Result<i64, Refusal> {
+        order.revision += 1;
+        let revision = OrderRevision { order: order.key.order, revision: order.revision, state: order.state };
+        let number = self.record_event(Some(revision), detail)?;
+        if order.revision == 1 {
+            order.create_event = number;
+        }
+        self.orders.insert(order.key.clone(), order);
+        Ok(number)
+    }
+}

@@ -1,0 +1,729 @@
+//! One store in memory, for tests of the rules.
+//!
+//! A test arranges what is stored, sends a command as some caller and reads what became of it. Two
+//! things are checked with every command, whatever the test is about. First, the command gets a
+//! [`WorkingSet`] with exactly what its [`Needs`](super::needs::Needs) name, so that a rule which reads
+//! more is refused as a bug here and not in production. Second, all counters and levels are summed up
+//! anew from the rows afterwards and compared with those that the decision derived.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+use super::Ids;
+use super::access::Permission;
+use super::code::{PrincipalId, ProductId, RoleId, StoreId};
+use super::command::{Command, Envelope, Reply, Verdict, decide, reply};
+use super::decision::Decision;
+use super::idempotency::{IdempotencyKey, StoredResponse, StoredResponseKey};
+use super::inventory::{InboundStock, Level, LevelKey};
+use super::money::{Currency, UnitCost};
+use super::needs::Need;
+use super::order::receipt::{Receipt, ReceiptItem, ReceiveTimes};
+use super::order::{Line, LineKey, Order, OrderCounters, OrderId, OrderKey, Quantities, ReceiptKey, State};
+use super::outcome::Outcome;
+use super::principal::Principal;
+use super::quantity::Quantity;
+use super::refusal::{Refusal, TruncatedList};
+use super::store::Store;
+use super::time::{Date, TimeZone, Timestamp};
+use super::unit::Unit;
+use super::working_set::{RoleGrants, RolePermissions, WorkingSet};
+
+/// The wall clock of every test that does not move it: a Monday morning.
+pub const NOW: &str = "2026-03-02T09:00:00Z";
+
+/// An instant from RFC 3339.
+pub fn at(text: &str) -> Timestamp {
+    Timestamp::from_micros(text.parse::<jiff::Timestamp>().unwrap().as_microsecond())
+}
+
+/// A date from `YYYY-MM-DD`.
+pub fn date(text: &str) -> Date {
+    Date::parse(text).unwrap()
+}
+
+/// A quantity from its decimal form.
+pub fn quantity(text: &str) -> Quantity {
+    Quantity::parse(text).unwrap()
+}
+
+/// A received item of a line: how much was accepted and how much rejected.
+pub fn item(line: i32, accepted: &str, rejected: &str) -> ReceiptItem {
+    let (accepted, rejected) = (quantity(accepted), quantity(rejected));
+    ReceiptItem { line, accepted, rejected, reject_reason: rejected.is_positive().then(|| "broken".to_owned()) }
+}
+
+/// Ids from 100 on, so that they differ from those of arranged orders (1, 2, 3 ...).
+#[derive(Default)]
+struct CountingIds(AtomicU64);
+
+impl Ids for CountingIds {
+    fn next(&self, _: &StoreId) -> Uuid {
+        Uuid::from_u128(u128::from(100 + self.0.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+/// The first id that a command of a test gets.
+pub const FIRST_NEW_ORDER: OrderId = OrderId(Uuid::from_u128(100));
+
+/// An order id that no test arranges.
+pub const NO_SUCH_ORDER: OrderId = OrderId(Uuid::from_u128(99));
+
+/// A store with everything in it, as the database would hold it.
+pub struct TestStore {
+    /// The store's row; `None` if no store was created yet.
+    pub store: Option<Store>,
+    /// Who sends the next command.
+    pub caller: Principal,
+    /// The wall clock.
+    pub now: Timestamp,
+    /// The request id that the next command carries, and the fingerprint of its request.
+    pub request_id: Option<IdempotencyKey>,
+    /// What the last command decided; empty if it was replayed.
+    pub decided: Decision,
+    orders: BTreeMap<OrderKey, Order>,
+    lines: BTreeMap<LineKey, Line>,
+    receipts: BTreeMap<ReceiptKey, Receipt>,
+    levels: BTreeMap<LevelKey, Level>,
+    roles: BTreeMap<RoleId, RolePermissions>,
+    grants: BTreeMap<PrincipalId, RoleGrants>,
+    responses: BTreeMap<StoredResponseKey, StoredResponse>,
+    ids: CountingIds,
+}
+
+/// Arranging.
+impl TestStore {
+    /// No store yet, and a platform operator who may create it.
+    pub fn missing() -> Self {
+        Self {
+            store: None,
+            caller: Principal { id: PrincipalId::new("operator"), is_operator: true },
+            now: at(NOW),
+            request_id: None,
+            decided: Decision::default(),
+            orders: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            levels: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            responses: BTreeMap::new(),
+            ids: CountingIds::default(),
+        }
+    }
+
+    /// A store in Amsterdam with back orders enabled; the caller is ann, whose role `owner` allows
+    /// everything.
+    pub fn new() -> Self {
+        let mut store = Self::missing();
+        store.store = Some(Store {
+            id: StoreId::new("s1"),
+            display_name: "First".to_owned(),
+            currency: Currency::parse("EUR").unwrap(),
+            time_zone: TimeZone::parse("Europe/Amsterdam").unwrap(),
+            create_time: at("2026-03-01T09:00:00Z"),
+            back_orders_enabled: true,
+            open_orders: 0,
+            last_order_number: 0,
+            last_event: 10,
+            last_event_time: at("2026-03-01T09:00:00Z"),
+        });
+        store.role("owner", &Permission::ALL);
+        store.grant("ann", "owner");
+        store.call_as("ann");
+        store
+    }
+
+    /// Lets a role allow exactly these.
+    pub fn role(&mut self, role: &str, permissions: &[Permission]) {
+        let permissions = permissions.iter().map(|permission| (*permission, 1)).collect();
+        self.roles.insert(RoleId::new(role), permissions);
+    }
+
+    /// Gives a principal a role.
+    pub fn grant(&mut self, principal: &str, role: &str) {
+        self.grants.entry(PrincipalId::new(principal)).or_default().insert(RoleId::new(role), 1);
+    }
+
+    /// Sends the next commands as this principal, who is no platform operator.
+    pub fn call_as(&mut self, principal: &str) {
+        self.caller = Principal { id: PrincipalId::new(principal), is_operator: false };
+    }
+
+    /// Sends the next commands as a platform operator who holds no role in the store.
+    pub fn call_as_operator(&mut self) {
+        self.caller = Principal { id: PrincipalId::new("operator"), is_operator: true };
+    }
+
+    /// Sends the next commands as somebody whose one role allows exactly these.
+    pub fn call_with(&mut self, permissions: &[Permission]) {
+        self.role("narrow", permissions);
+        self.grant("bob", "narrow");
+        self.call_as("bob");
+    }
+
+    /// Arranges a draft. Each line is `product quantity`, or `product quantity kg` for one that may be
+    /// divided; its unit cost is 1.
+    pub fn draft(&mut self, lines: &[&str]) -> OrderId {
+        self.order(State::Draft, lines)
+    }
+
+    /// Arranges an order that was placed two days ago and of which nothing was received.
+    pub fn on_order(&mut self, lines: &[&str]) -> OrderId {
+        self.order(State::OnOrder, lines)
+    }
+
+    /// Arranges an order of 10 oak in a state; 4 of them were received if it is RECEIVING or COMPLETED,
+    /// and the other 6 are cancelled if it is COMPLETED.
+    pub fn order_in(&mut self, state: State) -> OrderId {
+        let order = self.order(if state == State::Draft { state } else { State::OnOrder }, &["oak 10"]);
+        if matches!(state, State::Receiving | State::Completed) {
+            self.receipt(order, &[(1, "4", "0")]);
+        }
+        if matches!(state, State::Completed | State::Cancelled) {
+            self.change_line(order, 1, |line| {
+                line.quantities.cancelled = line.quantities.pending;
+                line.quantities.pending = Quantity::ZERO;
+            });
+        }
+        self.change_order(order, |order| order.state = state);
+        order
+    }
+
+    /// Arranges a receipt of an order, booked now, and lets the order be RECEIVING.
+    pub fn receipt(&mut self, order: OrderId, items: &[(i32, &str, &str)]) {
+        let key = self.order_key(order);
+        let number = self.orders[&key].counters.last_receipt + 1;
+        let items: Vec<ReceiptItem> =
+            items.iter().map(|(line, accepted, rejected)| item(*line, accepted, rejected)).collect();
+        for item in &items {
+            let time = self.now;
+            self.change_line(order, item.line, |line| {
+                line.quantities.received += item.accepted;
+                line.quantities.rejected += item.rejected;
+                line.quantities.balance();
+                line.first_receive_time.get_or_insert(time);
+                line.last_receive_time = Some(time);
+            });
+        }
+        let key = ReceiptKey { order: key, number };
+        let receipt = Receipt {
+            key: key.clone(),
+            receive_time: self.now,
+            book_time: self.now,
+            booked_by: self.caller.id.clone(),
+            delivery_note: None,
+            note: None,
+            voided: None,
+            items,
+        };
+        self.receipts.insert(key, receipt);
+        self.change_order(order, |order| order.state = State::Receiving);
+    }
+
+    /// Changes the header of an arranged order.
+    pub fn change_order(&mut self, order: OrderId, change: impl FnOnce(&mut Order)) {
+        let key = self.order_key(order);
+        change(self.orders.get_mut(&key).unwrap());
+        self.sum_up();
+    }
+
+    /// Changes a line of an arranged order.
+    pub fn change_line(&mut self, order: OrderId, number: i32, change: impl FnOnce(&mut Line)) {
+        let key = LineKey { order: self.order_key(order), number };
+        change(self.lines.get_mut(&key).unwrap());
+        self.sum_up();
+    }
+
+    /// Changes the level of an arranged product.
+    pub fn change_level(&mut self, product: &str, change: impl FnOnce(&mut Level)) {
+        let key = self.level_key(product);
+        change(self.levels.get_mut(&key).unwrap());
+    }
+
+    /// The store's row, to change.
+    pub fn row(&mut self) -> &mut Store {
+        self.store.as_mut().unwrap()
+    }
+
+    fn order(&mut self, state: State, lines: &[&str]) -> OrderId {
+        let row = self.row();
+        row.last_order_number += 1;
+        let (n, currency) = (row.last_order_number, row.currency);
+        let id = OrderId(Uuid::from_u128(n as u128));
+        let key = self.order_key(id);
+        let placed = if state == State::Draft { None } else { Some(at("2026-02-28T09:00:00Z")) };
+        let order = Order {
+            key: key.clone(),
+            number: Order::number_of(n),
+            parent: None,
+            root: id,
+            chain_position: 0,
+            supplier: "acme".to_owned(),
+            supplier_reference: None,
+            note: None,
+            currency,
+            expected_date: None,
+            create_time: at("2026-02-28T08:00:00Z"),
+            create_event: 1,
+            state,
+            revision: 1,
+            order_time: placed,
+            place_time: placed,
+            original_order_time: placed,
+            close_time: None,
+            cancel_reason: None,
+            child: None,
+            counters: OrderCounters::default(),
+        };
+        self.orders.insert(key.clone(), order);
+        for (number, line) in (1..).zip(lines) {
+            self.line(LineKey { order: key.clone(), number }, line);
+        }
+        self.sum_up();
+        id
+    }
+
+    fn line(&mut self, key: LineKey, text: &str) {
+        let words: Vec<&str> = text.split(' ').collect();
+        let ordered = quantity(words[1]);
+        let line = Line {
+            key: key.clone(),
+            product: ProductId::new(words[0]),
+            description: words[0].to_owned(),
+            gtin: None,
+            unit: if words.get(2) == Some(&"kg") { Unit::Kilogram } else { Unit::Each },
+            unit_cost: UnitCost::from_scaled(10_000),
+            carried_over: false,
+            expected_date: None,
+            first_expected_date: None,
+            first_ordered: ordered,
+            quantities: Quantities::ordered(ordered),
+            first_receive_time: None,
+            last_receive_time: None,
+            back_order_time: None,
+        };
+        let level = line.level_key();
+        self.levels.entry(level.clone()).or_insert_with(|| Level::empty(level, line.unit));
+        self.lines.insert(key, line);
+    }
+}
+
+/// Sending commands.
+impl TestStore {
+    /// Decides a command and stores what it decided.
+    pub fn send(&mut self, command: impl Command + 'static) -> Result<Reply, Refusal> {
+        let envelope = self.envelope(command);
+        let mut working_set = self.load(&envelope);
+        let outcome = match decide(&working_set, &envelope, self.now, &self.ids)? {
+            Verdict::Replayed(outcome) => {
+                self.decided = Decision::default();
+                // A replay loads what its answer shows, and not what the command needs.
+                self.load_for_replay(&mut working_set, &outcome);
+                outcome
+            }
+            Verdict::Decided(decision, outcome) => {
+                self.save(&decision);
+                self.decided = (*decision).clone();
+                working_set.absorb(*decision);
+                outcome
+            }
+        };
+        reply(&working_set, &envelope, outcome)
+    }
+
+    /// Decides a command that must succeed; the number of its event, or 0 if nothing changed.
+    pub fn accept(&mut self, command: impl Command + 'static) -> i64 {
+        match self.send(command) {
+            Ok(reply) => reply.outcome.event(),
+            Err(refusal) => panic!("refused: {refusal}"),
+        }
+    }
+
+    /// Decides a command that must be refused; the reason.
+    pub fn refuse(&mut self, command: impl Command + 'static) -> &'static str {
+        match self.send(command) {
+            Ok(reply) => panic!("accepted: {:?}", reply.outcome),
+            Err(Refusal::Bug(text)) => panic!("a bug: {text}"),
+            Err(refusal) => refusal.reason(),
+        }
+    }
+
+    /// Decides a command that must be refused; the text of the refusal.
+    pub fn refusal_text(&mut self, command: impl Command + 'static) -> String {
+        match self.send(command) {
+            Ok(reply) => panic!("accepted: {:?}", reply.outcome),
+            Err(refusal) => refusal.to_string(),
+        }
+    }
+
+    /// The command as its caller sends it to this store.
+    pub fn envelope(&self, command: impl Command + 'static) -> Envelope {
+        Envelope {
+            store: StoreId::new("s1"),
+            principal: self.caller.clone(),
+            idempotency_key: self.request_id.clone(),
+            command: Arc::new(command),
+        }
+    }
+
+    /// Loads what the gate judges of every command, and exactly what this one needs.
+    pub fn load(&self, envelope: &Envelope) -> WorkingSet {
+        let mut set = WorkingSet::default();
+        set.stores.insert_absent(envelope.store.clone());
+        if let Some(store) = &self.store {
+            set.stores.insert_loaded(store.id.clone(), store.clone());
+        }
+        let caller = envelope.principal.id.clone();
+        let held = self.grants.get(&caller).cloned().unwrap_or_default();
+        let allowed = held.keys().flat_map(|role| self.roles[role].keys().copied()).collect();
+        set.insert_permissions(envelope.store.clone(), caller, allowed);
+        if let Some(key) = envelope.stored_response_key() {
+            set.stored_responses.insert_absent(key.clone());
+            if let Some(response) = self.responses.get(&key) {
+                set.stored_responses.insert_loaded(key, response.clone());
+            }
+        }
+        if let Some(target) = envelope.command.target() {
+            self.load_need(&mut set, &Need::Order(target.order));
+        }
+        for need in envelope.needs().iter() {
+            self.load_need(&mut set, need);
+        }
+        set
+    }
+
+    fn load_for_replay(&self, set: &mut WorkingSet, outcome: &Outcome) {
+        for need in super::needs::Needs::of_replay(outcome).iter() {
+            self.load_need(set, need);
+        }
+    }
+
+    fn load_need(&self, set: &mut WorkingSet, need: &Need) {
+        let store = StoreId::new("s1");
+        match need {
+            Need::Order(order) => {
+                let key = self.order_key(*order);
+                set.orders.insert_absent(key.clone());
+                if let Some(order) = self.orders.get(&key) {
+                    set.orders.insert_loaded(key, order.clone());
+                }
+            }
+            Need::Line(order, number) => {
+                let key = LineKey { order: self.order_key(*order), number: *number };
+                set.lines.insert_absent(key.clone());
+                self.load_line(set, &key);
+            }
+            Need::AllLines(order) => {
+                set.set_complete(store, need.clone());
+                for (key, _) in self.lines.range(LineKey::range_of(&self.order_key(*order))) {
+                    self.load_line(set, key);
+                }
+            }
+            Need::LinesOfReceipt(order, number) => {
+                let key = ReceiptKey { order: self.order_key(*order), number: *number };
+                for item in self.receipts.get(&key).into_iter().flat_map(|receipt| &receipt.items) {
+                    self.load_line(set, &LineKey { order: key.order.clone(), number: item.line });
+                }
+            }
+            Need::Receipt(order, number) => {
+                let key = ReceiptKey { order: self.order_key(*order), number: *number };
+                set.receipts.insert_absent(key.clone());
+                if let Some(receipt) = self.receipts.get(&key) {
+                    set.receipts.insert_loaded(key, receipt.clone());
+                }
+            }
+            Need::StagedItems(order) => {
+                set.set_complete(store, need.clone());
+                let key = self.order_key(*order);
+                for item in self.receipts_of(&key).flat_map(Receipt::staged_items) {
+                    set.insert_staged_item(key.clone(), item);
+                }
+            }
+            Need::OtherReceiveTimes(order, number) => {
+                let key = ReceiptKey { order: self.order_key(*order), number: *number };
+                set.insert_other_receive_times(key.clone(), self.other_receive_times(&key));
+            }
+            Need::Level(product) => {
+                let key = LevelKey { store, product: product.clone() };
+                set.levels.insert_absent(key.clone());
+                if let Some(level) = self.levels.get(&key) {
+                    set.levels.insert_loaded(key, level.clone());
+                }
+            }
+            Need::Roles => {
+                set.set_complete(store.clone(), Need::Roles);
+                for (role, permissions) in &self.roles {
+                    for (permission, from_event) in permissions {
+                        let (store, role) = (store.clone(), role.clone());
+                        let key = super::access::RolePermissionKey { store, role, permission: *permission };
+                        set.insert_role_permission(key, *from_event);
+                    }
+                }
+            }
+            Need::Grants => {
+                set.set_complete(store, Need::Grants);
+                for principal in self.grants.keys() {
+                    self.load_grants(set, principal);
+                }
+            }
+            Need::GrantsOf(principal) => {
+                set.set_complete(store, need.clone());
+                self.load_grants(set, principal);
+            }
+            Need::OpenOrders => {
+                let open = self.orders.values().filter(|order| order.state.is_open());
+                let open = open.map(|order| order.number.clone()).collect();
+                set.insert_open_orders(store, TruncatedList::of(open));
+            }
+        }
+    }
+
+    fn load_line(&self, set: &mut WorkingSet, key: &LineKey) {
+        if let Some(line) = self.lines.get(key) {
+            let level = self.levels[&line.level_key()].clone();
+            set.levels.insert_loaded(level.key.clone(), level);
+            set.lines.insert_loaded(key.clone(), line.clone());
+        }
+    }
+
+    fn load_grants(&self, set: &mut WorkingSet, principal: &PrincipalId) {
+        for (role, from_event) in self.grants.get(principal).into_iter().flatten() {
+            set.insert_grant(StoreId::new("s1"), principal.clone(), role.clone(), *from_event);
+        }
+    }
+
+    fn receipts_of(&self, order: &OrderKey) -> impl Iterator<Item = &Receipt> {
+        self.receipts.range(ReceiptKey::range_of(order)).map(|(_, receipt)| receipt)
+    }
+
+    fn other_receive_times(&self, key: &ReceiptKey) -> BTreeMap<i32, ReceiveTimes> {
+        let mut times: BTreeMap<i32, ReceiveTimes> = BTreeMap::new();
+        let Some(receipt) = self.receipts.get(key) else { return times };
+        for other in self.receipts_of(&key.order).filter(|other| other.key != *key && other.is_active()) {
+            for item in &other.items {
+                if receipt.items.iter().any(|own| own.line == item.line) {
+                    let time = other.receive_time;
+                    let times = times.entry(item.line).or_insert(ReceiveTimes { first: time, last: time });
+                    times.first = times.first.min(time);
+                    times.last = times.last.max(time);
+                }
+            }
+        }
+        times
+    }
+
+    fn save(&mut self, decision: &Decision) {
+        for store in &decision.stores {
+            self.store = Some(store.clone());
+        }
+        for key in &decision.lines_removed {
+            self.lines.remove(key);
+        }
+        self.orders.extend(decision.orders.iter().map(|order| (order.key.clone(), order.clone())));
+        self.lines.extend(decision.lines.iter().map(|line| (line.key.clone(), line.clone())));
+        self.receipts.extend(decision.receipts.iter().map(|receipt| (receipt.key.clone(), receipt.clone())));
+        self.levels.extend(decision.levels.iter().map(|level| (level.key.clone(), level.clone())));
+        self.responses.extend(decision.stored_response.iter().map(|kept| (kept.key.clone(), kept.clone())));
+        self.save_access(decision);
+        self.check_sums();
+        self.check_events(decision);
+    }
+
+    fn save_access(&mut self, decision: &Decision) {
+        for closed in &decision.permissions_closed {
+            let allowed = self.roles.get_mut(&closed.key.role).unwrap();
+            assert_eq!(allowed.remove(&closed.key.permission), Some(closed.from_event), "the period that is closed");
+        }
+        for given in &decision.permissions {
+            let allowed = self.roles.entry(given.key.role.clone()).or_default();
+            assert_eq!(allowed.insert(given.key.permission, given.from_event), None, "a permission is given once");
+        }
+        self.roles.retain(|_, allowed| !allowed.is_empty());
+        for closed in &decision.grants_closed {
+            let held = self.grants.get_mut(&closed.key.principal).unwrap();
+            assert_eq!(held.remove(&closed.key.role), Some(closed.from_event), "the period that is closed");
+        }
+        for given in &decision.grants {
+            let held = self.grants.entry(given.key.principal.clone()).or_default();
+            assert_eq!(held.insert(given.key.role.clone(), given.from_event), None, "a role is given once");
+        }
+    }
+}
+
+/// Summing up.
+impl TestStore {
+    fn sum_up(&mut self) {
+        for (key, counters) in self.summed_counters() {
+            self.orders.get_mut(&key).unwrap().counters = counters;
+        }
+        for (key, inbound) in self.summed_inbound() {
+            self.levels.get_mut(&key).unwrap().inbound = inbound;
+        }
+        self.row().open_orders = self.count_open_orders();
+    }
+
+    /// Counters and levels are what the rows add up to.
+    fn check_sums(&self) {
+        for (key, counters) in self.summed_counters() {
+            assert_eq!(self.orders[&key].counters, counters, "the counters of {}", self.orders[&key].number);
+        }
+        for (key, inbound) in self.summed_inbound() {
+            assert_eq!(self.levels[&key].inbound, inbound, "the level of {}", key.product);
+        }
+        assert_eq!(self.store.as_ref().unwrap().open_orders, self.count_open_orders(), "open orders");
+    }
+
+    /// Events are numbered without a gap, each is by the store's clock, and each order's revision is
+    /// that of its last event.
+    fn check_events(&self, decision: &Decision) {
+        let store = self.store.as_ref().unwrap();
+        let first = store.last_event - decision.events.len() as i64 + 1;
+        for (number, event) in (first..).zip(&decision.events) {
+            assert_eq!((event.number, event.time), (number, store.last_event_time));
+            if let Some(after) = event.order {
+                let order = &self.orders[&self.order_key(after.order)];
+                assert_eq!((after.revision, after.state), (order.revision, order.state));
+            }
+        }
+    }
+
+    fn summed_counters(&self) -> BTreeMap<OrderKey, OrderCounters> {
+        let mut sums = BTreeMap::new();
+        for key in self.orders.keys() {
+            let mut counters = OrderCounters::default();
+            for (_, line) in self.lines.range(LineKey::range_of(key)) {
+                counters.lines += 1;
+                counters.pending_lines += i32::from(line.quantities.pending.is_positive());
+                add(&mut counters.totals, line.quantities);
+            }
+            for receipt in self.receipts_of(key) {
+                counters.active_receipts += i32::from(receipt.is_active());
+                counters.last_receipt = receipt.key.number;
+                counters.receipt_items += receipt.items.len() as i32;
+            }
+            sums.insert(key.clone(), counters);
+        }
+        sums
+    }
+
+    fn summed_inbound(&self) -> BTreeMap<LevelKey, InboundStock> {
+        let mut sums: BTreeMap<LevelKey, InboundStock> = BTreeMap::new();
+        for key in self.levels.keys() {
+            sums.insert(key.clone(), InboundStock::default());
+        }
+        for line in self.lines.values() {
+            let order = &self.orders[&line.key.order];
+            if matches!(order.state, State::OnOrder | State::Receiving) {
+                let sum = sums.get_mut(&line.level_key()).unwrap();
+                sum.staged += line.quantities.received;
+                sum.on_order += line.quantities.pending;
+                if order.parent.is_some() {
+                    sum.back_ordered += line.quantities.pending;
+                }
+            }
+        }
+        sums
+    }
+
+    fn count_open_orders(&self) -> i64 {
+        let closed = [State::Completed, State::Cancelled];
+        self.orders.values().filter(|order| !closed.contains(&order.state)).count() as i64
+    }
+}
+
+fn add(sum: &mut Quantities, more: Quantities) {
+    sum.ordered += more.ordered;
+    sum.received += more.received;
+    sum.rejected += more.rejected;
+    sum.back_ordered += more.back_ordered;
+    sum.cancelled += more.cancelled;
+    sum.pending += more.pending;
+    sum.excess += more.excess;
+}
+
+/// Reading, in a form that fits into a table.
+impl TestStore {
+    /// An order's header.
+    pub fn header(&self, order: OrderId) -> &Order {
+        &self.orders[&self.order_key(order)]
+    }
+
+    /// A line.
+    pub fn line_of(&self, order: OrderId, number: i32) -> &Line {
+        &self.lines[&LineKey { order: self.order_key(order), number }]
+    }
+
+    /// Every line of an order: its product and those of its quantities that are not zero.
+    pub fn lines_of(&self, order: OrderId) -> Vec<String> {
+        let lines = self.lines.range(LineKey::range_of(&self.order_key(order)));
+        lines.map(|(_, line)| format!("{}: {}", line.product, quantities(&line.quantities))).collect()
+    }
+
+    /// A receipt.
+    pub fn receipt_of(&self, order: OrderId, number: i32) -> &Receipt {
+        &self.receipts[&ReceiptKey { order: self.order_key(order), number }]
+    }
+
+    /// Those quantities of a product's level that are not zero.
+    pub fn level(&self, product: &str) -> String {
+        let level = &self.levels[&self.level_key(product)];
+        nonzero(&[
+            (level.on_hand, "on hand"),
+            (level.inbound.staged, "staged"),
+            (level.inbound.on_order, "on order"),
+            (level.inbound.back_ordered, "back-ordered"),
+        ])
+    }
+
+    /// What a role allows; nothing if there is no such role.
+    pub fn allowed_by(&self, role: &str) -> Vec<Permission> {
+        self.roles.get(&RoleId::new(role)).into_iter().flat_map(|allowed| allowed.keys().copied()).collect()
+    }
+
+    /// The roles that a principal holds.
+    pub fn roles_of(&self, principal: &str) -> Vec<String> {
+        let held = self.grants.get(&PrincipalId::new(principal));
+        held.into_iter().flat_map(|held| held.keys().map(ToString::to_string)).collect()
+    }
+
+    /// The kinds of the events that the last command recorded.
+    pub fn events(&self) -> Vec<&'static str> {
+        self.decided.events.iter().map(|event| event.detail.kind()).collect()
+    }
+
+    /// The details of the events that the last command recorded, as they are stored.
+    pub fn event_details(&self) -> Vec<String> {
+        self.decided.events.iter().map(|event| serde_json::to_string(&event.detail).unwrap()).collect()
+    }
+
+    /// The key of an order of this store.
+    pub fn order_key(&self, order: OrderId) -> OrderKey {
+        OrderKey { store: StoreId::new("s1"), order }
+    }
+
+    fn level_key(&self, product: &str) -> LevelKey {
+        LevelKey { store: StoreId::new("s1"), product: ProductId::new(product) }
+    }
+}
+
+/// Those of a line's quantities that are not zero.
+pub fn quantities(quantities: &Quantities) -> String {
+    nonzero(&[
+        (quantities.ordered, "ordered"),
+        (quantities.received, "received"),
+        (quantities.rejected, "rejected"),
+        (quantities.back_ordered, "back-ordered"),
+        (quantities.cancelled, "cancelled"),
+        (quantities.pending, "pending"),
+        (quantities.excess, "excess"),
+    ])
+}
+
+fn nonzero(named: &[(Quantity, &str)]) -> String {
+    let named = named.iter().filter(|(quantity, _)| *quantity != Quantity::ZERO);
+    named.map(|(quantity, name)| format!("{quantity} {name}")).collect::<Vec<_>>().join(", ")
+}
