@@ -41,7 +41,9 @@ use crate::rpc::{App, Service};
 use crate::transport::resource_limits::ResourceLimiter;
 use crate::transport::{Transport, tls};
 use crate::workers::error::WorkerError;
-use crate::workers::{Availability, Prober, ReaderParts, Readers, Stats, Supervisor, Usable, WriterParts, Writers};
+use crate::workers::{
+    Availability, AvailabilityState, Prober, ReaderParts, Readers, Stats, Supervisor, WriterParts, Writers,
+};
 
 /// How long the probe of the database has to end when the server stops.
 const PROBING_END: Duration = Duration::from_secs(1);
@@ -391,7 +393,7 @@ fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result<Routes, St
 }
 
 /// Tells NOT_SERVING while the database cannot be used for everything.
-async fn follow_database(mut usable: watch::Receiver<Usable>, health: watch::Sender<bool>) {
+async fn follow_database(mut usable: watch::Receiver<AvailabilityState>, health: watch::Sender<bool>) {
     loop {
         let is_serving = usable.borrow_and_update().is_serving();
         health.send_if_modified(|told| std::mem::replace(told, is_serving) != is_serving);

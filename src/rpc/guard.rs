@@ -24,7 +24,7 @@ use super::unary;
 use crate::auth::Authenticator;
 use crate::transport::call_timeout::set_call_timeout;
 use crate::transport::connection::Connection;
-use crate::transport::resource_limits::{CallPermit, Class};
+use crate::transport::resource_limits::{CallClass, CallPermit};
 use crate::workers::error::ServiceFault;
 
 /// Bytes of metadata, names and values and 32 for each (RFC 9113, section 6.5.2).
@@ -84,9 +84,9 @@ impl Guard {
         let now = Instant::now();
         let most = now
             + match class {
-                Class::Ordinary => self.max_deadline,
-                Class::Public => self.max_deadline.min(self.max_public_deadline),
-                Class::Watch => self.max_watch,
+                CallClass::Ordinary => self.max_deadline,
+                CallClass::Public => self.max_deadline.min(self.max_public_deadline),
+                CallClass::Watch => self.max_watch,
             };
         let deadline = deadline(headers, now)?.map_or(most, |asked| asked.min(most));
         if deadline <= now {
@@ -100,7 +100,7 @@ impl Guard {
             }
         };
         let permit = connection.call(class).ok_or(ServiceFault::QueueFull)?;
-        Ok(AcceptedCall { call, deadline, watch_ends: (class == Class::Watch).then_some(most), permit })
+        Ok(AcceptedCall { call, deadline, watch_ends: (class == CallClass::Watch).then_some(most), permit })
     }
 
     async fn run(self, accepted: AcceptedCall, mut request: Request<Incoming>) -> Response<ResponseBody> {

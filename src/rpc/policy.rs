@@ -8,7 +8,7 @@
 //! [`AccessCheck`]: crate::repository::read::authorized::AccessCheck
 
 use crate::domain::access::{Permission, Requirement};
-use crate::transport::resource_limits::Class;
+use crate::transport::resource_limits::CallClass;
 
 /// Who may call an rpc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +29,11 @@ pub enum Policy {
 
 impl Policy {
     /// Which budget its calls take from.
-    pub fn class(self) -> Class {
+    pub fn class(self) -> CallClass {
         match self {
-            Self::Public => Class::Public,
-            Self::PublicStream | Self::AuthenticatedStream => Class::Watch,
-            Self::Authenticated | Self::Read(_) | Self::Command => Class::Ordinary,
+            Self::Public => CallClass::Public,
+            Self::PublicStream | Self::AuthenticatedStream => CallClass::Watch,
+            Self::Authenticated | Self::Read(_) | Self::Command => CallClass::Ordinary,
         }
     }
 

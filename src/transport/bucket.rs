@@ -1,28 +1,33 @@
-//! A leaky bucket: so much at once, and so much a second from then on.
+//! A leaky bucket: allows a burst of events, and a steady rate of them afterwards. Used for events that are
+//! harmless when they are rare and an attack when they are not.
 
 use std::time::Instant;
 
-/// Counts what a peer does too often only if it goes on doing it.
+/// The number of recent events of one connection, which decreases as time passes. It is the caller's part to
+/// end the connection when [`LeakyBucket::add`] says that the limit is exceeded.
 #[derive(Debug)]
 pub(super) struct LeakyBucket {
+    /// Events that have not leaked yet, as of `updated`.
     level: f64,
-    at: Instant,
-    most: f64,
-    a_second: f64,
+    updated: Instant,
+    /// The highest level that is still allowed: the size of a burst.
+    capacity: f64,
+    leak_per_second: f64,
 }
 
 impl LeakyBucket {
-    /// An empty bucket that holds `most` and loses so much a second.
-    pub(super) fn new(most: f64, a_second: f64, now: Instant) -> Self {
-        Self { level: 0.0, at: now, most, a_second }
+    /// An empty bucket that allows a burst of `capacity` events and `leak_per_second` of them from then on.
+    pub(super) fn new(capacity: f64, leak_per_second: f64, now: Instant) -> Self {
+        Self { level: 0.0, updated: now, capacity, leak_per_second }
     }
 
-    /// Adds one; `false` if that is more than it holds.
+    /// Counts one event and returns whether the limit still holds. An event beyond the limit is counted too, so
+    /// a peer that does not slow down stays beyond it.
     pub(super) fn add(&mut self, now: Instant) -> bool {
-        let leaked = now.saturating_duration_since(self.at).as_secs_f64() * self.a_second;
+        let leaked = now.saturating_duration_since(self.updated).as_secs_f64() * self.leak_per_second;
         self.level = (self.level - leaked).max(0.0) + 1.0;
-        self.at = now;
-        self.level <= self.most
+        self.updated = now;
+        self.level <= self.capacity
     }
 }
 
@@ -33,13 +38,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_holds_so_much_at_once_and_so_much_a_second() {
+    fn it_allows_a_burst_and_then_a_steady_rate() {
         let start = Instant::now();
         let mut bucket = LeakyBucket::new(3.0, 2.0, start);
-        let permit = |bucket: &mut LeakyBucket, millis| bucket.add(start + Duration::from_millis(millis));
-        assert_eq!([0, 0, 0, 0].map(|at| permit(&mut bucket, at)), [true, true, true, false]);
-        // What was too much counts too: whoever goes on stays beyond it.
-        assert_eq!([500, 1_000, 1_500].map(|at| permit(&mut bucket, at)), [false, false, false]);
-        assert_eq!([3_000, 60_000].map(|at| permit(&mut bucket, at)), [true, true]);
+        for (millis, allowed) in [
+            (0, true),
+            (0, true),
+            (0, true),
+            (0, false),
+            // Events beyond the limit count too: who does not slow down stays beyond it.
+            (500, false),
+            (1_000, false),
+            (1_500, false),
+            (3_000, true),
+            (60_000, true),
+        ] {
+            assert_eq!(bucket.add(start + Duration::from_millis(millis)), allowed, "after {millis} ms");
+        }
     }
 }

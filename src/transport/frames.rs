@@ -1,9 +1,9 @@
-//! The frames that a peer sends (RFC 9113, section 4.1), followed by their headers alone as they are
-//! read, for what the HTTP/2 library lets pass: PING frames that acknowledge a PING which the service
-//! never sent. They are never asked for and cost a peer nothing, and the library warns of each.
+//! Watches the frames that a peer sends (RFC 9113, section 4.1) for one abuse that the HTTP/2 library lets pass:
+//! PING frames with ACK for a PING that the service never sent. They cost the peer nothing, and the library
+//! writes a warning for each. The bytes pass through unchanged.
 //!
-//! PING frames without ACK are not counted: clients that measure the way to the service send one with
-//! every message that they get.
+//! PING frames without ACK are not counted: gRPC clients that estimate the bandwidth send one with every message
+//! that they receive.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
@@ -16,29 +16,33 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::bucket::LeakyBucket;
 use super::handshake::{FRAME_HEADER, PREFACE};
 
+/// The frame type of PING (RFC 9113, section 6.7).
 const PING: u8 = 6;
+/// The flag of a PING that acknowledges another.
 const ACK: u8 = 1;
-/// Acknowledgements at once, and a second from then on: the service sends a PING every 20 s to a
-/// silent peer, and one when it stops.
+/// How many acknowledgements may come in a burst.
 const MAX_ACKNOWLEDGEMENTS: f64 = 20.0;
-const ACKNOWLEDGEMENTS_A_SECOND: f64 = 0.5;
+/// How many may come per second after the burst. The service sends a PING after 20 s of silence, and one when
+/// it stops: ten times fewer than this allows.
+const ACKNOWLEDGEMENTS_PER_SECOND: f64 = 0.5;
 
-/// Where in the stream of frames a reader is.
+/// Finds the frame headers in a stream of bytes that is read in pieces of any size.
 #[derive(Debug)]
-struct Frames {
-    /// Bytes before the next frame header: of the preface, then of payloads.
+struct FrameParser {
+    /// How many bytes are left before the next frame header: of the preface at first, then of a payload.
     skip: usize,
+    /// The frame header that is being read.
     header: [u8; FRAME_HEADER],
-    /// How much of the header is there.
+    /// How many bytes of the header have been read.
     filled: usize,
 }
 
-impl Frames {
+impl FrameParser {
     fn new() -> Self {
         Self { skip: PREFACE.len(), header: [0; FRAME_HEADER], filled: 0 }
     }
 
-    /// Reads on; how many PING frames with ACK began.
+    /// Parses the next bytes; returns how many headers of a PING with ACK were completed by them.
     fn acknowledgements(&mut self, mut bytes: &[u8]) -> usize {
         let mut found = 0;
         while !bytes.is_empty() {
@@ -51,7 +55,9 @@ impl Frames {
             bytes = &bytes[taken..];
             if self.filled == FRAME_HEADER {
                 let [a, b, c, kind, flags, ..] = self.header;
-                found += usize::from(kind == PING && flags & ACK != 0);
+                if kind == PING && flags & ACK != 0 {
+                    found += 1;
+                }
                 self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
                 self.filled = 0;
             }
@@ -60,28 +66,30 @@ impl Frames {
     }
 }
 
-/// A reader of frames that fails once its peer has sent too many acknowledgements; then its connection
-/// ends.
+/// A reader that passes on what it reads and fails for good once the peer has sent too many acknowledgements,
+/// which ends the connection.
 pub(super) struct FrameReader<R> {
     reader: R,
     from: SocketAddr,
-    frames: Frames,
+    parser: FrameParser,
     acknowledgements: LeakyBucket,
     failed: bool,
 }
 
 impl<R> FrameReader<R> {
-    /// Follows what is read of `reader`, from the connection preface on.
+    /// Watches what is read from `reader`, which must begin with the connection preface.
     pub(super) fn new(reader: R, from: SocketAddr) -> Self {
-        let acknowledgements = LeakyBucket::new(MAX_ACKNOWLEDGEMENTS, ACKNOWLEDGEMENTS_A_SECOND, Instant::now());
-        Self { reader, from, frames: Frames::new(), acknowledgements, failed: false }
+        let acknowledgements = LeakyBucket::new(MAX_ACKNOWLEDGEMENTS, ACKNOWLEDGEMENTS_PER_SECOND, Instant::now());
+        Self { reader, from, parser: FrameParser::new(), acknowledgements, failed: false }
     }
 
-    fn follow(&mut self, bytes: &[u8], now: Instant) {
-        let found = self.frames.acknowledgements(bytes);
-        if (0..found).any(|_| !self.acknowledgements.add(now)) {
-            self.failed = true;
-            tracing::warn!(from = %self.from, "a connection is closed: too many PING acknowledgements that nobody asked for");
+    fn watch(&mut self, bytes: &[u8], now: Instant) {
+        for _ in 0..self.parser.acknowledgements(bytes) {
+            if !self.acknowledgements.add(now) {
+                tracing::warn!(from = %self.from, "a connection is closed: too many unsolicited PING acknowledgements");
+                self.failed = true;
+                return;
+            }
         }
     }
 }
@@ -95,10 +103,10 @@ impl<R: AsyncRead + Unpin> AsyncRead for FrameReader<R> {
         let before = buffer.filled().len();
         if !self.failed {
             ready!(Pin::new(&mut self.reader).poll_read(cx, buffer))?;
-            self.follow(&buffer.filled()[before..], Instant::now());
+            self.watch(&buffer.filled()[before..], Instant::now());
         }
         if self.failed {
-            // A reader that fails has read nothing.
+            // By the contract of AsyncRead, a read that fails leaves the buffer as it was.
             buffer.set_filled(before);
             return Poll::Ready(Err(Error::new(ErrorKind::InvalidData, "too many PING acknowledgements")));
         }
@@ -117,7 +125,7 @@ mod tests {
         [&length[1..], &[kind, flags, 0, 0, 0, 0], payload].concat()
     }
 
-    fn begun(frames: &[Vec<u8>]) -> Vec<u8> {
+    fn after_preface(frames: &[Vec<u8>]) -> Vec<u8> {
         [&PREFACE[..], &frames.concat()].concat()
     }
 
@@ -140,15 +148,15 @@ mod tests {
             ("of another length", vec![frame(PING, ACK, &[]), frame(PING, ACK, &[0; 70_000]), ping(ACK)], 3),
         ];
         for (what, frames, expected) in cases {
-            let bytes = begun(&frames);
+            let bytes = after_preface(&frames);
             for divided in 0..=bytes.len().min(500) {
                 let (first, second) = bytes.split_at(divided);
-                let mut frames = Frames::new();
-                let found = frames.acknowledgements(first) + frames.acknowledgements(second);
+                let mut parser = FrameParser::new();
+                let found = parser.acknowledgements(first) + parser.acknowledgements(second);
                 assert_eq!(found, expected, "{what}, divided at {divided}");
             }
-            let mut frames = Frames::new();
-            let found: usize = bytes.chunks(1).map(|byte| frames.acknowledgements(byte)).sum();
+            let mut parser = FrameParser::new();
+            let found: usize = bytes.chunks(1).map(|byte| parser.acknowledgements(byte)).sum();
             assert_eq!(found, expected, "{what}, byte by byte");
         }
     }
@@ -156,12 +164,12 @@ mod tests {
     #[tokio::test]
     async fn too_many_acknowledgements_fail_the_reader_and_pings_do_not() {
         let from = "192.0.2.1:7".parse().unwrap();
-        let some = begun(&[ping(0).repeat(10_000), ping(ACK).repeat(20)]);
+        let some = after_preface(&[ping(0).repeat(10_000), ping(ACK).repeat(20)]);
         let mut read = Vec::new();
         FrameReader::new(some.as_slice(), from).read_to_end(&mut read).await.unwrap();
         assert_eq!(read, some, "what is read is passed on as it is");
 
-        let many = begun(&[ping(ACK).repeat(30)]);
+        let many = after_preface(&[ping(ACK).repeat(30)]);
         let mut reader = FrameReader::new(many.as_slice(), from);
         assert_eq!(reader.read_to_end(&mut Vec::new()).await.unwrap_err().kind(), ErrorKind::InvalidData);
         assert!(reader.read_u8().await.is_err(), "and it stays so");

@@ -1,6 +1,9 @@
-//! The transport: connections are let in while there is room, must say quickly what they want, are served
-//! within bounds, and are shown out when the service stops. It knows bytes and HTTP/2, and nothing of
-//! what is called.
+//! The transport: accepts connections within the limits, waits a short time for their handshake, serves HTTP/2
+//! on them, and ends them when the service stops. It deals with bytes and HTTP/2 only; what a call means is
+//! the matter of [`crate::rpc`].
+//!
+//! Everything that a peer can hold on to has a limit here, of number or of time: connections, streams, bytes,
+//! the handshake, silence. None of these limits depends on the peer's good will.
 
 mod bucket;
 pub mod call_timeout;
@@ -32,22 +35,25 @@ use self::handshake::{Established, handshake};
 use self::resource_limits::{ConnectionPermit, ResourceLimiter};
 use crate::reload::Reloading;
 
-/// How long to wait when the machine has no descriptor left.
-const NO_DESCRIPTOR: Duration = Duration::from_millis(100);
+/// How long to wait after a connection could not be accepted. The usual cause is that the process has no file
+/// descriptor left, and without a pause the loop would use up a core until one is free.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// What stands at the transport.
+/// What serves the connections of one listener. Clones share the limiter.
 #[derive(Clone)]
 pub struct Transport {
-    /// What there is room for.
+    /// Admits connections and calls; shared by all connections.
     pub resource_limits: Arc<ResourceLimiter>,
-    /// Certificates, if TLS is spoken.
+    /// The certificates in use, read again when their files change; `None` if connections are not encrypted.
     pub tls: Option<Reloading<ServerConfig>>,
-    /// True from the moment on when nobody is let in any more and all_grants is asked to leave.
+    /// Becomes true when the service stops: from then on no connection is accepted, and open ones end when
+    /// their calls in flight have ended.
     pub closing: watch::Receiver<bool>,
 }
 
 impl Transport {
-    /// Serves until it is closing and all_grants has left; who does not leave ends with this future.
+    /// Serves until `closing` is true and every connection has ended. It does not bound how long that takes:
+    /// whoever drops this future ends the remaining connections with it.
     pub async fn serve<A, F, B>(self, listener: TcpListener, answer: A)
     where
         A: Fn(Arc<Connection>, Request<Incoming>) -> F + Clone + Send + 'static,
@@ -56,30 +62,33 @@ impl Transport {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut inside = JoinSet::new();
+        let mut connections = JoinSet::new();
         let mut closing = self.closing.clone();
         loop {
             tokio::select! {
                 () = closes(&mut closing) => break,
-                Some(_) = inside.join_next() => {}
+                Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, from)) => {
-                        // Who finds no room is refused at once instead of being left to wait.
+                        // A connection beyond the limits is closed at once: its peer learns more from that
+                        // than from waiting.
                         if let Some(permit) = self.resource_limits.connection(from.ip()) {
-                            inside.spawn(self.clone().receive(stream, from, permit, answer.clone()));
+                            connections.spawn(self.clone().receive(stream, from, permit, answer.clone()));
                         }
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "a connection cannot be accepted");
-                        tokio::time::sleep(NO_DESCRIPTOR).await;
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_BACKOFF).await;
                     }
                 },
             }
         }
+        // Close the listener now: a connection that waited in its backlog would never be served.
         drop(listener);
-        while inside.join_next().await.is_some() {}
+        while connections.join_next().await.is_some() {}
     }
 
+    /// Serves one connection from its handshake to its end.
     async fn receive<A, F, B>(mut self, stream: TcpStream, from: SocketAddr, permit: ConnectionPermit, answer: A)
     where
         A: Fn(Arc<Connection>, Request<Incoming>) -> F + Send + 'static,
@@ -88,39 +97,48 @@ impl Transport {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        // Without TCP_NODELAY small answers wait for the peer's delayed acknowledgement: 40 ms a call.
+        // Without TCP_NODELAY a small response waits for the peer's delayed acknowledgement: 40 ms per call. If
+        // it cannot be set, the connection is served more slowly.
         let _ = stream.set_nodelay(true);
+        // Before the handshake reads them: certificates that change during it are a change for this connection.
         self.tls = self.tls.map(Reloading::caught_up);
-        let greeted = tokio::select! {
-            greeted = handshake(stream, from, self.tls.as_ref()) => greeted,
+        let established = tokio::select! {
+            established = handshake(stream, from, self.tls.as_ref()) => established,
             () = closes(&mut self.closing) => return,
         };
-        let Established { stream, certificate } = match greeted {
-            Ok(greeted) => greeted,
-            Err(error) => return tracing::debug!(%from, %error, "a connection that did not handshake"),
+        let Established { stream, certificate } = match established {
+            Ok(established) => established,
+            Err(error) => return tracing::debug!(%from, %error, "the handshake of a connection failed"),
         };
         let connection = Arc::new(Connection::new(permit, certificate));
-        let of_calls = Arc::clone(&connection);
-        let calls = service_fn(move |request| {
-            let answered = answer(Arc::clone(&of_calls), request);
+        let shared = Arc::clone(&connection);
+        let service = service_fn(move |request| {
+            let answered = answer(Arc::clone(&shared), request);
             async move { Ok::<_, Infallible>(answered.await) }
         });
-        let mut serving = pin!(http2().serve_connection(TokioIo::new(stream), calls));
-        let (mut leaving, mut tls) = (false, self.tls.filter(|_| connection.certificate().is_some()));
+        let mut serving = pin!(http2().serve_connection(TokioIo::new(stream), service));
+        // Only a client that was authenticated by its certificate must show it again when the authorities
+        // change. For others new certificates concern new connections alone.
+        let mut tls = self.tls.filter(|_| connection.certificate().is_some());
+        let mut is_draining = false;
         loop {
             tokio::select! {
                 ended = serving.as_mut() => {
-                    return if let Err(error) = ended { tracing::debug!(%from, %error, "a connection ended") };
+                    if let Err(error) = ended {
+                        tracing::debug!(%from, %error, "a connection ended with an error");
+                    }
+                    return;
                 }
-                () = connection.shut_out() => {
-                    return tracing::warn!(%from, "a connection that gives up its calls is shut out");
+                () = connection.abandoned_too_many_calls() => {
+                    // Its calls in flight are dropped: to wait for them would be to serve it further.
+                    return tracing::warn!(%from, "a connection is closed: its peer abandoned too many calls");
                 }
-                () = closes(&mut self.closing), if !leaving => {}
-                () = connection.expired(), if !leaving => {}
-                // Whoever came in by a certificate shows it again when those who vouch for it change.
-                () = changed(&mut tls), if !leaving => {}
+                () = closes(&mut self.closing), if !is_draining => {}
+                () = connection.certificate_expired(), if !is_draining => {}
+                () = changed(&mut tls), if !is_draining => {}
             }
-            leaving = true;
+            // GOAWAY: the client opens another connection for new calls, and those in flight are answered.
+            is_draining = true;
             serving.as_mut().graceful_shutdown();
         }
     }
@@ -128,10 +146,11 @@ impl Transport {
 
 /// Waits until the service stops.
 pub async fn closes(closing: &mut watch::Receiver<bool>) {
-    // Who could say it has gone: then it stops too.
+    // An error means that the sender is gone, and with it the server: that is the end of the service too.
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
+/// Waits until the certificates change; for ever if there are none to watch.
 async fn changed(tls: &mut Option<Reloading<ServerConfig>>) {
     match tls {
         Some(tls) => tls.changed().await,

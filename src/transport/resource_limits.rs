@@ -1,51 +1,69 @@
-//! How much is in the house at once: connections, calls, and the bytes of their messages; in all, and
-//! of each peer, so that no peer can take what the others need.
+//! Admission control: how many connections and calls there are, and how many bytes their messages take; in
+//! total and by peer, so that no peer can take what the others need.
+//!
+//! What was admitted is represented by a permit, and dropping the permit gives it back. So usage is always the
+//! sum of the permits that exist, and nothing that a peer does can leave it too high or too low.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a call counts as. Each class has a budget of its own, and no call ever takes from another
-/// class's: however many watches and public calls there are, ordinary calls keep all of their room, and
-/// health can be asked while all watches are taken.
+/// Which budget a call is counted against. Each class has its own, and no call ever takes from the budget of
+/// another class: however many watches and public calls there are, ordinary calls keep all of theirs, and
+/// health can be checked while every watch is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Calls of callers whose credentials hold, answered once.
+pub enum CallClass {
+    /// Unary calls of callers whose credentials were accepted.
     Ordinary,
-    /// Calls that take no credentials, answered once.
+    /// Unary calls that need no credentials, such as a health check.
     Public,
-    /// Calls that go on for as long as they are allowed to, with credentials or without.
+    /// Streams that last for as long as the service allows, with credentials or without.
     Watch,
 }
 
-/// What there is room for, in one class.
+impl CallClass {
+    const ALL: [Self; 3] = [Self::Ordinary, Self::Public, Self::Watch];
+}
+
+/// The limits of one class of calls, over all peers and for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Calls in all.
+    /// The most calls that may run at once, over all peers.
     pub calls: usize,
-    /// Calls of one peer.
+    /// The most calls of one peer that may run at once.
     pub calls_per_peer: usize,
-    /// Bytes of requests and answers in all. What a call has read and said counts until it ends.
+    /// The most bytes of requests and responses, over all peers. What a call has read and written counts until
+    /// the call ends.
     pub bytes: usize,
-    /// Bytes of one peer.
+    /// The most bytes of requests and responses of one peer.
     pub bytes_per_peer: usize,
 }
 
-/// What there is room for. Of ordinary calls and their bytes, one peer gets at most half.
+impl Budget {
+    fn allows(&self, total: CallUsage, of_peer: CallUsage) -> bool {
+        total.calls <= self.calls
+            && of_peer.calls <= self.calls_per_peer
+            && total.bytes <= self.bytes
+            && of_peer.bytes <= self.bytes_per_peer
+    }
+}
+
+/// The configured limits. Of ordinary calls and their bytes one peer gets half, so that no peer alone can use
+/// them up.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections in all.
+    /// The most connections that may be open, over all peers.
     pub connections: usize,
-    /// Connections of one peer.
+    /// The most connections that one peer may have open.
     pub connections_per_peer: usize,
-    /// Ordinary calls in all.
+    /// The most ordinary calls that may run at once, over all peers.
     pub calls: usize,
-    /// Bytes of ordinary requests and answers in all.
+    /// The most bytes of ordinary requests and responses, over all peers.
     pub bytes: usize,
-    /// Public calls. They are answered at once, so that few of them are ever there together; in all
-    /// there is room for more peers than could connect if each took its share of connections.
+    /// The budget of public calls. Each is answered at once, so few of them run at the same time; by default
+    /// there is room for more peers than could connect if each used all of its connections.
     pub public: Budget,
-    /// Watches.
+    /// The budget of watches, which are held for minutes.
     pub watches: Budget,
 }
 
@@ -64,69 +82,86 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn of(&self, class: Class) -> Budget {
+    fn budget(&self, class: CallClass) -> Budget {
         match class {
-            Class::Ordinary => Budget {
+            CallClass::Ordinary => Budget {
                 calls: self.calls,
                 calls_per_peer: self.calls.div_ceil(2),
                 bytes: self.bytes,
                 bytes_per_peer: self.bytes / 2,
             },
-            Class::Public => self.public,
-            Class::Watch => self.watches,
+            CallClass::Public => self.public,
+            CallClass::Watch => self.watches,
         }
+    }
+
+    /// Whether this usage is within every limit.
+    fn allow(&self, total: Usage, of_peer: Usage) -> bool {
+        if total.connections > self.connections || of_peer.connections > self.connections_per_peer {
+            return false;
+        }
+        CallClass::ALL.into_iter().all(|class| self.budget(class).allows(total.of(class), of_peer.of(class)))
     }
 }
 
-/// What the calls of one class take.
+/// What the calls of one class use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Used {
+struct CallUsage {
     calls: usize,
     bytes: usize,
 }
 
+/// What is used: by all peers, by one, or by a single permit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Usage {
     connections: usize,
-    /// By [`Class`].
-    used: [Used; 3],
+    /// Indexed by [`CallClass`], in the order of its variants.
+    by_class: [CallUsage; 3],
 }
 
 impl Usage {
-    fn of_call(class: Class, used: Used) -> Self {
-        let mut load = Self::default();
-        load.used[class as usize] = used;
-        load
+    fn of_connection() -> Self {
+        Self { connections: 1, ..Self::default() }
     }
 
-    fn of(&self, class: Class) -> Used {
-        self.used[class as usize]
+    fn of_call(class: CallClass, calls: usize, bytes: usize) -> Self {
+        let mut usage = Self::default();
+        usage.by_class[class as usize] = CallUsage { calls, bytes };
+        usage
     }
 
-    fn add(&mut self, other: Self) {
+    fn of(&self, class: CallClass) -> CallUsage {
+        self.by_class[class as usize]
+    }
+
+    fn plus(mut self, other: Self) -> Self {
         self.connections += other.connections;
-        for (mine, others) in self.used.iter_mut().zip(other.used) {
+        for (mine, others) in self.by_class.iter_mut().zip(other.by_class) {
             mine.calls += others.calls;
             mine.bytes += others.bytes;
         }
+        self
     }
 
-    fn remove(&mut self, other: Self) {
+    fn minus(mut self, other: Self) -> Self {
         self.connections -= other.connections;
-        for (mine, others) in self.used.iter_mut().zip(other.used) {
+        for (mine, others) in self.by_class.iter_mut().zip(other.by_class) {
             mine.calls -= others.calls;
             mine.bytes -= others.bytes;
         }
+        self
     }
 }
 
 #[derive(Debug, Default)]
 struct LimiterState {
     total: Usage,
+    /// Only peers that use something are in it, so that it does not grow with the number of addresses seen.
     by_peer: HashMap<IpAddr, Usage>,
 }
 
-/// See the module.
+/// Admits connections, calls and bytes as long as the limits allow them. One limiter is shared by all
+/// connections of a server; its lock is held for a few additions only.
 #[derive(Debug)]
 pub struct ResourceLimiter {
     limits: Limits,
@@ -134,34 +169,38 @@ pub struct ResourceLimiter {
 }
 
 impl ResourceLimiter {
-    /// An empty house.
+    /// A limiter of which nothing is used yet.
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self { limits, state: Mutex::default() })
     }
 
-    /// Lets a connection in; `None` if there is no room for it.
+    /// Admits a connection from this address; `None` if a limit is reached.
     pub fn connection(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionPermit> {
-        let limits = self.limits;
-        let fits = |total: Usage, of_peer: Usage| {
-            total.connections < limits.connections && of_peer.connections < limits.connections_per_peer
-        };
-        self.enter(peer_of(address), Usage { connections: 1, ..Usage::default() }, fits)
+        Reservation::new(self, peer_of(address), Usage::of_connection()).map(ConnectionPermit)
     }
 
-    fn enter(
-        self: &Arc<Self>,
-        peer: IpAddr,
-        load: Usage,
-        fits: impl Fn(Usage, Usage) -> bool,
-    ) -> Option<ConnectionPermit> {
+    /// Adds to the usage of a peer unless that exceeds a limit; returns whether it was added.
+    fn try_add(&self, peer: IpAddr, added: Usage) -> bool {
         let mut state = self.state();
-        let of_peer = state.by_peer.get(&peer).copied().unwrap_or_default();
-        if !fits(state.total, of_peer) {
-            return None;
+        let total = state.total.plus(added);
+        let of_peer = state.by_peer.get(&peer).copied().unwrap_or_default().plus(added);
+        if !self.limits.allow(total, of_peer) {
+            return false;
         }
-        state.total.add(load);
-        state.by_peer.entry(peer).or_default().add(load);
-        Some(ConnectionPermit { resource_limits: Arc::clone(self), peer, load })
+        state.total = total;
+        state.by_peer.insert(peer, of_peer);
+        true
+    }
+
+    fn remove(&self, peer: IpAddr, removed: Usage) {
+        let mut state = self.state();
+        state.total = state.total.minus(removed);
+        let of_peer = state.by_peer.get(&peer).copied().unwrap_or_default().minus(removed);
+        if of_peer == Usage::default() {
+            state.by_peer.remove(&peer);
+        } else {
+            state.by_peer.insert(peer, of_peer);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, LimiterState> {
@@ -169,66 +208,70 @@ impl ResourceLimiter {
     }
 }
 
-/// Room that somebody has; given back when it is dropped.
+/// Usage of one peer that was admitted, and is given back when this is dropped.
 #[derive(Debug)]
-pub struct ConnectionPermit {
-    resource_limits: Arc<ResourceLimiter>,
+struct Reservation {
+    limiter: Arc<ResourceLimiter>,
     peer: IpAddr,
-    load: Usage,
+    usage: Usage,
 }
 
-impl ConnectionPermit {
-    /// Room for a call of the same peer; `None` if there is none in its class.
-    pub fn call(&self, class: Class) -> Option<CallPermit> {
-        let budget = self.resource_limits.limits.of(class);
-        let fits = |total: Usage, of_peer: Usage| {
-            total.of(class).calls < budget.calls && of_peer.of(class).calls < budget.calls_per_peer
-        };
-        let load = Usage::of_call(class, Used { calls: 1, bytes: 0 });
-        let permit = self.resource_limits.enter(self.peer, load, fits)?;
-        Some(CallPermit { class, permit })
+impl Reservation {
+    fn new(limiter: &Arc<ResourceLimiter>, peer: IpAddr, usage: Usage) -> Option<Self> {
+        if !limiter.try_add(peer, usage) {
+            return None;
+        }
+        Some(Self { limiter: Arc::clone(limiter), peer, usage })
     }
-}
 
-/// Room that a call has; given back when it is dropped.
-#[derive(Debug)]
-pub struct CallPermit {
-    class: Class,
-    permit: ConnectionPermit,
-}
-
-impl CallPermit {
-    /// Takes room for more bytes; `false` if there is none.
-    pub fn grow(&mut self, bytes: usize) -> bool {
-        let (class, resource_limits) = (self.class, &self.permit.resource_limits);
-        let budget = resource_limits.limits.of(class);
-        let fits = |total: Usage, of_peer: Usage| {
-            total.of(class).bytes + bytes <= budget.bytes && of_peer.of(class).bytes + bytes <= budget.bytes_per_peer
-        };
-        let load = Usage::of_call(class, Used { calls: 0, bytes });
-        let Some(mut more) = resource_limits.enter(self.permit.peer, load, fits) else { return false };
-        self.permit.load.add(std::mem::take(&mut more.load));
+    /// Adds to it; returns `false`, and leaves it as it is, if that exceeds a limit.
+    fn extend(&mut self, added: Usage) -> bool {
+        if !self.limiter.try_add(self.peer, added) {
+            return false;
+        }
+        self.usage = self.usage.plus(added);
         true
     }
 }
 
-impl Drop for ConnectionPermit {
+impl Drop for Reservation {
     fn drop(&mut self) {
-        if self.load == Usage::default() {
-            return;
-        }
-        let mut state = self.resource_limits.state();
-        state.total.remove(self.load);
-        if let Some(of_peer) = state.by_peer.get_mut(&self.peer) {
-            of_peer.remove(self.load);
-            if *of_peer == Usage::default() {
-                state.by_peer.remove(&self.peer);
-            }
-        }
+        self.limiter.remove(self.peer, self.usage);
     }
 }
 
-/// Who an address is: with IPv6 one peer has a network of 64 bits to choose from.
+/// The right to keep a connection open. It must live as long as the connection does.
+#[derive(Debug)]
+pub struct ConnectionPermit(Reservation);
+
+impl ConnectionPermit {
+    /// Admits a call on this connection; `None` if the budget of its class is used up, in total or for this
+    /// peer.
+    pub fn call(&self, class: CallClass) -> Option<CallPermit> {
+        let usage = Usage::of_call(class, 1, 0);
+        let reservation = Reservation::new(&self.0.limiter, self.0.peer, usage)?;
+        Some(CallPermit { class, reservation })
+    }
+}
+
+/// The right to run a call and to hold its bytes. It must live until both the request and the response are
+/// done with.
+#[derive(Debug)]
+pub struct CallPermit {
+    class: CallClass,
+    reservation: Reservation,
+}
+
+impl CallPermit {
+    /// Admits that many more bytes of this call; returns `false` if they exceed a limit. They are counted until
+    /// the call ends, although some of them may have been freed before.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        self.reservation.extend(Usage::of_call(self.class, 0, bytes))
+    }
+}
+
+/// Which peer an address belongs to. Whoever has IPv6 usually has a network of 64 bits to choose addresses
+/// from, so all addresses of such a network count as one peer.
 fn peer_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -243,9 +286,12 @@ fn peer_of(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
 
-    fn resource_limits() -> Arc<ResourceLimiter> {
+    /// A limiter with room for one more connection and call in total than a peer may have.
+    fn limiter() -> Arc<ResourceLimiter> {
         let small = Budget { calls: 3, calls_per_peer: 2, bytes: 30, bytes_per_peer: 20 };
         ResourceLimiter::new(Limits {
             connections: 3,
@@ -258,58 +304,86 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_bounded_in_all_and_by_peer() {
-        let house = resource_limits();
-        let first = house.connection(HERE);
-        let _second = house.connection(HERE).unwrap();
-        assert!(house.connection(HERE).is_none());
-        let _other = house.connection("192.0.2.1".parse().unwrap()).unwrap();
-        assert!(house.connection("192.0.2.2".parse().unwrap()).is_none());
+    fn a_peer_gets_no_more_connections_than_its_limit_while_others_connect() {
+        let limiter = limiter();
+        let first = limiter.connection(address("192.0.2.1"));
+        let _second = limiter.connection(address("192.0.2.1")).unwrap();
+        assert!(limiter.connection(address("192.0.2.1")).is_none(), "the limit of this peer");
+        let _other = limiter.connection(address("192.0.2.2")).expect("the limit of another peer is its own");
         drop(first);
-        assert!(house.connection("192.0.2.2".parse().unwrap()).is_some());
+        assert!(limiter.connection(address("192.0.2.1")).is_some(), "a closed connection does not count");
+    }
+
+    #[test]
+    fn all_peers_together_get_no_more_connections_than_the_total() {
+        let limiter = limiter();
+        let mut open: Vec<_> = (1..=3).map(|n| limiter.connection(address(&format!("192.0.2.{n}"))).unwrap()).collect();
+        assert!(limiter.connection(address("192.0.2.4")).is_none());
+        open.pop();
+        assert!(limiter.connection(address("192.0.2.4")).is_some());
     }
 
     #[test]
     fn one_peer_gets_half_of_the_calls_and_bytes() {
-        let house = resource_limits();
-        let connection = house.connection(HERE).unwrap();
-        let mut call = connection.call(Class::Ordinary).unwrap();
-        let second = connection.call(Class::Ordinary);
-        assert!(second.is_some() && connection.call(Class::Ordinary).is_none());
+        let limiter = limiter();
+        let connection = limiter.connection(address("192.0.2.1")).unwrap();
+        let mut call = connection.call(CallClass::Ordinary).unwrap();
+        let second = connection.call(CallClass::Ordinary);
+        assert!(second.is_some() && connection.call(CallClass::Ordinary).is_none());
         assert!(call.grow(50) && !call.grow(1));
         drop(second);
-        assert!(connection.call(Class::Ordinary).is_some());
+        assert!(connection.call(CallClass::Ordinary).is_some());
         drop(call);
         drop(connection);
-        assert_eq!(house.state().total, Usage::default());
-        assert!(house.state().by_peer.is_empty());
+        assert_eq!(limiter.state().total, Usage::default());
+        assert!(limiter.state().by_peer.is_empty(), "a peer that uses nothing is forgotten");
     }
 
     #[test]
-    fn no_class_takes_the_room_of_another() {
-        let house = resource_limits();
-        let peers = ["192.0.2.1", "192.0.2.2"].map(|peer| house.connection(peer.parse().unwrap()).unwrap());
-        let classes = [Class::Watch, Class::Public, Class::Ordinary];
-        let mut permit = Vec::new();
-        for (class, most) in classes.into_iter().zip([3, 3, 4]) {
-            let before = permit.len();
+    fn several_connections_of_a_peer_share_its_limits() {
+        let limiter = limiter();
+        let connections = [(); 2].map(|()| limiter.connection(address("192.0.2.1")).unwrap());
+        let mut calls = connections.each_ref().map(|connection| connection.call(CallClass::Public).unwrap());
+        assert!(connections[0].call(CallClass::Public).is_none());
+        assert!(calls[0].grow(15) && !calls[1].grow(6) && calls[1].grow(5));
+    }
+
+    #[test]
+    fn bytes_that_were_refused_are_not_counted() {
+        let limiter = limiter();
+        let connection = limiter.connection(address("192.0.2.1")).unwrap();
+        let mut call = connection.call(CallClass::Public).unwrap();
+        assert!(!call.grow(21) && call.grow(20));
+        drop(call);
+        assert_eq!(limiter.state().total, Usage::of_connection());
+    }
+
+    #[test]
+    fn no_class_uses_the_budget_of_another() {
+        let limiter = limiter();
+        let peers = ["192.0.2.1", "192.0.2.2"].map(|peer| limiter.connection(address(peer)).unwrap());
+        let mut permits = Vec::new();
+        for (class, most) in [(CallClass::Watch, 3), (CallClass::Public, 3), (CallClass::Ordinary, 4)] {
+            let before = permits.len();
             for _ in 0..10 {
-                permit.extend(peers.iter().filter_map(|peer| peer.call(class)));
+                permits.extend(peers.iter().filter_map(|peer| peer.call(class)));
             }
-            assert_eq!(permit.len() - before, most, "{class:?}");
+            assert_eq!(permits.len() - before, most, "{class:?}");
         }
-        for call in &mut permit {
-            while call.grow(1) {}
+        for permit in &mut permits {
+            while permit.grow(1) {}
         }
-        assert_eq!(classes.map(|class| house.state().total.of(class).bytes), [30, 30, 100]);
-        drop((permit, peers));
-        assert_eq!(house.state().total, Usage::default());
+        for (class, most) in [(CallClass::Watch, 30), (CallClass::Public, 30), (CallClass::Ordinary, 100)] {
+            assert_eq!(limiter.state().total.of(class).bytes, most, "{class:?}");
+        }
+        drop((permits, peers));
+        assert_eq!(limiter.state().total, Usage::default());
     }
 
     #[test]
     fn addresses_of_one_network_are_one_peer() {
-        assert_eq!(peer_of("2001:db8::1".parse().unwrap()), peer_of("2001:db8::ffff:1".parse().unwrap()));
-        assert_ne!(peer_of("2001:db8::1".parse().unwrap()), peer_of("2001:db8:0:1::1".parse().unwrap()));
-        assert_eq!(peer_of("::ffff:192.0.2.1".parse().unwrap()), peer_of("192.0.2.1".parse().unwrap()));
+        assert_eq!(peer_of(address("2001:db8::1")), peer_of(address("2001:db8::ffff:1")));
+        assert_ne!(peer_of(address("2001:db8::1")), peer_of(address("2001:db8:0:1::1")));
+        assert_eq!(peer_of(address("::ffff:192.0.2.1")), peer_of(address("192.0.2.1")));
     }
 }

@@ -1,5 +1,5 @@
-//! TLS, by rustls. Certificates are read again when they change; a connection keeps what it began
-//! with.
+//! The TLS configuration of the server, made from files by rustls. It is made again when a file changes, so that
+//! certificates can be renewed without a restart; a connection keeps the configuration of its handshake.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::reload::Reloading;
 
-/// Where the certificates are.
+/// The files that TLS is configured by, all in PEM.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The server's certificate and what leads up to its authority, in PEM.
+    /// The server's certificate, followed by the intermediate certificates up to its authority.
     pub certificate: PathBuf,
-    /// Its private key, in PEM.
+    /// The private key of the server's certificate.
     pub key: PathBuf,
-    /// The authorities whose client certificates are taken, in PEM, if any are.
+    /// The authorities whose client certificates are accepted; `None` if clients are not asked for one.
     pub client_ca: Option<PathBuf>,
 }
 
-/// Reads the certificates and watches them; an error says what is wrong with them.
+/// Reads the files and watches them from then on. An error says which file cannot be used and why.
 pub async fn open(files: &TlsFiles) -> Result<Reloading<ServerConfig>, String> {
     let TlsFiles { certificate, key, client_ca } = files.clone();
     let paths = [certificate, key].into_iter().chain(client_ca).collect();
@@ -49,7 +49,7 @@ fn config(certificate: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<Se
                 roots.add(authority).map_err(|error| format!("the client authority cannot be used: {error}"))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            // Whoever has none may still have a token; health is asked by balancers that have neither.
+            // A client without a certificate may still send a token, and load balancers check health with neither.
             let verifier = verifier.allow_unauthenticated().build();
             builder.with_client_cert_verifier(verifier.map_err(|error| error.to_string())?)
         }
@@ -60,6 +60,7 @@ fn config(certificate: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<Se
     Ok(config)
 }
 
+/// Parses one or more certificates; `what` names the file in the error.
 fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {

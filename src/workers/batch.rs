@@ -1,5 +1,8 @@
-//! One batch in one transaction: lock, load, decide, save. Runs again from the beginning as often as
-//! it must: nothing outside the transaction changes until it is committed.
+//! Executes one batch in one transaction: lock the stores, load, decide, save.
+//!
+//! Everything between BEGIN and COMMIT may run again from the beginning, any number of times: it changes nothing
+//! but the transaction and a working set of its own. Callers are answered only after the commit, by
+//! [`super::writer`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,23 +20,22 @@ use crate::domain::order::{Order, OrderId};
 use crate::domain::refusal::Refusal;
 use crate::domain::working_set::WorkingSet;
 use crate::repository::error::DbError;
-use crate::repository::gate;
+use crate::repository::gate as gate_rows;
 use crate::repository::load;
 use crate::repository::save::save;
 use crate::repository::session::{Session, WriteError};
 
-/// What became of one job.
+/// The result of one job, valid once the transaction is committed.
 pub(super) enum Outcome {
-    /// It is answered, once the transaction is committed.
+    /// The answer to its caller, who must not see it before the commit.
     Answered(Box<Result<Reply, WorkerError>>),
-    /// Another transaction will do it: with what this one has to do, it is too much. It costs so much,
-    /// as is known now.
-    PutBack(usize),
-    /// Somebody else has locked its store.
+    /// It goes into a later transaction, because this one is too large with it; its cost is known better now.
+    Requeue { cost: usize },
+    /// Another instance holds the lock of its store: retry in a moment.
     StoreLocked,
 }
 
-/// Does a batch; the outcomes are in the order of the jobs.
+/// Executes a batch; the outcomes are in the order of the jobs.
 pub(super) fn run(
     session: &mut Session,
     jobs: &[Job],
@@ -42,11 +44,15 @@ pub(super) fn run(
 ) -> Result<Vec<Outcome>, WriteError> {
     session.write_changes(|session| {
         let mut working_set = WorkingSet::default();
-        let locked = lock(session, &mut working_set, jobs)?;
-        let ready: Vec<&Envelope> =
-            jobs.iter().map(|job| &*job.envelope).filter(|envelope| !locked.contains(&envelope.store)).collect();
-        gate::load(session, &mut working_set, &ready)?;
-        let plan = Plan::of(&working_set, jobs, &locked);
+        let locked_elsewhere = lock_stores(session, &mut working_set, jobs)?;
+        let mut envelopes: Vec<&Envelope> = Vec::new();
+        for job in jobs {
+            if !locked_elsewhere.contains(&job.envelope.store) {
+                envelopes.push(&job.envelope);
+            }
+        }
+        gate_rows::load(session, &mut working_set, &envelopes)?;
+        let plan = BatchPlan::new(&working_set, jobs, &locked_elsewhere);
         load::details(session, &mut working_set, plan.needs(jobs))?;
         let outcomes = decide_all(&mut working_set, jobs, plan, clock, ids);
         let changes = save(session, &working_set)?;
@@ -54,16 +60,23 @@ pub(super) fn run(
     })
 }
 
-/// Locks the stores of the batch; those that somebody else has locked. A store that does not exist is
-/// ready too: its commands are refused, or create it.
-fn lock(session: &mut Session, working_set: &mut WorkingSet, jobs: &[Job]) -> Result<BTreeSet<StoreId>, DbError> {
+/// Locks the stores of the batch. Returns those that another instance has locked; nothing may be read or written
+/// about these. A store that does not exist needs no lock: its commands are refused, or create it.
+fn lock_stores(
+    session: &mut Session,
+    working_set: &mut WorkingSet,
+    jobs: &[Job],
+) -> Result<BTreeSet<StoreId>, DbError> {
     let stores: BTreeSet<StoreId> = jobs.iter().map(|job| job.envelope.store.clone()).collect();
     let stores: Vec<StoreId> = stores.into_iter().collect();
     load::lock_stores(session, working_set, &stores)?;
-    let missing: Vec<StoreId> = stores.into_iter().filter(|store| working_set.store(store).is_err()).collect();
+    // The working set is new, so the stores in it are those that were locked just now.
+    let locked: BTreeSet<StoreId> = working_set.stores.present().map(|store| store.id.clone()).collect();
+    let missing: Vec<StoreId> = stores.into_iter().filter(|store| !locked.contains(store)).collect();
     if missing.is_empty() {
         return Ok(BTreeSet::new());
     }
+    // A missing store either does not exist, or another instance has locked its row.
     let locked_elsewhere = load::existing_stores(session, &missing)?;
     for store in missing {
         if !locked_elsewhere.contains(&store) {
@@ -73,96 +86,105 @@ fn lock(session: &mut Session, working_set: &mut WorkingSet, jobs: &[Job]) -> Re
     Ok(locked_elsewhere)
 }
 
-/// What is to be done with each job, by what the gate's rows tell.
-struct Plan(Vec<Step>);
+/// What is to be done with each job, in the order of the jobs. It is determined after the gate's rows were loaded
+/// and before anything else is, so that a command that the gate refuses costs no more than these rows.
+struct BatchPlan(Vec<Action>);
 
-enum Step {
-    /// Load what it needs, and decide.
+/// What is to be done with one job of a batch.
+enum Action {
+    /// Load the command's needs and decide it.
     Decide,
-    /// Load what repeating its stored response needs.
+    /// Load these needs and repeat the stored response.
     Replay(Needs),
-    /// Refuse it: nothing that the batch decides can change that.
+    /// Refuse it: no other command of the batch can change that.
     Refuse(Refusal),
-    /// Leave it to another transaction. It costs so much.
-    PutBack(usize),
-    /// Somebody else has locked its store.
+    /// Leave it to a later transaction.
+    Requeue { cost: usize },
+    /// Leave it until the lock of its store is free.
     StoreLocked,
 }
 
-impl Plan {
-    fn of(working_set: &WorkingSet, jobs: &[Job], locked: &BTreeSet<StoreId>) -> Self {
-        let mut planning = Planning::default();
-        let steps = jobs.iter().map(|job| match locked.contains(&job.envelope.store) {
-            true => Step::StoreLocked,
-            false => planning.step(working_set, job, jobs.len() == 1),
-        });
-        Self(steps.collect())
+impl BatchPlan {
+    fn new(working_set: &WorkingSet, jobs: &[Job], locked_elsewhere: &BTreeSet<StoreId>) -> Self {
+        let mut planner = Planner::default();
+        let mut actions = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            if locked_elsewhere.contains(&job.envelope.store) {
+                actions.push(Action::StoreLocked);
+            } else {
+                actions.push(planner.action(working_set, job, jobs.len() == 1));
+            }
+        }
+        Self(actions)
     }
 
-    /// What the commands need that are decided, and the answers that are repeated.
+    /// The needs of the jobs that are decided or replayed, each with its store.
     fn needs<'a>(&'a self, jobs: &'a [Job]) -> impl Iterator<Item = (&'a StoreId, &'a Needs)> {
-        self.0.iter().zip(jobs).filter_map(|(step, job)| match step {
-            Step::Decide => Some((&job.envelope.store, &*job.needs)),
-            Step::Replay(needs) => Some((&job.envelope.store, needs)),
-            Step::Refuse(_) | Step::PutBack(_) | Step::StoreLocked => None,
+        self.0.iter().zip(jobs).filter_map(|(action, job)| match action {
+            Action::Decide => Some((&job.envelope.store, &*job.needs)),
+            Action::Replay(needs) => Some((&job.envelope.store, needs)),
+            Action::Refuse(_) | Action::Requeue { .. } | Action::StoreLocked => None,
         })
     }
 }
 
-/// Plans the jobs of a batch in their order.
+/// Goes through the jobs of a batch in their order, and remembers what a later one may depend on: the gate's rows
+/// show the state before the batch, and earlier commands of the batch may change it.
 #[derive(Default)]
-struct Planning {
+struct Planner {
+    /// The cost of the jobs that this transaction executes.
     cost: usize,
-    /// The orders that earlier commands are about, by store: what the gate judges of them may change in
-    /// this batch. A store without any has earlier commands too; they may create orders.
+    /// The orders that earlier commands are about, by store: their headers may change in this batch. A store
+    /// whose earlier commands name no order has an empty set; these commands may create orders.
     changing: HashMap<StoreId, BTreeSet<OrderId>>,
     /// The request ids of earlier commands: their responses may be stored when a later one is judged.
-    envelopes: BTreeSet<StoredResponseKey>,
-    /// Stores of which a command was put back: the commands behind it keep their order.
-    put_back: BTreeSet<StoreId>,
+    request_ids: BTreeSet<StoredResponseKey>,
+    /// The stores of which a command was requeued: their later commands must be requeued too, to keep the order.
+    requeued: BTreeSet<StoreId>,
 }
 
-impl Planning {
-    fn step(&mut self, working_set: &WorkingSet, job: &Job, is_alone: bool) -> Step {
+impl Planner {
+    fn action(&mut self, working_set: &WorkingSet, job: &Job, is_only_job: bool) -> Action {
         let envelope = &job.envelope;
         let passed = gate(working_set, envelope);
         let cost = match &passed {
             Ok(Passed::ToDecide(_)) => cost_of(working_set, job),
             _ => 1,
         };
-        // One that is too large for a batch comes back alone, so that it locks no store but its own.
-        let fits = is_alone || self.cost + cost <= BATCH_COST;
-        if !fits || self.put_back.contains(&envelope.store) {
-            self.put_back.insert(envelope.store.clone());
-            return Step::PutBack(cost);
+        // A job that is too large for any batch is requeued once, comes back as the only job, and is executed
+        // then: so it holds the lock of no store but its own.
+        let fits = is_only_job || self.cost + cost <= BATCH_COST;
+        if !fits || self.requeued.contains(&envelope.store) {
+            self.requeued.insert(envelope.store.clone());
+            return Action::Requeue { cost };
         }
         self.cost += cost;
         let target = envelope.command.target().map(|target| target.order);
-        let is_sent_again = envelope.stored_response_key().is_some_and(|key| !self.envelopes.insert(key));
+        let is_repeated = envelope.stored_response_key().is_some_and(|key| !self.request_ids.insert(key));
         match passed {
-            Ok(Passed::Replay(outcome)) => return Step::Replay(Needs::of_replay(&outcome)),
+            Ok(Passed::Replay(outcome)) => return Action::Replay(Needs::of_replay(&outcome)),
             Ok(Passed::ToDecide(_)) => {}
-            // An earlier command may change what the header says, or create the order: the gate judges
-            // again when it is this command's turn.
+            // An earlier command may change the header, or create the order. So this refusal is not final: the
+            // gate judges again when it is this command's turn.
             Err(refusal) if is_by_header(&refusal) && self.is_changing(&envelope.store, target) => {}
-            // Or be the same request, or another with the same id.
-            Err(refusal) if is_by_header(&refusal) && is_sent_again => {}
-            Err(Refusal::OrderNotFound) if is_sent_again => {}
+            // An earlier command may be the same request, or another with the same id; then that decides.
+            Err(refusal) if is_by_header(&refusal) && is_repeated => {}
+            Err(Refusal::OrderNotFound) if is_repeated => {}
             Err(Refusal::OrderNotFound) if self.changing.contains_key(&envelope.store) => {}
             // Permissions do not change within a batch, see `Needs::are_exclusive`.
-            Err(refusal) => return Step::Refuse(refusal),
+            Err(refusal) => return Action::Refuse(refusal),
         }
         self.changing.entry(envelope.store.clone()).or_default().extend(target);
-        Step::Decide
+        Action::Decide
     }
 
     fn is_changing(&self, store: &StoreId, order: Option<OrderId>) -> bool {
-        let of_store = self.changing.get(store);
-        order.is_some_and(|order| of_store.is_some_and(|orders| orders.contains(&order)))
+        let (Some(order), Some(changing)) = (order, self.changing.get(store)) else { return false };
+        changing.contains(&order)
     }
 }
 
-/// Whether the gate refused by what the order's header says, and not by who calls.
+/// Whether the gate refused because of what the order's header says, and not because of who calls.
 const fn is_by_header(refusal: &Refusal) -> bool {
     matches!(
         refusal,
@@ -176,42 +198,51 @@ const fn is_by_header(refusal: &Refusal) -> bool {
     )
 }
 
-/// How many rows a command loads or makes, with what its order's header tells.
+/// How many rows a command loads or creates, by its request and the header of its order.
 fn cost_of(working_set: &WorkingSet, job: &Job) -> usize {
-    let envelope = &job.envelope;
-    let header = |order: OrderId| -> Option<&Order> { working_set.order(&envelope.order_key(order)).ok().flatten() };
-    let rows = |need: &Need| match need {
-        Need::AllLines(order) | Need::LinesOfReceipt(order, _) => {
-            header(*order).map_or(0, |order| order.counters.lines as usize)
-        }
-        Need::StagedItems(order) | Need::OtherReceiveTimes(order, _) => {
-            header(*order).map_or(0, |order| order.counters.receipt_items as usize)
-        }
-        _ => 0,
-    };
-    job.cost.max(1 + job.needs.iter().map(rows).sum::<usize>())
+    let mut cost = 1;
+    for need in job.needs.iter() {
+        cost += match need {
+            Need::AllLines(order) | Need::LinesOfReceipt(order, _) => {
+                header(working_set, job, *order).map_or(0, |order| order.counters.lines as usize)
+            }
+            Need::StagedItems(order) | Need::OtherReceiveTimes(order, _) => {
+                header(working_set, job, *order).map_or(0, |order| order.counters.receipt_items as usize)
+            }
+            _ => 0,
+        };
+    }
+    job.cost.max(cost)
+}
+
+/// The header of an order, if the gate has loaded one.
+fn header<'a>(working_set: &'a WorkingSet, job: &Job, order: OrderId) -> Option<&'a Order> {
+    working_set.order(&job.envelope.order_key(order)).ok().flatten()
 }
 
 fn decide_all(
     working_set: &mut WorkingSet,
     jobs: &[Job],
-    plan: Plan,
+    plan: BatchPlan,
     clock: &dyn Clock,
     ids: &dyn Ids,
 ) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(jobs.len());
-    for (job, step) in jobs.iter().zip(plan.0) {
-        outcomes.push(match step {
-            Step::StoreLocked => Outcome::StoreLocked,
-            Step::PutBack(cost) => Outcome::PutBack(cost),
-            Step::Refuse(refusal) => Outcome::Answered(Box::new(Err(refusal.into()))),
-            Step::Decide | Step::Replay(_) => Outcome::Answered(Box::new(decide_one(working_set, job, clock, ids))),
+    for (job, action) in jobs.iter().zip(plan.0) {
+        outcomes.push(match action {
+            Action::StoreLocked => Outcome::StoreLocked,
+            Action::Requeue { cost } => Outcome::Requeue { cost },
+            Action::Refuse(refusal) => Outcome::Answered(Box::new(Err(refusal.into()))),
+            Action::Decide | Action::Replay(_) => Outcome::Answered(Box::new(decide_one(working_set, job, clock, ids))),
         });
     }
     outcomes
 }
 
+/// Decides one command, on top of what those before it have decided.
 fn decide_one(working_set: &mut WorkingSet, job: &Job, clock: &dyn Clock, ids: &dyn Ids) -> Result<Reply, WorkerError> {
+    // Locking and loading take time. A caller who gave up meanwhile was told, or will be, that the deadline has
+    // passed; changing nothing is the better half of that answer.
     if job.is_late() || job.is_abandoned() {
         return Err(ServiceFault::DeadlineExceeded.into());
     }
@@ -225,8 +256,44 @@ fn decide_one(working_set: &mut WorkingSet, job: &Job, clock: &dyn Clock, ids: &
     Ok(reply(working_set, &job.envelope, outcome)?)
 }
 
-/// A panic refuses its command alone: deciding changes nothing, so nothing is half done.
+/// Judges one command. A panic in a rule refuses this command alone: deciding does not change the working set, so
+/// nothing is left half done.
 fn judge(working_set: &WorkingSet, envelope: &Envelope, clock: &dyn Clock, ids: &dyn Ids) -> Result<Verdict, Refusal> {
     let judged = catch_unwind(AssertUnwindSafe(|| decide(working_set, envelope, clock.now(), ids)));
     judged.unwrap_or_else(|_| Err(Refusal::Bug(format!("a panic while deciding {:?}", envelope.command))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::job::tests::job_of;
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::ids::UuidV7;
+
+    fn decided(job: &Job) -> WorkerError {
+        decide_one(&mut WorkingSet::default(), job, &SystemClock, &UuidV7).unwrap_err()
+    }
+
+    #[test]
+    fn a_command_whose_deadline_passed_while_it_was_loaded_is_not_decided() {
+        let (mut job, _caller) = job_of("north", 1);
+        job.deadline = Some(Instant::now());
+        assert_eq!(decided(&job), ServiceFault::DeadlineExceeded.into());
+    }
+
+    #[test]
+    fn a_command_whose_caller_has_gone_while_it_was_loaded_is_not_decided() {
+        let (job, caller) = job_of("north", 1);
+        drop(caller);
+        assert_eq!(decided(&job), ServiceFault::DeadlineExceeded.into());
+    }
+
+    #[test]
+    fn a_command_whose_caller_waits_is_decided() {
+        let (job, _caller) = job_of("north", 1);
+        // Nothing was loaded, which a command that is decided finds out.
+        assert!(matches!(decided(&job), WorkerError::Refused(Refusal::Bug(_))), "{:?}", decided(&job));
+    }
 }

@@ -1,7 +1,7 @@
 //! Why a worker has no result for a call: a rule refused it, or the service could not do it.
 //!
-//! The two are told apart because callers must treat them differently: a refusal stands until something
-//! about the request or the store changes, while most faults pass by themselves and may be retried.
+//! The two are told apart because callers must treat them differently: a refusal is repeated until the
+//! request or the store changes, while most faults pass by themselves and may be retried.
 
 use crate::domain::refusal::Refusal;
 
@@ -11,13 +11,13 @@ use crate::domain::refusal::Refusal;
 /// nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceFault {
-    /// The queue that the call would wait in, or its peer's share of the transport, is full.
+    /// The queue that the call would wait in is full, or its peer has reached a limit of the transport.
     #[error("too many calls are waiting; nothing was done, try again in a moment")]
     QueueFull,
     /// The database has no room left on its disk, or the disk fails.
     #[error("the database's storage is full or failing; nothing was done, try again when there is room")]
     StorageFull,
-    /// This instance's clock is far off, so that what it wrote would bear wrong times.
+    /// This instance's clock is wrong, so that what it writes would have wrong times.
     #[error("the clock of this instance is wrong, so it changes nothing until that is put right; nothing was done")]
     ClockSkewed,
     /// The database cannot be reached, or does not answer.
@@ -32,8 +32,8 @@ pub enum ServiceFault {
     /// Never reported as UNAVAILABLE, which clients retry by themselves.
     #[error("the outcome is unknown: the database connection was lost while committing; look before sending it again")]
     OutcomeUnknown,
-    /// A bug, or an error of the database that has no other name. The text is for the log; callers never
-    /// see it.
+    /// A bug, or an error of the database that none of the others describes. The text is for the log; callers
+    /// never see it.
     #[error("a fault of this service; its log tells more under the id in this error's metadata")]
     Internal(String),
 }
@@ -53,13 +53,13 @@ impl ServiceFault {
     }
 }
 
-/// Why a writer or reader has no result.
+/// Why a writer or reader has no result for a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkerError {
-    /// A rule refused the call; nothing was changed.
+    /// A rule refused the call; nothing was changed, and sending it again changes nothing either.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The service could not do it.
+    /// The service could not execute it, for a reason that has nothing to do with the request.
     #[error(transparent)]
     Fault(#[from] ServiceFault),
 }

@@ -1,4 +1,4 @@
-//! A command on its way through a writer.
+//! A command on its way from its caller through the queue of a writer to its answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,31 +8,36 @@ use super::responder::Responder;
 use crate::domain::command::{Envelope, Reply};
 use crate::domain::needs::{Need, Needs};
 
-/// A command whose caller waits. Clones are the same command: its writer has one, and the supervisor of
-/// the writer another.
+/// A command whose caller waits for an answer. A clone is the same command: the thread that executes it has one,
+/// and the slot from which the supervisor may take it has another.
 #[derive(Clone)]
 pub(super) struct Job {
+    /// The command with its store, its caller and its request id.
     pub(super) envelope: Arc<Envelope>,
-    /// What its command needs behind the gate.
+    /// The rows that the command must have loaded before it can decide, once it has passed the gate.
     pub(super) needs: Arc<Needs>,
-    /// How much work it is: its rows, as far as its request tells. What only the order's header tells is
-    /// learned when the header has been loaded.
+    /// How many rows it loads or changes, as far as that is known: from the request at first, and from the
+    /// order's header once that was loaded. Batches are filled and stores are given turns by it.
     pub(super) cost: usize,
-    /// Whether a transaction of it was committed without an answer: it may have been done. It stays so
-    /// until its stored response is found or it is done, whatever happens in between.
+    /// Whether COMMIT was sent for a transaction with it and not answered, so that it may have been done. This
+    /// stays set until its stored response is found or it is done again, whatever fails in between: until then
+    /// the caller must not be told that nothing was done.
     pub(super) commit_unknown: bool,
-    /// Whether it has a transaction of its own: it was in one that could not be saved.
+    /// Whether it must be the only command of its transaction, because one that it shared could not be saved.
     pub(super) alone: bool,
-    /// How often its store was found locked by somebody else.
+    /// How often its store was found locked by another instance; the next retry is delayed accordingly.
     pub(super) lock_attempts: u32,
-    /// What it takes in memory while it waits.
+    /// How much memory it takes while it waits in the queue.
     pub(super) bytes: usize,
+    /// When its caller stops waiting; `None` if the caller set no limit.
     pub(super) deadline: Option<Instant>,
+    /// Where the answer goes.
     pub(super) answer: Arc<Responder<Reply>>,
 }
 
 impl Job {
-    /// Works out what the request needs and costs: once, on its caller's thread and outside of any lock.
+    /// Determines what the command needs and costs. That is done here, on the caller's thread and outside of any
+    /// lock, because it takes time for large requests.
     pub(super) fn new(envelope: Envelope, bytes: usize, deadline: Option<Instant>, answer: Responder<Reply>) -> Self {
         let needs = envelope.needs();
         let rows = needs.iter().filter(|need| matches!(need, Need::Line(..) | Need::Level(_))).count();
@@ -54,14 +59,14 @@ impl Job {
         self.needs.are_exclusive()
     }
 
-    /// Refuses it because of what happened to the database or the service; if it may have been done all
-    /// the same, that is what its caller is told.
-    pub(super) fn give_up(self, fault: &ServiceFault) {
+    /// Answers that the service failed. If the command may have been done all the same, its caller is told that
+    /// the outcome is unknown instead.
+    pub(super) fn fail(self, fault: &ServiceFault) {
         let fault = if self.commit_unknown { &ServiceFault::OutcomeUnknown } else { fault };
         self.answer(Err(fault.clone().into()));
     }
 
-    /// Whether nobody waits for it any more.
+    /// Whether its caller has gone.
     pub(super) fn is_abandoned(&self) -> bool {
         self.answer.is_closed()
     }
@@ -74,5 +79,50 @@ impl Job {
     /// Answers its caller.
     pub(super) fn answer(self, answer: Result<Reply, WorkerError>) {
         self.answer.send(answer);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::domain::code::{PrincipalId, StoreId};
+    use crate::domain::principal::Principal;
+    use crate::domain::store::back_orders::DisableBackOrders;
+
+    type Answer = oneshot::Receiver<Result<Reply, WorkerError>>;
+
+    /// A job of this store, and what its caller waits on.
+    pub(in crate::workers) fn job_of(store: &str, bytes: usize) -> (Job, Answer) {
+        let envelope = Envelope {
+            store: StoreId::new(store),
+            principal: Principal { id: PrincipalId::new("alice"), is_operator: false },
+            idempotency_key: None,
+            command: Arc::new(DisableBackOrders),
+        };
+        let (responder, answer) = Responder::channel();
+        (Job::new(envelope, bytes, None, responder), answer)
+    }
+
+    /// The fault that a caller was answered with; `None` if there is no answer yet.
+    pub(in crate::workers) fn fault(answer: &mut Answer) -> Option<ServiceFault> {
+        match answer.try_recv() {
+            Ok(Err(WorkerError::Fault(fault))) => Some(fault),
+            Ok(other) => panic!("not a fault: {other:?}"),
+            Err(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_command_that_may_have_been_done_never_fails_as_if_nothing_was_done() {
+        for (commit_unknown, expected) in
+            [(false, ServiceFault::DatabaseUnavailable), (true, ServiceFault::OutcomeUnknown)]
+        {
+            let (mut job, mut answer) = job_of("north", 1);
+            job.commit_unknown = commit_unknown;
+            job.fail(&ServiceFault::DatabaseUnavailable);
+            assert_eq!(fault(&mut answer), Some(expected));
+        }
     }
 }

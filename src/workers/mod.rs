@@ -1,9 +1,12 @@
-//! Threads between the callers and the database. A writer takes whatever commands have queued up for
-//! its stores and does them in one transaction; readers answer reads, each on one snapshot. No SQL
-//! lives here, and no rule.
+//! The worker threads between the calls and the database. A writer takes the commands that have queued up for its
+//! stores and executes them in one transaction; readers execute reads, each on one snapshot. There is no SQL here
+//! and no rule: [`crate::repository`] has the one and [`crate::domain`] the other.
 //!
-//! Each store belongs to one writer by the hash of its id, so its commands are done one after another
-//! in the order in which they came; the lock on the store's row does the same between instances.
+//! Diesel blocks the thread that uses it, so these are threads and not async tasks; calls wait for their answer
+//! without blocking one. All queues are bounded, and so is every wait for the database (see [`Supervisor`]).
+//!
+//! Each store belongs to one writer by the hash of its id, so within an instance its commands are executed one
+//! after another in the order in which they came; the lock on the store's row does the same between instances.
 
 mod availability;
 mod batch;
@@ -24,7 +27,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use self::availability::{Availability, Usable};
+pub use self::availability::{Availability, AvailabilityState};
 pub use self::prober::Prober;
 pub use self::read_queue::ReadClass;
 pub use self::readers::{ReaderParts, Readers};
@@ -35,7 +38,7 @@ use self::error::{ServiceFault, WorkerError};
 use self::job::Job;
 use self::responder::Responder;
 use self::stats::BatchCounters;
-use self::supervisor::Waiters;
+use self::supervisor::PendingCalls;
 use self::writer::Writer;
 use crate::clock::Clock;
 use crate::domain::Ids;
@@ -44,26 +47,26 @@ use crate::domain::command::{Envelope, Reply};
 use crate::repository::dialect::Layout;
 use crate::repository::pool::Pool;
 
-/// What writers are made with.
+/// What writers need from outside.
 #[derive(Clone)]
 pub struct WriterParts {
-    /// Sessions for writing, at least one per writer, and some to replace them by.
+    /// Sessions for writing: at least one per writer, and some to replace those that hang.
     pub pool: Pool,
-    /// The wall clock.
+    /// The wall clock, by which commands are dated when they are decided.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
+    /// The source of the ids that commands give to what they create.
     pub ids: Arc<dyn Ids>,
-    /// How the database's tables are laid out.
+    /// How the database's tables are laid out, which decides how many stores may share a transaction.
     pub layout: Layout,
-    /// Whether the database can be used now.
+    /// The state of the database; commands are refused while writes are not possible.
     pub availability: Availability,
-    /// How long a session waits for one answer of the database.
+    /// How long a session may wait for one answer of the database before it is given up.
     pub timeout: Duration,
-    /// How long a writer waits for a program that holds SQLite's write lock.
+    /// How long a writer waits for another program that holds SQLite's write lock.
     pub lock_timeout: Duration,
 }
 
-/// The writers of a service.
+/// The writers of an instance.
 pub struct Writers {
     writers: Vec<Arc<Writer>>,
     availability: Availability,
@@ -71,17 +74,20 @@ pub struct Writers {
 }
 
 impl Writers {
-    /// Starts so many writers.
+    /// Starts this many writers, at least one.
     pub fn start(count: usize, parts: &WriterParts) -> std::io::Result<Self> {
         let counters = Arc::new(BatchCounters::default());
-        let writers = (0..count.max(1)).map(|number| Writer::start(number, parts, &counters));
-        let writers = writers.collect::<std::io::Result<_>>()?;
+        let mut writers = Vec::new();
+        for number in 0..count.max(1) {
+            writers.push(Writer::start(number, parts, &counters)?);
+        }
         Ok(Self { writers, availability: parts.availability.clone(), counters })
     }
 
-    /// Does a command and answers once it is committed. `bytes` is what it takes in memory.
+    /// Executes a command and answers once it is committed. `bytes` is how much memory it takes while it waits.
     ///
-    /// Dropping the future drops the command, unless its transaction has begun.
+    /// Dropping the future abandons the command: it is dropped from the queue, or not decided if it has left the
+    /// queue already. Only when it was decided before that is it committed all the same.
     pub async fn submit(
         &self,
         envelope: Envelope,
@@ -92,8 +98,11 @@ impl Writers {
         let (answer, answered) = Responder::channel();
         let writer = self.writer_of(&envelope.store);
         writer.queue.push(Job::new(envelope, bytes, deadline, answer))?;
-        // A writer that ends without an answer may have committed before.
-        answered.await.unwrap_or(Err(ServiceFault::OutcomeUnknown.into()))
+        match answered.await {
+            Ok(answer) => answer,
+            // The responder was dropped unanswered: its thread has panicked, perhaps after the commit.
+            Err(_) => Err(ServiceFault::OutcomeUnknown.into()),
+        }
     }
 
     fn writer_of(&self, store: &StoreId) -> &Writer {
@@ -102,23 +111,24 @@ impl Writers {
         &self.writers[(hasher.finish() % self.writers.len() as u64) as usize]
     }
 
-    /// What the writers have done so far.
+    /// How the commands were batched so far.
     pub fn stats(&self) -> Stats {
         self.counters.read()
     }
 
-    /// Who replaces their threads.
+    /// The writers as the supervisor needs them, to replace threads that hang.
     pub fn supervised(&self) -> impl Iterator<Item = Arc<dyn Supervised>> {
         self.writers.iter().map(|writer| Arc::new(Arc::clone(writer)) as Arc<dyn Supervised>)
     }
 
-    /// Where their commands wait.
-    fn waiters(&self) -> impl Iterator<Item = Arc<dyn Waiters>> {
-        self.writers.iter().map(|writer| Arc::new(Arc::clone(writer)) as Arc<dyn Waiters>)
+    /// The queues as the prober needs them, to refuse what waits for an unavailable database.
+    fn pending_calls(&self) -> impl Iterator<Item = Arc<dyn PendingCalls>> {
+        self.writers.iter().map(|writer| Arc::new(Arc::clone(writer)) as Arc<dyn PendingCalls>)
     }
 
-    /// Has the writers finish what is queued, and waits for them.
+    /// Rejects further commands, and waits until those that are queued have been executed.
     pub fn stop(&self) {
+        // All queues are closed first, so that the writers end at the same time and not one after another.
         self.writers.iter().for_each(|writer| writer.queue.close());
         self.writers.iter().for_each(|writer| writer.join());
     }

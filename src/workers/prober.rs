@@ -1,15 +1,16 @@
-//! Asks the database, on a session of its own, whether it can be read and written: each second, more often
-//! while it cannot, and whenever somebody has found a fault.
+//! The prober asks the database, on a session of its own, whether it can be read and written: every second, more
+//! often while it cannot, and at once when a worker has seen a fault. It is the only one that changes
+//! [`Availability`], so that calls and health always agree about the state.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::availability::{Availability, Usable};
+use super::availability::{Availability, AvailabilityState};
 use super::error::ServiceFault;
-use super::in_flight::InFlight;
-use super::supervisor::{MAX_LEFT_BEHIND, Supervised, Waiters};
+use super::in_flight::{InFlight, Superseded};
+use super::supervisor::{MAX_ABANDONED_THREADS, PendingCalls, Supervised};
 use super::writer::Writer;
 use super::{Readers, Writers};
 use crate::clock::Clock;
@@ -20,14 +21,14 @@ use crate::repository::pool::{Pool, Pooled};
 use crate::repository::probe::{self, Found, Probed};
 use crate::repository::url::DatabaseUrl;
 
-/// How often it asks: while all is well, and while it is not.
-const EVERY: Duration = Duration::from_secs(1);
-const EVERY_WHILE_UNAVAILABLE: Duration = Duration::from_millis(200);
-/// How long the database may take to answer, and a writer may wait for one answer, before the instance says
-/// that it does not serve.
-const STUCK_AFTER: Duration = Duration::from_secs(2);
+/// The time between two probes while everything works.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The time between two probes while something does not: a database that has recovered should be used soon.
+const INTERVAL_WHILE_UNAVAILABLE: Duration = Duration::from_millis(200);
+/// How long a probe, or a writer, may wait for one answer before health reports NOT_SERVING.
+const STALLED_AFTER: Duration = Duration::from_secs(2);
 
-/// See the module. Its thread ends when this is dropped.
+/// The prober of an instance. Its thread ends when this is dropped.
 pub struct Prober(Arc<Shared>);
 
 struct Shared {
@@ -35,34 +36,44 @@ struct Shared {
     database: DatabaseUrl,
     clock: Option<WatchedClock>,
     availability: Availability,
-    /// Whoever waits for the database.
-    waiters: Vec<Arc<dyn Waiters>>,
-    /// Whose waits are reported.
+    /// The queues whose calls are refused when the database becomes unavailable.
+    pending_calls: Vec<Arc<dyn PendingCalls>>,
+    /// The writers whose waits are reported as stalled.
     writers: Vec<Arc<Writer>>,
     stopping: AtomicBool,
-    current: Mutex<Current>,
-    /// Threads that were replaced and have not ended yet.
-    left_behind: AtomicUsize,
+    current: Mutex<CurrentThread>,
+    /// How many threads were replaced and have not ended yet.
+    abandoned_threads: AtomicUsize,
 }
 
-/// The clock that writes are dated by.
+/// Why a probe has no result.
+enum ProbeError {
+    /// The database did not answer as it should.
+    Database(DbError),
+    /// The supervisor has replaced the thread that probed.
+    Superseded,
+}
+
+/// The clock that writes are dated by, and what it showed at the start.
 struct WatchedClock {
     clock: Arc<dyn Clock>,
     at_start: Timestamp,
+    /// When that was by the monotonic clock, which never jumps.
     started: Instant,
 }
 
-/// The thread that asks now.
+/// The thread that probes at present.
 #[derive(Default)]
-struct Current {
+struct CurrentThread {
+    /// The slot by which the supervisor sees how long a probe has been waiting.
     in_flight: Arc<InFlight<()>>,
-    /// `None` while none could be started.
-    thread: Option<JoinHandle<()>>,
+    /// `None` while there is no thread, because none could be started or too many are abandoned.
+    handle: Option<JoinHandle<()>>,
 }
 
 impl Prober {
-    /// Starts it on a session of `pool`, which needs room for some more to replace that one by. `clock` is
-    /// what writes are dated by, if it is to be watched.
+    /// Starts it on a session of `pool`, which needs room for some more to replace one that hangs. `clock` is the
+    /// clock that writes are dated by, if it is to be checked.
     pub fn start(
         pool: Pool,
         database: &DatabaseUrl,
@@ -76,31 +87,32 @@ impl Prober {
             database: database.clone(),
             clock: clock.map(|clock| WatchedClock { at_start: clock.now(), started: Instant::now(), clock }),
             availability,
-            waiters: writers.waiters().chain([readers.waiters()]).collect(),
+            pending_calls: writers.pending_calls().chain([readers.pending_calls()]).collect(),
             writers: writers.writers.clone(),
             stopping: AtomicBool::new(false),
             current: Mutex::default(),
-            left_behind: AtomicUsize::new(0),
+            abandoned_threads: AtomicUsize::new(0),
         });
         shared.start_thread(&mut shared.current())?;
         Ok(Self(shared))
     }
 
-    /// Ends when it has its answer, and its session is given back.
+    /// Stops probing, and waits until the probe in flight has ended and its session is back in the pool.
     pub fn stop(&self) {
-        self.end();
-        let thread = self.0.current().thread.take();
+        self.signal_stop();
+        let thread = self.0.current().handle.take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the prober ended by a panic");
+            tracing::error!("the prober thread ended with a panic");
         }
     }
 
-    fn end(&self) {
+    fn signal_stop(&self) {
         self.0.stopping.store(true, Ordering::Relaxed);
-        self.0.availability.ask();
+        // Wakes the thread, which looks at `stopping` before it probes.
+        self.0.availability.request_probe();
     }
 
-    /// Who replaces its thread.
+    /// The prober as the supervisor needs it, to replace its thread if it hangs.
     pub fn supervised(&self) -> Arc<dyn Supervised> {
         Arc::new(Arc::clone(&self.0))
     }
@@ -108,103 +120,113 @@ impl Prober {
 
 impl Drop for Prober {
     fn drop(&mut self) {
-        self.end();
+        self.signal_stop();
     }
 }
 
 impl Shared {
-    fn current(&self) -> MutexGuard<'_, Current> {
+    fn current(&self) -> MutexGuard<'_, CurrentThread> {
         // Nothing panics while holding it.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start_thread(self: &Arc<Self>, current: &mut Current) -> std::io::Result<()> {
-        let (shared, in_flight) = (Arc::clone(self), Arc::<InFlight<()>>::default());
-        *current = Current { in_flight: Arc::clone(&in_flight), thread: None };
-        let thread = std::thread::Builder::new().name("prober".to_owned());
-        let thread = thread.spawn(move || {
-            if shared.run(&in_flight).is_none() {
-                shared.left_behind.fetch_sub(1, Ordering::Relaxed);
+    fn start_thread(self: &Arc<Self>, current: &mut CurrentThread) -> std::io::Result<()> {
+        let shared = Arc::clone(self);
+        let in_flight = Arc::<InFlight<()>>::default();
+        *current = CurrentThread { in_flight: Arc::clone(&in_flight), handle: None };
+        let thread = std::thread::Builder::new().name("prober".to_owned()).spawn(move || {
+            if let Err(Superseded) = shared.run(&in_flight) {
+                shared.abandoned_threads.fetch_sub(1, Ordering::Relaxed);
             }
         })?;
-        current.thread = Some(thread);
+        current.handle = Some(thread);
         Ok(())
     }
 
-    /// Asks until it is to stop; `None` if its session was given up.
-    fn run(&self, in_flight: &InFlight<()>) -> Option<()> {
-        let mut kept = None;
-        let mut pause = Duration::ZERO;
+    /// Probes until the prober stops.
+    fn run(&self, in_flight: &InFlight<()>) -> Result<(), Superseded> {
+        let mut kept_session = None;
+        let mut interval = Duration::ZERO;
         loop {
-            self.availability.wait_until_asked(pause);
+            self.availability.wait_for_probe_request(interval);
             if self.stopping.load(Ordering::Relaxed) {
-                return Some(());
+                return Ok(());
             }
-            let usable = self.look(&mut kept, in_flight)?;
-            pause = if usable.is_serving() { EVERY } else { EVERY_WHILE_UNAVAILABLE };
-            self.tell(usable);
+            let state = self.probe(&mut kept_session, in_flight)?;
+            interval = if state.is_serving() { INTERVAL } else { INTERVAL_WHILE_UNAVAILABLE };
+            self.publish(state);
         }
     }
 
-    /// A session that was kept may have lost its connection while the database was well: only what a new one
-    /// says counts against it.
-    fn look(&self, kept: &mut Option<Pooled>, in_flight: &InFlight<()>) -> Option<Usable> {
-        if let Some(session) = kept.take()
-            && let Ok(usable) = self.ask(session, kept, in_flight)?
-        {
-            return Some(usable);
+    /// Probes on the kept session, and on a new one if that fails: the kept session may have lost its connection
+    /// while the database works, so only the failure of a new one means that the database is unavailable.
+    fn probe(
+        &self,
+        kept_session: &mut Option<Pooled>,
+        in_flight: &InFlight<()>,
+    ) -> Result<AvailabilityState, Superseded> {
+        if let Some(session) = kept_session.take() {
+            match self.probe_on(session, kept_session, in_flight) {
+                Ok(state) => return Ok(state),
+                Err(ProbeError::Superseded) => return Err(Superseded),
+                Err(ProbeError::Database(_)) => {}
+            }
         }
-        let asked = match self.pool.get() {
-            Ok(session) => self.ask(session, kept, in_flight)?,
-            Err(error) => Err(error),
+        let probed = match self.pool.get() {
+            Ok(session) => self.probe_on(session, kept_session, in_flight),
+            Err(error) => Err(ProbeError::Database(error)),
         };
-        Some(asked.unwrap_or_else(|error| {
-            tracing::debug!(%error, "the database cannot be asked");
-            Usable::unavailable()
-        }))
+        match probed {
+            Ok(state) => Ok(state),
+            Err(ProbeError::Superseded) => Err(Superseded),
+            Err(ProbeError::Database(error)) => {
+                tracing::debug!(%error, "the database does not answer the probe");
+                Ok(AvailabilityState::unavailable())
+            }
+        }
     }
 
-    /// Asks on a session, and keeps it if it can be used again; `None` if it was given up.
-    fn ask(
+    /// Probes on a session, and keeps the session if it can be used again.
+    fn probe_on(
         &self,
         mut session: Pooled,
-        kept: &mut Option<Pooled>,
+        kept_session: &mut Option<Pooled>,
         in_flight: &InFlight<()>,
-    ) -> Option<Result<Usable, DbError>> {
+    ) -> Result<AvailabilityState, ProbeError> {
         in_flight.begin((), &session);
-        let found = probe::ask(&mut session, &self.database);
-        if in_flight.end().is_none() {
+        let probed = probe::ask(&mut session, &self.database);
+        if in_flight.end().is_err() {
             session.retire();
-            return None;
+            return Err(ProbeError::Superseded);
         }
-        Some(match found {
-            Ok(Probed { found: Found::Writable, server_time }) if self.is_clock_wrong(server_time) => {
-                *kept = Some(session);
-                Ok(Usable::reads_alone(ServiceFault::ClockSkewed))
-            }
-            Ok(Probed { found: Found::Writable, .. }) => {
-                *kept = Some(session);
-                let is_stuck = self.writers.iter().any(|writer| writer.waiting_for() > Some(STUCK_AFTER));
-                Ok(Usable { is_stuck, ..Usable::default() })
-            }
-            Ok(Probed { found: Found::Full, .. }) => {
-                *kept = Some(session);
-                Ok(Usable::reads_alone(ServiceFault::StorageFull))
-            }
-            // The address may lead to another server by now.
-            Ok(Probed { found: Found::ReadOnly, .. }) => {
-                session.retire();
-                Ok(Usable::reads_alone(ServiceFault::DatabaseUnavailable))
-            }
+        let Probed { found, server_time } = match probed {
+            Ok(probed) => probed,
             Err(error) => {
                 session.retire();
-                Err(error)
+                return Err(ProbeError::Database(error));
             }
-        })
+        };
+        let state = match found {
+            Found::Writable if self.is_clock_wrong(server_time) => {
+                AvailabilityState::read_only(ServiceFault::ClockSkewed)
+            }
+            Found::Writable => {
+                let writer_stalled = self.writers.iter().any(|writer| writer.waiting_for() > Some(STALLED_AFTER));
+                AvailabilityState { writer_stalled, ..AvailabilityState::default() }
+            }
+            Found::Full => AvailabilityState::read_only(ServiceFault::StorageFull),
+            Found::ReadOnly => {
+                // After a failover the address may lead to another server, which only a new connection finds.
+                session.retire();
+                return Ok(AvailabilityState::read_only(ServiceFault::DatabaseUnavailable));
+            }
+        };
+        *kept_session = Some(session);
+        Ok(state)
     }
 
-    /// Whether what is written now would bear a wrong time. The server's clock tells it where there is one;
-    /// elsewhere only a jump while the service runs can be seen, and starting it again confirms the clock.
+    /// Whether what is written now would have a wrong time. A database server has a clock to compare with. With
+    /// SQLite only a jump while the service runs can be seen; restarting the service confirms the new time.
     fn is_clock_wrong(&self, server_time: Option<Timestamp>) -> bool {
         let Some(watched) = &self.clock else { return false };
         let now = watched.clock.now();
@@ -214,35 +236,35 @@ impl Shared {
         }
     }
 
-    /// Has all_grants know, those who wait included.
-    fn tell(&self, usable: Usable) {
-        if !self.availability.set(usable.clone()) {
+    /// Publishes a state. If it is new, it is logged, and the waiting calls that it refuses are refused.
+    fn publish(&self, state: AvailabilityState) {
+        if !self.availability.set(state.clone()) {
             return;
         }
-        match (&usable.reads, &usable.writes, usable.is_stuck) {
+        match (&state.reads, &state.writes, state.writer_stalled) {
             (None, None, false) => tracing::info!("the database can be read and written"),
             (None, None, true) => tracing::warn!("the database does not answer a writer"),
-            (None, Some(why), _) => tracing::warn!(why = why.reason(), "writes are refused"),
+            (None, Some(fault), _) => tracing::warn!(reason = fault.reason(), "writes are refused"),
             (Some(_), ..) => tracing::warn!("the database is unavailable"),
         }
-        self.waiters.iter().for_each(|waiters| waiters.refuse_waiting(&usable));
+        self.pending_calls.iter().for_each(|calls| calls.refuse_pending(&state));
     }
 }
 
 impl Supervised for Arc<Shared> {
     fn supervise(&self) {
         let mut current = self.current();
-        if current.in_flight.take_after(STUCK_AFTER).is_some() {
-            current.thread = None;
-            self.left_behind.fetch_add(1, Ordering::Relaxed);
-            self.tell(Usable::unavailable());
+        if current.in_flight.take_after(STALLED_AFTER).is_some() {
+            current.handle = None;
+            self.abandoned_threads.fetch_add(1, Ordering::Relaxed);
+            self.publish(AvailabilityState::unavailable());
         }
-        if current.thread.is_none()
+        if current.handle.is_none()
             && !self.stopping.load(Ordering::Relaxed)
-            && self.left_behind.load(Ordering::Relaxed) <= MAX_LEFT_BEHIND
+            && self.abandoned_threads.load(Ordering::Relaxed) <= MAX_ABANDONED_THREADS
             && let Err(error) = self.start_thread(&mut current)
         {
-            tracing::error!(%error, "the prober cannot be started");
+            tracing::error!(%error, "cannot start the prober thread");
         }
     }
 }

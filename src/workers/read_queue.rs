@@ -1,94 +1,98 @@
-//! The order in which reads run: fair between callers, and small reads never behind large ones.
+//! The order in which reads are executed: fair between callers, and small reads never behind large ones.
 //!
-//! Reads wait in one of two classes. Within a class each caller has a list of their own, and the
-//! callers take turns, so one who asks for a lot waits behind their own reads and nobody else does.
-//! The queue is bounded, and one caller may fill at most half of it. It only orders; threads, locks
-//! and deadlines belong to [`super::readers`]. Only callers whose reads wait are remembered.
+//! Reads wait in one of two classes. Within a class each caller has a queue of their own, and the callers are
+//! served in turn: one who sends many reads waits behind their own, and nobody else does. The total is bounded,
+//! and one caller may fill at most half of it. Only callers whose reads wait are remembered, so memory does not
+//! grow with the number of callers.
+//!
+//! This module only orders; threads, locks and deadlines belong to [`super::readers`].
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::domain::code::PrincipalId;
 
-/// How many reads wait at most, over both classes.
+/// How many reads may wait, over both classes.
 const MAX_WAITING: usize = 4_096;
-/// How many of them are one caller's at most.
+/// How many reads of one caller may wait, over both classes.
 const MAX_PER_CALLER: usize = MAX_WAITING / 2;
 
-/// How much a read takes.
+/// How much work a read is, as far as its request tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadClass {
-    /// A few rows, found by keys.
+    /// A few rows that are found by their keys.
     Small,
-    /// Hundreds of rows or more.
+    /// Hundreds of rows or more, such as a page of a list.
     Large,
 }
 
-/// What a reader takes from the queue.
+/// Which classes a reader thread serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
-    /// Small reads alone, so that one is never kept waiting by large ones.
-    Small,
-    /// Both, in turn where both wait, so that neither starves.
-    Both,
+pub(super) enum ReaderKind {
+    /// Small reads only, so that there is always a thread that no large read occupies.
+    SmallOnly,
+    /// Both classes, in turn while both wait, so that neither starves.
+    Any,
 }
 
-/// Reads of one class. `None` is the service itself, such as a health probe.
+/// The waiting reads of one class.
 #[derive(Debug)]
-struct Class<R> {
+struct ClassQueue<R> {
+    /// The reads of each caller, oldest first. The caller `None` is the service itself.
     by_caller: BTreeMap<Option<PrincipalId>, VecDeque<R>>,
-    /// Those with reads waiting, the next one first.
-    turns: VecDeque<Option<PrincipalId>>,
+    /// The callers with waiting reads in the order of their turns; each is in it once.
+    rotation: VecDeque<Option<PrincipalId>>,
 }
 
-/// See the module.
+/// All waiting reads.
 #[derive(Debug)]
 pub(super) struct ReadQueue<R> {
-    small: Class<R>,
-    large: Class<R>,
+    small: ClassQueue<R>,
+    large: ClassQueue<R>,
     waiting: usize,
-    /// Which class a reader of both takes from next.
-    large_is_next: bool,
+    /// Whether the last reader of kind [`ReaderKind::Any`] tried the large reads first; the next one tries the
+    /// small ones first.
+    tried_large_first: bool,
 }
 
-impl<R> Default for Class<R> {
+impl<R> Default for ClassQueue<R> {
     fn default() -> Self {
-        Self { by_caller: BTreeMap::new(), turns: VecDeque::new() }
+        Self { by_caller: BTreeMap::new(), rotation: VecDeque::new() }
     }
 }
 
-impl<R> Class<R> {
+impl<R> ClassQueue<R> {
     fn push(&mut self, caller: Option<PrincipalId>, read: R) {
         let of_caller = self.by_caller.entry(caller.clone()).or_default();
         if of_caller.is_empty() {
-            self.turns.push_back(caller);
+            self.rotation.push_back(caller);
         }
         of_caller.push_back(read);
     }
 
-    /// The oldest read of the caller whose turn it is; with more of them, their next turn is after
-    /// all_grants else's.
+    /// Takes the oldest read of the caller whose turn it is. A caller with further reads goes to the end of the
+    /// rotation.
     fn pop(&mut self) -> Option<R> {
-        let caller = self.turns.pop_front()?;
+        let caller = self.rotation.pop_front()?;
         let of_caller = self.by_caller.get_mut(&caller)?;
         let read = of_caller.pop_front();
         if of_caller.is_empty() {
             self.by_caller.remove(&caller);
         } else {
-            self.turns.push_back(caller);
+            self.rotation.push_back(caller);
         }
         read
     }
 
-    fn of(&self, caller: &Option<PrincipalId>) -> usize {
+    fn waiting_of(&self, caller: &Option<PrincipalId>) -> usize {
         self.by_caller.get(caller).map_or(0, VecDeque::len)
     }
 
-    /// Removes the reads that `is_dead`.
+    /// Removes the reads for which `is_dead` is true.
     fn sweep(&mut self, is_dead: impl Fn(&R) -> bool) {
         self.by_caller.values_mut().for_each(|reads| reads.retain(|read| !is_dead(read)));
         self.by_caller.retain(|_, reads| !reads.is_empty());
         let by_caller = &self.by_caller;
-        self.turns.retain(|caller| by_caller.contains_key(caller));
+        self.rotation.retain(|caller| by_caller.contains_key(caller));
     }
 
     fn len(&self) -> usize {
@@ -98,19 +102,23 @@ impl<R> Class<R> {
 
 impl<R> Default for ReadQueue<R> {
     fn default() -> Self {
-        Self { small: Class::default(), large: Class::default(), waiting: 0, large_is_next: false }
+        // The first read of both classes is a small one.
+        Self { small: ClassQueue::default(), large: ClassQueue::default(), waiting: 0, tried_large_first: true }
     }
 }
 
 impl<R> ReadQueue<R> {
-    /// All reads, in no order.
+    /// All waiting reads, in no particular order.
     pub(super) fn into_reads(self) -> Vec<R> {
-        let classes = [self.small, self.large].into_iter();
-        classes.flat_map(|class| class.by_caller.into_values().flatten()).collect()
+        let mut reads = Vec::with_capacity(self.waiting);
+        for class in [self.small, self.large] {
+            reads.extend(class.by_caller.into_values().flatten());
+        }
+        reads
     }
 
-    /// Queues a read behind the others of its caller; gives it back if there is no room for it. Dead
-    /// reads take no room from living ones.
+    /// Queues a read behind the others of its caller; gives it back if there is no room. Where room is short, the
+    /// reads for which `is_dead` is true are removed first, so that calls which were given up keep no others out.
     pub(super) fn push(
         &mut self,
         caller: Option<PrincipalId>,
@@ -118,10 +126,10 @@ impl<R> ReadQueue<R> {
         read: R,
         is_dead: impl Fn(&R) -> bool,
     ) -> Result<(), R> {
-        if !self.has_room(&caller) {
+        if !self.has_room_for(&caller) {
             self.sweep(is_dead);
         }
-        if !self.has_room(&caller) {
+        if !self.has_room_for(&caller) {
             return Err(read);
         }
         self.waiting += 1;
@@ -132,9 +140,9 @@ impl<R> ReadQueue<R> {
         Ok(())
     }
 
-    /// The service's own reads always find room: there are few, and they tell whether it is well.
-    fn has_room(&self, caller: &Option<PrincipalId>) -> bool {
-        let of_caller = self.small.of(caller) + self.large.of(caller);
+    /// Whether another read of a caller may wait. The service's own reads always may: there are few of them.
+    fn has_room_for(&self, caller: &Option<PrincipalId>) -> bool {
+        let of_caller = self.small.waiting_of(caller) + self.large.waiting_of(caller);
         caller.is_none() || (self.waiting < MAX_WAITING && of_caller < MAX_PER_CALLER)
     }
 
@@ -144,19 +152,21 @@ impl<R> ReadQueue<R> {
         self.waiting = self.small.len() + self.large.len();
     }
 
-    /// The next read for a reader that takes these.
-    pub(super) fn pop(&mut self, takes: Takes) -> Option<R> {
-        let read = match takes {
-            Takes::Small => self.small.pop(),
-            Takes::Both => self.pop_in_turn(),
+    /// Takes the next read for a reader of this kind.
+    pub(super) fn pop(&mut self, kind: ReaderKind) -> Option<R> {
+        let read = match kind {
+            ReaderKind::SmallOnly => self.small.pop(),
+            ReaderKind::Any => self.pop_alternating(),
         };
-        self.waiting -= usize::from(read.is_some());
+        if read.is_some() {
+            self.waiting -= 1;
+        }
         read
     }
 
-    fn pop_in_turn(&mut self) -> Option<R> {
-        self.large_is_next = !self.large_is_next;
-        if !self.large_is_next {
+    fn pop_alternating(&mut self) -> Option<R> {
+        self.tried_large_first = !self.tried_large_first;
+        if self.tried_large_first {
             self.large.pop().or_else(|| self.small.pop())
         } else {
             self.small.pop().or_else(|| self.large.pop())
@@ -173,7 +183,7 @@ mod tests {
         Some(PrincipalId::new(name))
     }
 
-    /// A queue with these reads, each by somebody, of a class, with a name.
+    /// A queue with these reads: the caller, the class and the name of each.
     fn queue(reads: &[(&str, ReadClass, &'static str)]) -> ReadQueue<&'static str> {
         let mut queue = ReadQueue::default();
         for (name, class, read) in reads {
@@ -182,8 +192,8 @@ mod tests {
         queue
     }
 
-    fn all(queue: &mut ReadQueue<&'static str>, takes: Takes) -> Vec<&'static str> {
-        std::iter::from_fn(|| queue.pop(takes)).collect()
+    fn all(queue: &mut ReadQueue<&'static str>, kind: ReaderKind) -> Vec<&'static str> {
+        std::iter::from_fn(|| queue.pop(kind)).collect()
     }
 
     #[test]
@@ -195,14 +205,14 @@ mod tests {
             ("b", Small, "b1"),
             ("c", Small, "c1"),
         ]);
-        assert_eq!(all(&mut queue, Takes::Small), ["a1", "b1", "c1", "a2", "a3"]);
+        assert_eq!(all(&mut queue, ReaderKind::SmallOnly), ["a1", "b1", "c1", "a2", "a3"]);
     }
 
     #[test]
     fn a_reader_of_small_reads_leaves_the_large_ones() {
         let mut queue = queue(&[("a", Large, "A1"), ("a", Small, "a1"), ("b", Large, "B1")]);
-        assert_eq!(all(&mut queue, Takes::Small), ["a1"]);
-        assert_eq!(all(&mut queue, Takes::Both), ["A1", "B1"]);
+        assert_eq!(all(&mut queue, ReaderKind::SmallOnly), ["a1"]);
+        assert_eq!(all(&mut queue, ReaderKind::Any), ["A1", "B1"]);
     }
 
     #[test]
@@ -215,7 +225,7 @@ mod tests {
             ("b", Small, "b2"),
             ("c", Large, "C1"),
         ]);
-        assert_eq!(all(&mut queue, Takes::Both), ["b1", "A1", "b2", "C1", "A2", "A3"]);
+        assert_eq!(all(&mut queue, ReaderKind::Any), ["b1", "A1", "b2", "C1", "A2", "A3"]);
     }
 
     #[test]
@@ -242,14 +252,14 @@ mod tests {
         assert_eq!(queue.push(caller("a"), Small, 1, |_| false), Err(1));
         assert_eq!(queue.push(caller("a"), Small, 1, |read| read % 2 == 0), Ok(()));
         assert_eq!(queue.waiting, MAX_PER_CALLER / 2 + 1);
-        assert_eq!(queue.pop(Takes::Small), Some(1), "the first that lives");
+        assert_eq!(queue.pop(ReaderKind::SmallOnly), Some(1), "the first that lives");
     }
 
     #[test]
-    fn nobody_is_remembered_whose_reads_are_done() {
+    fn callers_without_waiting_reads_are_forgotten() {
         let mut queue = queue(&[("a", Small, "a1"), ("b", Large, "B1"), ("b", Large, "B2")]);
-        all(&mut queue, Takes::Both);
+        all(&mut queue, ReaderKind::Any);
         assert!(queue.small.by_caller.is_empty() && queue.large.by_caller.is_empty());
-        assert!(queue.small.turns.is_empty() && queue.large.turns.is_empty() && queue.waiting == 0);
+        assert!(queue.small.rotation.is_empty() && queue.large.rotation.is_empty() && queue.waiting == 0);
     }
 }

@@ -1,10 +1,10 @@
-//! A fixed set of threads for reads. Each read is one function on one session; [`super::read_queue`]
-//! decides in which order they come.
+//! The readers: a fixed number of threads that execute reads. Each read is one function on one session;
+//! [`super::read_queue`] decides their order.
 //!
-//! The first thread takes small reads alone, so that one is never kept waiting by large ones. A read
-//! whose caller has gone, or whose deadline has passed, is dropped before it begins; one that has
-//! begun ends soon, because every answer is a bounded page. One whose session waits for too long is refused,
-//! and its reader replaced.
+//! The first reader serves small reads only, so that there is always one that no large read occupies. A read
+//! whose caller has gone, or whose deadline has passed, is dropped before it begins. One that has begun is not
+//! interrupted: every response is a bounded page, so it ends soon. If the database does not answer it, the read
+//! is refused and its reader is replaced by the supervisor.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,38 +12,41 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::availability::{Availability, Usable};
+use super::availability::{Availability, AvailabilityState};
 use super::error::{ServiceFault, WorkerError};
-use super::in_flight::InFlight;
-use super::read_queue::{ReadClass, ReadQueue, Takes};
+use super::in_flight::{InFlight, Superseded};
+use super::read_queue::{ReadClass, ReadQueue, ReaderKind};
 use super::responder::{Refuse, Responder};
-use super::supervisor::{MAX_LEFT_BEHIND, Supervised, Waiters};
+use super::supervisor::{MAX_ABANDONED_THREADS, PendingCalls, Supervised};
 use crate::domain::code::PrincipalId;
 use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::{Pool, Pooled};
 use crate::repository::read::authorized::{ReadError, ReadSession};
 use crate::repository::session::{ServerProcess, Session};
 
-/// How often a read is begun again after its connection was lost.
+/// How often a read is retried after a transient error. A lost connection is the usual one, and the first retry
+/// on a new connection succeeds then.
 const RETRIES: u32 = 2;
 
-/// A read whose caller waits.
+/// A read that waits or is executed, whatever the type of its answer.
 trait Read: Send {
-    /// Whether nobody needs it any more.
+    /// Whether nobody needs the answer any more: the caller has gone, or the deadline has passed.
     fn is_dead(&self) -> bool;
-    /// Reads and answers; an error means that it was not answered.
+    /// Executes the read and answers its caller. An error means that the caller was not answered, and that the
+    /// read may be executed again.
     fn run(&mut self, session: &mut Session) -> Result<(), DbError>;
-    /// Who waits for it.
+    /// The caller, to be refused.
     fn caller(&self) -> Arc<dyn Refuse>;
 }
 
-struct Waiting<T, F> {
+/// The [`Read`] of a function and the caller who waits for its result.
+struct CallerRead<T, F> {
     work: F,
     deadline: Option<Instant>,
     answer: Arc<Responder<T>>,
 }
 
-impl<T: Send + 'static, F> Read for Waiting<T, F>
+impl<T: Send + 'static, F> Read for CallerRead<T, F>
 where
     F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send,
 {
@@ -65,45 +68,47 @@ where
     }
 }
 
-/// What the readers wait at.
+/// The queue that all readers take their reads from.
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedQueue {
+    state: Mutex<QueueState>,
+    /// Notified when a read was added or the queue was closed.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     queue: ReadQueue<Box<dyn Read>>,
     closed: bool,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while holding it, and the queue is whole between any two of its calls.
+impl SharedQueue {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        // A panic while it was held cannot leave the queue half changed: each of its methods is complete.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, caller: Option<PrincipalId>, class: ReadClass, read: Box<dyn Read>) -> Result<(), ServiceFault> {
-        let pushed = self.state().queue.push(caller, class, read, |read| read.is_dead());
-        pushed.map_err(|_| ServiceFault::QueueFull)?;
+        if self.lock().queue.push(caller, class, read, |read| read.is_dead()).is_err() {
+            return Err(ServiceFault::QueueFull);
+        }
         match class {
-            // Whichever reader wakes takes it.
+            // Any reader can take it.
             ReadClass::Small => self.changed.notify_one(),
-            // The one that would wake might not take large ones.
+            // The one reader that would be woken might be the one that serves small reads only.
             ReadClass::Large => self.changed.notify_all(),
         }
         Ok(())
     }
 
-    /// The next read that somebody still waits for; `None` once the queue is closed.
-    fn next(&self, takes: Takes) -> Option<Box<dyn Read>> {
-        let mut state = self.state();
+    /// Waits for the next read whose caller still waits; `None` once the queue is closed.
+    fn next(&self, kind: ReaderKind) -> Option<Box<dyn Read>> {
+        let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
-            match state.queue.pop(takes) {
+            match state.queue.pop(kind) {
                 Some(read) if read.is_dead() => {}
                 Some(read) => return Some(read),
                 None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -111,62 +116,65 @@ impl Shared {
         }
     }
 
-    /// Takes all reads that wait, to be refused.
+    /// Removes all waiting reads; the caller of this must refuse them.
     fn take_all(&self) -> Vec<Box<dyn Read>> {
-        std::mem::take(&mut self.state().queue).into_reads()
+        std::mem::take(&mut self.lock().queue).into_reads()
     }
 
     fn is_closed(&self) -> bool {
-        self.state().closed
+        self.lock().closed
     }
 
     fn close(&self) {
-        self.state().closed = true;
+        self.lock().closed = true;
         self.changed.notify_all();
     }
 }
 
-/// What readers are made with.
+/// What readers need from outside.
 #[derive(Clone)]
 pub struct ReaderParts {
-    /// Sessions for reading, one per reader, and some to replace them by.
+    /// Sessions for reading: one per reader, and some to replace those that hang.
     pub pool: Pool,
-    /// Whether the database can be used now.
+    /// The state of the database; reads are refused while it cannot be read.
     pub availability: Availability,
-    /// How long a session waits for one answer of the database.
+    /// How long a session may wait for one answer of the database before it is given up.
     pub timeout: Duration,
 }
 
-/// See the module. The threads end when this is dropped.
+/// The readers of an instance. Their threads end when this is dropped.
 pub struct Readers {
-    team: Arc<Team>,
+    pool: Arc<ReaderPool>,
 }
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.team.shared.close();
+        self.pool.queue.close();
     }
 }
 
 impl Readers {
-    /// One that takes small reads alone, and one that takes both.
+    /// The smallest number of readers: one that serves small reads only, and one that serves both classes.
     pub const FEWEST: usize = 2;
 
-    /// Starts so many readers, at least two.
+    /// Starts this many readers, at least [`Readers::FEWEST`].
     pub fn start(count: usize, parts: &ReaderParts) -> std::io::Result<Self> {
-        let places = (0..count.max(Self::FEWEST)).map(|_| Place::default()).collect();
-        let (shared, left_behind) = (Shared::default(), AtomicUsize::new(0));
-        let team = Arc::new(Team { parts: parts.clone(), shared, places: Mutex::new(places), left_behind });
-        let mut places = team.places();
-        for (number, place) in places.iter_mut().enumerate() {
-            team.start_thread(number, place, None)?;
+        let mut readers = Vec::new();
+        readers.resize_with(count.max(Self::FEWEST), CurrentThread::default);
+        let pool = Arc::new(ReaderPool {
+            parts: parts.clone(),
+            queue: SharedQueue::default(),
+            readers: Mutex::new(readers),
+            abandoned_threads: AtomicUsize::new(0),
+        });
+        for (number, reader) in pool.readers().iter_mut().enumerate() {
+            pool.start_thread(number, reader, None)?;
         }
-        drop(places);
-        Ok(Self { team })
+        Ok(Self { pool })
     }
 
-    /// Runs `work`, which is tried again from the beginning if the connection is lost. `caller` is who
-    /// shares the readers with others; `None` is the service itself.
+    /// Executes `work` on a reader. It is executed again from the beginning after a transient error, so it must
+    /// have no effects. `caller` is whose share of the readers it uses; `None` is the service itself.
     ///
     /// Dropping the future drops the read, unless it has begun.
     pub async fn read<T, F>(
@@ -180,171 +188,185 @@ impl Readers {
         T: Send + 'static,
         F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send + 'static,
     {
-        self.team.parts.availability.check_reads()?;
-        let (answer, answered) = Responder::channel();
-        let waiting = Waiting { work, deadline, answer: Arc::new(answer) };
-        self.team.shared.push(caller, class, Box::new(waiting))?;
-        answered.await.unwrap_or(Err(ServiceFault::DeadlineExceeded.into()))
+        self.pool.parts.availability.check_reads()?;
+        let (responder, answered) = Responder::channel();
+        let read = CallerRead { work, deadline, answer: Arc::new(responder) };
+        self.pool.queue.push(caller, class, Box::new(read))?;
+        match answered.await {
+            Ok(answer) => answer,
+            // The read was dropped as dead: while its caller waits, only the deadline makes it so.
+            Err(_) => Err(ServiceFault::DeadlineExceeded.into()),
+        }
     }
 
-    /// Ends when the reads that have begun have ended, and their sessions are given back.
+    /// Stops the readers, and waits until the reads in flight have ended and their sessions are back in the pool.
     pub fn stop(&self) {
-        self.team.shared.close();
-        let threads: Vec<_> = self.team.places().iter_mut().filter_map(|place| place.thread.take()).collect();
+        self.pool.queue.close();
+        // The lock must not be held while a thread is waited for.
+        let threads: Vec<_> = self.pool.readers().iter_mut().filter_map(|reader| reader.handle.take()).collect();
         for thread in threads {
             if thread.join().is_err() {
-                tracing::error!("a reader ended by a panic");
+                tracing::error!("a reader thread ended with a panic");
             }
         }
     }
 
-    /// Who replaces their threads.
+    /// The readers as the supervisor needs them, to replace threads that hang.
     pub fn supervised(&self) -> Arc<dyn Supervised> {
-        Arc::new(Arc::clone(&self.team))
+        Arc::new(Arc::clone(&self.pool))
     }
 
-    /// Where their reads wait.
-    pub(super) fn waiters(&self) -> Arc<dyn Waiters> {
-        Arc::new(Arc::clone(&self.team))
+    /// The queue as the prober needs it, to refuse what waits for an unavailable database.
+    pub(super) fn pending_calls(&self) -> Arc<dyn PendingCalls> {
+        Arc::new(Arc::clone(&self.pool))
     }
 }
 
-/// All readers, whichever threads they have.
-struct Team {
+/// The readers and what they share. A reader is a slot here; its thread is replaced when it hangs.
+struct ReaderPool {
     parts: ReaderParts,
-    shared: Shared,
-    places: Mutex<Vec<Place>>,
-    /// Threads that were replaced and have not ended yet.
-    left_behind: AtomicUsize,
+    queue: SharedQueue,
+    /// The present thread of each reader.
+    readers: Mutex<Vec<CurrentThread>>,
+    /// How many threads were replaced and have not ended yet: they wait in a database driver.
+    abandoned_threads: AtomicUsize,
 }
 
-/// The thread that one reader has now.
+/// The thread that works for a reader at present.
 #[derive(Default)]
-struct Place {
+struct CurrentThread {
+    /// The slot with the caller of its read, whom the supervisor refuses if the session hangs.
     in_flight: Arc<InFlight<Arc<dyn Refuse>>>,
-    /// `None` while none could be started.
-    thread: Option<JoinHandle<()>>,
+    /// `None` while there is no thread, because none could be started or too many are abandoned.
+    handle: Option<JoinHandle<()>>,
 }
 
-impl Team {
-    fn places(&self) -> MutexGuard<'_, Vec<Place>> {
+impl ReaderPool {
+    fn readers(&self) -> MutexGuard<'_, Vec<CurrentThread>> {
         // Nothing panics while holding it.
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the thread of a reader, which first ends the server's process of a session that was given
-    /// up, so that its statement does not go on for nobody.
+    /// Starts a thread for a reader. If it replaces one whose session was given up, it first ends the server
+    /// process of that session, which may still execute its statement although nobody waits for the result.
     fn start_thread(
         self: &Arc<Self>,
         number: usize,
-        place: &mut Place,
-        given_up: Option<ServerProcess>,
+        reader: &mut CurrentThread,
+        unresponsive: Option<ServerProcess>,
     ) -> std::io::Result<()> {
-        let takes = if number == 0 { Takes::Small } else { Takes::Both };
-        let (team, in_flight) = (Arc::clone(self), Arc::<InFlight<Arc<dyn Refuse>>>::default());
-        *place = Place { in_flight: Arc::clone(&in_flight), thread: None };
-        let mut reader = Reader { team, in_flight, session: None };
-        let thread = std::thread::Builder::new().name(format!("reader-{number}")).spawn(move || {
-            if reader.run(takes, given_up).is_err() {
-                reader.team.left_behind.fetch_sub(1, Ordering::Relaxed);
+        let kind = if number == 0 { ReaderKind::SmallOnly } else { ReaderKind::Any };
+        let in_flight = Arc::<InFlight<Arc<dyn Refuse>>>::default();
+        *reader = CurrentThread { in_flight: Arc::clone(&in_flight), handle: None };
+        let mut thread = ReaderThread { pool: Arc::clone(self), in_flight, session: None };
+        let handle = std::thread::Builder::new().name(format!("reader-{number}")).spawn(move || {
+            if let Err(Superseded) = thread.run(kind, unresponsive) {
+                thread.pool.abandoned_threads.fetch_sub(1, Ordering::Relaxed);
             }
         })?;
-        place.thread = Some(thread);
+        reader.handle = Some(handle);
         Ok(())
     }
 }
 
-impl Supervised for Arc<Team> {
+impl Supervised for Arc<ReaderPool> {
     fn supervise(&self) {
-        for (number, place) in self.places().iter_mut().enumerate() {
-            let mut given_up = None;
-            if let Some(taken) = place.in_flight.take_after(self.parts.timeout) {
+        for (number, reader) in self.readers().iter_mut().enumerate() {
+            let mut unresponsive = None;
+            if let Some(taken) = reader.in_flight.take_after(self.parts.timeout) {
                 let process = taken.process.as_ref().map(ToString::to_string);
-                tracing::warn!(process, "the database does not answer a reader; its session is given up");
+                tracing::warn!(process, "the database does not answer a reader; replacing its session");
                 taken.work.refuse(ServiceFault::DatabaseUnavailable);
-                self.left_behind.fetch_add(1, Ordering::Relaxed);
-                place.thread = None;
-                given_up = taken.process;
+                self.abandoned_threads.fetch_add(1, Ordering::Relaxed);
+                reader.handle = None;
+                unresponsive = taken.process;
             }
-            if place.thread.is_none()
-                && !self.shared.is_closed()
-                && self.left_behind.load(Ordering::Relaxed) <= MAX_LEFT_BEHIND
-                && let Err(error) = self.start_thread(number, place, given_up)
+            if reader.handle.is_none()
+                && !self.queue.is_closed()
+                && self.abandoned_threads.load(Ordering::Relaxed) <= MAX_ABANDONED_THREADS
+                && let Err(error) = self.start_thread(number, reader, unresponsive)
             {
-                tracing::error!(%error, "a reader cannot be started");
+                tracing::error!(%error, "cannot start a reader thread");
             }
         }
     }
 }
 
-impl Waiters for Arc<Team> {
-    fn refuse_waiting(&self, usable: &Usable) {
-        if let Some(refusal) = &usable.reads {
-            self.shared.take_all().into_iter().for_each(|read| read.caller().refuse(refusal.clone()));
+impl PendingCalls for Arc<ReaderPool> {
+    fn refuse_pending(&self, state: &AvailabilityState) {
+        if let Some(fault) = &state.reads {
+            for read in self.queue.take_all() {
+                read.caller().refuse(fault.clone());
+            }
         }
     }
 }
 
-/// The supervisor has refused a reader's read: its thread ends, and another takes its place.
-struct GivenUp;
-
-/// What one thread has.
-struct Reader {
-    team: Arc<Team>,
+/// What one thread of a reader works with.
+struct ReaderThread {
+    pool: Arc<ReaderPool>,
     in_flight: Arc<InFlight<Arc<dyn Refuse>>>,
+    /// The session that is kept from one read to the next while it works.
     session: Option<Pooled>,
 }
 
-/// Nobody: the service itself looks after something.
-struct Nobody;
+/// Stands in the slot of a thread that works for the service itself: there is no caller to refuse.
+struct NoCaller;
 
-impl Refuse for Nobody {
+impl Refuse for NoCaller {
     fn refuse(&self, _: ServiceFault) {}
 }
 
-impl Reader {
-    fn run(&mut self, takes: Takes, given_up: Option<ServerProcess>) -> Result<(), GivenUp> {
-        if let Some(process) = given_up {
+impl ReaderThread {
+    fn run(&mut self, kind: ReaderKind, unresponsive: Option<ServerProcess>) -> Result<(), Superseded> {
+        if let Some(process) = unresponsive {
             self.end_process(&process)?;
         }
-        while let Some(mut read) = self.team.shared.next(takes) {
+        while let Some(mut read) = self.pool.queue.next(kind) {
             self.answer(&mut *read)?;
         }
         Ok(())
     }
 
-    fn end_process(&mut self, process: &ServerProcess) -> Result<(), GivenUp> {
-        let Ok(mut session) = self.team.parts.pool.get() else { return Ok(()) };
-        self.in_flight.begin(Arc::new(Nobody), &session);
+    /// Ends the server process of a session that was given up. If that fails, the process ends when its client's
+    /// connection does.
+    fn end_process(&mut self, process: &ServerProcess) -> Result<(), Superseded> {
+        let Ok(mut session) = self.pool.parts.pool.get() else { return Ok(()) };
+        self.in_flight.begin(Arc::new(NoCaller), &session);
         let ended = session.end_process(process);
-        self.in_flight.end().ok_or(GivenUp)?;
+        if self.in_flight.end().is_err() {
+            session.retire();
+            return Err(Superseded);
+        }
         match ended {
             Ok(_) => self.session = Some(session),
             Err(error) => {
                 session.retire();
-                tracing::warn!(%error, %process, "cannot end the server's process of a session that was given up");
+                tracing::warn!(%error, %process, "cannot end the server process of an unresponsive session");
             }
         }
         Ok(())
     }
 
-    /// Runs a read, again if that may help somebody, and answers it.
-    fn answer(&mut self, read: &mut dyn Read) -> Result<(), GivenUp> {
+    /// Executes a read, with retries where they may help, and answers its caller.
+    fn answer(&mut self, read: &mut dyn Read) -> Result<(), Superseded> {
+        let pool = Arc::clone(&self.pool);
+        let availability = &pool.parts.availability;
         for attempt in 0.. {
-            let kept = self.session.take();
-            let session = match kept.map_or_else(|| self.team.parts.pool.get(), Ok) {
-                Ok(session) => session,
-                Err(error) => {
-                    tracing::warn!(%error, "no connection to the database");
-                    self.team.parts.availability.ask();
+            let error = match self.attempt(read) {
+                Ok(()) => return Ok(()),
+                Err(Failure::Superseded) => return Err(Superseded),
+                Err(Failure::NoConnection(error)) => {
+                    tracing::warn!(%error, "cannot connect to the database");
+                    availability.request_probe();
                     read.caller().refuse(ServiceFault::DatabaseUnavailable);
                     return Ok(());
                 }
+                Err(Failure::Failed(error)) => error,
             };
-            let Err(error) = self.attempt(read, session)? else { return Ok(()) };
             tracing::warn!(%error, attempt, "a read failed");
             if error.is_storage() {
-                self.team.parts.availability.ask();
+                availability.request_probe();
                 read.caller().refuse(ServiceFault::StorageFull);
                 return Ok(());
             }
@@ -352,7 +374,7 @@ impl Reader {
                 read.caller().refuse(ServiceFault::Internal(error.to_string()));
                 return Ok(());
             }
-            self.team.parts.availability.ask();
+            availability.request_probe();
             if attempt == RETRIES {
                 read.caller().refuse(ServiceFault::DatabaseUnavailable);
                 return Ok(());
@@ -364,35 +386,50 @@ impl Reader {
         Ok(())
     }
 
-    fn attempt(&mut self, read: &mut dyn Read, mut session: Pooled) -> Result<Result<(), DbError>, GivenUp> {
+    /// Executes a read once, on the kept session or a new one. The session is kept for the next attempt unless
+    /// the failure makes it unusable.
+    fn attempt(&mut self, read: &mut dyn Read) -> Result<(), Failure> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.pool.parts.pool.get().map_err(Failure::NoConnection)?,
+        };
         self.in_flight.begin(read.caller(), &session);
         let done = match catch_unwind(AssertUnwindSafe(|| read.run(&mut session))) {
-            Ok(done) => done.map_err(|error| told_apart(&mut session, error)),
+            Ok(done) => done.map_err(|error| classify(&mut session, error)),
             Err(_) => {
-                // Nothing tells what its connection was in the middle of.
+                // The panic may have interrupted the session in the middle of a statement.
                 session.retire();
                 Err(DbError::new(DbErrorKind::Other, "a panic while reading"))
             }
         };
-        if self.in_flight.end().is_none() {
+        if self.in_flight.end().is_err() {
             session.retire();
-            return Err(GivenUp);
+            return Err(Failure::Superseded);
         }
         match &done {
             Err(error) if error.kind == DbErrorKind::Lost => session.retire(),
             _ if session.is_broken() => {}
             _ => self.session = Some(session),
         }
-        Ok(done)
+        done.map_err(Failure::Failed)
     }
 }
 
-/// Not every error of a connection that is gone is known for one. What is not is found out by asking for
-/// something that cannot fail otherwise.
-fn told_apart(session: &mut Session, error: DbError) -> DbError {
-    let mut is_gone = || session.is_broken() || session.batch("SELECT 1").is_err();
-    match error.kind {
-        DbErrorKind::Other if is_gone() => DbError { kind: DbErrorKind::Lost, ..error },
-        _ => error,
+/// Why an attempt to execute a read failed. Reads change nothing, so all of them can be retried.
+enum Failure {
+    /// No connection to the database could be made.
+    NoConnection(DbError),
+    /// The database refused the read or did not complete it.
+    Failed(DbError),
+    /// The supervisor has refused the read, so this thread must not answer it.
+    Superseded,
+}
+
+/// Finds out whether an error means that the connection is gone. The drivers do not report every such error as
+/// one, so after an unknown error the session is tested with a statement that fails for no other reason.
+fn classify(session: &mut Session, error: DbError) -> DbError {
+    if error.kind == DbErrorKind::Other && (session.is_broken() || session.batch("SELECT 1").is_err()) {
+        return DbError { kind: DbErrorKind::Lost, ..error };
     }
+    error
 }

@@ -1,13 +1,14 @@
-//! Which commands a writer takes next: a queue for each store, served in turn by cost, so that no store
-//! waits for more than its share of another's work. Pure: time is handed in, and nothing is locked or
-//! awaited here; [`super::queue`] does that.
+//! Which commands a writer takes next: one queue per store, served in turn by cost, so that no store waits for
+//! more than its share of another store's work. This module is pure: the time is passed in, and nothing is
+//! locked or awaited here; [`super::queue`] does that.
 //!
-//! The turns are a deficit round robin (Shreedhar and Varghese, 1995): at each turn a store is granted
-//! [`QUANTUM`] of cost and gives up commands as long as what it was granted covers them. So a store
-//! with one small command waits for one turn of each other store at most, and a store with a command
-//! that costs 5,000 lets the others have their turns in the meantime.
+//! The turns are a deficit round robin (Shreedhar and Varghese, 1995). At each turn a store is granted
+//! [`QUANTUM`] of cost, and its commands are taken as long as the cost granted so far covers them. So a store
+//! with one small command waits for at most one turn of each other store, and while a store saves up for a
+//! command that costs 5,000, the others have their turns.
 //!
-//! The commands of one store keep their order, whatever happens.
+//! Invariant: the commands of one store are taken in the order in which they came, also when some of them were
+//! taken before and are put back.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -15,21 +16,23 @@ use std::time::{Duration, Instant};
 use super::job::Job;
 use crate::domain::code::StoreId;
 
-/// How many commands wait at most, and how many bytes they may take; one store's at most half of each.
+/// How many commands may wait for one writer; those of one store fill at most half of it.
 const MAX_COMMANDS: usize = 4_096;
+/// How many bytes of memory the waiting commands may take; those of one store fill at most half of it.
 const MAX_BYTES: usize = 24 * 1024 * 1024;
-/// How many commands a transaction takes.
+/// The most commands of one transaction.
 pub(super) const BATCH_COMMANDS: usize = 128;
-/// How much cost a transaction takes. A command that costs more has a transaction of its own.
+/// The highest cost of one transaction. A command that costs more gets a transaction of its own.
 pub(super) const BATCH_COST: usize = 3_000;
-/// How much cost a store is granted at each of its turns.
+/// The cost that a store is granted at each of its turns.
 const QUANTUM: usize = 256;
-/// How soon a store that somebody else has locked is tried again: at first, and at most. Trying costs
-/// one short transaction for all such stores together.
+/// How soon the lock of a store is tried again that another instance held. Each retry costs one short
+/// transaction for all such stores together.
 const FIRST_RETRY: Duration = Duration::from_millis(2);
+/// The longest delay before a retry; the delay doubles with each failed attempt until then.
 const LAST_RETRY: Duration = Duration::from_millis(16);
 
-/// Commands and what they take in memory.
+/// The number of waiting commands and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct QueuedWork {
     commands: usize,
@@ -47,193 +50,205 @@ impl QueuedWork {
         self.bytes -= job.bytes;
     }
 
-    /// Whether a job still fits under one `share`-th of the bounds. A single job always does: no message
-    /// is larger than a share.
-    fn fits(&self, job: &Job, share: usize) -> bool {
-        self.commands == 0 || (self.commands < MAX_COMMANDS / share && self.bytes + job.bytes <= MAX_BYTES / share)
+    /// Whether another job fits into `1 / divisor` of the limits. The first job always does: no message is larger
+    /// than that.
+    fn has_room_for(&self, job: &Job, divisor: usize) -> bool {
+        if self.commands == 0 {
+            return true;
+        }
+        self.commands < MAX_COMMANDS / divisor && self.bytes + job.bytes <= MAX_BYTES / divisor
     }
 }
 
-/// The commands of one store. It exists while there are any.
+/// The waiting commands of one store. It exists only while there are any, so that memory does not grow with the
+/// number of stores that requests name.
 #[derive(Default)]
 struct StoreQueue {
     jobs: VecDeque<Job>,
-    load: QueuedWork,
-    /// What the store was granted and has not used.
+    queued: QueuedWork,
+    /// The cost that was granted to the store at its turns and is not used yet.
     deficit: usize,
-    place: Place,
+    state: StoreState,
 }
 
-/// Where a store stands.
+/// Whether a store gets turns.
 #[derive(Clone, Copy, Default)]
-enum Place {
+enum StoreState {
+    /// The queue was just created, and is not in any list yet.
     #[default]
-    Nowhere,
-    /// Its turn comes.
-    InRound,
-    /// Its turn does not come before a moment that `Schedule::aside` holds.
-    Aside,
+    New,
+    /// The store is in `Schedule::rotation` and waits for its turn.
+    InRotation,
+    /// The store is in `Schedule::backing_off` and gets no turn before its retry.
+    BackingOff,
 }
 
-/// See the module.
+/// All commands that wait for one writer.
 #[derive(Default)]
 pub(super) struct Schedule {
     stores: HashMap<StoreId, StoreQueue>,
-    /// The stores whose turn comes, in their order.
-    round: VecDeque<StoreId>,
-    /// The stores that are set aside, by when they are tried again.
-    aside: BTreeSet<(Instant, StoreId)>,
+    /// The stores that get turns, the next one first.
+    rotation: VecDeque<StoreId>,
+    /// The stores whose lock another instance held, by the time of their next retry.
+    backing_off: BTreeSet<(Instant, StoreId)>,
     total: QueuedWork,
 }
 
 impl Schedule {
-    /// All jobs, those of each store in their order.
+    /// All waiting jobs, those of each store in their order.
     pub(super) fn into_jobs(self) -> Vec<Job> {
         self.stores.into_values().flat_map(|queue| queue.jobs).collect()
     }
 
     /// Puts a job at the end of its store's queue; gives it back if there is no room.
     pub(super) fn push(&mut self, job: Job) -> Result<(), Job> {
-        let of_store = self.stores.get(&job.envelope.store).map(|queue| queue.load).unwrap_or_default();
-        if !self.total.fits(&job, 1) || !of_store.fits(&job, 2) {
+        let of_store = self.stores.get(&job.envelope.store).map(|queue| queue.queued).unwrap_or_default();
+        if !self.total.has_room_for(&job, 1) || !of_store.has_room_for(&job, 2) {
             return Err(job);
         }
-        self.queue_of(&job).jobs.push_back(job);
+        self.queue_for(&job).jobs.push_back(job);
         Ok(())
     }
 
-    /// Puts jobs that were taken back in front of their stores' queues, in their order.
-    pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
+    /// Puts jobs that were taken in front of their stores' queues again, in their order. There is always room
+    /// for them: their callers were promised an answer.
+    pub(super) fn requeue(&mut self, jobs: Vec<Job>) {
         for job in jobs.into_iter().rev() {
-            self.queue_of(&job).jobs.push_front(job);
+            self.queue_for(&job).jobs.push_front(job);
         }
     }
 
-    /// Puts jobs back likewise, and does not give their stores a turn for a moment: somebody else has
-    /// locked them. The moment grows with each time that the same job finds its store so, up to
-    /// [`LAST_RETRY`]; `jitter`, from 0 to 1, keeps instances from trying in step.
-    pub(super) fn set_aside(&mut self, mut jobs: Vec<Job>, now: Instant, jitter: f64) {
+    /// Requeues jobs whose stores another instance has locked, and gives these stores no turn for a short time.
+    /// The delay doubles each time that the same job finds its store locked, up to [`LAST_RETRY`]. `jitter`, from
+    /// 0 to 1, varies it so that several instances do not retry in step.
+    pub(super) fn back_off(&mut self, mut jobs: Vec<Job>, now: Instant, jitter: f64) {
         let mut delays: HashMap<StoreId, Duration> = HashMap::new();
         for job in &mut jobs {
             let delay = (FIRST_RETRY * (1 << job.lock_attempts.min(8))).min(LAST_RETRY);
             job.lock_attempts += 1;
+            // The oldest job of a store decides.
             delays.entry(job.envelope.store.clone()).or_insert(delay);
         }
-        self.put_back(jobs);
+        self.requeue(jobs);
         for (store, delay) in delays {
-            let until = now + delay.mul_f64(0.5 + jitter / 2.0);
+            let retry = now + delay.mul_f64(0.5 + jitter / 2.0);
             if let Some(queue) = self.stores.get_mut(&store) {
-                queue.place = Place::Aside;
-                self.round.retain(|other| *other != store);
-                self.aside.insert((until, store));
+                queue.state = StoreState::BackingOff;
+                self.rotation.retain(|other| *other != store);
+                self.backing_off.insert((retry, store));
             }
         }
     }
 
-    /// Takes the jobs of one transaction about at most so many stores; none if no store has its turn.
+    /// Takes the jobs of one transaction, about at most `max_stores` stores; none if no store gets a turn now.
     pub(super) fn take_batch(&mut self, max_stores: usize, now: Instant) -> Vec<Job> {
-        self.end_set_asides(now);
+        self.resume_stores(now);
         let mut batch = Batch::default();
-        // Stores whose next command does not go with this batch. Those that it has nothing of come first
-        // in the next.
-        let (mut passed_over, mut served) = (Vec::new(), Vec::new());
+        // Stores whose next command does not fit into this batch. Those that the batch has nothing of come first
+        // in the next one, so that they do not wait twice; the others come last.
+        let mut passed_over = Vec::new();
+        let mut served = Vec::new();
         while batch.jobs.len() < BATCH_COMMANDS
-            && let Some(store) = self.round.pop_front()
+            && let Some(store) = self.rotation.pop_front()
         {
             match self.take_turn(&store, &mut batch, max_stores) {
-                Turn::Exhausted => drop(self.stores.remove(&store)),
-                Turn::NotCovered => self.round.push_back(store),
-                Turn::NotFitting if batch.stores.contains(&store) => served.push(store),
-                Turn::NotFitting => passed_over.push(store),
+                TurnEnd::QueueEmpty => {
+                    self.stores.remove(&store);
+                }
+                TurnEnd::DeficitTooLow => self.rotation.push_back(store),
+                TurnEnd::BatchFull if batch.stores.contains(&store) => served.push(store),
+                TurnEnd::BatchFull => passed_over.push(store),
             }
         }
-        self.round.extend(served);
+        self.rotation.extend(served);
         for store in passed_over.into_iter().rev() {
-            self.round.push_front(store);
+            self.rotation.push_front(store);
         }
         batch.jobs
     }
 
-    /// When the next store that is set aside is to be tried again.
+    /// When the next store that is backing off is to be tried again.
     pub(super) fn next_retry(&self) -> Option<Instant> {
-        self.aside.first().map(|(until, _)| *until)
+        self.backing_off.first().map(|(retry, _)| *retry)
     }
 
-    /// Whether nothing waits.
+    /// Whether no job waits, not even for a retry.
     pub(super) fn is_empty(&self) -> bool {
         self.stores.is_empty()
     }
 
-    /// The queue that a job is about to enter.
-    fn queue_of(&mut self, job: &Job) -> &mut StoreQueue {
+    /// The queue that a job is about to enter. Counts the job, and gives a new queue its place in the rotation.
+    fn queue_for(&mut self, job: &Job) -> &mut StoreQueue {
         self.total.add(job);
         let queue = self.stores.entry(job.envelope.store.clone()).or_default();
-        queue.load.add(job);
-        if matches!(queue.place, Place::Nowhere) {
-            queue.place = Place::InRound;
-            self.round.push_back(job.envelope.store.clone());
+        queue.queued.add(job);
+        if matches!(queue.state, StoreState::New) {
+            queue.state = StoreState::InRotation;
+            self.rotation.push_back(job.envelope.store.clone());
         }
         queue
     }
 
-    /// Gives the stores a turn again whose moment has passed.
-    fn end_set_asides(&mut self, now: Instant) {
-        while let Some((until, _)) = self.aside.first()
-            && *until <= now
-            && let Some((_, store)) = self.aside.pop_first()
+    /// Puts the stores whose retry is due back into the rotation.
+    fn resume_stores(&mut self, now: Instant) {
+        while let Some((retry, _)) = self.backing_off.first()
+            && *retry <= now
+            && let Some((_, store)) = self.backing_off.pop_first()
         {
             if let Some(queue) = self.stores.get_mut(&store) {
-                queue.place = Place::InRound;
-                self.round.push_back(store);
+                queue.state = StoreState::InRotation;
+                self.rotation.push_back(store);
             }
         }
     }
 
-    fn take_turn(&mut self, store: &StoreId, batch: &mut Batch, max_stores: usize) -> Turn {
-        let Some(queue) = self.stores.get_mut(store) else { return Turn::Exhausted };
+    /// Grants a store its quantum and takes its commands into the batch as long as they fit and are covered.
+    fn take_turn(&mut self, store: &StoreId, batch: &mut Batch, max_stores: usize) -> TurnEnd {
+        let Some(queue) = self.stores.get_mut(store) else { return TurnEnd::QueueEmpty };
         queue.deficit += QUANTUM;
         while let Some(job) = queue.jobs.front() {
-            if !batch.may_take(job, max_stores) {
-                // What it was granted is not saved up beyond what its next command takes.
+            if !batch.has_room_for(job, max_stores) {
+                // Turns that end for want of room must not add up to a burst later: the store keeps no more than
+                // its next command takes.
                 queue.deficit = queue.deficit.min(QUANTUM.max(job.cost));
-                return Turn::NotFitting;
+                return TurnEnd::BatchFull;
             }
             if job.cost > queue.deficit {
-                return Turn::NotCovered;
+                return TurnEnd::DeficitTooLow;
             }
             let Some(job) = queue.jobs.pop_front() else { break };
             queue.deficit -= job.cost;
-            queue.load.remove(&job);
+            queue.queued.remove(&job);
             self.total.remove(&job);
             batch.add(job);
         }
-        Turn::Exhausted
+        TurnEnd::QueueEmpty
     }
 }
 
-/// How a store's turn ended.
-enum Turn {
-    /// It has nothing left.
-    Exhausted,
-    /// What it was granted does not cover its next command.
-    NotCovered,
-    /// Its next command does not go with this batch.
-    NotFitting,
+/// Why a store's turn ended.
+enum TurnEnd {
+    /// All of its commands were taken.
+    QueueEmpty,
+    /// Its next command costs more than it was granted so far.
+    DeficitTooLow,
+    /// Its next command does not fit into this batch.
+    BatchFull,
 }
 
-/// A batch in the making.
+/// A batch that is being filled.
 #[derive(Default)]
 struct Batch {
     jobs: Vec<Job>,
     cost: usize,
     stores: BTreeSet<StoreId>,
-    /// Stores of which a command was taken that must be the only one.
+    /// The stores of which an exclusive command was taken: no other command of these may join.
     exclusive: BTreeSet<StoreId>,
 }
 
 impl Batch {
-    /// Whether a command may join. The first always may, whatever it costs.
-    fn may_take(&self, job: &Job, max_stores: usize) -> bool {
+    /// Whether a command may join. The first always may, whatever it costs: otherwise it would never be done.
+    fn has_room_for(&self, job: &Job, max_stores: usize) -> bool {
         if self.jobs.is_empty() {
             return true;
         }
@@ -241,9 +256,10 @@ impl Batch {
             return false;
         }
         let store = &job.envelope.store;
-        match self.stores.contains(store) {
-            true => !job.is_exclusive() && !self.exclusive.contains(store),
-            false => self.stores.len() < max_stores,
+        if self.stores.contains(store) {
+            !job.is_exclusive() && !self.exclusive.contains(store)
+        } else {
+            self.stores.len() < max_stores
         }
     }
 
@@ -261,28 +277,19 @@ impl Batch {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::job::tests::job_of;
     use super::*;
-    use crate::domain::code::PrincipalId;
-    use crate::domain::command::Envelope;
-    use crate::domain::needs::Needs;
-    use crate::domain::principal::Principal;
-    use crate::domain::store::back_orders::DisableBackOrders;
+    use crate::domain::needs::{Need, Needs};
 
-    /// A job of a store that costs so much. Its bytes tell it from the others of its store.
+    /// A job of this store with this cost. Its number is kept as its bytes.
     fn job(store: &str, number: usize, cost: usize) -> Job {
-        let envelope = Envelope {
-            store: StoreId::new(store),
-            principal: Principal { id: PrincipalId::new("anybody"), is_operator: false },
-            idempotency_key: None,
-            command: Arc::new(DisableBackOrders),
-        };
-        Job { cost, ..Job::new(envelope, number, None, crate::workers::responder::Responder::channel().0) }
+        Job { cost, ..job_of(store, number).0 }
     }
 
     fn exclusive(store: &str, number: usize) -> Job {
         let mut needs = Needs::default();
-        needs.add(crate::domain::needs::Need::OpenOrders);
-        Job { needs: std::sync::Arc::new(needs), ..job(store, number, 1) }
+        needs.add(Need::OpenOrders);
+        Job { needs: Arc::new(needs), ..job(store, number, 1) }
     }
 
     fn schedule(jobs: impl IntoIterator<Item = Job>) -> Schedule {
@@ -300,8 +307,14 @@ mod tests {
     /// Batches until nothing is left.
     fn batches(mut schedule: Schedule, max_stores: usize) -> Vec<Vec<String>> {
         let now = Instant::now();
-        let next = move || Some(names(&schedule.take_batch(max_stores, now))).filter(|batch| !batch.is_empty());
-        std::iter::from_fn(next).collect()
+        let mut batches = Vec::new();
+        loop {
+            let batch = schedule.take_batch(max_stores, now);
+            if batch.is_empty() {
+                return batches;
+            }
+            batches.push(names(&batch));
+        }
     }
 
     #[test]
@@ -356,12 +369,18 @@ mod tests {
         assert_eq!(batches(schedule(jobs), 1), [vec!["a1", "a1"], vec!["b1"], vec!["c1"]]);
     }
 
+    /// Pushes jobs of a store until one is refused; how many were accepted.
+    fn fill(schedule: &mut Schedule, store: &str) -> usize {
+        let mut accepted = 0;
+        while schedule.push(job(store, 1, 1)).is_ok() {
+            accepted += 1;
+        }
+        accepted
+    }
+
     #[test]
     fn a_store_fills_at_most_half_of_the_room_and_all_together_fill_it() {
         let mut schedule = Schedule::default();
-        let fill = |schedule: &mut Schedule, store: &str| {
-            (1..=MAX_COMMANDS).take_while(|n| schedule.push(job(store, *n, 1)).is_ok()).count()
-        };
         assert_eq!(fill(&mut schedule, "a"), MAX_COMMANDS / 2);
         assert_eq!(fill(&mut schedule, "b"), MAX_COMMANDS / 2);
         assert!(schedule.push(job("c", 1, 1)).is_err(), "there is no room left");
@@ -372,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_set_aside_waits_longer_each_time_and_holds_up_nobody() {
+    fn a_locked_store_is_retried_later_each_time_and_delays_no_other() {
         let mut schedule = schedule([job("a", 1, 1), job("a", 2, 1), job("b", 1, 1)]);
         let mut now = Instant::now();
         let mut delays = Vec::new();
@@ -381,7 +400,7 @@ mod tests {
             let locked: Vec<Job> = batch.extract_if(.., |job| job.envelope.store.as_str() == "a").collect();
             assert_eq!(names(&locked), ["a1", "a2"]);
             assert_eq!(batch.len(), usize::from(n == 0), "the other store is served at once");
-            schedule.set_aside(locked, now, 1.0);
+            schedule.back_off(locked, now, 1.0);
             assert!(schedule.take_batch(64, now).is_empty());
             let retry = schedule.next_retry().unwrap();
             delays.push((retry - now).as_millis());
@@ -394,11 +413,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_comes_first_again() {
+    fn jitter_shortens_a_delay_by_up_to_half() {
+        let now = Instant::now();
+        for (jitter, micros) in [(0.0, 1_000), (0.5, 1_500), (1.0, 2_000)] {
+            let mut schedule = Schedule::default();
+            schedule.back_off(vec![job("a", 1, 1)], now, jitter);
+            assert_eq!((schedule.next_retry().unwrap() - now).as_micros(), micros);
+        }
+    }
+
+    #[test]
+    fn requeued_jobs_come_first_again() {
         let mut schedule = schedule([job("a", 1, 1), job("a", 2, 1), job("a", 3, 1)]);
         let batch = schedule.take_batch(64, Instant::now());
         schedule.push(job("a", 4, 1)).unwrap_or_else(|_| panic!("there is room"));
-        schedule.put_back(batch);
+        schedule.requeue(batch);
         assert_eq!(batches(schedule, 64), [["a1", "a2", "a3", "a4"]]);
     }
 }

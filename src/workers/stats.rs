@@ -1,19 +1,20 @@
-//! How commands were batched.
+//! Counts how commands were batched, for the log and for tests that assert that a batch was shared.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many commands shared a transaction.
+/// How many transactions were committed and how many commands shared them, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Transactions that were committed.
+    /// The transactions that answered at least one command. One that changed nothing counts too.
     pub batches: u64,
-    /// Commands that were answered by them.
+    /// The commands that these transactions answered.
     pub commands: u64,
-    /// The most commands in one of them.
+    /// The highest number of commands that one transaction answered.
     pub largest_batch: u64,
 }
 
-/// Counts what [`Stats`] tells.
+/// The counters behind [`Stats`], shared by all writers. They are independent of each other: a reader may see
+/// one updated and another not yet.
 #[derive(Debug, Default)]
 pub(super) struct BatchCounters {
     batches: AtomicU64,

@@ -1,48 +1,69 @@
-//! Sees to it that no wait for the database is without a bound of the service's own.
+//! Bounds every wait for the database.
 //!
-//! A thread that waits in a driver cannot be woken. So the supervisor looks at every session's
-//! [`Progress`](crate::repository::progress::Progress) some twenty times a second, and where one has waited
-//! for too long its work is taken away and a new thread, on a new session, goes on with it. The old thread
-//! ends when the driver returns; how many of them there may be is bounded.
+//! A thread that waits inside a database driver cannot be interrupted. So the supervisor looks at the
+//! [`Progress`](crate::repository::progress::Progress) of every session some twenty times a second. When one has
+//! waited for too long, the session is given up: the thread's work is taken away from it, and a new thread on a
+//! new session goes on with it. The old thread is abandoned; it ends by itself when the driver returns, if it
+//! ever does. The number of abandoned threads is bounded, because each costs memory and a connection.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::availability::Usable;
+use super::availability::AvailabilityState;
 
-/// How often it looks.
-const EVERY: Duration = Duration::from_millis(50);
-/// How many threads one writer, all readers together, or the prober may have left behind in a driver.
-/// Beyond that no new one is started before an old one ends.
-pub(super) const MAX_LEFT_BEHIND: usize = 16;
+/// The time between two checks. It is added to every timeout of the database, so it is short.
+const INTERVAL: Duration = Duration::from_millis(50);
+/// How many abandoned threads one writer, all readers together, or the prober may have. Beyond that no
+/// replacement is started before an abandoned thread has ended.
+pub(super) const MAX_ABANDONED_THREADS: usize = 16;
 
-/// A thread, or several, that wait for the database.
+/// One or several threads that wait for the database.
 pub trait Supervised: Send + Sync {
-    /// Replaces the threads that have waited for too long.
+    /// Replaces the threads that have waited for too long. Called again and again; must not block.
     fn supervise(&self);
 }
 
-/// Where calls wait for the database.
-pub trait Waiters: Send + Sync {
-    /// Refuses those that the database cannot be used for now.
-    fn refuse_waiting(&self, usable: &Usable);
+/// A queue of calls that wait for a thread.
+pub trait PendingCalls: Send + Sync {
+    /// Refuses the queued calls that cannot be served in this state, so that their callers do not wait for a
+    /// database that is known to be unavailable.
+    fn refuse_pending(&self, state: &AvailabilityState);
 }
 
-/// See the module. Its thread ends when this is dropped.
+/// The thread that supervises all others. It ends when this is dropped.
 pub struct Supervisor {
-    stopping: Arc<(Mutex<bool>, Condvar)>,
+    stopping: Arc<StopSignal>,
     thread: Option<JoinHandle<()>>,
 }
 
+#[derive(Default)]
+struct StopSignal {
+    is_set: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl StopSignal {
+    fn set(&self) {
+        *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until it is set, at most for this long; returns whether it is.
+    fn wait(&self, at_most: Duration) -> bool {
+        let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(is_set, at_most, |is_set| !*is_set);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
 impl Supervisor {
-    /// Starts it over these.
+    /// Starts to supervise these threads.
     pub fn start(supervised: Vec<Arc<dyn Supervised>>) -> std::io::Result<Self> {
-        let stopping: Arc<(Mutex<bool>, Condvar)> = Arc::default();
-        let stops = Arc::clone(&stopping);
-        let thread = std::thread::Builder::new().name("supervisor".to_owned());
-        let thread = thread.spawn(move || {
-            while !is_set(&stops, EVERY) {
+        let stopping = Arc::<StopSignal>::default();
+        let signal = Arc::clone(&stopping);
+        let thread = std::thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
+            while !signal.wait(INTERVAL) {
                 supervised.iter().for_each(|each| each.supervise());
             }
         })?;
@@ -52,16 +73,10 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        *self.stopping.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.stopping.1.notify_all();
+        self.stopping.set();
         if let Some(thread) = self.thread.take() {
-            // It holds no lock of ours while it waits, and each look is short.
+            // This does not take long: a check never blocks. A panic in it was logged when it happened.
             let _ = thread.join();
         }
     }
-}
-
-fn is_set(flag: &(Mutex<bool>, Condvar), wait: Duration) -> bool {
-    let held = flag.0.lock().unwrap_or_else(PoisonError::into_inner);
-    *flag.1.wait_timeout_while(held, wait, |set| !*set).unwrap_or_else(PoisonError::into_inner).0
 }

@@ -1,5 +1,8 @@
-//! A writer: the thread that takes batches from a queue, does them and answers; what happens when a batch
-//! cannot be done; and how the thread is replaced when its session waits for too long.
+//! A writer: the thread that takes batches from a queue, executes them and answers their callers; what happens
+//! when a batch fails; and how the thread is replaced when its session waits for too long.
+//!
+//! The invariant of this module: every job that was taken from the queue is answered once, or put back into the
+//! queue. A caller is told that nothing was done only if that is certain.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,33 +12,36 @@ use std::thread::{JoinHandle, sleep};
 use std::time::Duration;
 
 use super::WriterParts;
-use super::availability::Usable;
+use super::availability::AvailabilityState;
 use super::batch::{self, Outcome};
 use super::error::ServiceFault;
-use super::in_flight::{InFlight, Taken};
+use super::in_flight::{InFlight, Superseded, Taken};
 use super::job::Job;
 use super::queue::Queue;
 use super::stats::BatchCounters;
-use super::supervisor::{MAX_LEFT_BEHIND, Supervised, Waiters};
+use super::supervisor::{MAX_ABANDONED_THREADS, PendingCalls, Supervised};
 use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::Pooled;
 use crate::repository::progress::Stage;
 use crate::repository::session::WriteError;
 
-/// How often a batch is begun again after a passing fault.
+/// How often a batch is retried after a transient error.
 const RETRIES: u32 = 3;
+/// The delay before the first retry; it doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 
-/// Why a batch was not done.
+/// Why an attempt to execute a batch failed.
 enum Failure {
-    /// There was no connection to be had.
+    /// No connection to the database could be made. Nothing was sent.
     NoConnection(DbError),
-    /// Nothing was written.
+    /// The transaction was rolled back. Nothing was written.
     RolledBack(DbError),
-    /// It may have been written.
+    /// COMMIT was sent and not answered. Everything may have been written, or nothing.
     CommitUnknown(DbError),
-    /// A fault in the service while COMMIT had not been sent; its session is gone, and so is its
-    /// transaction.
+    /// A panic in this service before COMMIT was sent. The session is retired, and its transaction with it.
     Panic,
+    /// The supervisor has taken the jobs, so this thread must not answer them.
+    Superseded,
 }
 
 impl From<WriteError> for Failure {
@@ -47,30 +53,28 @@ impl From<WriteError> for Failure {
     }
 }
 
-/// The supervisor has taken a thread's work: the thread ends, and another does it.
-struct GivenUp;
-
-/// One writer, whichever thread it has.
+/// One writer. It outlives its threads: the queue stays when a thread is replaced.
 pub(super) struct Writer {
     number: usize,
     pub(super) queue: Queue,
     parts: WriterParts,
     counters: Arc<BatchCounters>,
-    current: Mutex<Current>,
-    /// Threads that were replaced and have not ended yet.
-    left_behind: AtomicUsize,
+    current: Mutex<CurrentThread>,
+    /// How many threads were replaced and have not ended yet: they wait in a database driver.
+    abandoned_threads: AtomicUsize,
 }
 
-/// The thread that a writer has now.
+/// The thread that works for a writer at present.
 #[derive(Default)]
-struct Current {
+struct CurrentThread {
+    /// The slot with its batch, from which the supervisor takes the jobs if the session hangs.
     in_flight: Arc<InFlight<Vec<Job>>>,
-    /// `None` while none could be started.
-    thread: Option<JoinHandle<()>>,
+    /// `None` while there is no thread, because none could be started or too many are abandoned.
+    handle: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts a writer.
+    /// Starts a writer with its first thread.
     pub(super) fn start(
         number: usize,
         parts: &WriterParts,
@@ -82,57 +86,69 @@ impl Writer {
             parts: parts.clone(),
             counters: Arc::clone(counters),
             current: Mutex::default(),
-            left_behind: AtomicUsize::new(0),
+            abandoned_threads: AtomicUsize::new(0),
         });
         writer.start_thread(&mut writer.current(), None)?;
         Ok(writer)
     }
 
-    fn start_thread(self: &Arc<Self>, current: &mut Current, taken: Option<Taken<Vec<Job>>>) -> std::io::Result<()> {
-        let (writer, in_flight) = (Arc::clone(self), Arc::<InFlight<Vec<Job>>>::default());
-        let thread = Thread { writer: Arc::clone(self), in_flight: Arc::clone(&in_flight), session: None };
-        let run = move || {
-            if thread.run(taken).is_err() {
-                writer.left_behind.fetch_sub(1, Ordering::Relaxed);
+    /// Starts a thread, which begins with the jobs that were taken from the one before.
+    fn start_thread(
+        self: &Arc<Self>,
+        current: &mut CurrentThread,
+        taken: Option<Taken<Vec<Job>>>,
+    ) -> std::io::Result<()> {
+        let writer = Arc::clone(self);
+        let in_flight = Arc::<InFlight<Vec<Job>>>::default();
+        current.in_flight = Arc::clone(&in_flight);
+        let thread = std::thread::Builder::new().name(format!("writer-{}", self.number)).spawn(move || {
+            let thread = WriterThread { writer: Arc::clone(&writer), in_flight, session: None };
+            if let Err(Superseded) = thread.run(taken) {
+                writer.abandoned_threads.fetch_sub(1, Ordering::Relaxed);
             }
-        };
-        current.in_flight = in_flight;
-        current.thread = Some(std::thread::Builder::new().name(format!("writer-{}", self.number)).spawn(run)?);
+        })?;
+        current.handle = Some(thread);
         Ok(())
     }
 
-    /// Replaces a thread whose session waits for too long: the new one goes on with its work. Where too many
-    /// threads were replaced already, the work is refused, and a new one is started when an old one ends.
-    fn replace(self: &Arc<Self>, taken: Taken<Vec<Job>>, current: &mut Current) {
+    /// Replaces a thread whose session waits for too long; the new one goes on with its jobs. Where too many
+    /// threads are abandoned already, the jobs are refused instead, and [`Supervised::supervise`] starts a thread
+    /// when an abandoned one has ended.
+    fn replace_thread(self: &Arc<Self>, taken: Taken<Vec<Job>>, current: &mut CurrentThread) {
         let process = taken.process.as_ref().map(ToString::to_string);
-        tracing::warn!(stage = ?taken.stage, process, commands = taken.work.len(), "the database does not answer a writer; its session is given up");
-        current.thread = None;
-        if self.left_behind.fetch_add(1, Ordering::Relaxed) >= MAX_LEFT_BEHIND {
+        tracing::warn!(
+            stage = ?taken.stage,
+            process,
+            commands = taken.work.len(),
+            "the database does not answer a writer; replacing its session"
+        );
+        current.handle = None;
+        if self.abandoned_threads.fetch_add(1, Ordering::Relaxed) >= MAX_ABANDONED_THREADS {
             let mut jobs = taken.work;
             if taken.stage == Stage::Committing {
                 jobs.iter_mut().for_each(|job| job.commit_unknown = true);
             }
-            return give_up(jobs, &ServiceFault::DatabaseUnavailable);
+            return fail_all(jobs, &ServiceFault::DatabaseUnavailable);
         }
         if let Err(error) = self.start_thread(current, Some(taken)) {
-            tracing::error!(%error, "a writer cannot be started");
+            tracing::error!(%error, "cannot start a writer thread");
         }
     }
 
-    /// For how long its session has been waiting for one answer of the database, if it is.
+    /// For how long its session has been waiting for an answer; `None` if it is not waiting.
     pub(super) fn waiting_for(&self) -> Option<Duration> {
         self.current().in_flight.waiting_for()
     }
 
-    /// Has it end once its queue is empty, and waits for that.
+    /// Waits until its thread has ended, which it does once the queue is closed and empty.
     pub(super) fn join(&self) {
-        let thread = self.current().thread.take();
+        let thread = self.current().handle.take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("a writer ended by a panic");
+            tracing::error!("a writer thread ended with a panic");
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Current> {
+    fn current(&self) -> MutexGuard<'_, CurrentThread> {
         // Nothing panics while holding it.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,35 +158,37 @@ impl Supervised for Arc<Writer> {
     fn supervise(&self) {
         let mut current = self.current();
         if let Some(taken) = current.in_flight.take_after(self.parts.timeout) {
-            self.replace(taken, &mut current);
-        } else if current.thread.is_none()
+            self.replace_thread(taken, &mut current);
+        } else if current.handle.is_none()
             && !self.queue.is_closed()
-            && self.left_behind.load(Ordering::Relaxed) <= MAX_LEFT_BEHIND
+            && self.abandoned_threads.load(Ordering::Relaxed) <= MAX_ABANDONED_THREADS
             && let Err(error) = self.start_thread(&mut current, None)
         {
-            tracing::error!(%error, "a writer cannot be started");
+            tracing::error!(%error, "cannot start a writer thread");
         }
     }
 }
 
-impl Waiters for Arc<Writer> {
-    fn refuse_waiting(&self, usable: &Usable) {
-        if let Some(refusal) = &usable.writes {
-            give_up(self.queue.take_all(), refusal);
+impl PendingCalls for Arc<Writer> {
+    fn refuse_pending(&self, state: &AvailabilityState) {
+        if let Some(fault) = &state.writes {
+            fail_all(self.queue.take_all(), fault);
         }
     }
 }
 
-/// What one thread of a writer has.
-struct Thread {
+/// What one thread of a writer works with.
+struct WriterThread {
     writer: Arc<Writer>,
     in_flight: Arc<InFlight<Vec<Job>>>,
+    /// The session that is kept from one batch to the next while it works.
     session: Option<Pooled>,
 }
 
-impl Thread {
-    /// Does what another thread was given up at, and then works until the queue is closed and empty.
-    fn run(mut self, taken: Option<Taken<Vec<Job>>>) -> Result<(), GivenUp> {
+impl WriterThread {
+    /// Goes on with the jobs of the thread before, if there was one, and then executes batches until the queue is
+    /// closed and empty.
+    fn run(mut self, taken: Option<Taken<Vec<Job>>>) -> Result<(), Superseded> {
         if let Some(taken) = taken {
             self.resume(taken)?;
         }
@@ -178,18 +196,18 @@ impl Thread {
         while let Some(jobs) = self.writer.queue.collect(max_stores) {
             match catch_unwind(AssertUnwindSafe(|| self.process(jobs, None))) {
                 Ok(processed) => processed?,
-                // Whoever waited is told that it is not known what became of their call.
-                Err(_) => tracing::error!("a panic in a writer, outside of a transaction"),
+                // The responders were dropped with the jobs, so `Writers::submit` answers OUTCOME_UNKNOWN.
+                Err(_) => tracing::error!("a panic in a writer thread, outside of a transaction"),
             }
         }
         Ok(())
     }
 
-    /// Goes on with a batch whose session was given up. The server's process may still hold the locks of
-    /// its stores, and nobody else will end it.
-    fn resume(&mut self, taken: Taken<Vec<Job>>) -> Result<(), GivenUp> {
-        let error = DbError::new(DbErrorKind::Lost, "the database did not answer in time");
+    /// Goes on with a batch whose session was given up. The server process of that session may still hold the
+    /// locks of the batch's stores, and waits for this service: so it is ended first.
+    fn resume(&mut self, taken: Taken<Vec<Job>>) -> Result<(), Superseded> {
         let Taken { work: mut jobs, stage, process } = taken;
+        let error = DbError::new(DbErrorKind::Lost, "the database did not answer in time");
         let failure = match stage {
             Stage::Working => Failure::RolledBack(error),
             Stage::Committing => Failure::CommitUnknown(error),
@@ -200,16 +218,17 @@ impl Thread {
         {
             self.in_flight.begin(jobs.clone(), &session);
             let ended = session.end_process(&process);
-            if self.in_flight.end().is_none() {
+            if self.in_flight.end().is_err() {
                 session.retire();
-                return Err(GivenUp);
+                return Err(Superseded);
             }
             match ended {
-                Ok(true) => tracing::warn!(%process, "ended the server's process of a session that was given up"),
+                Ok(true) => tracing::warn!(%process, "ended the server process of an unresponsive session"),
+                // It has ended by itself, or may be executing a COMMIT.
                 Ok(false) => {}
                 Err(error) => {
                     session.retire();
-                    tracing::warn!(%error, %process, "cannot end the server's process of a session that was given up");
+                    tracing::warn!(%error, %process, "cannot end the server process of an unresponsive session");
                 }
             }
             if !session.is_broken() {
@@ -219,17 +238,17 @@ impl Thread {
         self.process(jobs, Some(failure))
     }
 
-    /// Does a batch, again if that may help, and answers every job of it or gives it back to the queue.
-    /// `earlier` is how it failed on another thread.
-    fn process(&mut self, jobs: Vec<Job>, mut earlier: Option<Failure>) -> Result<(), GivenUp> {
-        let mut jobs = drop_dead(jobs);
+    /// Executes a batch, with retries where they may help. Afterwards each job is answered or back in the queue.
+    /// `earlier` is how an attempt on another thread failed.
+    fn process(&mut self, jobs: Vec<Job>, mut earlier: Option<Failure>) -> Result<(), Superseded> {
+        let mut jobs = drop_dead_jobs(jobs);
         for attempt in 0_u32.. {
             if jobs.is_empty() {
                 return Ok(());
             }
             let failure = match earlier.take() {
                 Some(failure) => failure,
-                None => match self.attempt(&jobs)? {
+                None => match self.attempt(&jobs) {
                     Ok(outcomes) => {
                         self.settle(jobs, outcomes);
                         return Ok(());
@@ -239,70 +258,71 @@ impl Thread {
             };
             mark_commit_unknown(&mut jobs, &failure);
             match failure {
+                Failure::Superseded => return Err(Superseded),
                 Failure::CommitUnknown(error) => {
-                    tracing::warn!(%error, "a commit was not answered");
-                    jobs = refuse_unmarked(jobs);
+                    tracing::warn!(%error, commands = jobs.len(), "the database did not answer a commit; retrying");
+                    // Doing it again is safe only for requests with an id: if the commit succeeded, their stored
+                    // responses are found.
+                    jobs = fail_jobs_without_request_id(jobs);
                 }
                 Failure::NoConnection(error) => {
-                    tracing::warn!(%error, commands = jobs.len(), "no connection to the database");
-                    give_up(jobs, &ServiceFault::DatabaseUnavailable);
+                    tracing::warn!(%error, commands = jobs.len(), "cannot connect to the database");
+                    fail_all(jobs, &ServiceFault::DatabaseUnavailable);
                     return Ok(());
                 }
-                // It has waited for the lock already.
+                // No retry: the session has waited for the lock for as long as it may.
                 Failure::RolledBack(error) if error.kind == DbErrorKind::Busy => {
                     tracing::warn!(%error, commands = jobs.len(), "another program holds the database's lock");
-                    give_up(jobs, &ServiceFault::DatabaseUnavailable);
+                    fail_all(jobs, &ServiceFault::DatabaseUnavailable);
                     return Ok(());
                 }
                 Failure::RolledBack(error) if error.is_storage() => {
-                    tracing::error!(%error, commands = jobs.len(), "the storage is full or failing");
-                    self.writer.parts.availability.ask();
-                    give_up(jobs, &ServiceFault::StorageFull);
+                    tracing::error!(%error, commands = jobs.len(), "the database's storage is full or failing");
+                    self.writer.parts.availability.request_probe();
+                    fail_all(jobs, &ServiceFault::StorageFull);
                     return Ok(());
                 }
                 Failure::RolledBack(error) if error.is_transient() => {
                     tracing::warn!(%error, attempt, commands = jobs.len(), "a batch failed; retrying");
                 }
-                Failure::RolledBack(error) => return self.one_by_one(jobs, &error.to_string(), attempt),
-                Failure::Panic => return self.one_by_one(jobs, "a panic in a writer", attempt),
+                Failure::RolledBack(error) => return self.isolate(jobs, &error.to_string(), attempt),
+                Failure::Panic => return self.isolate(jobs, "a panic in a writer thread", attempt),
             }
             if attempt == RETRIES {
-                give_up(jobs, &ServiceFault::DatabaseUnavailable);
+                fail_all(jobs, &ServiceFault::DatabaseUnavailable);
                 return Ok(());
             }
             sleep(backoff(attempt));
-            jobs = drop_dead(jobs);
+            jobs = drop_dead_jobs(jobs);
         }
         Ok(())
     }
 
-    fn attempt(&mut self, jobs: &[Job]) -> Result<Result<Vec<Outcome>, Failure>, GivenUp> {
+    /// Executes a batch once, on the kept session or a new one. The session is kept for the next attempt unless
+    /// the failure makes it unusable.
+    fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Outcome>, Failure> {
         let parts = &self.writer.parts;
-        let kept = self.session.take();
-        let connect = || {
-            let mut session = parts.pool.get()?;
-            session.wait_for_lock(parts.lock_timeout)?;
-            Ok(session)
-        };
-        let mut session = match kept.map_or_else(connect, Ok) {
-            Ok(session) => session,
-            Err(error) => {
-                parts.availability.ask();
-                return Ok(Err(Failure::NoConnection(error)));
-            }
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => match self.connect() {
+                Ok(session) => session,
+                Err(error) => {
+                    parts.availability.request_probe();
+                    return Err(Failure::NoConnection(error));
+                }
+            },
         };
         self.in_flight.begin(jobs.to_vec(), &session);
-        let (clock, ids) = (&*parts.clock, &*parts.ids);
-        let done = catch_unwind(AssertUnwindSafe(|| batch::run(&mut session, jobs, clock, ids)));
-        if self.in_flight.end().is_none() {
+        let executed = catch_unwind(AssertUnwindSafe(|| batch::run(&mut session, jobs, &*parts.clock, &*parts.ids)));
+        if self.in_flight.end().is_err() {
             session.retire();
-            return Err(GivenUp);
+            return Err(Failure::Superseded);
         }
-        let done = match done {
-            Ok(done) => done.map_err(Failure::from),
+        let executed = match executed {
+            Ok(executed) => executed.map_err(Failure::from),
             Err(_) => Err(Failure::Panic),
         };
-        let is_usable = match &done {
+        let is_usable = match &executed {
             Ok(_) => true,
             Err(Failure::RolledBack(error)) => error.kind != DbErrorKind::Lost,
             Err(_) => false,
@@ -311,51 +331,60 @@ impl Thread {
             self.session = Some(session);
         } else {
             session.retire();
-            parts.availability.ask();
+            parts.availability.request_probe();
         }
-        Ok(done)
+        executed
     }
 
+    fn connect(&self) -> Result<Pooled, DbError> {
+        let mut session = self.writer.parts.pool.get()?;
+        session.wait_for_lock(self.writer.parts.lock_timeout)?;
+        Ok(session)
+    }
+
+    /// Answers the jobs of a transaction that is committed, and puts the others back into the queue.
     fn settle(&self, jobs: Vec<Job>, outcomes: Vec<Outcome>) {
         let answered = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Answered(_))).count();
         if answered > 0 {
             self.writer.counters.committed(answered);
         }
-        let (mut put_back, mut locked) = (Vec::new(), Vec::new());
+        let mut requeued = Vec::new();
+        let mut locked = Vec::new();
         for (mut job, outcome) in jobs.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Answered(answer) => job.answer(*answer),
                 Outcome::StoreLocked => locked.push(job),
-                Outcome::PutBack(cost) => {
+                Outcome::Requeue { cost } => {
                     job.cost = cost;
-                    put_back.push(job);
+                    requeued.push(job);
                 }
             }
         }
-        self.writer.queue.put_back(put_back, locked, random_fraction());
+        self.writer.queue.put_back(requeued, locked, random_fraction());
     }
 
-    /// Something in the batch cannot be loaded or saved. Its commands go back to the queue, each to have a
-    /// transaction of its own, so that only the guilty one fails and the others keep their order. A single
-    /// command is tried once more: what made it fail may have been written by another instance while it was
-    /// decided (a store with the same id, for one), or have been a deadlock.
-    fn one_by_one(&mut self, mut jobs: Vec<Job>, why: &str, attempt: u32) -> Result<(), GivenUp> {
+    /// Handles a batch in which something cannot be loaded or saved. Its commands go back to the queue, each to
+    /// be executed in a transaction of its own, so that only the faulty one fails and the others keep their
+    /// order. A single command is retried once: its error may have been caused by another instance, which wrote
+    /// something while the command was decided (a store with the same id, for one).
+    fn isolate(&mut self, mut jobs: Vec<Job>, why: &str, attempt: u32) -> Result<(), Superseded> {
         if jobs.len() > 1 {
-            tracing::warn!(why, commands = jobs.len(), "a batch cannot be done; its commands are done one by one");
+            tracing::warn!(why, commands = jobs.len(), "a batch failed; executing its commands one by one");
             jobs.iter_mut().for_each(|job| job.alone = true);
             self.writer.queue.put_back(jobs, Vec::new(), 0.0);
             return Ok(());
         }
         if attempt > 0 || jobs.iter().any(Job::is_abandoned) {
-            tracing::error!(why, "a command cannot be done");
-            give_up(jobs, &ServiceFault::Internal(why.to_owned()));
+            tracing::error!(why, "a command failed");
+            fail_all(jobs, &ServiceFault::Internal(why.to_owned()));
             return Ok(());
         }
-        self.last_try(jobs)
+        self.last_attempt(jobs)
     }
 
-    fn last_try(&mut self, mut jobs: Vec<Job>) -> Result<(), GivenUp> {
-        let failure = match self.attempt(&jobs)? {
+    /// Executes a single command once more, and fails it if that fails too.
+    fn last_attempt(&mut self, mut jobs: Vec<Job>) -> Result<(), Superseded> {
+        let failure = match self.attempt(&jobs) {
             Ok(outcomes) => {
                 self.settle(jobs, outcomes);
                 return Ok(());
@@ -363,9 +392,10 @@ impl Thread {
             Err(failure) => failure,
         };
         mark_commit_unknown(&mut jobs, &failure);
-        let (why, refusal) = match failure {
+        let (why, fault) = match failure {
+            Failure::Superseded => return Err(Superseded),
             Failure::Panic => {
-                let why = "a panic in a writer".to_owned();
+                let why = "a panic in a writer thread".to_owned();
                 (why.clone(), ServiceFault::Internal(why))
             }
             Failure::CommitUnknown(error) => (error.to_string(), ServiceFault::OutcomeUnknown),
@@ -376,23 +406,24 @@ impl Thread {
             Failure::RolledBack(error) if error.is_storage() => (error.to_string(), ServiceFault::StorageFull),
             Failure::RolledBack(error) => (error.to_string(), ServiceFault::Internal(error.to_string())),
         };
-        tracing::error!(why, "a command cannot be done");
-        give_up(jobs, &refusal);
+        tracing::error!(why, "a command failed");
+        fail_all(jobs, &fault);
         Ok(())
     }
 }
 
-/// Notes on the jobs that they may have been done, if that is how their batch failed. The note stays
-/// until they are done or their stored response is found.
+/// Marks the jobs as perhaps done, if that is how their batch failed. The mark stays on a job until its outcome is
+/// known, however later attempts fail.
 fn mark_commit_unknown(jobs: &mut [Job], failure: &Failure) {
     if matches!(failure, Failure::CommitUnknown(_)) {
         jobs.iter_mut().for_each(|job| job.commit_unknown = true);
     }
 }
 
-/// Sorts out the jobs that nobody waits for or whose deadline has passed. What may have been done already
-/// is asked about even when it is late.
-fn drop_dead(jobs: Vec<Job>) -> Vec<Job> {
+/// Drops the jobs that nobody waits for any more, and answers those whose deadline has passed: no statement is
+/// sent for either. A job that may have been done already is kept even if it is late: another attempt can tell
+/// its caller what became of it.
+fn drop_dead_jobs(jobs: Vec<Job>) -> Vec<Job> {
     let mut alive = Vec::with_capacity(jobs.len());
     for job in jobs {
         if job.is_late() && !job.commit_unknown {
@@ -404,28 +435,121 @@ fn drop_dead(jobs: Vec<Job>) -> Vec<Job> {
     alive
 }
 
-/// Answers the jobs that carry no request id: nothing can tell what became of them.
-fn refuse_unmarked(jobs: Vec<Job>) -> Vec<Job> {
-    let (with_id, without_id): (Vec<Job>, Vec<Job>) =
-        jobs.into_iter().partition(|job| job.envelope.idempotency_key.is_some());
-    give_up(without_id, &ServiceFault::OutcomeUnknown);
+/// Fails the jobs without a request id, for which no stored response can tell what became of them. Returns the
+/// others.
+fn fail_jobs_without_request_id(jobs: Vec<Job>) -> Vec<Job> {
+    let mut with_id = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        if job.envelope.idempotency_key.is_some() {
+            with_id.push(job);
+        } else {
+            job.fail(&ServiceFault::OutcomeUnknown);
+        }
+    }
     with_id
 }
 
-fn give_up(jobs: Vec<Job>, fault: &ServiceFault) {
+fn fail_all(jobs: Vec<Job>, fault: &ServiceFault) {
     for job in jobs {
-        job.give_up(fault);
+        job.fail(fault);
     }
 }
 
-/// 20, 40, 80 ms, each with up to as much again, so that instances do not come back together.
+/// How long to wait before the next attempt: 20, 40 or 80 ms, and up to as much again at random, so that several
+/// instances do not retry in step.
 fn backoff(attempt: u32) -> Duration {
-    let base = Duration::from_millis(20 << attempt);
+    let base = FIRST_BACKOFF * (1 << attempt);
     base + base.mul_f64(random_fraction())
 }
 
-/// A random number from 0 to 1.
+/// A random number from 0 to 1. The standard library seeds its hash maps at random, which is random enough for a
+/// delay.
 fn random_fraction() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     (random >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::job::tests::{fault, job_of};
+    use super::*;
+    use crate::domain::idempotency::IdempotencyKey;
+
+    fn lost() -> DbError {
+        DbError::new(DbErrorKind::Lost, "lost")
+    }
+
+    #[test]
+    fn a_late_job_is_answered_and_dropped() {
+        let (mut job, mut caller) = job_of("north", 1);
+        job.deadline = Some(Instant::now());
+        assert!(drop_dead_jobs(vec![job]).is_empty());
+        assert_eq!(fault(&mut caller), Some(ServiceFault::DeadlineExceeded));
+    }
+
+    #[test]
+    fn a_job_whose_caller_has_gone_is_dropped() {
+        let (job, caller) = job_of("north", 1);
+        drop(caller);
+        assert!(drop_dead_jobs(vec![job]).is_empty());
+    }
+
+    #[test]
+    fn a_job_whose_caller_waits_is_kept() {
+        let (mut job, mut caller) = job_of("north", 1);
+        job.deadline = Some(Instant::now() + Duration::from_secs(3_600));
+        assert_eq!(drop_dead_jobs(vec![job]).len(), 1);
+        assert_eq!(fault(&mut caller), None);
+    }
+
+    #[test]
+    fn a_late_job_that_may_have_been_done_is_kept_as_long_as_its_caller_waits() {
+        let (mut job, caller) = job_of("north", 1);
+        job.deadline = Some(Instant::now());
+        job.commit_unknown = true;
+        let kept = drop_dead_jobs(vec![job]);
+        assert_eq!(kept.len(), 1);
+        drop(caller);
+        assert!(drop_dead_jobs(kept).is_empty());
+    }
+
+    #[test]
+    fn only_an_unanswered_commit_marks_jobs_and_later_failures_do_not_clear_the_mark() {
+        let (job, _caller) = job_of("north", 1);
+        let mut jobs = vec![job];
+        for (failure, expected) in [
+            (Failure::NoConnection(lost()), false),
+            (Failure::RolledBack(lost()), false),
+            (Failure::Panic, false),
+            (Failure::CommitUnknown(lost()), true),
+            (Failure::RolledBack(lost()), true),
+        ] {
+            mark_commit_unknown(&mut jobs, &failure);
+            assert_eq!(jobs[0].commit_unknown, expected);
+        }
+    }
+
+    #[test]
+    fn after_an_unanswered_commit_only_requests_with_an_id_are_retried() {
+        let (without_id, mut refused) = job_of("north", 1);
+        let (mut with_id, mut waiting) = job_of("north", 2);
+        let key = IdempotencyKey { id: uuid::Uuid::from_u128(1), fingerprint: Default::default() };
+        Arc::get_mut(&mut with_id.envelope).unwrap().idempotency_key = Some(key);
+
+        let retried = fail_jobs_without_request_id(vec![without_id, with_id]);
+
+        assert_eq!(retried.iter().map(|job| job.bytes).collect::<Vec<_>>(), [2]);
+        assert_eq!(fault(&mut refused), Some(ServiceFault::OutcomeUnknown));
+        assert_eq!(fault(&mut waiting), None);
+    }
+
+    #[test]
+    fn delays_double_and_vary_by_their_own_length() {
+        for (attempt, base) in [(0, 20), (1, 40), (2, 80)] {
+            let delay = backoff(attempt);
+            assert!((base..=2 * base).contains(&delay.as_millis()), "{delay:?}");
+        }
+    }
 }

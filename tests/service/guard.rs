@@ -5,10 +5,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Caller, STORE, within_timeout};
 use futures_util::FutureExt;
+use hyper::body::Bytes;
 use purchase_order_service::auth::development::Development;
 use purchase_order_service::proto::v1::store_service_server::{StoreService, StoreServiceServer};
 use purchase_order_service::proto::v1::*;
@@ -335,6 +336,78 @@ async fn a_timeout_that_cannot_be_read_is_refused() {
         assert_eq!(refused.code(), InvalidArgument, "{malformed:?}");
         assert!(refused.message().contains("grpc-timeout"), "{malformed:?}: {}", refused.message());
     }
+}
+
+/// An HTTP/2 client whose calls are read and given up by hand.
+struct RawPeer {
+    calls: h2::client::SendRequest<Bytes>,
+    pings: h2::PingPong,
+    /// Ends when the connection does.
+    connection: JoinHandle<()>,
+}
+
+impl RawPeer {
+    /// Connects; `window` is how many bytes of each response the service may send before the peer reads them.
+    async fn connect(guarded: &Guarded, window: u32) -> Self {
+        let socket = TcpStream::connect(guarded.address).await.unwrap();
+        let mut builder = h2::client::Builder::new();
+        let (calls, mut connection) = builder.initial_window_size(window).handshake(socket).await.unwrap();
+        let pings = connection.ping_pong().unwrap();
+        // How it ends is seen by the calls.
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        Self { calls, pings, connection }
+    }
+
+    /// Sends a call of alice's with an empty message.
+    async fn call(&mut self, method: &str) -> Result<h2::client::ResponseFuture, h2::Error> {
+        let head = http::Request::post(format!("http://localhost/{STORES}/{method}"));
+        let head = head.header("content-type", "application/grpc").header("x-principal", "alice").body(()).unwrap();
+        std::future::poll_fn(|cx| self.calls.poll_ready(cx)).await?;
+        let (answer, mut body) = self.calls.send_request(head, false)?;
+        body.send_data(Bytes::from_static(&[0; 5]), true)?;
+        Ok(answer)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_abandons_one_call_after_another_is_disconnected() {
+    let guarded = Guarded::with(Limits::default(), LONG).await;
+    let mut peer = RawPeer::connect(&guarded, 65_535).await;
+    let mut abandoned = 0;
+    'connected: while abandoned < 3_000 {
+        let mut calls = Vec::new();
+        for _ in 0..100 {
+            let Ok(call) = peer.call("ListStores").await else { break 'connected };
+            calls.push(call);
+        }
+        tokio::select! {
+            () = guarded.begun(abandoned + 100) => {}
+            _ = &mut peer.connection => break 'connected,
+        }
+        drop(calls);
+        abandoned += 100;
+        if peer.pings.ping(h2::Ping::opaque()).await.is_err() {
+            break;
+        }
+        guarded.dropped(abandoned).await;
+    }
+    assert!((500..3_000).contains(&abandoned), "disconnected after {abandoned} abandoned calls");
+    guarded.alice().update_store(&["display_name"]).ok().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_that_is_not_read_is_cut_off_soon_after_the_deadline() {
+    let guarded = Guarded::with(Limits::default(), SHORT).await;
+    let mut peer = RawPeer::connect(&guarded, 0).await;
+    let begun = Instant::now();
+
+    let answer = within_timeout(peer.call("UpdateStore").await.unwrap()).await.unwrap();
+    let ended = within_timeout(answer.into_body().data()).await;
+
+    assert!(ended.is_some_and(|data| data.is_err()), "the service resets the stream");
+    // An answer that was made in time may be read for a second after the deadline; the rest is the machine's.
+    let took = begun.elapsed();
+    assert!((Duration::from_secs(1)..Duration::from_secs(10)).contains(&took), "{took:?}");
 }
 
 const ONE: Budget = Budget { calls: 1, calls_per_peer: 1, bytes: 100_000, bytes_per_peer: 100_000 };

@@ -1,9 +1,24 @@
 //! The guards of the writers: commands that share a transaction do not share their faults, and a
 //! connection that breaks at the worst moment loses and doubles nothing.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Call, Cut, Database, Proxy, Setup, World, reason};
+use crate::support::{Call, Cut, Database, Proxy, Recorder, STORE, Setup, World, reason};
+use futures_util::FutureExt;
+use purchase_order_service::domain::code::{PrincipalId, StoreId};
+use purchase_order_service::domain::command::{Envelope, Reply};
+use purchase_order_service::domain::principal::Principal;
+use purchase_order_service::domain::store::update::UpdateStore;
 use purchase_order_service::proto::v1::{CreatePurchaseOrderRequest, PurchaseOrder};
+use purchase_order_service::repository::dialect::{Layout, Purpose};
+use purchase_order_service::repository::pool::Pool;
+use purchase_order_service::repository::session::{Observed, Observer};
+use purchase_order_service::workers::error::{ServiceFault, WorkerError};
+use purchase_order_service::workers::{Availability, WriterParts, Writers};
 use rstest::rstest;
 use tonic::Code::{Internal, Unavailable, Unknown};
 use tonic::codegen::tokio_stream::StreamExt;
@@ -226,5 +241,163 @@ async fn a_database_that_goes_away_comes_back() {
 
     create(&world, "apples").ok().await;
     assert_eq!(orders(&world).await.len(), 1);
+    world.verify().await;
+}
+
+/// Stops a thread of the service right before it sends a statement, until the test releases it.
+#[derive(Clone, Default)]
+struct Breakpoint(Arc<(Mutex<BreakpointState>, Condvar)>);
+
+#[derive(Default)]
+enum BreakpointState {
+    #[default]
+    Off,
+    /// Stops the next thread whose statement or binds contain this.
+    Set(&'static str),
+    Reached,
+}
+
+impl Breakpoint {
+    fn set(&self, text: &'static str) {
+        *self.0.0.lock().unwrap() = BreakpointState::Set(text);
+    }
+
+    /// Waits until a thread has stopped at it.
+    fn wait_until_reached(&self) {
+        let state = self.0.0.lock().unwrap();
+        let is_awaited = |state: &mut BreakpointState| !matches!(state, BreakpointState::Reached);
+        drop(self.0.1.wait_while(state, is_awaited).unwrap());
+    }
+
+    /// Lets the thread that has stopped go on.
+    fn release(&self) {
+        *self.0.0.lock().unwrap() = BreakpointState::Off;
+        self.0.1.notify_all();
+    }
+
+    fn stop_at(&self, statement: &str) {
+        let mut state = self.0.0.lock().unwrap();
+        if matches!(*state, BreakpointState::Set(text) if statement.contains(text)) {
+            *state = BreakpointState::Reached;
+            self.0.1.notify_all();
+            drop(self.0.1.wait_while(state, |state| matches!(state, BreakpointState::Reached)).unwrap());
+        }
+    }
+}
+
+/// One writer of its own on a world's database, whose callers are futures of the test: dropping one is a caller
+/// who goes, at once and without a connection in between.
+struct OneWriter {
+    writers: Writers,
+    breakpoint: Breakpoint,
+    recorder: Recorder,
+}
+
+type Submitted<'w> = Pin<Box<dyn Future<Output = Result<Reply, WorkerError>> + Send + 'w>>;
+
+impl OneWriter {
+    fn on(world: &World) -> Self {
+        let (breakpoint, recorder) = (Breakpoint::default(), Recorder::default());
+        let (stopping, recording) = (breakpoint.clone(), recorder.observer());
+        let observer: Observer = Arc::new(move |observed: Observed<'_>| {
+            recording(observed);
+            if let Observed::Statement(statement) = observed {
+                stopping.stop_at(statement);
+            }
+        });
+        let parts = WriterParts {
+            pool: Pool::new(&world.database.url, Purpose::Write(Layout::Single), 1, Some(observer)),
+            clock: world.clock.clone(),
+            ids: world.ids.clone(),
+            layout: Layout::Single,
+            availability: Availability::default(),
+            timeout: Duration::from_secs(60),
+            lock_timeout: Duration::from_secs(30),
+        };
+        Self { writers: Writers::start(1, &parts).unwrap(), breakpoint, recorder }
+    }
+
+    /// Queues a command that changes the store's name to `name` and whose caller has this name too.
+    fn queue(&self, name: &str, deadline: Option<Instant>) -> Submitted<'_> {
+        let envelope = Envelope {
+            store: StoreId::new(STORE),
+            principal: Principal { id: PrincipalId::new(name), is_operator: true },
+            idempotency_key: None,
+            command: Arc::new(UpdateStore { display_name: Some(name.to_owned()), time_zone: None }),
+        };
+        let mut submitted: Submitted<'_> = Box::pin(self.writers.submit(envelope, 1, deadline));
+        assert!((&mut submitted).now_or_never().is_none(), "it is queued");
+        submitted
+    }
+
+    /// Queues a command and waits until its transaction is about to begin: what is queued from then on waits.
+    fn queue_and_stop_at_begin(&self, name: &str) -> Submitted<'_> {
+        self.breakpoint.set("BEGIN");
+        let submitted = self.queue(name, None);
+        self.breakpoint.wait_until_reached();
+        submitted
+    }
+
+    /// How many statements named the caller or the name of this command.
+    fn statements_about(&self, name: &str) -> usize {
+        self.recorder.statements().iter().filter(|statement| statement.binds.contains(name)).count()
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn for_late_and_abandoned_commands_in_the_queue_no_statement_is_sent(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let writer = OneWriter::on(&world);
+    let first = writer.queue_and_stop_at_begin("first");
+    let late = writer.queue("late", Some(Instant::now()));
+    let gone = writer.queue("gone", None);
+    let waiting = writer.queue("waiting", Some(Instant::now() + Duration::from_secs(3_600)));
+
+    drop(gone);
+    writer.breakpoint.release();
+
+    first.await.unwrap();
+    waiting.await.unwrap();
+    assert_eq!(late.await, Err(ServiceFault::DeadlineExceeded.into()));
+    assert_eq!((writer.statements_about("late"), writer.statements_about("gone")), (0, 0));
+    assert_eq!(writer.recorder.begun(), 2);
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_that_is_queued_is_late_or_abandoned_no_transaction_begins(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let writer = OneWriter::on(&world);
+    let first = writer.queue_and_stop_at_begin("first");
+    let late = writer.queue("late", Some(Instant::now()));
+    drop(writer.queue("gone", None));
+
+    writer.breakpoint.release();
+
+    first.await.unwrap();
+    assert_eq!(late.await, Err(ServiceFault::DeadlineExceeded.into()));
+    writer.writers.stop();
+    assert_eq!(writer.recorder.begun(), 1);
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_abandoned_while_it_is_loaded_changes_nothing(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let writer = OneWriter::on(&world);
+    writer.breakpoint.set("gone");
+    let gone = writer.queue("gone", None);
+    writer.breakpoint.wait_until_reached();
+    assert_eq!(writer.recorder.begun(), 1, "its transaction has begun");
+
+    drop(gone);
+    writer.breakpoint.release();
+
+    // The next command is executed after it.
+    writer.queue("next", None).await.unwrap();
+    assert_eq!(writer.statements_about("gone"), 1, "the one that loads what the gate judges, and no change");
     world.verify().await;
 }
