@@ -92,7 +92,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
         let mut flood = Flood::begin(&attacked.address, from).await;
         flood.send(&acknowledgements(BUNCH)).await;
         floods.push(flood);
-        // It says nothing that is HTTP/2, which is worth a line to whoever looks for it.
+        // It says nothing that is HTTP/2, which is worth a log line for debugging.
         connect(&attacked.address, from).await.unwrap().write_all(&[b'x'; 64]).await.unwrap();
     }
 

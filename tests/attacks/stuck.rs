@@ -1,4 +1,4 @@
-//! SIGTERM while the database, peers or whoever reads the output are stuck: the program ends all the same,
+//! SIGTERM while the database, peers or the reader of the output are stuck: the program ends all the same,
 //! within a bound.
 
 use std::io::{BufRead, BufReader};
@@ -110,7 +110,7 @@ async fn it_ends_although_everything_is_stuck_at_once(#[values(Sqlite, Postgres)
 /// What nobody foresaw is bounded too: here the handshake waits for somebody to read it, and so nothing
 /// is there that would stop in stages.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_ends_although_nobody_reads_its_greeting() {
+async fn it_ends_although_its_output_is_not_read() {
     let database = Database::migrated(Sqlite).unwrap();
     let (_unread, full) = full_pipe();
     let mut process = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"))

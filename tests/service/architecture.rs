@@ -195,8 +195,10 @@ fn every_file_says_why_it_exists_and_is_about_one_thing() {
         if !text.starts_with("//! ") {
             wrong.push(format!("{name} does not begin by saying why it exists"));
         }
-        if text.lines().count() > 600 {
-            wrong.push(format!("{name} has {} lines", text.lines().count()));
+        // The tests of a rule stand in its own file; they do not make the file about two things.
+        let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+        if lines > 600 {
+            wrong.push(format!("{name} has {lines} lines before its tests"));
         }
     }
     assert_eq!(wrong, [""; 0]);

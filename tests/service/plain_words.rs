@@ -5,10 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A retired word or phrase, and what to write instead.
-const RETIRED: [(&str, &str); 24] = [
+const RETIRED: [(&str, &str); 23] = [
     ("begun again", "retried"),
     ("door", "transport"),
-    ("first answer", "stored response"),
     ("first answers", "stored responses"),
     ("greeting", "handshake"),
     ("lane", "writer"),

@@ -1,4 +1,4 @@
-//! First answers are kept for their retention and no longer; deleting them looks at the stores that
+//! Stored responses are kept for their retention and no longer; deleting them looks at the stores that
 //! exist, a bounded number of stores and rows at a time.
 
 use crate::support::Engine::{self, Postgres, Sqlite};
@@ -16,7 +16,7 @@ struct Kept {
     records: i64,
 }
 
-/// How many first answers each store has.
+/// How many stored responses each store has.
 fn kept(session: &mut Session) -> Vec<(String, i64)> {
     let counts = "SELECT store_id, count(*) AS records FROM stored_response GROUP BY store_id ORDER BY store_id";
     let rows: Vec<Kept> = session.load(diesel::sql_query(counts)).unwrap();
@@ -62,7 +62,7 @@ async fn first_answers_go_when_they_are_older_than_their_retention(#[values(Sqli
     world.verify().await;
 }
 
-/// Whoever starts with the clock days ahead, and puts it right, must still be known by their request id.
+/// Request ids are still known after the service ran with its clock days ahead and the clock was corrected.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_ahead_forgets_nothing_early(#[values(Sqlite, Postgres)] on: Engine) {

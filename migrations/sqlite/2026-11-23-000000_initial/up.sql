@@ -133,7 +133,7 @@ CREATE TABLE purchase_order_line (
     ordered INTEGER NOT NULL CHECK (ordered BETWEEN 0 AND 9999999999999),
     -- Accepted, staged included.
     received INTEGER NOT NULL CHECK (received >= 0),
-    -- Refused at the door, apart from the equation.
+    -- Rejected on delivery; not part of the equation.
     rejected INTEGER NOT NULL CHECK (rejected >= 0),
     back_ordered INTEGER NOT NULL CHECK (back_ordered >= 0),
     cancelled INTEGER NOT NULL CHECK (cancelled >= 0),
@@ -251,7 +251,7 @@ CREATE TABLE clock_day (
     day INTEGER NOT NULL PRIMARY KEY
 ) STRICT;
 
--- The first answer to each request id, kept to be repeated.
+-- The response to each request id, stored so that a retry gets it again.
 CREATE TABLE stored_response (
     store_id TEXT NOT NULL,
     principal TEXT NOT NULL,

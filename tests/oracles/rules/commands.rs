@@ -239,7 +239,7 @@ fn update_store(at: &mut Scene<'_>) -> Arc<dyn Command> {
 }
 
 fn grant_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
-    // Whoever lost the role of their name soon has it again, so that work goes on.
+    // A principal who lost the role of their name soon gets it again, so that work goes on.
     let (principal, role) = match at.pure.lacking(&at.store).filter(|_| !at.one_in(3)) {
         Some(name) => (name, RoleId::new(name)),
         None => (at.somebody(), at.role()),
@@ -351,7 +351,7 @@ fn complete_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let carries_on = if is_on && !at.is_ebb { !at.one_in(5) } else { at.one_in(10) };
     let rest = if carries_on { Disposition::BackOrder } else { Disposition::Cancel };
     let rest = (!at.one_in(6)).then_some(rest);
-    let lines = at.some_lines(order).iter().map(|line| settlement(at, line, carries_on)).collect();
+    let lines = at.some_lines(order).iter().map(|line| disposition(at, line, carries_on)).collect();
     let lines = if at.one_in(3) || rest.is_none() { lines } else { Vec::new() };
     let cancel_reason = (!at.one_in(12)).then(|| "out of season".to_owned());
     let expected_date = if at.one_in(5) { at.date() } else { None };
@@ -365,17 +365,17 @@ fn complete_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     })
 }
 
-fn settlement(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposition {
+fn disposition(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposition {
     let Line { key, quantities, .. } = line;
     let back_order = if carries_on { at.part_of(line) } else { Quantity::ZERO };
-    let mut settlement = LineDisposition { line: key.number, back_order, cancel: quantities.pending - back_order };
+    let mut disposition = LineDisposition { line: key.number, back_order, cancel: quantities.pending - back_order };
     match at.rng.u8(..50) {
-        0 => settlement.cancel += at.whole(5),
-        1 => settlement.back_order += Quantity::from_scaled(5_000),
-        2 => settlement.line += 50_000,
+        0 => disposition.cancel += at.whole(5),
+        1 => disposition.back_order += Quantity::from_scaled(5_000),
+        2 => disposition.line += 50_000,
         _ => {}
     }
-    settlement
+    disposition
 }
 
 fn cancel_order(at: &mut Scene<'_>) -> Arc<dyn Command> {

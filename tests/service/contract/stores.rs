@@ -41,7 +41,7 @@ async fn create_store(#[values(Sqlite, Postgres)] on: Engine) {
     story.end().await;
 }
 
-/// Whoever works in a store may look at it, and nobody else.
+/// Callers with any role in a store may read it, others may not.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn get_store(#[values(Sqlite, Postgres)] on: Engine) {

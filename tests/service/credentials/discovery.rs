@@ -1,4 +1,4 @@
-//! What may be asked without credentials: health by anybody, the contract by whoever is known.
+//! What may be called without credentials: health; reflection needs credentials.
 
 use rstest::rstest;
 use tonic::Code::Unauthenticated;

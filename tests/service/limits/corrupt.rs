@@ -170,9 +170,9 @@ fn misjudged(place: &Place, admitted: bool, status: &Status) -> Option<String> {
 /// What else may be blamed where two fields contradict each other.
 fn blamed_with(place: &Place) -> &'static [&'static str] {
     match place.path().as_str() {
-        // A settlement is about both quantities and the line.
+        // A disposition concerns both quantities and the line.
         "lines[0].back_order" | "lines[0].cancel" => &["lines[0]"],
-        // Whoever cancels must say why, and says it here.
+        // Cancelling needs a reason, which is this field.
         "rest" => &["cancel_reason"],
         _ => &[],
     }

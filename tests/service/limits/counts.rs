@@ -69,9 +69,9 @@ async fn the_receipts_of_an_order_have_20000_items(#[values(Sqlite, Postgres)] o
 
     for count in [5_000, 5_001] {
         let settled = |line_number| LineDisposition { line_number, cancel: Some("0".into()), ..Default::default() };
-        let settlements: Vec<LineDisposition> = (1..=count).map(settled).collect();
-        let preview = alice.preview(&order).with(|request| request.lines = settlements.clone());
-        let complete = alice.complete(&order).with(|request| request.lines = settlements);
+        let dispositions: Vec<LineDisposition> = (1..=count).map(settled).collect();
+        let preview = alice.preview(&order).with(|request| request.lines = dispositions.clone());
+        let complete = alice.complete(&order).with(|request| request.lines = dispositions);
         // None of these lines has nothing pending; one too many is told apart from that.
         let (reason, field) = match count {
             5_000 => ("INVALID_FOR_STORED_DATA", "lines[0]"),

@@ -154,7 +154,7 @@ fn fits(text: &str, max: usize) -> bool {
     text.nfc().collect::<String>().len() <= max
 }
 
-/// What no text may hold; line feeds and tabs are judged by whoever asks.
+/// What no text may hold; line feeds and tabs depend on the field.
 fn hides(c: char) -> bool {
     let reorders = ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
     let control = c < ' ' && c != '\n' && c != '\t' || ('\u{7f}'..='\u{9f}').contains(&c);

@@ -66,7 +66,7 @@ pub fn new_id() -> String {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_answer_is_given_again_and_nothing_changes(#[values(Sqlite, Postgres)] on: Engine) {
+async fn the_stored_response_is_given_again_and_nothing_changes(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     for row in &table() {
         let ((stage, request), id) = (staged(&**row, &world).await, new_id());

@@ -127,7 +127,7 @@ async fn a_line_is_split_between_the_back_order_and_cancelling(#[values(Sqlite, 
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn two_lines_with_one_product_are_reckoned_each_by_itself(#[values(Sqlite, Postgres)] on: Engine) {
+async fn two_lines_with_one_product_are_computed_separately(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let alice = world.alice();
     let order = alice.order(&[("apples", "10"), ("apples", "10")]).await;

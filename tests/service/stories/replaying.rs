@@ -146,7 +146,7 @@ async fn a_stored_answer_is_for_those_who_still_may(#[values(Sqlite, Postgres)] 
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn first_answers_are_kept_for_seven_days(#[values(Sqlite, Postgres)] on: Engine) {
+async fn stored_responses_are_kept_for_seven_days(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let id = Uuid::now_v7();
     let first = world.alice().create(&[("apples", "1")]).id(id).ok().await;
