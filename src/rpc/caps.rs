@@ -22,7 +22,7 @@ pub struct Cap {
 /// The lines of a draft.
 pub const LINES: Cap = Cap { path: "lines", least: 1, most: MAX_LINES };
 /// What completing settles line by line.
-pub const SETTLEMENTS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
+pub const DISPOSITIONS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
 /// The items of a receipt.
 pub const ITEMS: Cap = Cap { path: "items", least: 0, most: MAX_LINES };
 /// The products that a list is asked for by name.
@@ -41,7 +41,7 @@ pub fn of(message: &str, field: &str) -> Option<Cap> {
     let message = message.strip_prefix("purchasing.v1.").unwrap_or(message);
     Some(match (message, field) {
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "lines") => LINES,
-        ("PreviewCompletionRequest" | "CompletePurchaseOrderRequest", "lines") => SETTLEMENTS,
+        ("PreviewCompletionRequest" | "CompletePurchaseOrderRequest", "lines") => DISPOSITIONS,
         ("ReceivePurchaseOrderRequest", "items") => ITEMS,
         ("ListInventoryLevelsRequest", "product_ids") => PRODUCTS,
         ("CreateRoleRequest" | "UpdateRoleRequest", "permissions") => PERMISSIONS,

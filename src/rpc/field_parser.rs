@@ -1,5 +1,8 @@
-//! Parsing requests: every field is judged by itself, and the violations are collected before the
-//! first is reported.
+//! Parses the fields of a request and collects the violations of all of them, so that a caller learns
+//! everything that is wrong with a request from one refusal.
+//!
+//! The limits of texts, quantities and lists are the domain's; this module reports which field broke one,
+//! and in which words. Every list is looped over through [`FieldParser::capped`], which bounds the work.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
@@ -11,31 +14,33 @@ use super::caps::{self, Cap};
 use crate::domain::code::{Code, PrincipalId, ProductId, RoleId, StoreId};
 use crate::domain::decimal;
 use crate::domain::money::{Currency, UnitCost};
-use crate::domain::order::OrderId;
+use crate::domain::order::{OrderId, OrderKey};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::text;
 use crate::domain::time::{Date, TimeZone, Timestamp};
 
-/// Violations found so far. A field that breaks its rule yields a stand-in, so that the others are
-/// judged too; [`FieldParser::finish`] refuses before anybody uses it.
+/// The violations found so far. A field that breaks its rule yields a placeholder (empty text, zero), so that
+/// the fields after it are judged too. [`FieldParser::finish`] must be called before a parsed value is used:
+/// it refuses the request if any value is a placeholder.
 #[derive(Debug, Default)]
 pub struct FieldParser {
     violations: Violations,
 }
 
 impl FieldParser {
-    /// Notes a violation. Texts that are made for it alone are best handed in as `format_args!`.
+    /// Adds a violation. Only the first 20 are kept as text, so pass `format_args!` and not `format!`: the
+    /// text of the others is never made.
     pub fn violation(&mut self, field: impl Display, rule: impl Display) {
         self.violations.add(field, rule);
     }
 
-    /// Refuses if anything was noted.
+    /// Refuses the request if there are violations.
     pub fn finish(self) -> Result<(), Refusal> {
         self.violations.or_refuse(Refusal::Invalid)
     }
 
-    /// Refuses if anything was noted; otherwise `parsed`, which is there unless something was.
+    /// The same for a value that has no placeholder: it is `None` only if it was a violation.
     pub fn finish_with<T>(self, parsed: Option<T>) -> Result<T, Refusal> {
         match parsed {
             Some(parsed) if self.violations.total == 0 => Ok(parsed),
@@ -44,11 +49,11 @@ impl FieldParser {
     }
 }
 
-/// Lists.
+/// Lists and update masks.
 impl FieldParser {
-    /// As many elements of a list as its cap allows; if there are more, or too few, that is a violation.
-    /// The guard has counted them before, so this is the second line of defence: whoever loops over a
-    /// list gets it from here.
+    /// As many elements of a list as its cap allows. More, or too few, are a violation. The guard has counted
+    /// long lists before decoding; this is the second line of defence, so loop over what it returns and
+    /// not over the list.
     pub fn capped<'l, T>(&mut self, cap: Cap, list: &'l [T]) -> &'l [T] {
         if !cap.allows(list.len()) {
             self.violation(cap.path, cap.rule(list.len()));
@@ -56,7 +61,7 @@ impl FieldParser {
         list.get(..cap.most).unwrap_or(list)
     }
 
-    /// The fields that an update changes: at least one, and none but these.
+    /// The fields that an update changes: at least one, and only ones named in `fields`.
     pub fn mask<'m>(&mut self, mask: Option<&'m FieldMask>, fields: &[&str]) -> BTreeSet<&'m str> {
         let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
         if paths.is_empty() {
@@ -73,25 +78,26 @@ impl FieldParser {
     }
 }
 
-/// Text.
+/// Texts, codes and ids.
 impl FieldParser {
     /// Text of one line and at most `max` bytes; may be empty.
     pub fn text(&mut self, field: impl Display, value: &str, max: usize) -> String {
         self.checked(field, text::line(value, max))
     }
 
-    /// The same, if there is any.
+    /// Text of one line and at most `max` bytes; `None` if it is empty.
     pub fn optional_text(&mut self, field: impl Display, value: &str, max: usize) -> Option<String> {
         Some(self.text(field, value, max)).filter(|text| !text.is_empty())
     }
 
-    /// A note, if there is one.
+    /// A note: text that may have line feeds and tabs; `None` if it is empty.
     pub fn note(&mut self, field: impl Display, value: &str) -> Option<String> {
         Some(self.checked(field, text::note(value, text::MAX_NOTE))).filter(|text| !text.is_empty())
     }
 
-    /// A reason, if there is one: it must say something. Whether one is required is judged on what was
-    /// sent, so that a reason that breaks a rule is not called missing as well.
+    /// A reason: a note that is not blank; `None` if it is empty. A caller that requires one must test the
+    /// text of the request and not this result, or a reason that breaks a rule would be reported as missing
+    /// as well.
     pub fn reason(&mut self, field: impl Display, value: &str) -> Option<String> {
         match text::note(value, text::MAX_NOTE) {
             Ok(reason) if reason.is_empty() => return None,
@@ -102,7 +108,7 @@ impl FieldParser {
         None
     }
 
-    /// A reason that must be there.
+    /// A reason that must not be empty.
     pub fn required_reason(&mut self, field: impl Display, value: &str) -> String {
         if value.is_empty() {
             self.violation(&field, "is required");
@@ -110,7 +116,7 @@ impl FieldParser {
         self.reason(field, value).unwrap_or_default()
     }
 
-    /// A code of at most `max` bytes that must be there.
+    /// A code (see `text::code`) of at most `max` bytes that must not be empty.
     fn code(&mut self, field: impl Display, value: &str, max: usize) -> String {
         if value.is_empty() {
             self.violation(&field, "is required");
@@ -136,58 +142,64 @@ impl FieldParser {
         Code::new(value)
     }
 
-    /// A store's id.
+    /// The id of the store that the request is about.
     pub fn store_id(&mut self, value: &str) -> StoreId {
         self.label("store_id", value)
     }
 
-    /// A role's id.
+    /// The id of a role of that store.
     pub fn role_id(&mut self, value: &str) -> RoleId {
         self.label("role_id", value)
     }
 
-    /// A product's code.
+    /// A product's code, which must not be empty.
     pub fn product_id(&mut self, field: impl Display, value: &str) -> ProductId {
         ProductId::new(self.code(field, value, text::MAX_CODE))
     }
 
-    /// A product's code, if there is one.
+    /// A product's code; `None` if it is empty, as in a filter that is not set.
     pub fn optional_product_id(&mut self, field: impl Display, value: &str) -> Option<ProductId> {
         self.optional_code(field, value, text::MAX_CODE).map(ProductId::new)
     }
 
-    /// A supplier's code.
+    /// A supplier's code, which must not be empty.
     pub fn supplier_id(&mut self, field: impl Display, value: &str) -> String {
         self.code(field, value, text::MAX_CODE)
     }
 
-    /// A supplier's code, if there is one.
+    /// A supplier's code; `None` if it is empty, as in a filter that is not set.
     pub fn optional_supplier_id(&mut self, field: impl Display, value: &str) -> Option<String> {
         self.optional_code(field, value, text::MAX_CODE)
     }
 
-    /// A principal's name.
+    /// A principal's name, which must not be empty.
     pub fn principal(&mut self, field: impl Display, value: &str) -> PrincipalId {
         PrincipalId::new(self.code(field, value, text::MAX_DESCRIPTION))
     }
 
-    /// A principal's name, if there is one.
+    /// A principal's name; `None` if it is empty, as in a filter that is not set.
     pub fn optional_principal(&mut self, field: impl Display, value: &str) -> Option<PrincipalId> {
         self.optional_code(field, value, text::MAX_DESCRIPTION).map(PrincipalId::new)
     }
 
-    /// An order's id.
+    /// A purchase order's id. Callers often send its number, so the violation says how to find the id.
     pub fn order_id(&mut self, value: &str) -> OrderId {
-        OrderId(parse_uuid(value).unwrap_or_else(|| {
+        let Some(id) = parse_uuid(value) else {
             self.violation(
                 "purchase_order_id",
-                "must be a purchase order's id, a UUID; its number (PO-000001) is found with ListPurchaseOrders",
+                "must be a purchase order's id, a UUID; to find it by number (PO-000001), use ListPurchaseOrders",
             );
-            Uuid::nil()
-        }))
+            return OrderId(Uuid::nil());
+        };
+        OrderId(id)
     }
 
-    /// A trade item number, if there is one.
+    /// Which order a request is about: its store and its id.
+    pub fn order_key(&mut self, store_id: &str, purchase_order_id: &str) -> OrderKey {
+        OrderKey { store: self.store_id(store_id), order: self.order_id(purchase_order_id) }
+    }
+
+    /// A global trade item number (the number under a bar code); `None` if it is empty.
     pub fn gtin(&mut self, field: impl Display, value: &str) -> Option<String> {
         if !value.is_empty() && !text::is_gtin(value) {
             self.violation(field, "must be 8, 12, 13 or 14 digits, the last of which is the right check digit");
@@ -196,27 +208,48 @@ impl FieldParser {
     }
 }
 
-/// The path of a field of an element of a list, such as `lines[3].quantity`. It is written only for a
-/// violation that is named: a request has a hundred thousand of such paths.
+/// An element of a list in a request, such as `lines[3]`.
 #[derive(Clone, Copy)]
-pub struct At {
-    /// The list.
-    pub list: &'static str,
-    /// Which element.
-    pub index: usize,
-    /// Which of its fields.
-    pub field: &'static str,
+pub struct Element {
+    list: &'static str,
+    index: usize,
 }
 
-impl Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}].{}", self.list, self.index, self.field)
+impl Element {
+    /// The element at `index` of the field `list`.
+    pub fn new(list: &'static str, index: usize) -> Self {
+        Self { list, index }
+    }
+
+    /// The path of one of its fields.
+    pub fn field(self, field: &'static str) -> ElementField {
+        ElementField { element: self, field }
     }
 }
 
-/// Numbers.
+impl Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.list, self.index)
+    }
+}
+
+/// The path of a field of an element, such as `lines[3].quantity`. Its text is made only when a violation
+/// is reported: a request of 5,000 lines has tens of thousands of such paths.
+#[derive(Clone, Copy)]
+pub struct ElementField {
+    element: Element,
+    field: &'static str,
+}
+
+impl Display for ElementField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.element, self.field)
+    }
+}
+
+/// Quantities, costs, numbers of lines and receipts, enums.
 impl FieldParser {
-    /// A quantity that must be there.
+    /// A quantity that must be set; it may be zero.
     pub fn quantity(&mut self, field: impl Display, value: Option<&str>) -> Quantity {
         if value.is_none() {
             self.violation(&field, "is required");
@@ -233,17 +266,19 @@ impl FieldParser {
         })
     }
 
-    /// A unit cost that must be there.
+    /// A unit cost that must be set; it may be zero.
     pub fn unit_cost(&mut self, field: impl Display, value: Option<&str>) -> UnitCost {
-        match value.map(UnitCost::parse) {
-            Some(Some(cost)) => return cost,
-            Some(None) => self.violation(field, decimal_rule("1,000,000,000")),
-            None => self.violation(field, "is required"),
-        }
-        UnitCost::default()
+        let Some(text) = value else {
+            self.violation(field, "is required");
+            return UnitCost::default();
+        };
+        UnitCost::parse(text).unwrap_or_else(|| {
+            self.violation(field, decimal_rule("1,000,000,000"));
+            UnitCost::default()
+        })
     }
 
-    /// A line's number.
+    /// A line's number. Whether the order has such a line is judged with the order.
     pub fn line_number(&mut self, field: impl Display, value: i32) -> i32 {
         if value < 1 {
             self.violation(field, "must be the number of a line: 1 or more");
@@ -251,7 +286,7 @@ impl FieldParser {
         value
     }
 
-    /// A receipt's number.
+    /// A receipt's number. Whether the order has such a receipt is judged with the order.
     pub fn receipt_number(&mut self, value: i32) -> i32 {
         if value < 1 {
             self.violation("receipt_number", "must be the number of a receipt: 1 or more");
@@ -259,7 +294,7 @@ impl FieldParser {
         value
     }
 
-    /// An enum value that must be a known one and not unspecified.
+    /// A value of a fixed set; `None` is a violation, and `what` says what the field must be.
     pub fn known<T>(&mut self, field: impl Display, value: Option<T>, what: &str) -> Option<T> {
         if value.is_none() {
             self.violation(field, format_args!("must be {what}"));
@@ -272,9 +307,9 @@ fn decimal_rule(max: &str) -> String {
     format!("must be {}, up to {max}", decimal::FORM)
 }
 
-/// Dates, times, currencies.
+/// Dates, times, currencies and time zones.
 impl FieldParser {
-    /// A date, if there is one.
+    /// A date; `None` if it is empty.
     pub fn date(&mut self, field: impl Display, value: &str) -> Option<Date> {
         let date = Date::parse(value);
         if date.is_none() && !value.is_empty() {
@@ -283,22 +318,23 @@ impl FieldParser {
         date
     }
 
-    /// An instant to be stored, if there is one; nanoseconds are cut to microseconds.
+    /// An instant to be stored; `None` if it is unset. Databases keep microseconds, so nanoseconds are cut off.
     pub fn time(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<Timestamp> {
         self.micros(field, value).map(|(micros, _)| Timestamp::from_micros(micros))
     }
 
-    /// A bound to compare stored instants with, if there is one. Those have whole microseconds: at or
-    /// after a bound within a microsecond, and before it, mean the same of the microsecond's end.
+    /// A bound that stored instants are compared with (from, before); `None` if it is unset. It is rounded up
+    /// to a whole microsecond: stored instants have whole microseconds, so each is on the same side of the
+    /// rounded bound as of the exact one.
     pub fn time_bound(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<Timestamp> {
         let (micros, nanos_left) = self.micros(field, value)?;
         Some(Timestamp::from_micros(micros + i64::from(nanos_left > 0)))
     }
 
-    /// An instant as microseconds, and the nanoseconds beyond them.
+    /// An instant as microseconds since 1970, and the nanoseconds beyond them.
     fn micros(&mut self, field: impl Display, value: Option<&ProtoTimestamp>) -> Option<(i64, i32)> {
         let value = value?;
-        // From 0001-01-01 to 9999-12-31, as google.protobuf.Timestamp says.
+        // From 0001-01-01 to 9999-12-31, the range of google.protobuf.Timestamp.
         let in_range = (-62_135_596_800..=253_402_300_799).contains(&value.seconds);
         if !in_range || !(0..1_000_000_000).contains(&value.nanos) {
             self.violation(field, "must be a time between the years 1 and 9999");
@@ -307,20 +343,24 @@ impl FieldParser {
         Some((value.seconds * 1_000_000 + i64::from(value.nanos) / 1_000, value.nanos % 1_000))
     }
 
-    /// A currency that must be there.
+    /// A currency that must be set; `None` is a violation that was added.
     pub fn currency(&mut self, field: impl Display, value: &str) -> Option<Currency> {
         self.known(field, Currency::parse(value), "an ISO 4217 code such as EUR")
     }
 
-    /// A time zone that must be there.
+    /// A time zone that must be set; `None` is a violation that was added.
     pub fn time_zone(&mut self, field: impl Display, value: &str) -> Option<TimeZone> {
         self.known(field, TimeZone::parse(value), "a zone of the IANA database such as Europe/Amsterdam")
     }
 }
 
-/// A UUID in its usual fields, in either case.
+/// A UUID in its usual form with hyphens, in upper or lower case. The parser would also take the braced, URN and
+/// plain forms; one form keeps ids comparable as text.
 pub fn parse_uuid(text: &str) -> Option<Uuid> {
-    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
+    if text.len() != 36 {
+        return None;
+    }
+    Uuid::try_parse(text).ok()
 }
 
 #[cfg(test)]
@@ -348,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn one_fault_is_one_violation() {
+    fn one_mistake_is_one_violation() {
         for text in ["", " ", "\u{A0}", "\u{3000}", "a\u{202E}b", "\u{1}"] {
             assert_eq!(violations(|fields| drop(fields.required_reason("reason", text))).len(), 1, "{text:?}");
             assert_eq!(violations(|fields| drop(fields.product_id("product_id", text))).len(), 1, "{text:?}");

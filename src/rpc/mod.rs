@@ -1,15 +1,29 @@
-//! Transport: each rpc parses its request into a domain command, submits it, and answers. The only
-//! place that knows tonic, prost and the contract.
+//! The service's rpcs: each parses its request into a domain command or a read, has it done by the
+//! workers, and answers. This is the only module that knows tonic's requests, prost and the contract,
+//! and the only one that makes a `Status`: everything below can be tested without a transport.
+//!
+//! # Where an rpc is implemented
+//!
+//! Every service has a folder. In it:
+//!
+//! - `mod.rs` implements the service's trait; each method calls one function and holds no logic.
+//! - Every mutating rpc has a file of its own, which reads top to bottom: open the call, parse the request
+//!   into a command, submit it, answer.
+//! - The reads stand together in `reads.rs`, or in a folder `reads` where they are many.
+//!
+//! Before a handler runs, a call has passed the [`guard`], which authenticated its caller. Whether the
+//! caller may do what they ask is judged with the data, in the same transaction or snapshot: see
+//! [`policy`] and [`Call`].
 
 pub mod access;
 pub mod bodies;
-pub mod call;
 pub mod caps;
 pub mod convert;
 pub mod errors;
 pub mod field_parser;
 pub mod guard;
 pub mod health;
+mod idempotency;
 pub mod inventory;
 pub mod page;
 pub mod policy;
@@ -23,8 +37,8 @@ use std::sync::Arc;
 
 use tonic::Status;
 
-use self::call::{Call, Submission};
-use self::page::{Page, PageKey};
+use self::guard::call::{Call, Submission};
+use self::page::PageKey;
 pub use self::unary::MAX_MESSAGE;
 use crate::clock::Clock;
 use crate::domain::Ids;
@@ -32,47 +46,39 @@ use crate::domain::command::Reply;
 use crate::repository::read::authorized::{ReadError, ReadSession};
 use crate::workers::{ReadClass, Readers, Writers};
 
-/// What every rpc needs.
+/// What the handlers of every service share. They hold no state of their own.
 pub struct App {
-    /// Where commands go.
+    /// Every mutation goes to them: they serialize the commands of one store.
     pub writers: Writers,
-    /// Where reads go.
+    /// Every read goes to them: they keep one caller from taking all of the database's connections.
     pub readers: Readers,
-    /// What page tokens are signed with.
+    /// Signs page tokens. It comes from the database, so that a token is valid at every instance.
     pub page_key: PageKey,
-    /// The wall clock, for previews.
+    /// The wall clock, which only a preview asks directly; the writers have their own.
     pub clock: Arc<dyn Clock>,
-    /// New ids, for previews.
+    /// New ids for the back order that a preview decides on and that is never stored.
     pub ids: Arc<dyn Ids>,
 }
 
-/// One of the contract's services.
+/// Implements the trait of every service of the contract.
 #[derive(Clone)]
 pub struct Service(pub Arc<App>);
 
 impl App {
-    /// Does a command before the call's deadline.
+    /// Has a command decided, saved and committed, and waits for the reply until the call's deadline.
     pub async fn submit(&self, call: &Call, submission: Submission) -> Result<Reply, Status> {
         let Submission { envelope, bytes } = submission;
-        call.within_deadline(self.writers.submit(envelope, bytes, Some(call.deadline))).await
+        call.within_deadline(self.writers.submit(envelope, bytes, Some(call.deadline()))).await
     }
 
-    /// Reads from one snapshot before the call's deadline. What a read can see of a store it sees by a
-    /// check that [`Call::check`] makes.
+    /// Reads from one snapshot before the call's deadline. `work` may run again on a fresh connection. It
+    /// can read a store only with the proof that [`Call::check`] makes.
     pub async fn read<T, F>(&self, call: &Call, class: ReadClass, work: F) -> Result<T, Status>
     where
         T: Send + 'static,
         F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send + 'static,
     {
-        let caller = Some(call.principal.id.clone());
-        call.within_deadline(self.readers.read(caller, class, Some(call.deadline), work)).await
+        let caller = Some(call.principal().id.clone());
+        call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), work)).await
     }
-}
-
-/// A page of more rows than this is a large read.
-const SMALL_PAGE: usize = 100;
-
-/// How much a page takes of the readers.
-fn class_of_page<K>(page: &Page<K>) -> ReadClass {
-    if page.size > SMALL_PAGE { ReadClass::Large } else { ReadClass::Small }
 }

@@ -1,6 +1,8 @@
-//! Pages: how many rows, and from where on. A token is the key of the last row given out, signed
-//! together with the request that it was given out for, so that it leads on in that list and nowhere
-//! else.
+//! Paging of lists: how many rows, and after which row.
+//!
+//! A page token is the key of the last row that was returned, signed together with the request that it was
+//! returned for. So the service keeps no state between pages, a client cannot make up a position, and a token
+//! continues only the list that it came from: the same rpc with the same store and filters.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,25 +13,33 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::field_parser::FieldParser;
+use crate::workers::ReadClass;
 
+/// The size of a page whose request leaves `page_size` at 0.
 const DEFAULT_SIZE: usize = 50;
+/// Larger sizes are treated as this one.
 const MAX_SIZE: usize = 1_000;
-/// Bytes of a token's signature.
+/// A page of more rows than this is a large read: it must not delay small ones.
+const SMALL_PAGE: usize = 100;
+/// Bytes of a token's signature: HMAC-SHA-256 cut to 128 bits, which cannot be guessed, and keeps tokens
+/// short.
 const SIGNATURE: usize = 16;
 
-/// What tokens are signed with: the same in every instance on one database.
+/// The key that tokens are signed with. All instances on one database load the same, so that a load balancer
+/// may send the pages of one list to different instances.
 #[derive(Clone)]
 pub struct PageKey(Hmac<Sha256>);
 
 impl PageKey {
-    /// The key that a secret makes.
+    /// Derives the key from the database's secret.
     pub fn new(secret: &str) -> Self {
         let mut block = [0; 64];
         block[..32].copy_from_slice(&Sha256::digest(secret));
         Self(<Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into()))
     }
 
-    /// Signs keys for one request alone.
+    /// A signer for one request. `bare` is the request without its page fields; the length in front of it
+    /// separates it from the row's key, which is signed after it.
     fn for_request<R: Paged>(&self, bare: &R) -> Hmac<Sha256> {
         let mut signer = self.0.clone();
         let request = bare.encode_to_vec();
@@ -40,34 +50,35 @@ impl PageKey {
     }
 }
 
-/// A list request.
+/// A list request. The build script implements it for every request with a `page_token`.
 pub trait Paged: Message + Sized {
-    /// The rpc's full name.
+    /// The rpc's full name: a part of what is signed, so that a token is of no use with another rpc.
     const RPC: &'static str;
 
-    /// The fields `page_size` and `page_token`.
+    /// The fields `page_size` and `page_token`, to be taken out of the request.
     fn page_fields(&mut self) -> (&mut i32, &mut String);
 }
 
-/// Which page is asked for, with keys of the type `K`.
+/// The page that a request asks for. `K` is the key of a row in the list's order.
 #[derive(Clone)]
 pub struct Page<K> {
-    /// At most so many rows.
+    /// How many rows the page holds at most.
     pub size: usize,
-    /// Rows behind this key; `None` for the first page.
+    /// The page begins after the row with this key; `None` for the first page.
     pub after: Option<K>,
     signer: Hmac<Sha256>,
 }
 
 impl<K: Serialize + DeserializeOwned> Page<K> {
-    /// Reads which page a request asks for. Takes the page out of the request: what is left is what the
-    /// tokens are signed with.
+    /// Parses the page fields of a request. They are taken out of it: what is left is what tokens are signed
+    /// with, so that a client may change the size between pages and nothing else.
     pub fn of<R: Paged>(key: &PageKey, request: &mut R, fields: &mut FieldParser) -> Self {
-        let (size, token) = request.page_fields();
-        let (size, token) = (std::mem::take(size), std::mem::take(token));
+        let (size_field, token_field) = request.page_fields();
+        let size = std::mem::take(size_field);
+        let token = std::mem::take(token_field);
         let signer = key.for_request(request);
         if size < 0 {
-            fields.violation("page_size", "must not be negative; 0 means 50");
+            fields.violation("page_size", format_args!("must not be negative; 0 means {DEFAULT_SIZE}"));
         }
         let after = if token.is_empty() { None } else { decode(&signer, &token) };
         if after.is_none() && !token.is_empty() {
@@ -80,12 +91,18 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         Self { size, after, signer }
     }
 
+    /// Which of the readers' two classes the page belongs to.
+    pub fn class(&self) -> ReadClass {
+        if self.size > SMALL_PAGE { ReadClass::Large } else { ReadClass::Small }
+    }
+
     /// How many rows to load: one more than the page holds, to learn whether another follows.
     pub fn limit(&self) -> i64 {
         self.size as i64 + 1
     }
 
-    /// Cuts `rows` to the page; the token of the next one, or empty.
+    /// Cuts `rows`, which were loaded with [`Page::limit`], to the page. Returns the token of the next page, or
+    /// an empty one if this is the last.
     pub fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> K) -> String {
         if rows.len() <= self.size {
             return String::new();

@@ -1,7 +1,7 @@
 //! Which requests carry a request id and which ask for a page: the build script implements the two
 //! traits for every request of the contract that has the fields.
 
-use super::call::IdempotentRequest;
+use super::idempotency::IdempotentRequest;
 use super::page::Paged;
 use crate::proto::v1;
 

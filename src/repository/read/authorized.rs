@@ -58,11 +58,11 @@ impl From<DbError> for ReadError {
 #[derive(Clone, Debug)]
 pub struct AccessCheck {
     /// The one store whose data can be read with this check.
-    pub store: StoreId,
+    pub(super) store: StoreId,
     /// Who asks.
-    pub principal: Principal,
+    principal: Principal,
     /// What the rpc's policy requires of them.
-    pub requirement: Requirement,
+    requirement: Requirement,
 }
 
 /// A caller who was found to have access, as of the snapshot that their data are read from. Only a
@@ -86,6 +86,12 @@ impl Authorized {
 }
 
 impl AccessCheck {
+    /// A check for an authenticated caller. In `rpc` the guard's `Call` alone makes one, from the
+    /// principal that was authenticated and the requirement of the policy.
+    pub fn new(store: StoreId, principal: Principal, requirement: Requirement) -> Self {
+        Self { store, principal, requirement }
+    }
+
     /// Judges by what [`AccessQuery`] found.
     fn judge(&self, found: Option<AccessRow>) -> Result<Authorized, ReadError> {
         let (store, permissions) = match found {

@@ -9,34 +9,40 @@ use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::refusal::Refusal;
 use crate::proto::v1;
 use crate::rpc::App;
-use crate::rpc::call::{Call, IdempotentRequest, Submission};
 use crate::rpc::caps;
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::field_parser::{At, FieldParser};
+use crate::rpc::field_parser::{Element, FieldParser};
+use crate::rpc::guard::call::{Call, Submission};
+use crate::rpc::idempotency::IdempotentRequest;
 
 pub(super) async fn complete(
     app: &App,
     request: Request<v1::CompletePurchaseOrderRequest>,
 ) -> Result<v1::CompletePurchaseOrderResponse, Status> {
     let (call, request) = Call::open(request)?;
-    let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
+    let submission = parse(&call, request).map_err(to_status)?;
+    let reply = app.submit(&call, submission).await?;
     Ok(v1::CompletePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
-        back_order: made_back_order(&reply.outcome).map(back_order),
+        back_order: created_back_order(&reply.outcome).map(back_order),
         event_number: reply.outcome.event(),
     })
 }
 
-fn made_back_order(outcome: &Outcome) -> Option<&CreatedBackOrder> {
+fn created_back_order(outcome: &Outcome) -> Option<&CreatedBackOrder> {
     match outcome {
         Outcome::OrderCompleted(OrderCompleted { back_order, .. }) => back_order.as_ref(),
         _ => None,
     }
 }
 
-fn back_order(made: &CreatedBackOrder) -> v1::BackOrder {
-    v1::BackOrder { purchase_order_id: made.order.to_string(), number: made.number.clone(), line_count: made.lines }
+fn back_order(created: &CreatedBackOrder) -> v1::BackOrder {
+    v1::BackOrder {
+        purchase_order_id: created.order.to_string(),
+        number: created.number.clone(),
+        line_count: created.lines,
+    }
 }
 
 fn parse(call: &Call, mut request: v1::CompletePurchaseOrderRequest) -> Result<Submission, Refusal> {
@@ -56,7 +62,8 @@ fn parse(call: &Call, mut request: v1::CompletePurchaseOrderRequest) -> Result<S
     Ok(call.submission(store, idempotency, complete))
 }
 
-/// What completing and previewing have in common.
+/// The fields that a completion and its preview have in common. Both parse them here, so that a preview is
+/// refused for the same violations.
 pub(super) struct Choices<'a> {
     pub(super) order: &'a str,
     pub(super) etag: String,
@@ -69,8 +76,10 @@ pub(super) struct Choices<'a> {
 impl Choices<'_> {
     pub(super) fn parse(self, fields: &mut FieldParser) -> CompleteOrder {
         let mut seen = BTreeSet::new();
-        let lines = fields.capped(caps::SETTLEMENTS, self.lines).iter().enumerate();
-        let lines = lines.map(|(index, line)| parse_settlement(fields, index, line, &mut seen)).collect();
+        let mut lines = Vec::new();
+        for (index, line) in fields.capped(caps::DISPOSITIONS, self.lines).iter().enumerate() {
+            lines.push(parse_disposition(fields, index, line, &mut seen));
+        }
         let rest = fields.known("rest", convert::disposition_of(self.rest), "BACK_ORDER, CANCEL or unspecified");
         CompleteOrder {
             order: fields.order_id(self.order),
@@ -83,20 +92,20 @@ impl Choices<'_> {
     }
 }
 
-fn parse_settlement(
+fn parse_disposition(
     fields: &mut FieldParser,
     index: usize,
-    settlement: &v1::LineDisposition,
+    disposition: &v1::LineDisposition,
     seen: &mut BTreeSet<i32>,
 ) -> LineDisposition {
-    let at = |field| At { list: "lines", index, field };
-    let line = fields.line_number(at("line_number"), settlement.line_number);
+    let path = Element::new("lines", index);
+    let line = fields.line_number(path.field("line_number"), disposition.line_number);
     if !seen.insert(line) {
-        fields.violation(at("line_number"), format_args!("names line {line} a second time"));
+        fields.violation(path.field("line_number"), format_args!("names line {line} a second time"));
     }
     LineDisposition {
         line,
-        back_order: fields.quantity_or_zero(at("back_order"), settlement.back_order.as_deref()),
-        cancel: fields.quantity_or_zero(at("cancel"), settlement.cancel.as_deref()),
+        back_order: fields.quantity_or_zero(path.field("back_order"), disposition.back_order.as_deref()),
+        cancel: fields.quantity_or_zero(path.field("cancel"), disposition.cancel.as_deref()),
     }
 }

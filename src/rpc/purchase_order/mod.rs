@@ -1,13 +1,11 @@
-//! PurchaseOrderService: one file per mutating rpc, its reads together.
+//! PurchaseOrderService: purchase orders from draft to completion, their receipts, and the back orders that
+//! follow them.
 
 mod cancel;
-mod chain;
 mod complete;
 mod create;
 mod place;
-mod preview;
 mod reads;
-mod receipts;
 mod receive;
 mod update;
 mod void;
@@ -73,14 +71,14 @@ impl PurchaseOrderService for Service {
         &self,
         request: Request<v1::GetReceiptRequest>,
     ) -> Result<Response<v1::GetReceiptResponse>, Status> {
-        receipts::get(&self.0, request).await.map(Response::new)
+        reads::receipts::get(&self.0, request).await.map(Response::new)
     }
 
     async fn list_receipts(
         &self,
         request: Request<v1::ListReceiptsRequest>,
     ) -> Result<Response<v1::ListReceiptsResponse>, Status> {
-        receipts::list(&self.0, request).await.map(Response::new)
+        reads::receipts::list(&self.0, request).await.map(Response::new)
     }
 
     async fn void_receipt(
@@ -94,7 +92,7 @@ impl PurchaseOrderService for Service {
         &self,
         request: Request<v1::PreviewCompletionRequest>,
     ) -> Result<Response<v1::PreviewCompletionResponse>, Status> {
-        preview::preview(&self.0, request).await.map(Response::new)
+        reads::preview::preview(&self.0, request).await.map(Response::new)
     }
 
     async fn complete_purchase_order(
@@ -115,6 +113,6 @@ impl PurchaseOrderService for Service {
         &self,
         request: Request<v1::GetBackOrderChainRequest>,
     ) -> Result<Response<v1::GetBackOrderChainResponse>, Status> {
-        chain::chain(&self.0, request).await.map(Response::new)
+        reads::chain::chain(&self.0, request).await.map(Response::new)
     }
 }

@@ -6,17 +6,19 @@ use crate::domain::order::place::PlaceOrder;
 use crate::domain::refusal::Refusal;
 use crate::proto::v1;
 use crate::rpc::App;
-use crate::rpc::call::{Call, IdempotentRequest, Submission};
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
 use crate::rpc::field_parser::FieldParser;
+use crate::rpc::guard::call::{Call, Submission};
+use crate::rpc::idempotency::IdempotentRequest;
 
 pub(super) async fn place(
     app: &App,
     request: Request<v1::PlacePurchaseOrderRequest>,
 ) -> Result<v1::PlacePurchaseOrderResponse, Status> {
     let (call, request) = Call::open(request)?;
-    let reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
+    let submission = parse(&call, request).map_err(to_status)?;
+    let reply = app.submit(&call, submission).await?;
     Ok(v1::PlacePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
         event_number: reply.outcome.event(),

@@ -11,18 +11,20 @@ use crate::domain::refusal::Refusal;
 use crate::domain::text::MAX_DESCRIPTION;
 use crate::proto::v1;
 use crate::rpc::App;
-use crate::rpc::call::{Call, IdempotentRequest, Submission};
 use crate::rpc::caps;
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
-use crate::rpc::field_parser::{At, FieldParser};
+use crate::rpc::field_parser::{Element, FieldParser};
+use crate::rpc::guard::call::{Call, Submission};
+use crate::rpc::idempotency::IdempotentRequest;
 
 pub(super) async fn receive(
     app: &App,
     request: Request<v1::ReceivePurchaseOrderRequest>,
 ) -> Result<v1::ReceivePurchaseOrderResponse, Status> {
     let (call, request) = Call::open(request)?;
-    let mut reply = app.submit(&call, parse(&call, request).map_err(to_status)?).await?;
+    let submission = parse(&call, request).map_err(to_status)?;
+    let mut reply = app.submit(&call, submission).await?;
     // A replay repeats the receipt as it was booked, even if it was voided since.
     if let Some(receipt) = &mut reply.receipt {
         receipt.voided = None;
@@ -52,16 +54,21 @@ fn parse(call: &Call, mut request: v1::ReceivePurchaseOrderRequest) -> Result<Su
 }
 
 fn parse_items(fields: &mut FieldParser, request: &v1::ReceivePurchaseOrderRequest) -> Items {
-    match (request.all_pending, request.items.is_empty()) {
-        (true, true) => return Items::AllPending,
-        (false, false) => {}
-        (true, false) => fields.violation("items", "must be empty with all_pending"),
-        (false, true) => fields.violation("items", "must name what came, unless all_pending is set"),
+    if request.all_pending {
+        if request.items.is_empty() {
+            return Items::AllPending;
+        }
+        fields.violation("items", "must be empty with all_pending");
+    } else if request.items.is_empty() {
+        fields.violation("items", "must name what came, unless all_pending is set");
     }
     let mut seen = BTreeSet::new();
-    let items = fields.capped(caps::ITEMS, &request.items).iter().enumerate();
-    let items: Vec<ReceiptItem> = items.map(|(index, item)| parse_item(fields, index, item, &mut seen)).collect();
-    // In normal fields, as they are kept and answered: some text grows threefold by it.
+    let mut items = Vec::new();
+    for (index, item) in fields.capped(caps::ITEMS, &request.items).iter().enumerate() {
+        items.push(parse_item(fields, index, item, &mut seen));
+    }
+    // Measured in normal form, as they are stored and answered: normalizing can make text three times as
+    // long.
     let reasons: usize = items.iter().filter_map(|item| item.reject_reason.as_ref()).map(String::len).sum();
     if reasons > MAX_REJECT_REASONS {
         let rule = format_args!("have reject reasons of {reasons} bytes; at most {MAX_REJECT_REASONS} together");
@@ -76,21 +83,28 @@ fn parse_item(
     item: &v1::NewReceiptItem,
     seen: &mut BTreeSet<i32>,
 ) -> ReceiptItem {
-    let at = |field| At { list: "items", index, field };
-    let line = fields.line_number(at("line_number"), item.line_number);
+    let path = Element::new("items", index);
+    let line = fields.line_number(path.field("line_number"), item.line_number);
     if !seen.insert(line) {
-        fields.violation(at("line_number"), format_args!("names line {line} a second time"));
+        fields.violation(path.field("line_number"), format_args!("names line {line} a second time"));
     }
-    let accepted = fields.quantity_or_zero(at("accepted"), item.accepted.as_deref());
-    let rejected = fields.quantity_or_zero(at("rejected"), item.rejected.as_deref());
-    let reject_reason = fields.reason(at("reject_reason"), &item.reject_reason);
+    let accepted = fields.quantity_or_zero(path.field("accepted"), item.accepted.as_deref());
+    let rejected = fields.quantity_or_zero(path.field("rejected"), item.rejected.as_deref());
+    let reject_reason = fields.reason(path.field("reject_reason"), &item.reject_reason);
     if rejected.is_positive() && item.reject_reason.is_empty() {
-        fields.violation(at("reject_reason"), "is required where a quantity is rejected");
+        fields.violation(path.field("reject_reason"), "is required where a quantity is rejected");
     }
-    // A quantity that could not be read is a violation of its own and not also nothing.
-    let is_nothing = |text: &Option<String>| text.as_deref().is_none_or(|text| decimal::parse(text) == Some(0));
-    if is_nothing(&item.accepted) && is_nothing(&item.rejected) {
-        fields.violation(format_args!("items[{index}]"), "must have a quantity above zero, accepted or rejected");
+    if is_zero(item.accepted.as_deref()) && is_zero(item.rejected.as_deref()) {
+        fields.violation(path, "must have a quantity above zero, accepted or rejected");
     }
     ReceiptItem { line, accepted, rejected, reject_reason }
+}
+
+/// Whether a quantity is unset or zero. One that cannot be parsed is not: it is a violation already, and
+/// the item should not be refused for a second reason because of it.
+fn is_zero(quantity: Option<&str>) -> bool {
+    match quantity {
+        Some(text) => decimal::parse(text) == Some(0),
+        None => true,
+    }
 }

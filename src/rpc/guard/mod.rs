@@ -3,6 +3,8 @@
 //! so that nobody without them ever holds what ordinary calls need. What comes back is bounded too, and
 //! a panic on the way becomes an answer.
 
+pub mod call;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,12 +18,12 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower_service::Service as _;
 
-use super::bodies::{MeteredBody, ResponseBody, SharedPermit, WatchEnd};
-use super::call::{Call, deadline};
-use super::errors::{CallError, TransportFault, to_status};
-use super::policy::{self, Policy};
-use super::unary;
+use self::call::{Call, deadline};
 use crate::auth::Authenticator;
+use crate::rpc::bodies::{MeteredBody, ResponseBody, SharedPermit, WatchEnd};
+use crate::rpc::errors::{CallError, TransportFault, to_status};
+use crate::rpc::policy::{self, Policy};
+use crate::rpc::unary;
 use crate::transport::call_timeout::set_call_timeout;
 use crate::transport::connection::Connection;
 use crate::transport::resource_limits::{CallClass, CallPermit};
@@ -96,7 +98,7 @@ impl Guard {
             Policy::Public | Policy::PublicStream => None,
             Policy::Authenticated | Policy::AuthenticatedStream | Policy::Read(_) | Policy::Command => {
                 let principal = self.authenticator.authenticate(headers, connection.certificate())?;
-                Some(Call { principal, requirement: policy.read_requirement(), deadline })
+                Some(Call::new(principal, policy.read_requirement(), deadline))
             }
         };
         let permit = connection.call(class).ok_or(ServiceFault::QueueFull)?;

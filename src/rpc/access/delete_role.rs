@@ -1,0 +1,31 @@
+//! DeleteRole.
+
+use tonic::{Request, Status};
+
+use crate::domain::access::delete_role::DeleteRole;
+use crate::domain::refusal::Refusal;
+use crate::proto::v1;
+use crate::rpc::App;
+use crate::rpc::errors::to_status;
+use crate::rpc::field_parser::FieldParser;
+use crate::rpc::guard::call::{Call, Submission};
+use crate::rpc::idempotency::IdempotentRequest;
+
+pub(super) async fn delete_role(
+    app: &App,
+    request: Request<v1::DeleteRoleRequest>,
+) -> Result<v1::DeleteRoleResponse, Status> {
+    let (call, request) = Call::open(request)?;
+    let submission = parse(&call, request).map_err(to_status)?;
+    let reply = app.submit(&call, submission).await?;
+    Ok(v1::DeleteRoleResponse { event_number: reply.outcome.event() })
+}
+
+fn parse(call: &Call, mut request: v1::DeleteRoleRequest) -> Result<Submission, Refusal> {
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let idempotency = request.idempotency(&mut fields);
+    let delete = DeleteRole { role: fields.role_id(&request.role_id) };
+    fields.finish()?;
+    Ok(call.submission(store, idempotency, delete))
+}

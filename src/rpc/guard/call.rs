@@ -1,0 +1,156 @@
+//! What a handler knows of a call beside its message: who calls, how long they wait, and the proof with
+//! which a store's data can be read for them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use tonic::{Request, Status};
+
+use crate::domain::access::Requirement;
+use crate::domain::code::StoreId;
+use crate::domain::command::{Command, Envelope};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::{Refusal, Violations};
+use crate::repository::read::authorized::AccessCheck;
+use crate::rpc::errors::to_status;
+use crate::rpc::idempotency::Idempotency;
+use crate::workers::error::{ServiceFault, WorkerError};
+
+/// A call that passed the guard: who calls, what a read requires of them, and how long they wait.
+///
+/// The guard alone can make one (`Call::new` is visible to it only), and a handler gets it out of the
+/// request's extensions. So a handler that holds a `Call` knows that its caller is authenticated, and it
+/// cannot act for another principal or with a weaker requirement than the policy's: what the readers and
+/// writers need is made here from fields that nobody else can set. `tests/architecture.rs` checks that no
+/// other file of `rpc` makes an [`AccessCheck`], an [`Envelope`] or a [`Principal`].
+#[derive(Clone, Debug)]
+pub struct Call {
+    principal: Principal,
+    /// The policy's requirement; `None` if the rpc is not a read of one store.
+    requirement: Option<Requirement>,
+    deadline: Instant,
+}
+
+impl Call {
+    /// An accepted call. Its principal was authenticated, and its requirement is that of the rpc's policy.
+    pub(super) fn new(principal: Principal, requirement: Option<Requirement>, deadline: Instant) -> Self {
+        Self { principal, requirement, deadline }
+    }
+
+    /// Splits a request into its call and its message. A request that did not pass the guard has no call
+    /// and is refused: a route that is served without the guard fails closed.
+    pub fn open<T>(request: Request<T>) -> Result<(Self, T), Status> {
+        let (_, mut extensions, message) = request.into_parts();
+        match extensions.remove::<Self>() {
+            Some(call) => Ok((call, message)),
+            None => Err(to_status(ServiceFault::Internal("a call did not pass the guard".to_owned()))),
+        }
+    }
+
+    /// The authenticated caller, for reads that are not about one store and for the readers' fairness.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// When the caller stops waiting, or the service stops working for them, whichever comes first.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Waits for `answer` until the deadline.
+    pub async fn within_deadline<T>(&self, answer: impl Future<Output = Result<T, WorkerError>>) -> Result<T, Status> {
+        match tokio::time::timeout_at(self.deadline.into(), answer).await {
+            Ok(answered) => answered.map_err(to_status),
+            Err(_) => Err(to_status(ServiceFault::DeadlineExceeded)),
+        }
+    }
+
+    /// The proof that a read of `store` takes. It is judged in the snapshot that the data come from, so
+    /// a role that was revoked before the snapshot no longer counts.
+    pub fn check(&self, store: StoreId) -> Result<AccessCheck, ServiceFault> {
+        match self.requirement {
+            Some(requirement) => Ok(AccessCheck::new(store, self.principal.clone(), requirement)),
+            None => Err(ServiceFault::Internal("this rpc's policy names no requirement for reads".to_owned())),
+        }
+    }
+
+    /// A command as the writers take it, with this caller as its principal.
+    pub fn submission(&self, store: StoreId, idempotency: Idempotency, command: impl Command + 'static) -> Submission {
+        let Idempotency { key, bytes } = idempotency;
+        let principal = self.principal.clone();
+        let envelope = Envelope { store, principal, idempotency_key: key, command: Arc::new(command) };
+        Submission { envelope, bytes }
+    }
+
+    /// A command to be decided without being saved, for a preview. It has no request id because nothing
+    /// is stored that a retry could repeat.
+    pub fn envelope(&self, store: StoreId, command: impl Command + 'static) -> Envelope {
+        Envelope { store, principal: self.principal.clone(), idempotency_key: None, command: Arc::new(command) }
+    }
+}
+
+/// A command for the writers, and the memory that it holds while it waits there.
+pub struct Submission {
+    /// The command with its store, its caller and its request id.
+    pub envelope: Envelope,
+    /// The size of the request message: the queues are bounded by bytes as well as by commands.
+    pub bytes: usize,
+}
+
+/// When the caller stops waiting, according to the header `grpc-timeout`: up to 8 digits and a unit (gRPC
+/// over HTTP/2, "Requests"). `None` if there is no such header, or if the time is too far off to be
+/// represented, which means the same.
+pub(super) fn deadline(headers: &HeaderMap, now: Instant) -> Result<Option<Instant>, Refusal> {
+    let Some(header) = headers.get("grpc-timeout") else { return Ok(None) };
+    match header.to_str().ok().and_then(parse_timeout) {
+        Some(timeout) => Ok(now.checked_add(timeout)),
+        None => {
+            let rule = "must be up to 8 digits and one of H, M, S, m, u, n";
+            Err(Refusal::Invalid(Violations::one("grpc-timeout", rule)))
+        }
+    }
+}
+
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count: u32 = digits.parse().ok()?;
+    let unit = match unit {
+        "H" => Duration::from_secs(3_600),
+        "M" => Duration::from_secs(60),
+        "S" => Duration::from_secs(1),
+        "m" => Duration::from_millis(1),
+        "u" => Duration::from_micros(1),
+        "n" => Duration::from_nanos(1),
+        _ => return None,
+    };
+    unit.checked_mul(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_up_to_eight_digits_and_a_unit() {
+        for (text, expected) in [
+            ("1H", Some(Duration::from_secs(3_600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("99999999n", Some(Duration::from_nanos(99_999_999))),
+            ("0m", Some(Duration::ZERO)),
+            ("", None),
+            ("S", None),
+            ("1", None),
+            ("123456789S", None),
+            ("-1S", None),
+            ("1s", None),
+            ("1.5S", None),
+            ("1é", None),
+        ] {
+            assert_eq!(parse_timeout(text), expected, "{text:?}");
+        }
+    }
+}

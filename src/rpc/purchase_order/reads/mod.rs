@@ -1,0 +1,181 @@
+//! GetPurchaseOrder, ListPurchaseOrderLines and ListPurchaseOrders; the reads of receipts, of chains and of
+//! what a completion would do are in files of their own.
+
+pub(super) mod chain;
+pub(super) mod preview;
+pub(super) mod receipts;
+
+use tonic::{Request, Status};
+
+use crate::domain::code::StoreId;
+use crate::domain::command::OrderView;
+use crate::domain::order::actions::allowed;
+use crate::domain::order::{Line, Order, OrderKey, State};
+use crate::domain::refusal::Refusal;
+use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION};
+use crate::proto::v1;
+use crate::repository::read::authorized::{AccessCheck, Authorized, ReadError, ReadSession};
+use crate::repository::read::order_list::{self, OrderFilter, OrderPosition};
+use crate::repository::read::orders;
+use crate::rpc::errors::to_status;
+use crate::rpc::field_parser::FieldParser;
+use crate::rpc::guard::call::Call;
+use crate::rpc::page::Page;
+use crate::rpc::{App, caps, convert};
+use crate::workers::ReadClass;
+
+/// A header with the actions that the caller may take now: those that its state and quantities allow and
+/// that the caller holds the permission for.
+fn view_of(order: Order, authorized: &Authorized) -> OrderView {
+    let allowed_actions = allowed(&order, authorized.permissions());
+    OrderView { order, allowed_actions }
+}
+
+/// A page of a list that belongs to one order.
+struct OrderPage<K> {
+    key: OrderKey,
+    page: Page<K>,
+}
+
+pub(super) async fn get(
+    app: &App,
+    request: Request<v1::GetPurchaseOrderRequest>,
+) -> Result<v1::GetPurchaseOrderResponse, Status> {
+    let (call, request) = Call::open(request)?;
+    let GetOrder { key, is_full } = parse_get(&request).map_err(to_status)?;
+    let check = call.check(key.store.clone()).map_err(to_status)?;
+    // A header is one row; its lines are up to thousands.
+    let class = if is_full { ReadClass::Large } else { ReadClass::Small };
+    let (view, lines) = app
+        .read(&call, class, move |session| {
+            if is_full { read_with_lines(session, &check, &key) } else { read_header(session, &check, &key) }
+        })
+        .await?;
+    Ok(v1::GetPurchaseOrderResponse {
+        purchase_order: Some(convert::purchase_order(&view)),
+        lines: lines.iter().map(|line| convert::line(&view.order, line)).collect(),
+    })
+}
+
+struct GetOrder {
+    key: OrderKey,
+    /// Whether the lines are wanted too (view FULL).
+    is_full: bool,
+}
+
+fn parse_get(request: &v1::GetPurchaseOrderRequest) -> Result<GetOrder, Refusal> {
+    let mut fields = FieldParser::default();
+    let key = fields.order_key(&request.store_id, &request.purchase_order_id);
+    let view = v1::PurchaseOrderView::try_from(request.view).ok();
+    let view = fields.known("view", view, "BASIC, FULL or unspecified");
+    fields.finish()?;
+    Ok(GetOrder { key, is_full: view == Some(v1::PurchaseOrderView::Full) })
+}
+
+fn read_header(
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    key: &OrderKey,
+) -> Result<(OrderView, Vec<Line>), ReadError> {
+    let (authorized, order) = orders::order(session, check, key.order)?;
+    let order = order.ok_or(Refusal::OrderNotFound)?;
+    Ok((view_of(order, &authorized), Vec::new()))
+}
+
+fn read_with_lines(
+    session: &mut ReadSession<'_>,
+    check: &AccessCheck,
+    key: &OrderKey,
+) -> Result<(OrderView, Vec<Line>), ReadError> {
+    let (authorized, found) = orders::order_with_lines(session, check, key.order)?;
+    let (order, lines) = found.ok_or(Refusal::OrderNotFound)?;
+    Ok((view_of(order, &authorized), lines))
+}
+
+pub(super) async fn lines(
+    app: &App,
+    request: Request<v1::ListPurchaseOrderLinesRequest>,
+) -> Result<v1::ListPurchaseOrderLinesResponse, Status> {
+    let (call, mut request) = Call::open(request)?;
+    let OrderPage { key, page } = parse_lines(app, &mut request).map_err(to_status)?;
+    let check = call.check(key.store).map_err(to_status)?;
+    let asked = page.clone();
+    let (order, mut lines) = app
+        .read(&call, page.class(), move |session| {
+            let after = asked.after.unwrap_or(0);
+            let found = orders::lines_after(session, &check, key.order, request.pending_only, after, asked.limit())?;
+            Ok(found.ok_or(Refusal::OrderNotFound)?)
+        })
+        .await?;
+    let next_page_token = page.cut(&mut lines, |last| last.key.number);
+    let lines = lines.iter().map(|line| convert::line(&order, line)).collect();
+    Ok(v1::ListPurchaseOrderLinesResponse { lines, next_page_token })
+}
+
+fn parse_lines(app: &App, request: &mut v1::ListPurchaseOrderLinesRequest) -> Result<OrderPage<i32>, Refusal> {
+    let mut fields = FieldParser::default();
+    let key = fields.order_key(&request.store_id, &request.purchase_order_id);
+    let page = Page::of(&app.page_key, request, &mut fields);
+    fields.finish()?;
+    Ok(OrderPage { key, page })
+}
+
+pub(super) async fn list(
+    app: &App,
+    request: Request<v1::ListPurchaseOrdersRequest>,
+) -> Result<v1::ListPurchaseOrdersResponse, Status> {
+    let (call, request) = Call::open(request)?;
+    let ListOrders { store, filter, page } = parse_list(app, request).map_err(to_status)?;
+    let check = call.check(store).map_err(to_status)?;
+    let asked = page.clone();
+    let mut views = app
+        .read(&call, page.class(), move |session| {
+            let (authorized, orders) = order_list::list(session, &check, &filter, asked.after.as_ref(), asked.limit())?;
+            Ok(orders.into_iter().map(|order| view_of(order, &authorized)).collect::<Vec<OrderView>>())
+        })
+        .await?;
+    let next_page_token = page.cut(&mut views, |last| order_list::position(&last.order));
+    Ok(v1::ListPurchaseOrdersResponse {
+        purchase_orders: views.iter().map(convert::purchase_order).collect(),
+        next_page_token,
+    })
+}
+
+struct ListOrders {
+    store: StoreId,
+    filter: OrderFilter,
+    page: Page<OrderPosition>,
+}
+
+fn parse_list(app: &App, mut request: v1::ListPurchaseOrdersRequest) -> Result<ListOrders, Refusal> {
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let page = Page::of(&app.page_key, &mut request, &mut fields);
+    let filter = OrderFilter {
+        states: parse_states(&mut fields, &request.states),
+        supplier: fields.optional_supplier_id("supplier_id", &request.supplier_id),
+        product: fields.optional_product_id("product_id", &request.product_id),
+        number_prefix: fields.optional_text("number_prefix", &request.number_prefix, MAX_CODE),
+        supplier_reference: fields.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION),
+        back_orders_only: request.back_orders_only,
+        create_time_from: fields.time_bound("create_time_from", request.create_time_from.as_ref()),
+        create_time_before: fields.time_bound("create_time_before", request.create_time_before.as_ref()),
+    };
+    fields.finish()?;
+    Ok(ListOrders { store, filter, page })
+}
+
+/// The states, each once however often it is named: databases bound how many values a condition has.
+fn parse_states(fields: &mut FieldParser, wire: &[i32]) -> Vec<State> {
+    let mut states = Vec::new();
+    for (index, number) in fields.capped(caps::STATES, wire).iter().enumerate() {
+        let field = format_args!("states[{index}]");
+        let state = convert::state_of(*number);
+        let known = fields.known(field, state, "a PurchaseOrderState other than UNSPECIFIED");
+        let Some(state) = known else { continue };
+        if !states.contains(&state) {
+            states.push(state);
+        }
+    }
+    states
+}

@@ -1,0 +1,30 @@
+//! DisableBackOrders.
+
+use tonic::{Request, Status};
+
+use crate::domain::refusal::Refusal;
+use crate::domain::store::back_orders::DisableBackOrders;
+use crate::proto::v1;
+use crate::rpc::errors::to_status;
+use crate::rpc::field_parser::FieldParser;
+use crate::rpc::guard::call::{Call, Submission};
+use crate::rpc::idempotency::IdempotentRequest;
+use crate::rpc::{App, convert};
+
+pub(super) async fn disable_back_orders(
+    app: &App,
+    request: Request<v1::DisableBackOrdersRequest>,
+) -> Result<v1::DisableBackOrdersResponse, Status> {
+    let (call, request) = Call::open(request)?;
+    let submission = parse(&call, request).map_err(to_status)?;
+    let reply = app.submit(&call, submission).await?;
+    Ok(v1::DisableBackOrdersResponse { store: Some(convert::store(&reply.store)), event_number: reply.outcome.event() })
+}
+
+fn parse(call: &Call, mut request: v1::DisableBackOrdersRequest) -> Result<Submission, Refusal> {
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let idempotency = request.idempotency(&mut fields);
+    fields.finish()?;
+    Ok(call.submission(store, idempotency, DisableBackOrders))
+}
