@@ -193,6 +193,7 @@ impl Work {
             let Some(last) = stores.last() else { return Ok(deleted) };
             after.clone_from(last);
             deleted += self.delete_from_stores(session, &stores, cutoff)?;
+            // What is left is deleted after the next start.
             if self.stopping.load(Ordering::Relaxed) {
                 return Ok(deleted);
             }
@@ -202,6 +203,7 @@ impl Work {
     /// Deletes the old records of some stores in steps, each a transaction of a bounded number of rows.
     fn delete_from_stores(&self, session: &mut Pooled, stores: &[String], cutoff: Timestamp) -> Deleted {
         let mut deleted = 0;
+        // Most stores have none most of the time, and a read does not take the write lock.
         if !prune::any_old_records(session, stores, cutoff)? {
             return Ok(deleted);
         }

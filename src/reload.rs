@@ -47,6 +47,7 @@ impl<T: Send + Sync + 'static> Reloading<T> {
             let mut seen = contents;
             loop {
                 tokio::time::sleep(INTERVAL).await;
+                // The last clone was dropped, so nobody needs the files to be watched.
                 let Some(current) = watched.upgrade() else { return };
                 let contents = read(&files).await;
                 if contents == seen {
@@ -64,13 +65,14 @@ impl<T: Send + Sync + 'static> Reloading<T> {
                         "cannot use files that have changed; keeping what was loaded before"
                     ),
                 }
+                // Also when they are bad: the same mistake is logged once and not every second.
                 seen = contents;
             }
         });
         Ok(Self { current, changes })
     }
 
-    /// The last good value.
+    /// The last good value. Whoever keeps it does not see later changes, so it is asked for at each use.
     pub fn current(&self) -> Arc<T> {
         self.current.load_full()
     }

@@ -54,6 +54,7 @@ fn name(certificate: &X509Certificate<'_>) -> Result<String, String> {
             _ => {}
         }
     }
+    // A certificate with several names would make the caller depend on their order.
     match (uris.as_slice(), hosts.as_slice()) {
         ([uri], _) => Ok(uri.clone()),
         ([], [host]) => Ok(host.clone()),

@@ -13,7 +13,7 @@ use crate::auth::error::AuthError;
 use crate::domain::code::PrincipalId;
 use crate::domain::principal::Principal;
 
-/// Which credentials are accepted.
+/// Which credentials are accepted, besides the certificates that TLS verifies.
 #[derive(Clone, Debug, Default)]
 pub struct CredentialConfig {
     /// The issuer whose tokens are accepted; `None` if only certificates are.

@@ -17,7 +17,7 @@ use crate::domain::principal::Principal;
 /// Authenticates the caller of each call. There is one implementation per mode of the service.
 pub trait Authenticator: Send + Sync {
     /// Determines the principal of a call by its headers and the verified certificate of its connection, if there is
-    /// one. Called before anything else is done for the call, so it must not block.
+    /// one. Called for every call on an async task, so it must not block.
     fn authenticate(&self, headers: &HeaderMap, certificate: Option<&Certificate>) -> Result<Principal, AuthError>;
 }
 

@@ -60,6 +60,7 @@ impl OperatorClaim {
     fn is_in(&self, claims: &Map<String, Value>) -> bool {
         let found = match self.name.strip_prefix('/') {
             None => claims.get(&self.name),
+            // The first part is looked up by hand, because the claims are a map and no JSON value.
             Some(path) => {
                 let (first, rest) = path.split_once('/').unwrap_or((path, ""));
                 let first = claims.get(&first.replace("~1", "/").replace("~0", "~"));
@@ -99,8 +100,11 @@ struct Header {
 impl Tokens {
     /// Reads the key set and watches it from then on. An error says why it cannot be used.
     pub async fn open(config: TokenConfig) -> Result<Self, String> {
-        let parse = |contents: &[Vec<u8>]| KeySet::parse(contents.first().map(Vec::as_slice).unwrap_or_default());
-        let keys = Reloading::open("the token keys", vec![config.keys.clone()], parse).await?;
+        let keys = Reloading::open("the token keys", vec![config.keys.clone()], |contents| match contents {
+            [json] => KeySet::parse(json),
+            _ => Err("the file is missing".to_owned()),
+        })
+        .await?;
         Ok(Self { config, keys })
     }
 
@@ -111,12 +115,14 @@ impl Tokens {
 
     fn judge(&self, token: &str) -> Result<Principal, String> {
         let header = header(token).ok_or("is malformed")?;
+        // RFC 7515, section 4.1.11: an extension that is marked critical and not understood must be refused.
         if header.crit.is_some() {
             return Err("demands an extension (crit) that is not known here".to_owned());
         }
         let id = header.kid.ok_or("names no key (kid)")?;
         let keys = self.keys.current();
         let key = keys.get(&id).ok_or("is signed with a key that is not known here")?;
+        // The variants of `Algorithm` are called as the algorithms are in a token.
         if header.alg != format!("{:?}", key.algorithm) {
             return Err("is signed with an algorithm that its key is not for".to_owned());
         }
@@ -125,6 +131,7 @@ impl Tokens {
         validation.validate_nbf = true;
         validation.set_issuer(&[&self.config.issuer]);
         validation.set_audience(&[&self.config.audience]);
+        // The library checks a claim only if it is there: a token without `aud` would be accepted by every service.
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         let claims = decode::<Map<String, Value>>(token, &key.key, &validation).map_err(why)?.claims;
         let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
