@@ -1,16 +1,17 @@
-//! The wall clock, handed in so that tests can move it.
+//! The wall clock. Whoever needs the time has a [`Clock`] passed in, so that tests can set it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::domain::time::Timestamp;
 
-/// Tells the time.
+/// A source of the present time.
 pub trait Clock: Send + Sync {
-    /// The time now. A store's own clock never runs behind its last event, whatever this says.
+    /// The present time. It may jump, also backwards, as wall clocks do; the rules keep the events of a store in
+    /// order all the same.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The clock of the machine, which is used outside of tests.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock;
 

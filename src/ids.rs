@@ -1,11 +1,12 @@
-//! Where ids come from, handed in so that tests can make their own.
+//! The source of new ids outside of tests. It is passed in as [`Ids`], so that tests can make predictable ones.
 
 use uuid::Uuid;
 
 use crate::domain::Ids;
 use crate::domain::code::StoreId;
 
-/// UUIDs of version 7: unique, and close in an index when close in time.
+/// Makes UUIDs of version 7: unique, and close to each other in an index when they were made at about the same
+/// time, which keeps inserts cheap.
 #[derive(Clone, Copy, Debug)]
 pub struct UuidV7;
 

@@ -1,13 +1,13 @@
-//! Deletes first answers that are older than their retention, and keeps SQLite's write-ahead log short: a
-//! thread of its own, with a session of its own, beside the writers.
+//! The pruner deletes stored responses that are older than their retention, and keeps SQLite's write-ahead log
+//! short. It has a thread and a session of its own, so that writers do not wait for it.
 //!
-//! Each minute it goes through the stores that exist, a bounded number of them per statement, and
-//! deletes in small transactions. So nothing in memory is keyed by what a request names, and no write
-//! waits for a clean-up longer than for a few hundred rows. Several instances may do it at once:
-//! what one has deleted the other does not find.
+//! Every minute it goes through the stores that exist, a bounded number of them per statement, and deletes in
+//! small transactions. So its memory does not grow with what requests name, and a write never waits longer for it
+//! than a few hundred rows take. Several instances may prune at the same time: what one has deleted, another does
+//! not find.
 //!
-//! A record is old when its retention has passed by the clock and the service has been seen to run on as many
-//! days since: a clock that is wrong for a while does not break the promise that a retry is known.
+//! A record is old when its retention has passed by the clock and the service has also run on that many days
+//! since. So a clock that is wrong for a while does not break the promise that a retried request is recognized.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -25,85 +25,91 @@ use crate::repository::prune;
 use crate::repository::session::WriteError;
 use crate::repository::wal;
 
-/// How long after the end of one round the next begins.
-const EVERY: Duration = Duration::from_secs(60);
-/// How long writers have the database to themselves after a full step. SQLite has one write lock, and
-/// whoever waits for it asks again only now and then.
+/// The time between the end of one round and the beginning of the next.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// The pause after each full step. SQLite has one write lock, and a connection that waits for it polls: without a
+/// pause the pruner would take it again before a writer notices that it is free.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often it looks whether the database still answers a round.
-const LOOK: Duration = Duration::from_millis(100);
-/// How many rounds may be asked for at once.
-const ASKED: usize = 16;
+/// How often the thread of the pruner checks whether the database still answers the round.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// How many requested rounds may wait; further requests are refused.
+const MAX_REQUESTED: usize = 16;
 
-/// What a pruner is made with.
+/// What a pruner needs from outside.
 pub struct PrunerParts {
-    /// One session.
+    /// The pool of its one session.
     pub pool: Pool,
-    /// The wall clock.
+    /// The wall clock, by which the age of a record is determined.
     pub clock: Arc<dyn Clock>,
-    /// How long first answers are kept.
+    /// How long stored responses are kept at least.
     pub request_retention: Duration,
-    /// How long a session waits for one answer of the database.
+    /// How long a round may wait for one answer of the database before its session is given up.
     pub timeout: Duration,
 }
 
-/// What a round came to: how many records it deleted.
+/// The result of a round: how many records it deleted.
 type Deleted = Result<usize, DbError>;
 
-/// See the module. Its thread ends when this is stopped.
+/// The pruner of an instance. It must be stopped; dropping it only ends its thread after the present round.
 pub struct Pruner {
-    rounds: Mutex<Option<SyncSender<oneshot::Sender<Deleted>>>>,
+    /// Requests a round; `None` once the pruner is stopped. Dropping the sender ends the thread.
+    requests: Mutex<Option<SyncSender<oneshot::Sender<Deleted>>>>,
     stopping: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Pruner {
-    /// Starts it; the first round begins in a minute.
+    /// Starts the pruner. The first round begins after a minute, so that a start is not slowed by it.
     pub fn start(parts: PrunerParts) -> std::io::Result<Self> {
-        let (rounds, asked) = sync_channel(ASKED);
+        let (requests, requested) = sync_channel(MAX_REQUESTED);
         let stopping = Arc::new(AtomicBool::new(false));
         let work = Arc::new(Work { parts, stopping: Arc::clone(&stopping) });
-        let thread = std::thread::Builder::new().name("pruner".to_owned()).spawn(move || work.run(&asked))?;
-        Ok(Self { rounds: Mutex::new(Some(rounds)), stopping, thread: Mutex::new(Some(thread)) })
+        let thread = std::thread::Builder::new().name("pruner".to_owned()).spawn(move || work.run(&requested))?;
+        Ok(Self { requests: Mutex::new(Some(requests)), stopping, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Does a round now and says how many records it deleted.
+    /// Runs a round now, instead of within a minute, and returns its result.
     pub async fn round(&self) -> Deleted {
         let (answer, answered) = oneshot::channel();
-        let stopped = || DbError::new(DbErrorKind::Other, "the pruner is busy or has stopped");
-        self.ask(answer).map_err(|_| stopped())?;
-        answered.await.unwrap_or_else(|_| Err(stopped()))
+        if self.request(answer).is_err() {
+            return Err(not_running());
+        }
+        answered.await.unwrap_or_else(|_| Err(not_running()))
     }
 
-    fn ask(&self, answer: oneshot::Sender<Deleted>) -> Result<(), TrySendError<oneshot::Sender<Deleted>>> {
-        match &*self.rounds.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(rounds) => rounds.try_send(answer),
+    fn request(&self, answer: oneshot::Sender<Deleted>) -> Result<(), TrySendError<oneshot::Sender<Deleted>>> {
+        match &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(requests) => requests.try_send(answer),
             None => Err(TrySendError::Disconnected(answer)),
         }
     }
 
-    /// Ends after the step that it is at, and waits for that.
+    /// Stops after the present step, and waits until its thread has ended.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-        drop(self.rounds.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.requests.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the pruner ended by a panic");
+            tracing::error!("the pruner thread ended with a panic");
         }
     }
 }
 
-/// What the thread has.
+fn not_running() -> DbError {
+    DbError::new(DbErrorKind::Other, "the pruner is busy or has stopped")
+}
+
+/// What the thread of the pruner works with, shared with the threads of its rounds.
 struct Work {
     parts: PrunerParts,
     stopping: Arc<AtomicBool>,
 }
 
 impl Work {
-    /// Does a round each minute, and whenever it is asked to, until nobody can ask any more.
-    fn run(self: &Arc<Self>, asked: &Receiver<oneshot::Sender<Deleted>>) {
+    /// Runs a round every minute, and whenever one is requested, until the sender of requests is dropped.
+    fn run(self: &Arc<Self>, requested: &Receiver<oneshot::Sender<Deleted>>) {
         loop {
-            let answer = match asked.recv_timeout(EVERY) {
+            let answer = match requested.recv_timeout(INTERVAL) {
                 Ok(answer) => Some(answer),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -111,24 +117,33 @@ impl Work {
             let deleted = self.round();
             match &deleted {
                 Ok(0) => {}
-                Ok(records) => tracing::info!(records, "old request records were deleted"),
-                Err(error) => tracing::warn!(%error, "old request records were not deleted; again in a minute"),
+                Ok(records) => tracing::info!(records, "deleted old stored responses"),
+                Err(error) => tracing::warn!(%error, "cannot delete old stored responses; retrying in a minute"),
             }
             if let Some(answer) = answer {
+                // An error means that whoever requested the round does not wait any more.
                 let _ = answer.send(deleted);
             }
         }
     }
 
-    /// Goes through all stores once, on a thread that is left behind if the database does not answer it.
+    /// Runs one round on a thread of its own, because a database driver cannot be interrupted: if the database
+    /// does not answer, that thread is abandoned, and the next round is tried all the same.
     fn round(self: &Arc<Self>) -> Deleted {
         let session = self.parts.pool.get()?;
-        let (work, progress, (done, told)) = (Arc::clone(self), Arc::clone(session.progress()), sync_channel(1));
+        let work = Arc::clone(self);
+        let progress = Arc::clone(session.progress());
+        let (done, result) = sync_channel(1);
         let round = std::thread::Builder::new().name("pruner-round".to_owned());
-        let round = round.spawn(move || drop(done.send(work.round_on(session))));
-        round.map_err(|error| DbError::new(DbErrorKind::Other, error.to_string()))?;
+        let round = round.spawn(move || {
+            // An error means that this thread was abandoned meanwhile.
+            let _ = done.send(work.round_on(session));
+        });
+        if let Err(error) = round {
+            return Err(DbError::new(DbErrorKind::Other, error.to_string()));
+        }
         loop {
-            match told.recv_timeout(LOOK) {
+            match result.recv_timeout(CHECK_INTERVAL) {
                 Ok(deleted) => return deleted,
                 Err(RecvTimeoutError::Timeout) if progress.give_up_after(self.parts.timeout).is_none() => {}
                 Err(_) => return Err(DbError::new(DbErrorKind::Lost, "the database did not answer in time")),
@@ -137,14 +152,12 @@ impl Work {
     }
 
     fn round_on(&self, mut session: Pooled) -> Deleted {
-        let result = self.cutoff(&mut session).and_then(|cutoff| match cutoff {
-            Some(cutoff) => self.all_stores(&mut session, cutoff),
-            None => Ok(0),
-        });
+        let result = self.delete_old_records(&mut session);
+        // Also when that failed: the log grows with every write.
         match wal::shorten(&mut session) {
-            Ok(true) => tracing::info!("the write-ahead log was truncated"),
+            Ok(true) => tracing::info!("truncated the write-ahead log"),
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "the write-ahead log was not truncated; again in a minute"),
+            Err(error) => tracing::warn!(%error, "cannot truncate the write-ahead log; retrying in a minute"),
         }
         if result.is_err() {
             session.retire();
@@ -152,9 +165,17 @@ impl Work {
         result
     }
 
-    /// What was recorded before this may go.
+    fn delete_old_records(&self, session: &mut Pooled) -> Deleted {
+        match self.cutoff(session)? {
+            Some(cutoff) => self.delete_from_all_stores(session, cutoff),
+            None => Ok(0),
+        }
+    }
+
+    /// The time before which records are old; `None` if the service has not run on enough days yet.
     fn cutoff(&self, session: &mut Pooled) -> Result<Option<Timestamp>, DbError> {
-        let (now, retention) = (self.parts.clock.now(), self.parts.request_retention);
+        let now = self.parts.clock.now();
+        let retention = self.parts.request_retention;
         let days = retention.as_secs().div_ceil(24 * 60 * 60) as i64;
         let by_clock = Timestamp::from_micros(now.micros() - retention.as_micros() as i64);
         match prune::older_than_days(session, now, days) {
@@ -163,29 +184,33 @@ impl Work {
         }
     }
 
-    fn all_stores(&self, session: &mut Pooled, cutoff: Timestamp) -> Deleted {
-        let (mut deleted, mut after) = (0, String::new());
+    fn delete_from_all_stores(&self, session: &mut Pooled, cutoff: Timestamp) -> Deleted {
+        let mut deleted = 0;
+        // The store after which the next statement goes on.
+        let mut after = String::new();
         loop {
             let stores = prune::next_stores(session, &after)?;
             let Some(last) = stores.last() else { return Ok(deleted) };
             after.clone_from(last);
-            deleted += self.some_stores(session, &stores, cutoff)?;
+            deleted += self.delete_from_stores(session, &stores, cutoff)?;
+            // What is left is deleted after the next start.
             if self.stopping.load(Ordering::Relaxed) {
                 return Ok(deleted);
             }
         }
     }
 
-    /// Deletes the old records of some stores, step by step.
-    fn some_stores(&self, session: &mut Pooled, stores: &[String], cutoff: Timestamp) -> Deleted {
+    /// Deletes the old records of some stores in steps, each a transaction of a bounded number of rows.
+    fn delete_from_stores(&self, session: &mut Pooled, stores: &[String], cutoff: Timestamp) -> Deleted {
         let mut deleted = 0;
+        // Most stores have none most of the time, and a read does not take the write lock.
         if !prune::any_old_records(session, stores, cutoff)? {
             return Ok(deleted);
         }
         while !self.stopping.load(Ordering::Relaxed) {
             let step = match prune::delete_old_records(session, stores, cutoff) {
                 Ok(step) => step,
-                // Whether it was done or not, the next round sees to what is left.
+                // Whether the step was committed or not, the next round deletes what is left.
                 Err(WriteError::Failed(error) | WriteError::CommitUnknown(error)) => return Err(error),
             };
             deleted += step;

@@ -1,9 +1,9 @@
-//! The principal that a client certificate names: a service that acts for itself.
+//! The principal that a client certificate names: a service that calls in its own name.
 //!
 //! The name is the certificate's one URI among its subject alternative names, such as a SPIFFE id
 //! (the SPIFFE X.509-SVID standard asks for exactly one), otherwise its one DNS name. It is written
 //! with its kind in front, `uri:spiffe://north.example/till` or `dns:till.north.example`, so that it
-//! can never be the subject of a token: those are refused if they begin so.
+//! can never be the subject of a token: tokens with such a subject are refused.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,20 +14,20 @@ use x509_parser::prelude::FromDer;
 use crate::domain::code::PrincipalId;
 use crate::domain::text;
 
-/// What the names of certificates begin with.
+/// The prefixes of the names of certificates. A token whose subject begins with one of them is refused.
 pub const KINDS: [&str; 2] = ["uri:", "dns:"];
 
 /// A client certificate whose chain was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The principal that it names.
+    /// The principal that the certificate names, with its prefix.
     pub principal: PrincipalId,
-    /// When it ends.
+    /// When the certificate expires. Connections are ended then, because TLS checks it at the handshake only.
     pub not_after: SystemTime,
 }
 
 impl Certificate {
-    /// Reads a verified certificate; an error says why it names nobody.
+    /// Reads a certificate whose chain was verified. An error says why it does not name a principal.
     pub fn of(der: &[u8]) -> Result<Self, String> {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| "it cannot be read".to_owned())?;
         let not_after = certificate.validity().not_after.timestamp().max(0).unsigned_abs();
@@ -41,10 +41,12 @@ impl Certificate {
     }
 }
 
+/// The one URI of a certificate, or else its one DNS name, with its prefix. A wildcard names no single service.
 fn name(certificate: &X509Certificate<'_>) -> Result<String, String> {
     let names = certificate.subject_alternative_name().map_err(|_| "its names cannot be read".to_owned())?;
     let names = names.map(|names| names.value.general_names.as_slice()).unwrap_or_default();
-    let (mut uris, mut hosts) = (Vec::new(), Vec::new());
+    let mut uris = Vec::new();
+    let mut hosts = Vec::new();
     for name in names {
         match name {
             GeneralName::URI(uri) => uris.push(format!("uri:{uri}")),
@@ -52,6 +54,7 @@ fn name(certificate: &X509Certificate<'_>) -> Result<String, String> {
             _ => {}
         }
     }
+    // A certificate with several names would make the caller depend on their order.
     match (uris.as_slice(), hosts.as_slice()) {
         ([uri], _) => Ok(uri.clone()),
         ([], [host]) => Ok(host.clone()),

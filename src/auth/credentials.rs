@@ -1,6 +1,6 @@
-//! Callers who prove who they are: by a token, which speaks for somebody, or else by the certificate
-//! of their connection, with which a service speaks for itself. A bad token is refused whatever the
-//! certificate says.
+//! Authentication by credentials: by a token, which names the person or service that the call is made for, or else
+//! by the client certificate of the connection, which names the service that calls. A token that is not valid is
+//! refused even if there is a certificate: falling back to it would execute the call as somebody else.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +13,23 @@ use crate::auth::error::AuthError;
 use crate::domain::code::PrincipalId;
 use crate::domain::principal::Principal;
 
-/// Which credentials are taken.
+/// Which credentials are accepted, besides the certificates that TLS verifies.
 #[derive(Clone, Debug, Default)]
 pub struct CredentialConfig {
-    /// Whose tokens, if any are.
+    /// The issuer whose tokens are accepted; `None` if only certificates are.
     pub tokens: Option<TokenConfig>,
-    /// Which certificates are of platform operators: `uri:...` or `dns:...`.
+    /// The names of the certificates of platform operators, each with its prefix `uri:` or `dns:`.
     pub operator_certificates: BTreeSet<PrincipalId>,
 }
 
-/// See the module.
+/// Authenticates callers by their credentials. The configuration of TLS decides which certificates are verified.
 pub struct Credentials {
     tokens: Option<Tokens>,
     operator_certificates: BTreeSet<PrincipalId>,
 }
 
 impl Credentials {
-    /// Reads the keys; an error says what is wrong with them.
+    /// Reads the token keys and watches them from then on. An error says why they cannot be used.
     pub async fn open(config: CredentialConfig) -> Result<Self, String> {
         let tokens = match config.tokens {
             Some(tokens) => Some(Tokens::open(tokens).await?),
@@ -58,6 +58,7 @@ impl Authenticator for Credentials {
     }
 }
 
+/// The token of an `authorization` header (RFC 6750, section 2.1).
 fn bearer(authorization: &str) -> Result<&str, AuthError> {
     match authorization.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_start_matches(' ')),

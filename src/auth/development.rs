@@ -1,4 +1,4 @@
-//! Development mode: callers name themselves. Nothing is proved, which is why the service refuses to
+//! Development mode: callers name themselves in a header. Nothing proves it, which is why the service refuses to
 //! listen on anything but loopback in this mode.
 
 use http::HeaderMap;
@@ -10,12 +10,12 @@ use crate::domain::code::PrincipalId;
 use crate::domain::principal::Principal;
 use crate::domain::text;
 
-/// The header by which a caller names itself.
+/// The header in which a caller names itself.
 pub const PRINCIPAL_HEADER: &str = "x-principal";
-/// The principal who operates the platform.
+/// The name of the principal that is the platform operator in this mode.
 pub const OPERATOR: &str = "operator";
 
-/// See the module.
+/// Authenticates each caller as the principal that it names.
 #[derive(Clone, Copy, Debug)]
 pub struct Development;
 
@@ -25,11 +25,10 @@ impl Authenticator for Development {
             let missing = format!("the metadata key {PRINCIPAL_HEADER} is missing: name the caller in it");
             return Err(AuthError::NoCredentials(missing));
         };
-        let told = |what: &str| format!("the metadata key {PRINCIPAL_HEADER} {what}");
         match text::code(name, text::MAX_DESCRIPTION) {
             Ok(name) if !name.is_empty() => Ok(Principal { is_operator: name == OPERATOR, id: PrincipalId::new(name) }),
-            Ok(_) => Err(AuthError::NoCredentials(told("is empty"))),
-            Err(rule) => Err(AuthError::InvalidCredentials(told(&rule))),
+            Ok(_) => Err(AuthError::NoCredentials(format!("the metadata key {PRINCIPAL_HEADER} is empty"))),
+            Err(rule) => Err(AuthError::InvalidCredentials(format!("the metadata key {PRINCIPAL_HEADER} {rule}"))),
         }
     }
 }

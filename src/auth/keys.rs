@@ -1,5 +1,6 @@
-//! The keys that tokens are verified with: a JSON Web Key Set (RFC 7517). Each key is good for one
-//! algorithm, which its kind decides and no token.
+//! The public keys that tokens are verified with: a JSON Web Key Set (RFC 7517). Each key is used with one algorithm
+//! only, which the type of the key decides. If the token could decide it, a caller could have a public key used as a
+//! shared secret and forge tokens.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +13,15 @@ use serde_json::Value;
 /// The smallest RSA modulus, in bytes (RFC 7518, section 3.3: 2048 bits).
 const MIN_MODULUS: usize = 256;
 
-/// A key and the one algorithm that it verifies.
+/// A public key and the one algorithm that it may be used with.
 pub struct Key {
-    /// The algorithm.
+    /// The algorithm that the type of the key implies; a token with another is refused.
     pub algorithm: Algorithm,
-    /// The public key.
+    /// The public key itself, ready to verify signatures.
     pub key: DecodingKey,
 }
 
-/// Keys by their ids.
+/// The keys of an issuer by their ids (`kid`), at least one.
 pub struct KeySet(BTreeMap<String, Key>);
 
 #[derive(Deserialize)]
@@ -44,8 +45,9 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Reads a key set. Keys for other uses and algorithms are passed over, as issuers publish such;
-    /// a key that ought to do and is broken, or that is secret, refuses the whole.
+    /// Parses a key set. Keys for other uses and algorithms are skipped, because issuers publish such keys too. A
+    /// key that should be usable and is malformed, or that is a private key, is an error for the whole set: the file
+    /// is not what its author meant.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let document: Document = serde_json::from_slice(json).map_err(|error| format!("no key set: {error}"))?;
         let mut keys = BTreeMap::new();
@@ -66,13 +68,14 @@ impl KeySet {
         Ok(Self(keys))
     }
 
-    /// The key of an id.
+    /// The key with this id, which is the `kid` of a token.
     pub fn get(&self, id: &str) -> Option<&Key> {
         self.0.get(id)
     }
 }
 
 impl Jwk {
+    /// The key, if it can verify signatures of tokens by one of the supported algorithms.
     fn usable(&self) -> Result<Option<Key>, String> {
         if self.d.is_some() {
             return Err("is a private key, which must not be here".to_owned());
@@ -94,7 +97,8 @@ impl Jwk {
         let made = match algorithm {
             Algorithm::EdDSA => DecodingKey::from_ed_components(part("x", self.x.as_deref(), 32..=32)?),
             Algorithm::ES256 => {
-                let (x, y) = (part("x", self.x.as_deref(), 32..=32)?, part("y", self.y.as_deref(), 32..=32)?);
+                let x = part("x", self.x.as_deref(), 32..=32)?;
+                let y = part("y", self.y.as_deref(), 32..=32)?;
                 DecodingKey::from_ec_components(x, y)
             }
             _ => {
@@ -106,13 +110,17 @@ impl Jwk {
     }
 }
 
-/// A part of a key, which must be base64url of so many bytes.
+/// A component of a key, which must be base64url of this many bytes. Leading zeros do not count towards the least
+/// number of bytes of an RSA modulus: a short modulus could be padded with them.
 fn part<'p>(name: &str, text: Option<&'p str>, bytes: std::ops::RangeInclusive<usize>) -> Result<&'p str, String> {
     let text = text.ok_or_else(|| format!("lacks {name}"))?;
     let decoded = URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("has a malformed {name}"))?;
     let length = decoded.iter().skip_while(|byte| **byte == 0).count();
-    match bytes.contains(&decoded.len()) && (length >= *bytes.start() || *bytes.start() == 32) {
-        true => Ok(text),
-        false => Err(format!("has {name} of {length} bytes, not {} to {}", bytes.start(), bytes.end())),
+    // The coordinates of a curve have a fixed length, and may begin with zeros.
+    let is_fixed_length = bytes.start() == bytes.end();
+    if bytes.contains(&decoded.len()) && (is_fixed_length || length >= *bytes.start()) {
+        Ok(text)
+    } else {
+        Err(format!("has {name} of {length} bytes, not {} to {}", bytes.start(), bytes.end()))
     }
 }

@@ -1,4 +1,5 @@
-//! Who calls: by a token, by a client certificate, or, in development mode on loopback, by saying so.
+//! Authentication: who calls, by a token or a client certificate; in development mode, which is for loopback only,
+//! callers name themselves. What a caller may do is decided elsewhere, by the rules of [`crate::domain`].
 
 pub mod certificate;
 pub mod credentials;
@@ -13,13 +14,15 @@ use self::certificate::Certificate;
 use crate::auth::error::AuthError;
 use crate::domain::principal::Principal;
 
-/// Finds out who calls from what came with a call.
+/// Authenticates the caller of each call. There is one implementation per mode of the service.
 pub trait Authenticator: Send + Sync {
-    /// The caller: by the headers of the call and the certificate of its connection, if it has one.
+    /// Determines the principal of a call by its headers and the verified certificate of its connection, if there is
+    /// one. Called for every call on an async task, so it must not block.
     fn authenticate(&self, headers: &HeaderMap, certificate: Option<&Certificate>) -> Result<Principal, AuthError>;
 }
 
-/// The one value of a header; refused if there are several or it is no ASCII text.
+/// The value of a header; `None` if it is missing. Several values are refused: which of them counts would depend on
+/// who reads them, a proxy in front or this service.
 fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, AuthError> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };

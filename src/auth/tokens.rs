@@ -1,6 +1,5 @@
-//! JSON Web Tokens (RFC 7519) by which callers are known. What a token says of its own key (`jwk`,
-//! `jku`, `x5c`, `x5u`) is not looked at: the key set decides which key there is and which algorithm
-//! it is for.
+//! Authentication by JSON Web Tokens (RFC 7519). What a token says about its own key (`jwk`, `jku`, `x5c`, `x5u`) is
+//! ignored: which keys there are, and which algorithm each is used with, is decided by the key set alone.
 
 use std::path::PathBuf;
 
@@ -19,24 +18,24 @@ use crate::domain::principal::Principal;
 use crate::domain::text;
 use crate::reload::Reloading;
 
-/// By how many seconds the clocks of issuer and service may differ.
+/// By how many seconds the clocks of the issuer and of this service may differ.
 const LEEWAY: u64 = 30;
 
-/// Whose tokens are taken.
+/// Which tokens are accepted.
 #[derive(Clone, Debug)]
 pub struct TokenConfig {
-    /// The file with the issuer's key set.
+    /// The file with the issuer's key set; it is read again when it changes.
     pub keys: PathBuf,
-    /// What `iss` must be.
+    /// The issuer that the claim `iss` must name.
     pub issuer: String,
-    /// What `aud` must be, or hold.
+    /// The audience that the claim `aud` must be, or contain if it is a list.
     pub audience: String,
-    /// What makes a platform operator.
+    /// The claim that makes its subject a platform operator; `None` if no token does.
     pub operator: Option<OperatorClaim>,
 }
 
-/// The claim that makes a platform operator: it equals the value, is `true` where that is "true", or
-/// is a list that holds it.
+/// The claim that makes the subject of a token a platform operator: the claim equals the value, is the boolean `true`
+/// and the value is "true", or is a list that contains such an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorClaim {
     name: String,
@@ -46,7 +45,7 @@ pub struct OperatorClaim {
 impl std::str::FromStr for OperatorClaim {
     type Err = String;
 
-    /// `NAME=VALUE`; a name that begins with `/` is a JSON pointer (RFC 6901).
+    /// Parses `NAME=VALUE`. A name that begins with `/` is a JSON pointer (RFC 6901) to a nested claim.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.rsplit_once('=') {
             Some((name, value)) if !name.is_empty() && !value.is_empty() => {
@@ -61,32 +60,36 @@ impl OperatorClaim {
     fn is_in(&self, claims: &Map<String, Value>) -> bool {
         let found = match self.name.strip_prefix('/') {
             None => claims.get(&self.name),
+            // The first part is looked up by hand, because the claims are a map and no JSON value.
             Some(path) => {
                 let (first, rest) = path.split_once('/').unwrap_or((path, ""));
                 let first = claims.get(&first.replace("~1", "/").replace("~0", "~"));
                 if rest.is_empty() { first } else { first.and_then(|value| value.pointer(&format!("/{rest}"))) }
             }
         };
-        let is_it = |value: &Value| match value {
+        match found {
+            Some(Value::Array(values)) => values.iter().any(|value| self.matches(value)),
+            Some(value) => self.matches(value),
+            None => false,
+        }
+    }
+
+    fn matches(&self, value: &Value) -> bool {
+        match value {
             Value::String(text) => *text == self.value,
             Value::Bool(flag) => *flag && self.value == "true",
             _ => false,
-        };
-        match found {
-            Some(Value::Array(values)) => values.iter().any(is_it),
-            Some(value) => is_it(value),
-            None => false,
         }
     }
 }
 
-/// See the module.
+/// Verifies tokens with the keys that their issuer publishes at present.
 pub struct Tokens {
     config: TokenConfig,
     keys: Reloading<KeySet>,
 }
 
-/// What the first part of a token says and is looked at.
+/// The fields of a token's header that matter here; the signature is not verified yet when they are read.
 #[derive(Deserialize)]
 struct Header {
     kid: Option<String>,
@@ -95,26 +98,31 @@ struct Header {
 }
 
 impl Tokens {
-    /// Reads the key set and watches it.
+    /// Reads the key set and watches it from then on. An error says why it cannot be used.
     pub async fn open(config: TokenConfig) -> Result<Self, String> {
-        let parse = |contents: &[Vec<u8>]| KeySet::parse(contents.first().map(Vec::as_slice).unwrap_or_default());
-        let keys = Reloading::open("the token keys", vec![config.keys.clone()], parse).await?;
+        let keys = Reloading::open("the token keys", vec![config.keys.clone()], |contents| match contents {
+            [json] => KeySet::parse(json),
+            _ => Err("the file is missing".to_owned()),
+        })
+        .await?;
         Ok(Self { config, keys })
     }
 
-    /// Who a token speaks for.
+    /// Verifies a token and returns the principal that it names. An error names the rule and not the token.
     pub fn verify(&self, token: &str) -> Result<Principal, AuthError> {
         self.judge(token).map_err(|why| AuthError::InvalidCredentials(format!("the token {why}")))
     }
 
     fn judge(&self, token: &str) -> Result<Principal, String> {
         let header = header(token).ok_or("is malformed")?;
+        // RFC 7515, section 4.1.11: an extension that is marked critical and not understood must be refused.
         if header.crit.is_some() {
             return Err("demands an extension (crit) that is not known here".to_owned());
         }
         let id = header.kid.ok_or("names no key (kid)")?;
         let keys = self.keys.current();
         let key = keys.get(&id).ok_or("is signed with a key that is not known here")?;
+        // The variants of `Algorithm` are called as the algorithms are in a token.
         if header.alg != format!("{:?}", key.algorithm) {
             return Err("is signed with an algorithm that its key is not for".to_owned());
         }
@@ -123,6 +131,7 @@ impl Tokens {
         validation.validate_nbf = true;
         validation.set_issuer(&[&self.config.issuer]);
         validation.set_audience(&[&self.config.audience]);
+        // The library checks a claim only if it is there: a token without `aud` would be accepted by every service.
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         let claims = decode::<Map<String, Value>>(token, &key.key, &validation).map_err(why)?.claims;
         let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
@@ -136,7 +145,8 @@ fn header(token: &str) -> Option<Header> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(first).ok()?).ok()
 }
 
-/// The principal that a subject names; a certificate's name is none.
+/// The principal that a subject names. A subject that looks like the name of a certificate is refused: otherwise an
+/// issuer of tokens could name the service that a certificate authority vouches for.
 fn principal(subject: &str) -> Result<PrincipalId, String> {
     match text::code(subject, text::MAX_DESCRIPTION) {
         Ok(name) if name.is_empty() => Err("has no subject (sub)".to_owned()),
@@ -148,6 +158,7 @@ fn principal(subject: &str) -> Result<PrincipalId, String> {
     }
 }
 
+/// The rule that a token violates, as its sender is told.
 fn why(error: Error) -> String {
     match error.kind() {
         ErrorKind::ExpiredSignature => "has expired".to_owned(),

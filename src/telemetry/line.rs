@@ -1,25 +1,25 @@
-//! One event, one line: nobody writes a second one by a line break in a name, nor paints the terminal,
-//! nor fills the queue of lines with one of megabytes.
+//! Writes each log event as one line of bounded length and visible characters. Events contain text that peers send;
+//! without this, a line break in a name would forge a second event, an escape sequence would change the terminal of
+//! whoever reads the log, and one large event would fill the memory of the queue.
 
 use std::io::{self, Write};
 
-/// Bytes of a line; the rest of it is cut off.
+/// The most bytes of an event that are written; the rest is cut off, and `...` is written instead.
 const MAX_LINE: usize = 8 * 1024;
 
-/// Writes each event as one line of visible characters, at once.
+/// Writes each event as one line, by one call of the writer behind it.
 pub(super) struct OneLine<W>(pub(super) W);
 
 impl<W: Write> Write for OneLine<W> {
-    /// `event` is a whole event, as the subscriber writes them.
+    /// Writes one event. The subscriber passes each event by one call, with a line break at its end.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(&event[..event.len().min(MAX_LINE)]);
         let mut line = String::with_capacity(text.len());
         for c in text.strip_suffix('\n').unwrap_or(&text).chars() {
-            match c.is_control()
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-            {
-                true => line.extend(c.escape_default()),
-                false => line.push(c),
+            if is_visible(c) {
+                line.push(c);
+            } else {
+                line.extend(c.escape_default());
             }
         }
         if event.len() > MAX_LINE {
@@ -33,6 +33,12 @@ impl<W: Write> Write for OneLine<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
+}
+
+/// Whether a character only shows itself: it neither breaks the line, nor controls the terminal, nor changes the
+/// direction in which the text around it is written.
+fn is_visible(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

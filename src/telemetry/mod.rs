@@ -1,16 +1,15 @@
-//! Logs: to standard error, what happens to the service itself. A refused call is the caller's matter
-//! and not logged; an internal error is logged once, with the id that its caller was told.
+//! Logging: what happens to the service itself, written to standard error. A refused call is the caller's matter and
+//! is not logged; an internal error is logged once, with the id that its caller received.
 //!
 //! What a peer can do to the log by what it sends, with or without credentials, is bounded:
 //!
-//! - Only this program and its connection pool log, whatever `RUST_LOG` asks. The libraries of the
-//!   transport would log what peers send (h2 warns of every PING acknowledgement that it did not ask
-//!   for), headers and so tokens included.
-//! - Each place in the code logs [`rate::BURST`] lines at once and then one a second; the next line
-//!   says how many were suppressed.
-//! - Each event is one line, whatever text it holds, and of bounded length.
-//! - No call ever waits for the log: a thread of its own writes from a bounded queue. What finds the
-//!   queue full, because nobody reads standard error, is dropped, counted and told of afterwards.
+//! - Only this program and its connection pool log, whatever `RUST_LOG` says. The libraries of the transport would
+//!   log what peers send, headers and so tokens included, and h2 warns of each unsolicited PING acknowledgement.
+//! - Each call site logs a burst of [`rate::BURST`] lines and then one per second; the next line says how many were
+//!   suppressed.
+//! - Each event is one line of bounded length, whatever text it contains.
+//! - No call ever waits for the log: a thread of its own writes from a bounded queue. Lines that find the queue full,
+//!   because nobody reads standard error, are dropped and counted, and their number is written later.
 
 mod line;
 mod rate;
@@ -31,17 +30,18 @@ use self::line::OneLine;
 use self::rate::Limited;
 pub use self::writer::Logs;
 
-/// Whose events are logged: this program's, and the pool's troubles with the database.
+/// The crates whose events are logged: this program, and the pool of connections to the database.
 const LOGGED: [&str; 2] = [env!("CARGO_CRATE_NAME"), "r2d2"];
 
-/// Begins to log, as `RUST_LOG` says, or from `info` on, for as long as the answer is held.
+/// Starts to log with the filter in `RUST_LOG`, or from `info` on. The result must be kept until the end of the
+/// process: dropping it writes the lines that are queued. Panics are logged too from then on.
 pub fn init() -> Logs {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let (logs, queue) = writer::start(io::stderr());
     subscriber(filter, move || queue.clone()).init();
     panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(panic = panic.payload_as_str(), place, "a panic");
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(panic = panic.payload_as_str(), location, "a panic");
     }));
     logs
 }
@@ -55,9 +55,9 @@ where
         .event_format(Limited::new(tracing_subscriber::fmt::format(), Instant::now))
         .with_writer(move || OneLine(writer.make_writer()))
         .with_ansi(false)
-        // It would be told on standard error by whoever logs.
+        // Such an error would be written to standard error by the thread that logs, which would wait for it.
         .log_internal_errors(false);
-    // Not a directive of `filter`: one of `RUST_LOG` that is more specific would win over it.
+    // Not a directive of `filter`, because a more specific one in `RUST_LOG` would take precedence over it.
     let logged = filter_fn(|event| LOGGED.contains(&event.target().split("::").next().unwrap_or_default()));
     tracing_subscriber::registry().with(lines).with(filter).with(logged)
 }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_logs_without_end_is_limited_and_the_others_are_not() {
+    fn a_call_site_that_logs_without_end_is_limited_and_the_others_are_not() {
         let text = logged("info", || {
             for number in 0..1_000 {
                 tracing::warn!(number, "again");

@@ -1,6 +1,6 @@
-//! How often each place in the code may log. A peer that can make a place log, by connections that end
-//! badly or by calls that it gives up, can do so thousands of times a second; beyond the limit its lines
-//! are counted instead, and the next line of that place says how many there were.
+//! Limits how often each call site may log. A peer that can make one log, by connections that fail or calls that it
+//! abandons, can do so thousands of times per second; beyond the limit the lines are counted instead, and the next
+//! line of that call site says how many there were.
 
 use std::collections::HashMap;
 use std::fmt::Result;
@@ -14,47 +14,49 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Lines that a place may log at once, so that a few different faults are all told; it gets one more
-/// each [`EVERY`].
+/// How many lines a call site may log in a burst. It is more than one so that several different faults, reported by
+/// the same call site, are all seen.
 pub(super) const BURST: u32 = 20;
-const EVERY: Duration = Duration::from_secs(1);
+/// After what time a call site may log one line more.
+const REFILL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Bounds the lines of each place. There are as many entries as places in the code that have logged.
+/// A token bucket for each call site. There are at most as many as there are call sites in the program, so the map is
+/// bounded whatever peers send.
 #[derive(Debug)]
-struct RateLimit<P> {
-    places: Mutex<HashMap<P, Place>>,
+struct RateLimit<S> {
+    buckets: Mutex<HashMap<S, Bucket>>,
 }
 
-/// What one place may still log.
+/// What one call site may still log.
 #[derive(Debug)]
-struct Place {
-    /// Lines left.
+struct Bucket {
+    /// How many lines it may log now.
     left: u32,
-    /// When the last one was added to them.
-    since: Instant,
-    /// Lines that were not logged since one was.
+    /// The time up to which `left` has been refilled.
+    refilled: Instant,
+    /// How many lines were suppressed since the last one that was logged.
     suppressed: u64,
 }
 
-impl<P: Eq + Hash> RateLimit<P> {
+impl<S: Eq + Hash> RateLimit<S> {
     fn new() -> Self {
-        Self { places: Mutex::default() }
+        Self { buckets: Mutex::default() }
     }
 
-    /// Asks whether a place may log a line now: `None`, or how many of its lines were suppressed since
-    /// its last.
-    fn admit(&self, place: P, now: Instant) -> Option<u64> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.entry(place).or_insert(Place { left: BURST, since: now, suppressed: 0 }).admit(now)
+    /// Whether a call site may log a line now. If so, returns how many of its lines were suppressed since its last.
+    fn admit(&self, call_site: S, now: Instant) -> Option<u64> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = Bucket { left: BURST, refilled: now, suppressed: 0 };
+        buckets.entry(call_site).or_insert(full).admit(now)
     }
 }
 
-impl Place {
+impl Bucket {
     fn admit(&mut self, now: Instant) -> Option<u64> {
-        let earned = now.saturating_duration_since(self.since).as_secs() / EVERY.as_secs();
+        let earned = now.saturating_duration_since(self.refilled).as_secs() / REFILL_INTERVAL.as_secs();
         let earned = u32::try_from(earned).unwrap_or(u32::MAX);
         self.left = self.left.saturating_add(earned).min(BURST);
-        self.since += EVERY * earned;
+        self.refilled += REFILL_INTERVAL * earned;
         if self.left == 0 {
             self.suppressed += 1;
             return None;
@@ -64,8 +66,8 @@ impl Place {
     }
 }
 
-/// Formats the events that the limit admits, each with how many like it were suppressed before it. An
-/// event beyond the limit becomes no text at all.
+/// Formats the events that the limit admits, each with the number of events of its call site that were suppressed
+/// before it. For an event beyond the limit nothing is written.
 pub(super) struct Limited<F> {
     format: F,
     limit: RateLimit<Identifier>,
@@ -73,7 +75,7 @@ pub(super) struct Limited<F> {
 }
 
 impl<F> Limited<F> {
-    /// Limits what `format` would write.
+    /// Limits the events that are formatted by `format`. `now` is the clock, so that tests can set it.
     pub(super) fn new(format: F, now: fn() -> Instant) -> Self {
         Self { format, limit: RateLimit::new(), now }
     }
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_has_a_burst_and_then_a_line_a_second_that_counts_the_others() {
+    fn a_call_site_has_a_burst_and_then_a_line_per_second_that_counts_the_others() {
         let (limit, start) = (RateLimit::new(), Instant::now());
         let at = |millis: u64| start + Duration::from_millis(millis);
 
@@ -113,7 +115,7 @@ mod tests {
         for millis in [0, 500, 999] {
             assert_eq!(limit.admit("here", at(millis)), None);
         }
-        assert_eq!(limit.admit("there", at(999)), Some(0), "another place has a limit of its own");
+        assert_eq!(limit.admit("there", at(999)), Some(0), "another call site has a limit of its own");
         assert_eq!(limit.admit("here", at(1_000)), Some(3));
         assert_eq!(limit.admit("here", at(1_999)), None);
         assert_eq!(limit.admit("here", at(2_100)), Some(1));
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_quiet_for_long_has_one_burst_and_no_more() {
+    fn a_call_site_that_was_quiet_for_long_has_one_burst_and_no_more() {
         let (limit, start) = (RateLimit::new(), Instant::now());
         assert_eq!(limit.admit((), start), Some(0));
         let later = start + Duration::from_secs(100_000);

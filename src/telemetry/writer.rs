@@ -1,5 +1,5 @@
-//! Where the lines go: into a bounded queue, from which a thread of its own writes. Standard error may
-//! be a pipe that nobody reads, and then a write takes for ever; only that thread ever waits for it.
+//! The output of the log: lines go into a bounded queue, and a thread of its own writes them. Standard error may be a
+//! pipe that nobody reads, and then a write blocks for ever; only that thread is ever blocked by it.
 
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock, mpsc};
@@ -10,38 +10,40 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuild
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-/// Lines that wait to be written.
+/// How many lines may wait to be written; further ones are dropped and counted.
 const MAX_QUEUED: usize = 1_024;
 /// How long the end of the process may wait for the last lines to be written.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
-/// Keeps the writing thread; dropped, it waits a moment for the lines that are queued.
+/// Keeps the writing thread running. Dropping it waits until the queued lines are written, for at most
+/// [`FLUSH_WITHIN`].
 pub struct Logs(Option<WorkerGuard>);
 
 impl Drop for Logs {
     fn drop(&mut self) {
         let guard = self.0.take();
         let (flushed, waiting) = mpsc::channel();
-        // In a thread, because the guard may print if the queue is full, and that may take for ever.
-        let flush = move || {
+        // On a thread of its own: if the queue is full, dropping the guard writes to the standard output itself, and
+        // that may block for ever.
+        let flushing = thread::Builder::new().spawn(move || {
             drop(guard);
             flushed.send(())
-        };
-        if thread::Builder::new().spawn(flush).is_ok() {
+        });
+        if flushing.is_ok() {
             // If it takes too long, the lines are lost with the process.
             let _ = waiting.recv_timeout(FLUSH_WITHIN);
         }
     }
 }
 
-/// Starts the thread that writes to `to`; the queue takes whole lines and never blocks.
+/// Starts the thread that writes to `to`. The queue accepts whole lines and never blocks.
 pub(super) fn start(to: impl Write + Send + 'static) -> (Logs, NonBlocking) {
     start_with(to, MAX_QUEUED)
 }
 
 fn start_with(to: impl Write + Send + 'static, max_queued: usize) -> (Logs, NonBlocking) {
     let dropped = Arc::new(OnceLock::new());
-    let writer = Telling { to, dropped: Arc::clone(&dropped), told: 0 };
+    let writer = DropReporter { to, dropped: Arc::clone(&dropped), reported: 0 };
     let builder = NonBlockingBuilder::default().buffered_lines_limit(max_queued).lossy(true).thread_name("log");
     let (queue, guard) = builder.finish(writer);
     // Nothing is dropped before this: the queue is handed out afterwards.
@@ -49,14 +51,16 @@ fn start_with(to: impl Write + Send + 'static, max_queued: usize) -> (Logs, NonB
     (Logs(Some(guard)), queue)
 }
 
-/// Writes lines, and once the queue is empty says how many were dropped while it was full.
-struct Telling<W> {
+/// Writes lines and, once the queue is empty, a line with the number of those that were dropped while it was full.
+struct DropReporter<W> {
     to: W,
+    /// The queue's count of dropped lines; set right after the queue is made.
     dropped: Arc<OnceLock<ErrorCounter>>,
-    told: usize,
+    /// How many dropped lines have been reported so far.
+    reported: usize,
 }
 
-impl<W: Write> Write for Telling<W> {
+impl<W: Write> Write for DropReporter<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.to.write(line)
     }
@@ -64,13 +68,13 @@ impl<W: Write> Write for Telling<W> {
     /// Called by the thread whenever nothing is queued.
     fn flush(&mut self) -> io::Result<()> {
         let dropped = self.dropped.get().map_or(0, ErrorCounter::dropped_lines);
-        if dropped > self.told {
+        if dropped > self.reported {
             let mut time = String::new();
-            // Without a time the line still says what it must.
+            // The number of lines matters, so the line is written even without a time.
             let _ = SystemTime.format_time(&mut Writer::new(&mut time));
-            let lines = dropped - self.told;
+            let lines = dropped - self.reported;
             self.to.write_all(format!("{time}  WARN {lines} log lines were dropped\n").as_bytes())?;
-            self.told = dropped;
+            self.reported = dropped;
         }
         self.to.flush()
     }
@@ -82,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    /// Somebody who reads one write at a time, when they like.
+    /// A reader of the log that takes one write at a time, when the test does.
     struct Reader(SyncSender<String>);
 
     impl Write for Reader {
@@ -107,11 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn lines_beyond_the_queue_are_dropped_counted_and_told_of() {
+    fn lines_beyond_the_queue_are_dropped_counted_and_reported() {
         let (_logs, written) = log(4, 100);
         // Up to one more than the queue holds are on their way.
         let mut kept = 0;
-        let told = loop {
+        let report = loop {
             let line = written.recv().unwrap();
             if line.contains("dropped") {
                 break line;
@@ -120,7 +124,7 @@ mod tests {
             kept += 1;
         };
         assert!((4..=5).contains(&kept), "{kept}");
-        assert!(told.contains(&format!("{} log lines were dropped", 100 - kept)), "{told}");
+        assert!(report.contains(&format!("{} log lines were dropped", 100 - kept)), "{report}");
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl Connection {
 
     /// The certificate of the client; `None` if it has none, or if it has expired since the handshake.
     pub fn certificate(&self) -> Option<&Certificate> {
+        // The connection is about to end then, but its calls must not be accepted until it does.
         self.certificate.as_ref().filter(|certificate| certificate.not_after > SystemTime::now())
     }
 
@@ -89,6 +90,7 @@ impl Connection {
     pub fn abandon(&self) {
         let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
         if !abandoned.add(Instant::now()) {
+            // Is remembered until the serving task looks, if that does not wait for it at this moment.
             self.disconnect.notify_one();
         }
     }

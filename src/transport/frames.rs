@@ -58,6 +58,7 @@ impl FrameParser {
                 if kind == PING && flags & ACK != 0 {
                     found += 1;
                 }
+                // The length is the first three bytes, and does not include the header.
                 self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
                 self.filled = 0;
             }

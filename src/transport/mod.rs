@@ -67,6 +67,7 @@ impl Transport {
         loop {
             tokio::select! {
                 () = closes(&mut closing) => break,
+                // Connections that have ended are removed here; the set would grow for ever otherwise.
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, from)) => {
@@ -104,6 +105,7 @@ impl Transport {
         self.tls = self.tls.map(Reloading::caught_up);
         let established = tokio::select! {
             established = handshake(stream, from, self.tls.as_ref()) => established,
+            // Nothing was promised to this peer yet, so it need not be waited for.
             () = closes(&mut self.closing) => return,
         };
         let Established { stream, certificate } = match established {
@@ -133,6 +135,7 @@ impl Transport {
                     // Its calls in flight are dropped: to wait for them would be to serve it further.
                     return tracing::warn!(%from, "a connection is closed: its peer abandoned too many calls");
                 }
+                // Once it is draining, none of the following changes anything.
                 () = closes(&mut self.closing), if !is_draining => {}
                 () = connection.certificate_expired(), if !is_draining => {}
                 () = changed(&mut tls), if !is_draining => {}

@@ -181,6 +181,7 @@ impl ResourceLimiter {
 
     /// Adds to the usage of a peer unless that exceeds a limit; returns whether it was added.
     fn try_add(&self, peer: IpAddr, added: Usage) -> bool {
+        // Checked and added under one lock: else two threads could both use what is left for one.
         let mut state = self.state();
         let total = state.total.plus(added);
         let of_peer = state.by_peer.get(&peer).copied().unwrap_or_default().plus(added);
@@ -204,6 +205,7 @@ impl ResourceLimiter {
     }
 
     fn state(&self) -> MutexGuard<'_, LimiterState> {
+        // Each change is written as a whole after it was computed, so a panic leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -273,6 +275,7 @@ impl CallPermit {
 /// Which peer an address belongs to. Whoever has IPv6 usually has a network of 64 bits to choose addresses
 /// from, so all addresses of such a network count as one peer.
 fn peer_of(address: IpAddr) -> IpAddr {
+    // A listener on IPv6 sees IPv4 addresses mapped into it; both forms are the same peer.
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

@@ -56,6 +56,7 @@ fn config(certificate: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<Se
     };
     let config = builder.with_single_cert(chain, key);
     let mut config = config.map_err(|error| format!("certificate and key cannot be used: {error}"))?;
+    // gRPC clients insist on it, and a client that speaks something else is refused by its own TLS library.
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
 }

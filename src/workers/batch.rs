@@ -54,6 +54,7 @@ pub(super) fn run(
         gate_rows::load(session, &mut working_set, &envelopes)?;
         let plan = BatchPlan::new(&working_set, jobs, &locked_elsewhere);
         load::details(session, &mut working_set, plan.needs(jobs))?;
+        // From here to the save no statement is sent, so the locks are not held longer than the decisions take.
         let outcomes = decide_all(&mut working_set, jobs, plan, clock, ids);
         let changes = save(session, &working_set)?;
         Ok((outcomes, changes))
@@ -67,6 +68,7 @@ fn lock_stores(
     working_set: &mut WorkingSet,
     jobs: &[Job],
 ) -> Result<BTreeSet<StoreId>, DbError> {
+    // Each store once, however many commands of it there are.
     let stores: BTreeSet<StoreId> = jobs.iter().map(|job| job.envelope.store.clone()).collect();
     let stores: Vec<StoreId> = stores.into_iter().collect();
     load::lock_stores(session, working_set, &stores)?;
@@ -80,6 +82,7 @@ fn lock_stores(
     let locked_elsewhere = load::existing_stores(session, &missing)?;
     for store in missing {
         if !locked_elsewhere.contains(&store) {
+            // CreateStore must see that it is absent, and not that it was not loaded.
             working_set.stores.insert_absent(store);
         }
     }
@@ -149,6 +152,7 @@ impl Planner {
         let passed = gate(working_set, envelope);
         let cost = match &passed {
             Ok(Passed::ToDecide(_)) => cost_of(working_set, job),
+            // A refusal or a replay loads little, whatever the command would have cost.
             _ => 1,
         };
         // A job that is too large for any batch is requeued once, comes back as the only job, and is executed
@@ -233,6 +237,7 @@ fn decide_all(
             Action::StoreLocked => Outcome::StoreLocked,
             Action::Requeue { cost } => Outcome::Requeue { cost },
             Action::Refuse(refusal) => Outcome::Answered(Box::new(Err(refusal.into()))),
+            // A replay is judged again as well: the rows that it shows are those after the commands before it.
             Action::Decide | Action::Replay(_) => Outcome::Answered(Box::new(decide_one(working_set, job, clock, ids))),
         });
     }

@@ -63,6 +63,7 @@ impl<W> InFlight<W> {
     /// is sent on the session from then on.
     pub(super) fn take_after(&self, limit: Duration) -> Option<Taken<W>> {
         let mut slot = self.lock();
+        // From here on the session sends nothing more, so the stage cannot change any more.
         let stage = slot.as_ref()?.progress.give_up_after(limit)?;
         let Entry { work, process, .. } = slot.take()?;
         Some(Taken { work, stage, process })

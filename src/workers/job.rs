@@ -31,7 +31,7 @@ pub(super) struct Job {
     pub(super) bytes: usize,
     /// When its caller stops waiting; `None` if the caller set no limit.
     pub(super) deadline: Option<Instant>,
-    /// Where the answer goes.
+    /// The caller who waits for the answer; shared, because the supervisor may answer too.
     pub(super) answer: Arc<Responder<Reply>>,
 }
 
@@ -76,7 +76,7 @@ impl Job {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// Answers its caller.
+    /// Answers its caller, unless that was done before. The job is used up by it.
     pub(super) fn answer(self, answer: Result<Reply, WorkerError>) {
         self.answer.send(answer);
     }

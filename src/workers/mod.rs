@@ -94,6 +94,7 @@ impl Writers {
         bytes: usize,
         deadline: Option<Instant>,
     ) -> Result<Reply, WorkerError> {
+        // Before it is queued: nothing would take it from the queue as long as the database is unavailable.
         self.availability.check_writes()?;
         let (answer, answered) = Responder::channel();
         let writer = self.writer_of(&envelope.store);
@@ -106,6 +107,7 @@ impl Writers {
     }
 
     fn writer_of(&self, store: &StoreId) -> &Writer {
+        // This hasher has fixed keys, so within a process a store always has the same writer.
         let mut hasher = DefaultHasher::new();
         store.hash(&mut hasher);
         &self.writers[(hasher.finish() % self.writers.len() as u64) as usize]

@@ -146,6 +146,7 @@ impl Shared {
     /// Probes until the prober stops.
     fn run(&self, in_flight: &InFlight<()>) -> Result<(), Superseded> {
         let mut kept_session = None;
+        // The first probe comes at once: until then every call is accepted.
         let mut interval = Duration::ZERO;
         loop {
             self.availability.wait_for_probe_request(interval);
@@ -169,6 +170,7 @@ impl Shared {
             match self.probe_on(session, kept_session, in_flight) {
                 Ok(state) => return Ok(state),
                 Err(ProbeError::Superseded) => return Err(Superseded),
+                // Not logged: losing an idle connection is no fault.
                 Err(ProbeError::Database(_)) => {}
             }
         }
@@ -239,6 +241,7 @@ impl Shared {
     /// Publishes a state. If it is new, it is logged, and the waiting calls that it refuses are refused.
     fn publish(&self, state: AvailabilityState) {
         if !self.availability.set(state.clone()) {
+            // Calls that were queued since are refused or executed by their workers.
             return;
         }
         match (&state.reads, &state.writes, state.writer_stalled) {
@@ -257,6 +260,7 @@ impl Supervised for Arc<Shared> {
         if current.in_flight.take_after(STALLED_AFTER).is_some() {
             current.handle = None;
             self.abandoned_threads.fetch_add(1, Ordering::Relaxed);
+            // The thread that hangs cannot publish it.
             self.publish(AvailabilityState::unavailable());
         }
         if current.handle.is_none()

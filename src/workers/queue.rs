@@ -59,6 +59,7 @@ impl Queue {
             state = match state.schedule.next_retry() {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(retry) => {
+                    // A store that is backing off becomes due without a notification.
                     let left = retry.saturating_duration_since(now);
                     self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }

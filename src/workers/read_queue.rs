@@ -63,6 +63,7 @@ impl<R> Default for ClassQueue<R> {
 impl<R> ClassQueue<R> {
     fn push(&mut self, caller: Option<PrincipalId>, read: R) {
         let of_caller = self.by_caller.entry(caller.clone()).or_default();
+        // Otherwise the caller is in the rotation already, and further reads give no further turns.
         if of_caller.is_empty() {
             self.rotation.push_back(caller);
         }
@@ -126,6 +127,7 @@ impl<R> ReadQueue<R> {
         read: R,
         is_dead: impl Fn(&R) -> bool,
     ) -> Result<(), R> {
+        // Only now, because a sweep looks at every waiting read.
         if !self.has_room_for(&caller) {
             self.sweep(is_dead);
         }

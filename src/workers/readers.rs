@@ -260,6 +260,7 @@ impl ReaderPool {
         *reader = CurrentThread { in_flight: Arc::clone(&in_flight), handle: None };
         let mut thread = ReaderThread { pool: Arc::clone(self), in_flight, session: None };
         let handle = std::thread::Builder::new().name(format!("reader-{number}")).spawn(move || {
+            // A thread that was superseded was counted when it was replaced.
             if let Err(Superseded) = thread.run(kind, unresponsive) {
                 thread.pool.abandoned_threads.fetch_sub(1, Ordering::Relaxed);
             }
@@ -276,6 +277,7 @@ impl Supervised for Arc<ReaderPool> {
             if let Some(taken) = reader.in_flight.take_after(self.parts.timeout) {
                 let process = taken.process.as_ref().map(ToString::to_string);
                 tracing::warn!(process, "the database does not answer a reader; replacing its session");
+                // A read could be executed again, but the next session would probably hang like this one.
                 taken.work.refuse(ServiceFault::DatabaseUnavailable);
                 self.abandoned_threads.fetch_add(1, Ordering::Relaxed);
                 reader.handle = None;
@@ -374,11 +376,13 @@ impl ReaderThread {
                 read.caller().refuse(ServiceFault::Internal(error.to_string()));
                 return Ok(());
             }
+            // Perhaps the whole database is unavailable: the prober finds out, for all calls.
             availability.request_probe();
             if attempt == RETRIES {
                 read.caller().refuse(ServiceFault::DatabaseUnavailable);
                 return Ok(());
             }
+            // Nobody needs another attempt, and dropping the read answers its caller if there is one.
             if read.is_dead() {
                 return Ok(());
             }
@@ -408,6 +412,7 @@ impl ReaderThread {
         }
         match &done {
             Err(error) if error.kind == DbErrorKind::Lost => session.retire(),
+            // The pool discards it when it is dropped.
             _ if session.is_broken() => {}
             _ => self.session = Some(session),
         }

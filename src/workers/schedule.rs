@@ -134,6 +134,7 @@ impl Schedule {
             let retry = now + delay.mul_f64(0.5 + jitter / 2.0);
             if let Some(queue) = self.stores.get_mut(&store) {
                 queue.state = StoreState::BackingOff;
+                // Requeueing has put it into the rotation if it had no queue left.
                 self.rotation.retain(|other| *other != store);
                 self.backing_off.insert((retry, store));
             }
@@ -216,6 +217,7 @@ impl Schedule {
             if job.cost > queue.deficit {
                 return TurnEnd::DeficitTooLow;
             }
+            // It is the job that was looked at above.
             let Some(job) = queue.jobs.pop_front() else { break };
             queue.deficit -= job.cost;
             queue.queued.remove(&job);

@@ -63,6 +63,7 @@ impl Supervisor {
         let stopping = Arc::<StopSignal>::default();
         let signal = Arc::clone(&stopping);
         let thread = std::thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
+            // Waiting for the signal, instead of sleeping, lets the thread end at once.
             while !signal.wait(INTERVAL) {
                 supervised.iter().for_each(|each| each.supervise());
             }

@@ -100,10 +100,12 @@ impl Writer {
     ) -> std::io::Result<()> {
         let writer = Arc::clone(self);
         let in_flight = Arc::<InFlight<Vec<Job>>>::default();
+        // A slot of its own: the abandoned thread still has the old one, finds it empty when it wakes, and ends.
         current.in_flight = Arc::clone(&in_flight);
         let thread = std::thread::Builder::new().name(format!("writer-{}", self.number)).spawn(move || {
             let thread = WriterThread { writer: Arc::clone(&writer), in_flight, session: None };
             if let Err(Superseded) = thread.run(taken) {
+                // It was counted when it was replaced.
                 writer.abandoned_threads.fetch_sub(1, Ordering::Relaxed);
             }
         })?;
@@ -122,9 +124,11 @@ impl Writer {
             commands = taken.work.len(),
             "the database does not answer a writer; replacing its session"
         );
+        // Dropping the handle detaches the thread; joining it could take for ever.
         current.handle = None;
         if self.abandoned_threads.fetch_add(1, Ordering::Relaxed) >= MAX_ABANDONED_THREADS {
             let mut jobs = taken.work;
+            // There is no thread that could find out what became of them.
             if taken.stage == Stage::Committing {
                 jobs.iter_mut().for_each(|job| job.commit_unknown = true);
             }
@@ -171,6 +175,7 @@ impl Supervised for Arc<Writer> {
 
 impl PendingCalls for Arc<Writer> {
     fn refuse_pending(&self, state: &AvailabilityState) {
+        // The batch in flight is not refused: whether it was committed is found out by its thread.
         if let Some(fault) = &state.writes {
             fail_all(self.queue.take_all(), fault);
         }
@@ -194,6 +199,7 @@ impl WriterThread {
         }
         let max_stores = self.writer.parts.layout.stores_per_transaction();
         while let Some(jobs) = self.writer.queue.collect(max_stores) {
+            // A panic must not end the thread: nobody else executes the commands of its stores.
             match catch_unwind(AssertUnwindSafe(|| self.process(jobs, None))) {
                 Ok(processed) => processed?,
                 // The responders were dropped with the jobs, so `Writers::submit` answers OUTCOME_UNKNOWN.
@@ -216,6 +222,7 @@ impl WriterThread {
         if let Some(process) = process
             && let Ok(mut session) = self.writer.parts.pool.get()
         {
+            // This waits for the database too, so the supervisor must be able to take the jobs again.
             self.in_flight.begin(jobs.clone(), &session);
             let ended = session.end_process(&process);
             if self.in_flight.end().is_err() {
@@ -292,7 +299,9 @@ impl WriterThread {
                 fail_all(jobs, &ServiceFault::DatabaseUnavailable);
                 return Ok(());
             }
+            // The other stores of this writer wait meanwhile. Their batches would meet the same fault now.
             sleep(backoff(attempt));
+            // Retries take time, so some callers may have gone.
             jobs = drop_dead_jobs(jobs);
         }
         Ok(())
@@ -313,6 +322,7 @@ impl WriterThread {
             },
         };
         self.in_flight.begin(jobs.to_vec(), &session);
+        // After a panic the session is retired and the working set is gone, so nothing inconsistent is used again.
         let executed = catch_unwind(AssertUnwindSafe(|| batch::run(&mut session, jobs, &*parts.clock, &*parts.ids)));
         if self.in_flight.end().is_err() {
             session.retire();
@@ -322,6 +332,7 @@ impl WriterThread {
             Ok(executed) => executed.map_err(Failure::from),
             Err(_) => Err(Failure::Panic),
         };
+        // A session that was in the middle of a transaction when something unknown happened must not be used again.
         let is_usable = match &executed {
             Ok(_) => true,
             Err(Failure::RolledBack(error)) => error.kind != DbErrorKind::Lost,
@@ -331,6 +342,7 @@ impl WriterThread {
             self.session = Some(session);
         } else {
             session.retire();
+            // Perhaps the whole database is unavailable: the prober finds out, for all calls.
             parts.availability.request_probe();
         }
         executed
@@ -345,6 +357,7 @@ impl WriterThread {
     /// Answers the jobs of a transaction that is committed, and puts the others back into the queue.
     fn settle(&self, jobs: Vec<Job>, outcomes: Vec<Outcome>) {
         let answered = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Answered(_))).count();
+        // A transaction of which every job goes back to the queue is no batch in the statistics.
         if answered > 0 {
             self.writer.counters.committed(answered);
         }
@@ -374,6 +387,7 @@ impl WriterThread {
             self.writer.queue.put_back(jobs, Vec::new(), 0.0);
             return Ok(());
         }
+        // After a transient error it was retried already, and without a caller nobody needs another attempt.
         if attempt > 0 || jobs.iter().any(Job::is_abandoned) {
             tracing::error!(why, "a command failed");
             fail_all(jobs, &ServiceFault::Internal(why.to_owned()));

@@ -1,5 +1,5 @@
 //! Many watches and unfinished calls of peers without credentials: they have a small budget of their
-//! own, and all_grants else is served as before.
+//! own, and everything else is served as before.
 
 use std::future::IntoFuture;
 

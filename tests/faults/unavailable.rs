@@ -159,7 +159,7 @@ async fn a_database_that_is_silent_everywhere_is_unavailable_until_it_speaks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_it_is_known_to_be_unavailable_nobody_waits() {
+async fn while_it_is_known_to_be_unavailable_no_call_waits() {
     let Some((world, proxy)) = by_a_proxy().await else { return };
     let mut health = Health::of(&world).await;
     proxy.take_away();
@@ -179,9 +179,9 @@ async fn while_it_is_known_to_be_unavailable_nobody_waits() {
     world.verify().await;
 }
 
-/// A server without any word that the service could know.
+/// The server process ends without telling the service.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_process_that_is_ended_in_a_transaction_is_nobodys_business() {
+async fn a_server_process_that_is_ended_in_a_transaction_is_replaced_unseen() {
     let Some(database) = Database::migrated(Postgres) else { return };
     let world = World::set_up(database, Setup::default()).await;
     let held = world.database.hold(crate::support::STORE);

@@ -308,7 +308,7 @@ async fn a_message_for_which_there_is_no_room_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_service_stops_nobody_new_comes_in_and_who_is_there_may_finish() {
+async fn when_the_service_stops_no_connection_is_accepted_and_calls_in_flight_may_finish() {
     let guarded = Guarded::with(Limits::default(), LONG).await;
     let waiting = guarded.alice().list_stores().start();
     guarded.begun(1).await;

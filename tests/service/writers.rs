@@ -156,7 +156,7 @@ async fn cuttable() -> Option<(World, Proxy)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_lost_before_commit_is_nobodys_business() {
+async fn a_connection_lost_before_commit_is_replaced_unseen() {
     let Some((world, proxy)) = cuttable().await else { return };
     proxy.cut(Cut::InTransaction);
 
@@ -223,7 +223,7 @@ async fn a_batch_whose_commit_is_cut_is_settled_one_by_one(#[case] cut: Cut, #[c
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_goes_away_comes_back() {
+async fn a_database_that_was_unavailable_is_used_again() {
     let Some((world, proxy)) = cuttable().await else { return };
     let mut health = HealthClient::new(world.channel());
     let watched = health.watch(HealthCheckRequest { service: String::new() }).await.unwrap();
