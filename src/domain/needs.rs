@@ -43,7 +43,7 @@ pub enum Need {
 impl Need {
     /// Whether the working set cannot keep it up to date while other commands of the store are decided.
     /// A command with such a need is the only one of its store in its transaction: summaries would be
-    /// stale, and whoever changes roles changes what the callers of other commands may do.
+    /// stale, and a command that changes roles changes what the callers of other commands may do.
     const fn is_exclusive(&self) -> bool {
         matches!(self, Self::OtherReceiveTimes(..) | Self::OpenOrders | Self::Roles)
     }

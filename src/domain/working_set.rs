@@ -88,8 +88,13 @@ impl<K: Ord, V> EntityMap<K, V> {
     /// The keys of rows to delete. They are deleted before anything is inserted, because another row
     /// may take a key.
     pub fn removed_keys(&self) -> Vec<&K> {
-        let removed = |entry: &Entry<V>| matches!(entry.status, EntryStatus::Removed | EntryStatus::Replaced);
-        self.entries.iter().filter(|(_, entry)| removed(entry)).map(|(key, _)| key).collect()
+        let mut removed = Vec::new();
+        for (key, entry) in &self.entries {
+            if matches!(entry.status, EntryStatus::Removed | EntryStatus::Replaced) {
+                removed.push(key);
+            }
+        }
+        removed
     }
 
     /// The entries that are not stored yet, to be inserted.
@@ -108,6 +113,8 @@ impl<K: Ord, V> EntityMap<K, V> {
     }
 
     fn put(&mut self, key: K, value: V) {
+        // What counts is whether the row is stored, and not whether this batch has put it before: one that
+        // was put twice is inserted once.
         let status = match self.entries.get(&key) {
             Some(Entry { status: EntryStatus::Removed | EntryStatus::Replaced, .. }) => EntryStatus::Replaced,
             Some(Entry { value: Some(_), status: EntryStatus::Unchanged | EntryStatus::Changed }) => {

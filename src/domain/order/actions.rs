@@ -29,8 +29,8 @@ pub enum Action {
 impl Action {
     const ALL: [Self; 6] = [Self::Update, Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel];
 
-    /// The permission that the action takes. The policy of the rpc and the list of allowed actions use
-    /// it both.
+    /// The permission that the action takes: commands require it, and the list of allowed actions is
+    /// made with it.
     pub const fn permission(self) -> Permission {
         match self {
             Self::Update => Permission::Edit,

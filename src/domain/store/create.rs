@@ -70,10 +70,11 @@ impl Command for CreateStore {
 
 /// The roles that every store begins with.
 fn first_roles() -> [(RoleId, Vec<Permission>); 3] {
-    let all_but = |kept: &[Permission]| Permission::ALL.into_iter().filter(|p| !kept.contains(p)).collect();
+    let mut manager = Permission::ALL.to_vec();
+    manager.retain(|permission| !matches!(permission, Permission::ManageStore | Permission::ManageAccess));
     [
         (RoleId::new("owner"), Permission::ALL.to_vec()),
-        (RoleId::new("manager"), all_but(&[Permission::ManageStore, Permission::ManageAccess])),
+        (RoleId::new("manager"), manager),
         (RoleId::new("receiver"), vec![Permission::View, Permission::Receive]),
     ]
 }
