@@ -273,7 +273,7 @@ impl WorkingSet {
         authorize(CallerAccess { store, store_exists, permissions }, principal, requirement)
     }
 
-    /// The roles that a principal holds.
+    /// The roles that a principal holds in a store, each with the event that gave it.
     pub fn roles_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<RoleGrants, NotLoaded> {
         if !self.has_all(store, Need::Grants) {
             self.check_all(store, Need::GrantsOf(principal.clone()), "a principal's roles")?;
@@ -281,13 +281,13 @@ impl WorkingSet {
         Ok(self.grants.get(&(store.clone(), principal.clone())).cloned().unwrap_or_default())
     }
 
-    /// Everybody in the store and the roles they hold.
+    /// Every principal who holds a role in the store, with the roles they hold.
     pub fn all_grants(&self, store: &StoreId) -> Result<Vec<(&PrincipalId, &RoleGrants)>, NotLoaded> {
         self.check_all(store, Need::Grants, "everybody's roles")?;
         Ok(self.grants.iter().filter(|((s, _), _)| s == store).map(|((_, p), held)| (p, held)).collect())
     }
 
-    /// The store's roles and what each allows.
+    /// Every role of a store and what it allows.
     pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, RolePermissions>, NotLoaded> {
         // One role may be there without the others, where a decision was absorbed.
         self.check_all(store, Need::Roles, "a store's roles")?;
@@ -312,6 +312,7 @@ impl WorkingSet {
 impl WorkingSet {
     /// Notes that a set of rows is there completely.
     pub fn set_complete(&mut self, store: StoreId, need: Need) {
+        // A store without roles has no row to make the entry: one that is being created.
         if need == Need::Roles {
             self.roles.entry(store.clone()).or_default();
         }
@@ -367,6 +368,7 @@ impl WorkingSet {
     /// Takes a decision in, so that the commands after it see it. It cannot fail: whatever could be
     /// wrong was refused when the command was decided.
     pub fn absorb(&mut self, decision: Decision) {
+        // Asked first, because the decision is taken apart below.
         let access_changed = decision.stores_with_changed_access();
         for store in decision.stores {
             self.stores.put(store.id.clone(), store);
@@ -379,6 +381,7 @@ impl WorkingSet {
             }
             self.orders.put(order.key.clone(), order);
         }
+        // Removed before the new lines are put, because these may have the same keys.
         for key in decision.lines_removed {
             self.lines.remove(key);
         }
@@ -411,6 +414,7 @@ impl WorkingSet {
         let order = &receipt.key.order;
         if self.has_all(&order.store, Need::StagedItems(order.order)) {
             let items = self.staged_items.entry(order.clone()).or_default();
+            // A voided receipt has no staged items, so its earlier ones must go.
             items.retain(|item| item.receipt != receipt.key.number);
             items.extend(receipt.staged_items());
         }
@@ -435,6 +439,7 @@ impl WorkingSet {
     }
 
     fn absorb_grants(&mut self, closed: &[ValidityPeriod<GrantKey>], given: &[ValidityPeriod<GrantKey>]) {
+        // Closed before given, so that a period that begins anew is not ended at once.
         for ValidityPeriod { key, .. } in closed {
             if let Some(held) = self.grants.get_mut(&(key.store.clone(), key.principal.clone())) {
                 held.remove(&key.role);

@@ -62,6 +62,7 @@ impl Action {
 
     /// Refuses what the order's quantities do not allow.
     pub fn check_quantities(self, order: &Order) -> Result<(), Refusal> {
+        // A delivery of which everything was rejected leaves the order RECEIVING with nothing accepted.
         let accepted = order.counters.totals.received.is_positive();
         match self {
             Self::Complete if !accepted => Err(Refusal::NothingReceived(order.number.clone())),

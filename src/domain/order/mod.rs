@@ -210,6 +210,7 @@ impl Order {
 
     /// The number of the back order that follows this order.
     pub fn next_number(&self) -> String {
+        // Numbers of a chain differ in the suffix alone: `-B1` is followed by `-B2` and not by `-B1-B1`.
         let root = self.number.split_once("-B").map_or(self.number.as_str(), |(root, _)| root);
         format!("{root}-B{}", self.chain_position + 1)
     }
@@ -260,6 +261,7 @@ impl OrderCounters {
     /// one.
     pub fn count_receipt(&mut self, before: Option<&Receipt>, after: &Receipt) {
         self.active_receipts += i32::from(after.is_active()) - i32::from(before.is_some_and(Receipt::is_active));
+        // Voiding changes neither: numbers and items of a receipt are taken for good.
         if before.is_none() {
             self.last_receipt = self.last_receipt.max(after.key.number);
             self.receipt_items += after.items.len() as i32;

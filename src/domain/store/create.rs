@@ -34,8 +34,8 @@ impl Command for CreateStore {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        // Nothing is there yet; it is the only command of its store in its transaction, because it
-        // decides who may do what there.
+        // A new store has no roles to load. The need makes this the only command of its store in its
+        // transaction, because it changes who may do what there.
         needs.add(Need::Roles);
     }
 
