@@ -135,7 +135,9 @@ pub enum Passed {
 /// the first answer has changed the etag itself.
 pub fn gate(working_set: &WorkingSet, envelope: &Envelope) -> Result<Passed, Refusal> {
     let command = &envelope.command;
+    // Before anything else, so that a refusal never tells a caller without access what there is.
     let authorization = working_set.authorize(&envelope.store, &envelope.principal, command.requires())?;
+    // Before the target: what the first request did may be the very reason to refuse a second.
     if let Some(outcome) = stored_outcome(working_set, envelope)? {
         return Ok(Passed::Replay(outcome));
     }
@@ -182,6 +184,7 @@ fn stored_outcome(working_set: &WorkingSet, envelope: &Envelope) -> Result<Optio
     match working_set.stored_responses.get(&envelope.stored_response_key_of(key))? {
         None => Ok(None),
         Some(record) if record.fingerprint == key.fingerprint => Ok(Some(record.outcome.clone())),
+        // Answering with the other request's outcome would tell the client that this one was carried out.
         Some(_) => Err(Refusal::RequestIdReused),
     }
 }
@@ -220,6 +223,7 @@ pub fn reply(working_set: &WorkingSet, envelope: &Envelope, outcome: Outcome) ->
     };
     let key = envelope.order_key(id);
     let order = working_set.order(&key)?.cloned().ok_or(Refusal::OrderNotFound)?;
+    // By the permissions as they are now, which for a replay may be others than at first.
     let permissions = working_set.permissions_of(&envelope.store, &envelope.principal.id)?;
     let allowed_actions = allowed(&order, permissions);
     let mut lines = Vec::with_capacity(outcome.lines().len());

@@ -19,6 +19,7 @@ pub fn parse(text: &str) -> Option<i64> {
     if !canonical || !is_digits(whole) || !fraction.is_none_or(|f| is_digits(f) && f.len() <= PLACES) {
         return None;
     }
+    // Read as an integer of ten-thousandths: a float would not hold every value exactly.
     let fraction = fraction.unwrap_or("0");
     let padded = format!("{fraction:0<PLACES$}");
     whole.parse::<i64>().ok()?.checked_mul(SCALE)?.checked_add(padded.parse().ok()?)
@@ -37,7 +38,8 @@ pub fn format(value: i64) -> String {
 pub fn format_scaled(value: i128, places: usize) -> String {
     let scale = 10_u128.pow(places as u32);
     let sign = if value < 0 { "-" } else { "" };
-    let (whole, fraction) = (value.unsigned_abs() / scale, value.unsigned_abs() % scale);
+    let whole = value.unsigned_abs() / scale;
+    let fraction = value.unsigned_abs() % scale;
     if fraction == 0 {
         return format!("{sign}{whole}");
     }

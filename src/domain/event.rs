@@ -1,8 +1,8 @@
 //! Events: what happened in a store, numbered per store without a gap.
 //!
-//! There is one event for each entity that a command changed: a completion with a back order has two.
-//! The history of an order, and the periods of roles and grants, are told by these numbers; a gap would
-//! mean that something was changed without a record.
+//! A command that changes something records one event, and a completion with a back order two, one for
+//! each order. The history of an order and the periods of roles and grants refer to these numbers; a
+//! gap would mean that something was changed without a record.
 
 use serde::Serialize;
 

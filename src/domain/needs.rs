@@ -1,7 +1,8 @@
-//! What a command must know before it can decide, as a flat set of values. The repository unites the
-//! needs of a batch and loads each kind with one statement, whose joins lead from the values
-//! themselves to the rows: no lookup waits for what another has found, so their number and order are
-//! free.
+//! Needs: what a command must know before it can decide, as a flat set of values.
+//!
+//! The repository unites the needs of a batch and loads each kind with one statement, whose joins lead
+//! from the values themselves to the rows. No lookup waits for what another has found, so the number of
+//! statements does not depend on the number of commands or rows.
 
 use super::code::{PrincipalId, ProductId};
 use super::order::OrderId;
@@ -10,7 +11,7 @@ use super::outcome::Outcome;
 /// Something to load from one store, besides what the gate has loaded for every command: the store,
 /// the caller's permissions, the stored response and the header of the target order.
 ///
-/// The same value marks in the working set that a set of rows is there completely.
+/// The working set notes with the same value that a set of rows is loaded completely.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// A header that is not the command's target.
@@ -43,8 +44,9 @@ pub enum Need {
 impl Need {
     /// Whether the working set cannot keep it up to date while other commands of the store are decided.
     /// A command with such a need is the only one of its store in its transaction: summaries would be
-    /// stale, and whoever changes roles changes what the callers of other commands may do.
+    /// stale, and a command that changes roles changes what the callers of other commands may do.
     const fn is_exclusive(&self) -> bool {
+        // `Grants` needs no mention: every command that needs them needs `Roles` too.
         matches!(self, Self::OtherReceiveTimes(..) | Self::OpenOrders | Self::Roles)
     }
 }

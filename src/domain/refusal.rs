@@ -110,7 +110,8 @@ pub enum Refusal {
     #[error("request_id was used before for a different request; make a new id for each intention")]
     RequestIdReused,
 
-    /// No role in the store, or no such store: the two are not told apart.
+    /// The caller holds no role in the store, or there is no such store: the answer is the same, so that
+    /// nobody can find out by asking which stores there are.
     #[error("you hold no role in a store '{0}', or there is none")]
     NoStoreAccess(StoreId),
     /// The caller's roles lack a permission.
@@ -202,7 +203,7 @@ pub enum Refusal {
     /// A quantity would go to a back order and the feature is off.
     #[error("back orders are off in this store: what is pending on {} can only be cancelled", lines_text(.0))]
     BackOrdersDisabled(TruncatedList<i32>),
-    /// Nobody said what is to become of pending quantities.
+    /// Quantities are pending, and the request does not say what happens to them.
     #[error("quantities are pending on {}: say in `lines` or `rest` what is back-ordered and what cancelled", lines_text(.0))]
     PendingUnsettled(TruncatedList<i32>),
     /// Nothing was accepted, so a completion would put nothing on hand.

@@ -32,7 +32,7 @@ pub fn line(text: &str, max: usize) -> Result<String, String> {
 }
 
 /// An identifier. Empty text is none, but says nothing wrong either: whether one is required is judged
-/// by whoever asks.
+/// by the caller of this function.
 pub fn code(text: &str, max: usize) -> Result<String, String> {
     let text = checked(text, max, |c| match c {
         ' ' => None,

@@ -88,8 +88,13 @@ impl<K: Ord, V> EntityMap<K, V> {
     /// The keys of rows to delete. They are deleted before anything is inserted, because another row
     /// may take a key.
     pub fn removed_keys(&self) -> Vec<&K> {
-        let removed = |entry: &Entry<V>| matches!(entry.status, EntryStatus::Removed | EntryStatus::Replaced);
-        self.entries.iter().filter(|(_, entry)| removed(entry)).map(|(key, _)| key).collect()
+        let mut removed = Vec::new();
+        for (key, entry) in &self.entries {
+            if matches!(entry.status, EntryStatus::Removed | EntryStatus::Replaced) {
+                removed.push(key);
+            }
+        }
+        removed
     }
 
     /// The entries that are not stored yet, to be inserted.
@@ -108,6 +113,8 @@ impl<K: Ord, V> EntityMap<K, V> {
     }
 
     fn put(&mut self, key: K, value: V) {
+        // What counts is whether the row is stored, and not whether this batch has put it before: one that
+        // was put twice is inserted once.
         let status = match self.entries.get(&key) {
             Some(Entry { status: EntryStatus::Removed | EntryStatus::Replaced, .. }) => EntryStatus::Replaced,
             Some(Entry { value: Some(_), status: EntryStatus::Unchanged | EntryStatus::Changed }) => {
@@ -266,7 +273,7 @@ impl WorkingSet {
         authorize(CallerAccess { store, store_exists, permissions }, principal, requirement)
     }
 
-    /// The roles that a principal holds.
+    /// The roles that a principal holds in a store, each with the event that gave it.
     pub fn roles_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<RoleGrants, NotLoaded> {
         if !self.has_all(store, Need::Grants) {
             self.check_all(store, Need::GrantsOf(principal.clone()), "a principal's roles")?;
@@ -274,13 +281,13 @@ impl WorkingSet {
         Ok(self.grants.get(&(store.clone(), principal.clone())).cloned().unwrap_or_default())
     }
 
-    /// Everybody in the store and the roles they hold.
+    /// Every principal who holds a role in the store, with the roles they hold.
     pub fn all_grants(&self, store: &StoreId) -> Result<Vec<(&PrincipalId, &RoleGrants)>, NotLoaded> {
         self.check_all(store, Need::Grants, "everybody's roles")?;
         Ok(self.grants.iter().filter(|((s, _), _)| s == store).map(|((_, p), held)| (p, held)).collect())
     }
 
-    /// The store's roles and what each allows.
+    /// Every role of a store and what it allows.
     pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, RolePermissions>, NotLoaded> {
         // One role may be there without the others, where a decision was absorbed.
         self.check_all(store, Need::Roles, "a store's roles")?;
@@ -305,6 +312,7 @@ impl WorkingSet {
 impl WorkingSet {
     /// Notes that a set of rows is there completely.
     pub fn set_complete(&mut self, store: StoreId, need: Need) {
+        // A store without roles has no row to make the entry: one that is being created.
         if need == Need::Roles {
             self.roles.entry(store.clone()).or_default();
         }
@@ -360,6 +368,7 @@ impl WorkingSet {
     /// Takes a decision in, so that the commands after it see it. It cannot fail: whatever could be
     /// wrong was refused when the command was decided.
     pub fn absorb(&mut self, decision: Decision) {
+        // Asked first, because the decision is taken apart below.
         let access_changed = decision.stores_with_changed_access();
         for store in decision.stores {
             self.stores.put(store.id.clone(), store);
@@ -372,6 +381,7 @@ impl WorkingSet {
             }
             self.orders.put(order.key.clone(), order);
         }
+        // Removed before the new lines are put, because these may have the same keys.
         for key in decision.lines_removed {
             self.lines.remove(key);
         }
@@ -404,6 +414,7 @@ impl WorkingSet {
         let order = &receipt.key.order;
         if self.has_all(&order.store, Need::StagedItems(order.order)) {
             let items = self.staged_items.entry(order.clone()).or_default();
+            // A voided receipt has no staged items, so its earlier ones must go.
             items.retain(|item| item.receipt != receipt.key.number);
             items.extend(receipt.staged_items());
         }
@@ -428,6 +439,7 @@ impl WorkingSet {
     }
 
     fn absorb_grants(&mut self, closed: &[ValidityPeriod<GrantKey>], given: &[ValidityPeriod<GrantKey>]) {
+        // Closed before given, so that a period that begins anew is not ended at once.
         for ValidityPeriod { key, .. } in closed {
             if let Some(held) = self.grants.get_mut(&(key.store.clone(), key.principal.clone())) {
                 held.remove(&key.role);

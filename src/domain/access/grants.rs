@@ -37,6 +37,7 @@ impl Command for GrantRole {
         if changeset.holds(&self.principal, &self.role)? {
             return Ok(Outcome::access_changed(0));
         }
+        // After the check whether it is held: granting again gives nothing, so it is no escalation.
         changeset.authorization().check_no_escalation(&self.role, &permissions)?;
         let event = changeset
             .record(Detail::RoleGranted { principal: self.principal.to_string(), role: self.role.to_string() })?;

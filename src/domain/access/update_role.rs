@@ -39,17 +39,21 @@ impl Command for UpdateRole {
             return Ok(Outcome::access_changed(0));
         }
         changeset.authorization().check_no_escalation(&self.role, &added)?;
+        // Removing any other permission cannot leave the store without an access manager.
         if removed.contains(&Permission::ManageAccess) {
             changeset.check_access_manager_remains(|_, role| *role != self.role)?;
         }
-        let names = |permissions: &BTreeSet<Permission>| permissions.iter().map(|p| p.name()).collect();
-        let (added_names, removed_names) = (names(&added), names(&removed));
-        let detail = Detail::RoleUpdated { role: self.role.to_string(), added: added_names, removed: removed_names };
+        let detail =
+            Detail::RoleUpdated { role: self.role.to_string(), added: names(&added), removed: names(&removed) };
         let event = changeset.record(detail)?;
         changeset.disallow(&self.role, &removed)?;
         changeset.allow(&self.role, added)?;
         Ok(Outcome::access_changed(event))
     }
+}
+
+fn names(permissions: &BTreeSet<Permission>) -> Vec<&'static str> {
+    permissions.iter().map(|permission| permission.name()).collect()
 }
 
 #[cfg(test)]

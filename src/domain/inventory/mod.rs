@@ -67,6 +67,7 @@ impl InboundStock {
             return Self::default();
         }
         let Quantities { received: staged, pending: on_order, .. } = line.quantities;
+        // Everything that is pending on a back order is late: it should have come with its parent.
         let back_ordered = if order.parent.is_some() { on_order } else { Quantity::ZERO };
         Self { staged, on_order, back_ordered }
     }

@@ -29,8 +29,8 @@ pub enum Action {
 impl Action {
     const ALL: [Self; 6] = [Self::Update, Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel];
 
-    /// The permission that the action takes. The policy of the rpc and the list of allowed actions use
-    /// it both.
+    /// The permission that the action takes: commands require it, and the list of allowed actions is
+    /// made with it.
     pub const fn permission(self) -> Permission {
         match self {
             Self::Update => Permission::Edit,
@@ -62,6 +62,7 @@ impl Action {
 
     /// Refuses what the order's quantities do not allow.
     pub fn check_quantities(self, order: &Order) -> Result<(), Refusal> {
+        // A delivery of which everything was rejected leaves the order RECEIVING with nothing accepted.
         let accepted = order.counters.totals.received.is_positive();
         match self {
             Self::Complete if !accepted => Err(Refusal::NothingReceived(order.number.clone())),

@@ -45,6 +45,7 @@ impl Command for CancelOrder {
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let order = changeset.order(self.order)?;
+        // A line that rejected everything keeps what it rejected; only what is pending changes.
         for mut line in changeset.all_lines(&order)? {
             line.quantities.cancelled += line.quantities.pending;
             line.quantities.pending = Quantity::ZERO;
@@ -123,7 +124,7 @@ mod tests {
         assert_eq!(store.refuse(command.clone()), "ACCEPTED_STAGED");
         command.order = store.on_order(&["oak 10"]);
         assert_eq!(store.refusal_text(command.clone()), "reason is required, unless the order is a draft");
-        // Nobody but the store knows of a draft, so nobody has to be given a reason.
+        // A draft was never ordered, so there is no supplier to give a reason to.
         command.order = store.draft(&["oak 10"]);
         store.accept(command);
     }

@@ -47,7 +47,7 @@ pub struct CompleteOrder {
 pub enum Disposition {
     /// The pending quantity moves to a new back order, which is on order at once.
     BackOrder,
-    /// The pending quantity is cancelled: nobody waits for it any more.
+    /// The pending quantity is cancelled: it is not expected any more.
     Cancel,
 }
 

@@ -67,19 +67,25 @@ impl Command for CreateOrder {
         self.check_currency(changeset, &mut violations)?;
         fix_units(changeset, &self.lines, &mut violations)?;
         violations.or_refuse(Refusal::InvalidForStoredData)?;
+        // Only now, when nothing can be refused any more: a refused request takes no order number.
         let order = self.header(changeset)?;
-        let (id, number) = (order.key.order, order.number.clone());
-        lines_of(&order, &self.lines).into_iter().for_each(|line| changeset.put_line(line));
-        let event = changeset.put_order(order, Detail::OrderCreated { number, lines: quantities(&self.lines) })?;
+        let id = order.key.order;
+        for line in lines_of(&order, &self.lines) {
+            changeset.put_line(line);
+        }
+        let detail = Detail::OrderCreated { number: order.number.clone(), lines: quantities(&self.lines) };
+        let event = changeset.put_order(order, detail)?;
         Ok(Outcome::order_changed(event, id))
     }
 }
 
 impl CreateOrder {
     fn check_currency(&self, changeset: &Changeset<'_>, violations: &mut Violations) -> Result<(), Refusal> {
-        let stores = changeset.store()?.currency;
-        if let Some(other) = self.currency.filter(|currency| *currency != stores) {
-            let rule = format_args!("is {}, but this store buys in {}", other.code(), stores.code());
+        let currency = changeset.store()?.currency;
+        if let Some(expected) = self.currency
+            && expected != currency
+        {
+            let rule = format_args!("is {}, but this store buys in {}", expected.code(), currency.code());
             violations.add("currency", rule);
         }
         Ok(())
@@ -89,7 +95,8 @@ impl CreateOrder {
         let id = changeset.new_order_id();
         let store = changeset.store_mut()?;
         store.last_order_number += 1;
-        let (n, currency) = (store.last_order_number, store.currency);
+        let n = store.last_order_number;
+        let currency = store.currency;
         Ok(Order {
             key: changeset.order_key(id),
             number: Order::number_of(n),
@@ -118,7 +125,15 @@ impl CreateOrder {
 
 /// The lines of a draft, numbered from 1 as they are given.
 pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
-    let line = |(number, line): (i32, &NewLine)| Line {
+    let mut numbered = Vec::with_capacity(lines.len());
+    for (number, line) in (1..).zip(lines) {
+        numbered.push(new_line(draft, number, line));
+    }
+    numbered
+}
+
+fn new_line(draft: &Order, number: i32, line: &NewLine) -> Line {
+    Line {
         key: LineKey { order: draft.key.clone(), number },
         product: line.product.clone(),
         description: line.description.clone(),
@@ -133,8 +148,7 @@ pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
         first_receive_time: None,
         last_receive_time: None,
         back_order_time: None,
-    };
-    (1..).zip(lines).map(line).collect()
+    }
 }
 
 /// The ordered quantities of new lines as an event tells them, numbered like [`lines_of`].
@@ -152,14 +166,18 @@ pub(super) fn fix_units(
     violations: &mut Violations,
 ) -> Result<(), Refusal> {
     for (index, line) in lines.iter().enumerate() {
-        // A product's first line in a store fixes its unit there.
+        // The level is created at once, so that a second line of the request in another unit is found.
         let Some(level) = changeset.level(&line.product)? else {
             changeset.create_level(&line.product, line.unit);
             continue;
         };
         if level.unit != line.unit {
-            let (unit, stores) = (line.unit.name(), level.unit.name());
-            let rule = format_args!("is {unit}, but this store counts {} in {stores}", line.product);
+            let rule = format_args!(
+                "is {}, but this store counts {} in {}",
+                line.unit.name(),
+                line.product,
+                level.unit.name()
+            );
             violations.add(format_args!("lines[{index}].unit"), rule);
         }
     }

@@ -210,6 +210,7 @@ impl Order {
 
     /// The number of the back order that follows this order.
     pub fn next_number(&self) -> String {
+        // Numbers of a chain differ in the suffix alone: `-B1` is followed by `-B2` and not by `-B1-B1`.
         let root = self.number.split_once("-B").map_or(self.number.as_str(), |(root, _)| root);
         format!("{root}-B{}", self.chain_position + 1)
     }
@@ -247,17 +248,20 @@ impl OrderCounters {
     /// Counts a line as it is after a change instead of as it was before. `None` before is a new line,
     /// and `None` after a removed one.
     pub fn count_line(&mut self, before: Option<&Line>, after: Option<&Line>) {
-        let is_pending = |line: Option<&Line>| line.is_some_and(|line| line.quantities.pending.is_positive());
-        let quantities = |line: Option<&Line>| line.map(|line| line.quantities).unwrap_or_default();
+        let quantities_before = before.map_or_else(Quantities::default, |line| line.quantities);
+        let quantities_after = after.map_or_else(Quantities::default, |line| line.quantities);
+        let was_pending = quantities_before.pending.is_positive();
+        let is_pending = quantities_after.pending.is_positive();
         self.lines += i32::from(after.is_some()) - i32::from(before.is_some());
-        self.pending_lines += i32::from(is_pending(after)) - i32::from(is_pending(before));
-        self.totals.exchange(quantities(before), quantities(after));
+        self.pending_lines += i32::from(is_pending) - i32::from(was_pending);
+        self.totals.exchange(quantities_before, quantities_after);
     }
 
     /// Counts a receipt as it is after a change instead of as it was before; `None` before is a new
     /// one.
     pub fn count_receipt(&mut self, before: Option<&Receipt>, after: &Receipt) {
         self.active_receipts += i32::from(after.is_active()) - i32::from(before.is_some_and(Receipt::is_active));
+        // Voiding changes neither: numbers and items of a receipt are taken for good.
         if before.is_none() {
             self.last_receipt = self.last_receipt.max(after.key.number);
             self.receipt_items += after.items.len() as i32;
@@ -279,7 +283,7 @@ pub struct Quantities {
     pub rejected: Quantity,
     /// What the completion moved to the back order.
     pub back_ordered: Quantity,
-    /// What was cancelled; nobody waits for it any more.
+    /// What was cancelled and is not expected any more.
     pub cancelled: Quantity,
     /// What is still to be delivered on this order.
     pub pending: Quantity,

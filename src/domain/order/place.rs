@@ -1,8 +1,6 @@
 //! PlacePurchaseOrder: a draft becomes an order to its supplier. From here on its quantities count as on
 //! order, and what was agreed with the supplier is fixed.
 
-use std::fmt;
-
 use super::actions::Action;
 use super::{Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
@@ -48,7 +46,10 @@ impl Command for PlaceOrder {
         let lines = changeset.all_lines(&order)?;
         check_quantities(&lines)?;
         check_dates(changeset, &order, &lines, order_time)?;
-        lines.into_iter().for_each(|line| changeset.put_line(line));
+        // The lines stay as they are, but what they add to levels changes with the state of the order.
+        for line in lines {
+            changeset.put_line(line);
+        }
         let placed = Order {
             state: State::OnOrder,
             order_time: Some(order_time),
@@ -62,33 +63,39 @@ impl Command for PlaceOrder {
 }
 
 /// When it was ordered: now, or at the time in the past that the caller says, at most [`MAX_YEARS`]
-/// back by the calendar of the store. A time further back is a typing error, and would make the whole
-/// chain look late.
-fn order_time(told: Option<Timestamp>, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Refusal> {
-    let Some(told) = told else { return Ok(now) };
+/// back by the calendar of the store. A time further back is most likely a typing error.
+fn order_time(stated: Option<Timestamp>, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Refusal> {
+    let Some(stated) = stated else { return Ok(now) };
+    if stated > now {
+        let rule = format_args!("is {stated}, but it is only {now} now");
+        return Err(Refusal::invalid_for_stored_data("order_time", rule));
+    }
     let first = zone.date_at(now).years_before(MAX_YEARS);
-    let refused = |rule: fmt::Arguments<'_>| Err(Refusal::invalid_for_stored_data("order_time", rule));
-    match told {
-        _ if told > now => refused(format_args!("is {told}, but it is only {now} now")),
-        _ if zone.date_at(told) < first => {
-            refused(format_args!("is {told}, before {first}: at most {MAX_YEARS} years back are allowed"))
-        }
-        _ => Ok(told),
+    if zone.date_at(stated) < first {
+        let rule = format_args!("is {stated}, before {first}: at most {MAX_YEARS} years back are allowed");
+        return Err(Refusal::invalid_for_stored_data("order_time", rule));
+    }
+    Ok(stated)
+}
+
+/// Refuses lines that order nothing: they are allowed on a draft, as lines to be filled in later.
+fn check_quantities(lines: &[Line]) -> Result<(), Refusal> {
+    let empty = lines.iter().filter(|line| !line.quantities.ordered.is_positive());
+    match TruncatedList::of_nonempty(empty.map(|line| line.key.number).collect()) {
+        Some(lines) => Err(Refusal::LinesWithoutQuantity(lines)),
+        None => Ok(()),
     }
 }
 
-fn check_quantities(lines: &[Line]) -> Result<(), Refusal> {
-    let empty = lines.iter().filter(|line| !line.quantities.ordered.is_positive());
-    let empty = empty.map(|line| line.key.number).collect();
-    TruncatedList::of_nonempty(empty).map_or(Ok(()), |lines| Err(Refusal::LinesWithoutQuantity(lines)))
-}
-
+/// Refuses lines that are expected before the day on which they are ordered: one of the two dates is
+/// wrong, and which one only the caller knows.
 fn check_dates(changeset: &Changeset<'_>, order: &Order, lines: &[Line], order_time: Timestamp) -> Result<(), Refusal> {
     let order_date = changeset.store()?.time_zone.date_at(order_time);
-    let passed = lines.iter().filter(|line| order.expected_date_of(line).is_some_and(|date| date < order_date));
-    let passed = passed.map(|line| line.key.number).collect();
-    let refusal = |lines| Err(Refusal::ExpectedDatePassed { lines, order_date: order_date.to_string() });
-    TruncatedList::of_nonempty(passed).map_or(Ok(()), refusal)
+    let early = lines.iter().filter(|line| order.expected_date_of(line).is_some_and(|date| date < order_date));
+    match TruncatedList::of_nonempty(early.map(|line| line.key.number).collect()) {
+        Some(lines) => Err(Refusal::ExpectedDatePassed { lines, order_date: order_date.to_string() }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

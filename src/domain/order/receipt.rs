@@ -41,18 +41,25 @@ impl Receipt {
     /// Its items as an order's staged items; none if it is voided.
     pub fn staged_items(&self) -> impl Iterator<Item = StagedItem> {
         let items = if self.is_active() { self.items.as_slice() } else { &[] };
-        let (receipt, receive_time) = (self.key.number, self.receive_time);
-        items.iter().map(move |item| StagedItem { receipt, receive_time, line: item.line, accepted: item.accepted })
+        items.iter().map(|item| StagedItem {
+            receipt: self.key.number,
+            receive_time: self.receive_time,
+            line: item.line,
+            accepted: item.accepted,
+        })
     }
 
     /// Its items as an event tells them.
     pub fn quantities(&self) -> Vec<ItemQuantities> {
-        let item = |item: &ReceiptItem| ItemQuantities {
-            line: item.line,
-            accepted: item.accepted.to_string(),
-            rejected: item.rejected.to_string(),
-        };
-        self.items.iter().map(item).collect()
+        let mut quantities = Vec::with_capacity(self.items.len());
+        for item in &self.items {
+            quantities.push(ItemQuantities {
+                line: item.line,
+                accepted: item.accepted.to_string(),
+                rejected: item.rejected.to_string(),
+            });
+        }
+        quantities
     }
 }
 

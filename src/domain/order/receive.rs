@@ -44,6 +44,20 @@ pub enum Items {
     AllPending,
 }
 
+/// An item of the delivery with the line that it is about, as the line was before.
+#[derive(Clone, Debug)]
+struct ReceivedLine {
+    item: ReceiptItem,
+    line: Line,
+}
+
+impl ReceivedLine {
+    /// What the line would have received with this item.
+    fn total(&self) -> Quantity {
+        self.line.quantities.received + self.item.accepted
+    }
+}
+
 impl Command for Receive {
     fn requires(&self) -> Requirement {
         Requirement::Permission(Action::Receive.permission())
@@ -66,6 +80,7 @@ impl Command for Receive {
         if received.is_empty() {
             return Err(Refusal::NothingPending(order.number));
         }
+        // The form first: how much of a line is received means nothing while its quantity is malformed.
         let receive_time = self.check_form(changeset, &order, &received)?;
         check_tolerance(&received)?;
         check_item_count(&order, received.len())?;
@@ -76,18 +91,24 @@ impl Command for Receive {
 impl Receive {
     /// Each item with its line. Listed items keep the order of the request, so that the paths in
     /// violations are those of its fields.
-    fn received(&self, changeset: &Changeset<'_>, order: &Order) -> Result<Vec<(ReceiptItem, Line)>, Refusal> {
+    fn received(&self, changeset: &Changeset<'_>, order: &Order) -> Result<Vec<ReceivedLine>, Refusal> {
+        let mut received = Vec::new();
         match &self.items {
             Items::Listed(items) => {
                 let lines = changeset.lines(order, items.iter().map(|item| item.line))?;
-                Ok(items.iter().cloned().zip(lines).collect())
+                for (item, line) in items.iter().cloned().zip(lines) {
+                    received.push(ReceivedLine { item, line });
+                }
             }
             Items::AllPending => {
-                let pending =
-                    changeset.all_lines(order)?.into_iter().filter(|line| line.quantities.pending.is_positive());
-                Ok(pending.map(|line| (everything_of(&line), line)).collect())
+                for line in changeset.all_lines(order)? {
+                    if line.quantities.pending.is_positive() {
+                        received.push(ReceivedLine { item: everything_of(&line), line });
+                    }
+                }
             }
         }
+        Ok(received)
     }
 
     /// Judges what depends on the lines and on the times of the order, and returns the time to book.
@@ -95,16 +116,17 @@ impl Receive {
         &self,
         changeset: &Changeset<'_>,
         order: &Order,
-        received: &[(ReceiptItem, Line)],
+        received: &[ReceivedLine],
     ) -> Result<Timestamp, Refusal> {
         let mut violations = Violations::default();
-        for (index, (item, line)) in received.iter().enumerate() {
+        for (index, ReceivedLine { item, line }) in received.iter().enumerate() {
             for (quantity, name) in [(item.accepted, "accepted"), (item.rejected, "rejected")] {
                 if !line.admits(quantity) {
                     let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);
                     violations.add(format_args!("items[{index}].{name}"), rule);
                 }
             }
+            // Accepted quantities are limited by what was ordered; rejected ones would add up without end.
             if line.quantities.rejected + item.rejected > Quantity::MAX {
                 let rule = format_args!("would bring what was rejected on line {} above {}", item.line, Quantity::MAX);
                 violations.add(format_args!("items[{index}].rejected"), rule);
@@ -125,13 +147,13 @@ impl Receive {
         &self,
         changeset: &mut Changeset<'_>,
         order: Order,
-        received: Vec<(ReceiptItem, Line)>,
+        received: Vec<ReceivedLine>,
         receive_time: Timestamp,
     ) -> Result<Outcome, Refusal> {
         let number = order.counters.last_receipt + 1;
-        let mut items: Vec<ReceiptItem> = received.iter().map(|(item, _)| item.clone()).collect();
+        let mut items: Vec<ReceiptItem> = received.iter().map(|received| received.item.clone()).collect();
         items.sort_by_key(|item| item.line);
-        for (item, line) in received {
+        for ReceivedLine { item, line } in received {
             changeset.put_line(with_item(line, &item, receive_time));
         }
         let receipt = Receipt {
@@ -153,31 +175,32 @@ impl Receive {
     }
 }
 
-/// When the goods arrived. A time that cannot be is a violation, and what is answered for it is not
+/// When the goods arrived. A time that is impossible is a violation, and what is returned then is not
 /// used.
 ///
 /// The lower bound is the local day on which the chain was ordered, not the moment: goods that are
 /// ordered and delivered on one day often bear a time in whole minutes, from a clock that is a little
 /// slow.
 fn receive_time(
-    told: Option<Timestamp>,
+    stated: Option<Timestamp>,
     now: Timestamp,
     ordered: Option<Timestamp>,
     zone: &TimeZone,
     violations: &mut Violations,
 ) -> Timestamp {
-    let told = told.unwrap_or(now);
-    if told > now.plus_minutes(LEEWAY_MINUTES) {
-        let rule = format_args!("is {told}, more than {LEEWAY_MINUTES} minutes ahead of {now}");
+    let stated = stated.unwrap_or(now);
+    if stated > now.plus_minutes(LEEWAY_MINUTES) {
+        let rule = format_args!("is {stated}, more than {LEEWAY_MINUTES} minutes ahead of {now}");
         violations.add("receive_time", rule);
     } else if let Some(ordered) = ordered
-        && zone.date_at(told) < zone.date_at(ordered)
+        && zone.date_at(stated) < zone.date_at(ordered)
     {
         let day = zone.date_at(ordered);
-        violations
-            .add("receive_time", format_args!("is {told}, before {day}, the day on which the goods were ordered"));
+        let rule = format_args!("is {stated}, before {day}, the day on which the goods were ordered");
+        violations.add("receive_time", rule);
     }
-    told.min(now)
+    // Within the leeway it is the scanner's clock that is wrong: nothing arrives after it was booked.
+    stated.min(now)
 }
 
 fn everything_of(line: &Line) -> ReceiptItem {
@@ -200,17 +223,18 @@ fn with_item(mut line: Line, item: &ReceiptItem, receive_time: Timestamp) -> Lin
 
 /// Nothing may be accepted beyond what was ordered, line by line: what one line has too much never
 /// makes up for what another has too little.
-fn check_tolerance(received: &[(ReceiptItem, Line)]) -> Result<(), Refusal> {
-    let would_be = |(item, line): &(ReceiptItem, Line)| line.quantities.received + item.accepted;
-    let over = received.iter().filter(|each| would_be(each) > each.1.quantities.ordered);
-    let Some(first) = over.clone().next() else { return Ok(()) };
-    let lines = TruncatedList::of(over.map(|(_, line)| line.key.number).collect());
-    let (line, received) = (&first.1, would_be(first));
-    let first = format!("{} would have {received} of {}", line.key.number, line.quantities.ordered);
+fn check_tolerance(received: &[ReceivedLine]) -> Result<(), Refusal> {
+    let over: Vec<&ReceivedLine> =
+        received.iter().filter(|received| received.total() > received.line.quantities.ordered).collect();
+    let Some(first) = over.first() else { return Ok(()) };
+    let ordered = first.line.quantities.ordered;
+    let first = format!("{} would have {} of {ordered}", first.line.key.number, first.total());
+    let lines = TruncatedList::of(over.iter().map(|received| received.line.key.number).collect());
     Err(Refusal::OverReceipt { lines, first })
 }
 
 fn check_item_count(order: &Order, more: usize) -> Result<(), Refusal> {
+    // Voided ones count too: they stay stored, and are read with the order's receipts.
     let items = i64::from(order.counters.receipt_items) + more as i64;
     if items <= MAX_RECEIPT_ITEMS {
         return Ok(());

@@ -43,23 +43,33 @@ impl Command for UpdateOrder {
 
     /// What was agreed with the supplier is fixed once the order is placed.
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {
-        let named = [
+        if order.state == State::Draft {
+            return Ok(());
+        }
+        let mut fixed = Vec::new();
+        for (is_named, field) in [
             (self.supplier.is_some(), "supplier_id"),
             (self.expected_date.is_some(), "expected_date"),
             (self.lines.is_some(), "lines"),
-        ];
-        let named = named.into_iter().filter(|(named, _)| *named).map(|(_, field)| field).collect();
-        match TruncatedList::of_nonempty(named) {
-            Some(fields) if order.state != State::Draft => {
-                Err(Refusal::FieldsFixed { number: order.number.clone(), state: order.state, fields })
+        ] {
+            if is_named {
+                fixed.push(field);
             }
-            _ => Ok(()),
+        }
+        match TruncatedList::of_nonempty(fixed) {
+            Some(fields) => Err(Refusal::FieldsFixed { number: order.number.clone(), state: order.state, fields }),
+            None => Ok(()),
         }
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.extend(self.rewrites_lines().then_some(Need::AllLines(self.order)));
-        needs.extend(self.lines.iter().flatten().map(|line| Need::Level(line.product.clone())));
+        if self.rewrites_lines() {
+            needs.add(Need::AllLines(self.order));
+        }
+        // The products of new lines may have no level yet, or one that no line of this order names.
+        for line in self.lines.iter().flatten() {
+            needs.add(Need::Level(line.product.clone()));
+        }
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
@@ -72,8 +82,10 @@ impl Command for UpdateOrder {
         if self.rewrites_lines() {
             changes.lines = self.rewrite_lines(changeset, &before, &after)?;
         }
-        let is_changed = changes != OrderChanges::default();
-        let event = if is_changed { changeset.put_order(after, Detail::OrderUpdated(changes))? } else { 0 };
+        if changes == OrderChanges::default() {
+            return Ok(Outcome::order_changed(0, self.order));
+        }
+        let event = changeset.put_order(after, Detail::OrderUpdated(changes))?;
         Ok(Outcome::order_changed(event, self.order))
     }
 }
@@ -124,7 +136,7 @@ fn promised(line: Line, draft: &Order) -> Line {
 
 fn changes(before: &Order, after: &Order) -> OrderChanges {
     fn changed<T: Clone + PartialEq>(before: &T, after: &T) -> Option<T> {
-        (before != after).then(|| after.clone())
+        if before == after { None } else { Some(after.clone()) }
     }
     let date = changed(&before.expected_date, &after.expected_date);
     OrderChanges {

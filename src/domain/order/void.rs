@@ -54,6 +54,7 @@ impl Command for VoidReceipt {
         for (line, item) in lines.into_iter().zip(&receipt.items) {
             changeset.put_line(without_item(line, item, others.get(&item.line)));
         }
+        // The header counts this receipt still: with one active receipt, none is left.
         let is_last = order.counters.active_receipts == 1;
         let state = if is_last { State::OnOrder } else { State::Receiving };
         self.book(changeset, Order { state, ..order }, receipt)

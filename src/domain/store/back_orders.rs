@@ -30,6 +30,7 @@ impl Command for EnableBackOrders {
         if store.back_orders_enabled {
             return Ok(Outcome::store_changed(0));
         }
+        // The count decides; the list is only loaded to name the orders in the refusal.
         if store.open_orders > 0 {
             return Err(Refusal::OpenOrders(changeset.open_orders()?));
         }

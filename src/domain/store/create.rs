@@ -34,8 +34,8 @@ impl Command for CreateStore {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        // Nothing is there yet; it is the only command of its store in its transaction, because it
-        // decides who may do what there.
+        // A new store has no roles to load. The need makes this the only command of its store in its
+        // transaction, because it changes who may do what there.
         needs.add(Need::Roles);
     }
 
@@ -70,10 +70,11 @@ impl Command for CreateStore {
 
 /// The roles that every store begins with.
 fn first_roles() -> [(RoleId, Vec<Permission>); 3] {
-    let all_but = |kept: &[Permission]| Permission::ALL.into_iter().filter(|p| !kept.contains(p)).collect();
+    let mut manager = Permission::ALL.to_vec();
+    manager.retain(|permission| !matches!(permission, Permission::ManageStore | Permission::ManageAccess));
     [
         (RoleId::new("owner"), Permission::ALL.to_vec()),
-        (RoleId::new("manager"), all_but(&[Permission::ManageStore, Permission::ManageAccess])),
+        (RoleId::new("manager"), manager),
         (RoleId::new("receiver"), vec![Permission::View, Permission::Receive]),
     ]
 }

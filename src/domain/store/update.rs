@@ -37,8 +37,12 @@ impl Command for UpdateStore {
             return Ok(Outcome::store_changed(0));
         }
         let detail = Detail::StoreUpdated {
-            display_name: (after.display_name != before.display_name).then(|| after.display_name.clone()),
-            time_zone: (after.time_zone != before.time_zone).then(|| after.time_zone.name().to_owned()),
+            display_name: self.display_name.clone().filter(|name| *name != before.display_name),
+            time_zone: self
+                .time_zone
+                .as_ref()
+                .filter(|zone| **zone != before.time_zone)
+                .map(|zone| zone.name().to_owned()),
         };
         *changeset.store_mut()? = after;
         let event = changeset.record(detail)?;
