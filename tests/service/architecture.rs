@@ -175,6 +175,39 @@ fn what_must_be_absent_is_absent() {
     assert_eq!(wrong, [""; 0]);
 }
 
+/// A read proves with an `AccessCheck` that its caller may see the store, and a command is judged by its
+/// envelope's principal. Only the guard's `Call` may make them: a handler that made one up could act for
+/// somebody else, or with a weaker requirement than the policy's.
+#[test]
+fn in_rpc_only_the_call_makes_proofs_of_access() {
+    let made = ["AccessCheck::new", "AccessCheck {", "Envelope {", "Principal {"];
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| source.area() == "rpc") {
+        let is_call = source.module == ["rpc", "guard", "call"];
+        for expression in made.iter().filter(|expression| source.code.contains(**expression)) {
+            // A pattern or a return type is written the same way; there is none in rpc.
+            if !is_call {
+                wrong.push(format!("{} has {expression}", source.path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+/// Each service has a folder, and each mutating rpc a file in it; see `src/rpc/mod.rs`.
+#[test]
+fn every_mutating_rpc_has_a_file_of_its_own() {
+    let submitting: Vec<Source> =
+        sources().into_iter().filter(|source| source.area() == "rpc" && source.code.contains("app.submit(")).collect();
+    assert!(submitting.len() >= 16, "the mutating rpcs are found: {}", submitting.len());
+    let several: Vec<&PathBuf> = submitting
+        .iter()
+        .filter(|source| source.code.matches("app.submit(").count() > 1)
+        .map(|source| &source.path)
+        .collect();
+    assert!(several.is_empty(), "files with several mutating rpcs: {several:?}");
+}
+
 #[test]
 fn only_the_repository_asks_which_database_it_is() {
     let kinds = ["DatabaseUrl::Sqlite", "DatabaseUrl::Postgres", "Backend::Sqlite", "Backend::Postgres"];

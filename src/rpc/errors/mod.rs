@@ -1,8 +1,11 @@
 //! The one place that makes a [`Status`]: the code, reason, message, metadata and details of every
 //! refusal and fault.
 //!
-//! Nothing of a driver or of the operating system reaches a caller: an internal error is logged once,
-//! here, and its caller gets the id that the log line carries.
+//! Clients branch on the reason, so reasons never change. Every match over refusals and faults is
+//! exhaustive: a new variant does not compile until it has a code. Nothing of a driver or of the operating
+//! system reaches a caller: an internal error is logged once, here, and its caller gets the id that the log
+//! line carries. Every text is cut, because a status that is larger than a client's header limit arrives as a
+//! broken stream and not as an error.
 
 mod refusal;
 mod transport_fault;
@@ -20,26 +23,27 @@ use crate::auth::error::AuthError;
 use crate::domain::refusal::Refusal;
 use crate::workers::error::{ServiceFault, WorkerError};
 
-/// The domain of every reason.
+/// The domain of every reason, in `google.rpc.ErrorInfo`. It tells this service's reasons from those of proxies.
 pub const DOMAIN: &str = "purchasing.v1";
 
 /// Bytes of a message or of one metadata value. A status travels in HTTP/2 headers: beyond some kilobytes
 /// clients see a broken stream instead of a refusal.
 const MAX_TEXT: usize = 1_000;
 
-/// Why a call fails, from whichever layer says so.
+/// Why a call fails, whichever layer found out. Every layer has an error type of its own; this enum
+/// joins them at the edge.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// A rule refused it.
+    /// A rule of the domain refused the request; nothing was changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Its caller is not authenticated.
+    /// The caller's credentials are missing or not valid.
     #[error(transparent)]
     Unauthenticated(#[from] AuthError),
-    /// The service could not do it.
+    /// The service or its database could not do it; most of these pass, and many may be retried.
     #[error(transparent)]
     Service(#[from] ServiceFault),
-    /// It does not fit the contract or the bounds of the transport.
+    /// The call does not fit the contract or exceeds a limit of the transport, or a stream has ended.
     #[error(transparent)]
     Transport(#[from] TransportFault),
 }
@@ -136,7 +140,8 @@ const fn transport_code(fault: &TransportFault) -> Code {
     }
 }
 
-/// Turns an error into what the caller gets.
+/// Turns an error into the status that its caller gets. An internal error is logged here, with a new id that
+/// is in the status's metadata too.
 pub fn to_status(error: impl Into<CallError>) -> Status {
     let error = error.into();
     let mut metadata = error.metadata();
@@ -149,13 +154,13 @@ pub fn to_status(error: impl Into<CallError>) -> Status {
     }
     let mut status = Status::with_error_details(error.code(), message, error.details(metadata));
     if error == CallError::Transport(TransportFault::CompressionUnsupported) {
-        // A client may send it again by itself, as the specification of compression in gRPC says.
+        // Tells the client's library which encodings to use, as gRPC's specification of compression requires.
         status.metadata_mut().insert("grpc-accept-encoding", MetadataValue::from_static("identity"));
     }
     status
 }
 
-/// Cuts text to at most `max` bytes at a character.
+/// Cuts text to at most `max` bytes between two characters, and shows that it was cut.
 fn cut(mut text: String, max: usize) -> String {
     if text.len() > max {
         text.truncate(text.floor_char_boundary(max - 3));
@@ -163,3 +168,6 @@ fn cut(mut text: String, max: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! What is wrong with a call before any rule looks at it: its method, its encoding, its size.
+//! What is wrong with a call before its message reaches a rule: its method, its encoding, its size; and why a
+//! stream ends.
 
 use crate::rpc::MAX_MESSAGE;
 
@@ -6,25 +7,25 @@ use crate::rpc::MAX_MESSAGE;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportFault {
     /// No rpc has this path.
-    #[error("there is no such method; the contract is told by reflection")]
+    #[error("there is no such method; reflection describes the contract")]
     MethodUnknown,
     /// The health of a service was asked for that this program does not have.
-    #[error("there is no such service; the contract is told by reflection")]
+    #[error("there is no such service; reflection describes the contract")]
     ServiceUnknown,
     /// Reflection was asked for a file, symbol or extension that the contract does not have.
     #[error("the contract has no such file, symbol or extension")]
     SymbolUnknown,
     /// A stream reached the longest time that one may last.
-    #[error("a watch ends after some minutes; watch again")]
+    #[error("the longest time of a watch has passed; watch again")]
     WatchEnded,
     /// The service is stopping, and with it every stream.
-    #[error("the service stops; watch again, at another instance")]
+    #[error("this instance is stopping; watch again at another one")]
     Stopping,
     /// The request cannot be decoded as a message of its type.
-    #[error("the request cannot be read as its message: its bytes are broken, or meant for another contract")]
+    #[error("the request cannot be decoded as its message: its bytes are broken or belong to another contract")]
     MalformedMessage,
     /// The request is compressed. Its size could not be bounded before it is decompressed.
-    #[error("compressed messages are not supported; send it as it is")]
+    #[error("compressed messages are not supported; send the message uncompressed")]
     CompressionUnsupported,
     /// The request is larger than [`MAX_MESSAGE`].
     #[error("the message is too large; at most {} MiB are allowed", MAX_MESSAGE / (1024 * 1024))]

@@ -1,0 +1,235 @@
+//! Every refusal and fault as its caller gets it: code, reason, metadata, details, and a bound on its size.
+
+use tonic_types::PreconditionViolation;
+
+use super::*;
+use crate::domain::access::Permission;
+use crate::domain::code::{PrincipalId, ProductId, RoleId, StoreId};
+use crate::domain::order::State;
+use crate::domain::refusal::{TruncatedList, Violations};
+
+/// Common clients accept 8 KiB of headers by default, and some of these are not the status.
+const MAX_STATUS: usize = 7 * 1024;
+/// A text that stands for a driver's message, which no caller may see.
+const SECRET: &str = "relation \"po\" does not exist at 10.0.0.7:5432";
+
+/// An error and what its caller must get: the code, the reason, the names in the metadata.
+struct Expected {
+    error: CallError,
+    code: Code,
+    reason: &'static str,
+    metadata: &'static [&'static str],
+}
+
+fn refused(refusal: Refusal, code: Code, reason: &'static str, metadata: &'static [&'static str]) -> Expected {
+    Expected { error: refusal.into(), code, reason, metadata }
+}
+
+fn service(fault: ServiceFault, code: Code, metadata: &'static [&'static str]) -> Expected {
+    let reason = fault.reason();
+    Expected { error: fault.into(), code, reason, metadata }
+}
+
+fn transport(fault: TransportFault, code: Code) -> Expected {
+    let reason = fault.reason();
+    Expected { error: fault.into(), code, reason, metadata: &[] }
+}
+
+/// As many items as `make` gives for large numbers: lists are cut, and each item is as long as it may be.
+fn many<T>(make: impl Fn(usize) -> T) -> TruncatedList<T> {
+    TruncatedList::of((0..5_000).map(make).collect())
+}
+
+fn lines() -> TruncatedList<i32> {
+    TruncatedList::of((1..=5_000).collect())
+}
+
+fn violations() -> Violations {
+    let mut violations = Violations::default();
+    for index in 0..5_000 {
+        violations.add(format_args!("lines[{index}].expected_date"), "x".repeat(500));
+    }
+    violations
+}
+
+/// One of each refusal, as large as it gets.
+fn refusals() -> Vec<Expected> {
+    use Code::{Aborted, AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, PermissionDenied};
+    let number = "PO-000001-B12".to_owned();
+    let store = StoreId::new("s".repeat(63));
+    let role = RoleId::new("r".repeat(63));
+    let long = "p".repeat(200);
+    let wrong_state = Refusal::WrongState { number: number.clone(), state: State::Draft, rule: "it must be placed" };
+    let fields = TruncatedList::of(vec!["supplier_id", "lines"]);
+    let fields_fixed = Refusal::FieldsFixed { number: number.clone(), state: State::OnOrder, fields };
+    let permissions = TruncatedList::of(Permission::ALL.to_vec());
+    let not_held = Refusal::PermissionNotHeld { role: role.clone(), permissions };
+    let holders = many(|index| PrincipalId::new(format!("{index}{}", &long[10..])));
+    let in_use = Refusal::RoleInUse { role: role.clone(), holders };
+    let products = many(|index| ProductId::new(format!("{index}{}", &long[..58])));
+    let not_found = Refusal::LinesNotFound { number: number.clone(), lines: lines() };
+    let passed = Refusal::ExpectedDatePassed { lines: lines(), order_date: "2026-03-02".to_owned() };
+    let over = Refusal::OverReceipt { lines: lines(), first: "1: 5 of 3".to_owned() };
+    let voided = Refusal::ReceiptVoided { number: number.clone(), receipt: 3 };
+    let no_receipt = Refusal::ReceiptNotFound { number: number.clone(), receipt: 3 };
+    let etag = Refusal::EtagMismatch { number: number.clone(), current: "7".to_owned() };
+    let items = Refusal::TooManyReceiptItems { number: number.clone(), items: 20_001 };
+    let open = many(|index| format!("PO-{index:06}"));
+    vec![
+        refused(Refusal::Invalid(violations()), InvalidArgument, "INVALID_REQUEST", &["violations_total"]),
+        refused(
+            Refusal::InvalidForStoredData(violations()),
+            InvalidArgument,
+            "INVALID_FOR_STORED_DATA",
+            &["violations_total"],
+        ),
+        refused(Refusal::RequestIdReused, InvalidArgument, "REQUEST_ID_REUSED", &[]),
+        refused(Refusal::NoStoreAccess(store.clone()), PermissionDenied, "NO_STORE_ACCESS", &["store_id"]),
+        refused(Refusal::PermissionMissing(Permission::View), PermissionDenied, "PERMISSION_MISSING", &["permission"]),
+        refused(Refusal::NotPlatformOperator, PermissionDenied, "NOT_PLATFORM_OPERATOR", &[]),
+        refused(not_held, PermissionDenied, "PERMISSION_NOT_HELD", &["permissions", "role_id"]),
+        refused(Refusal::StoreNotFound(store.clone()), NotFound, "STORE_NOT_FOUND", &["store_id"]),
+        refused(Refusal::OrderNotFound, NotFound, "PURCHASE_ORDER_NOT_FOUND", &[]),
+        refused(not_found, NotFound, "LINE_NOT_FOUND", &["line_numbers", "number", "total"]),
+        refused(no_receipt, NotFound, "RECEIPT_NOT_FOUND", &["number", "receipt_number"]),
+        refused(Refusal::RoleNotFound(role.clone()), NotFound, "ROLE_NOT_FOUND", &["role_id"]),
+        refused(
+            Refusal::ProductNotFound(ProductId::new("p".repeat(64))),
+            NotFound,
+            "PRODUCT_NOT_FOUND",
+            &["product_id"],
+        ),
+        refused(Refusal::StoreExists(store), AlreadyExists, "STORE_EXISTS", &["store_id"]),
+        refused(Refusal::RoleExists(role), AlreadyExists, "ROLE_EXISTS", &["role_id"]),
+        refused(etag, Aborted, "ETAG_MISMATCH", &["etag", "number"]),
+        refused(wrong_state, FailedPrecondition, "WRONG_STATE", &["number", "state"]),
+        refused(fields_fixed, FailedPrecondition, "FIELDS_FIXED", &["fields", "number", "state"]),
+        refused(Refusal::OpenOrders(open), FailedPrecondition, "OPEN_PURCHASE_ORDERS", &["numbers", "total"]),
+        refused(
+            Refusal::BackOrdersDisabled(lines()),
+            FailedPrecondition,
+            "BACK_ORDERS_DISABLED",
+            &["line_numbers", "total"],
+        ),
+        refused(
+            Refusal::PendingUnsettled(lines()),
+            FailedPrecondition,
+            "PENDING_UNSETTLED",
+            &["line_numbers", "total"],
+        ),
+        refused(Refusal::NothingReceived(number.clone()), FailedPrecondition, "NOTHING_RECEIVED", &["number"]),
+        refused(Refusal::NothingPending(number.clone()), FailedPrecondition, "NOTHING_PENDING", &["number"]),
+        refused(Refusal::AcceptedStaged(number), FailedPrecondition, "ACCEPTED_STAGED", &["number"]),
+        refused(over, FailedPrecondition, "OVER_RECEIPT", &["line_numbers", "total"]),
+        refused(voided, FailedPrecondition, "RECEIPT_VOIDED", &["number", "receipt_number"]),
+        refused(
+            Refusal::LinesWithoutQuantity(lines()),
+            FailedPrecondition,
+            "LINES_WITHOUT_QUANTITY",
+            &["line_numbers", "total"],
+        ),
+        refused(passed, FailedPrecondition, "EXPECTED_DATE_PASSED", &["line_numbers", "total"]),
+        refused(
+            Refusal::LevelOutOfRange(products),
+            FailedPrecondition,
+            "LEVEL_OUT_OF_RANGE",
+            &["product_ids", "total"],
+        ),
+        refused(items, FailedPrecondition, "TOO_MANY_RECEIPT_ITEMS", &[]),
+        refused(Refusal::TooManyRoles, FailedPrecondition, "TOO_MANY_ROLES", &[]),
+        refused(in_use, FailedPrecondition, "ROLE_IN_USE", &["principals", "role_id", "total"]),
+        refused(Refusal::LastAccessManager, FailedPrecondition, "LAST_ACCESS_MANAGER", &[]),
+        refused(Refusal::Bug(SECRET.to_owned()), Internal, "INTERNAL", &["id"]),
+    ]
+}
+
+fn faults() -> Vec<Expected> {
+    let no_credentials = AuthError::NoCredentials("send a bearer token".to_owned());
+    let invalid = AuthError::InvalidCredentials("the token has expired".to_owned());
+    let unauthenticated =
+        |error: AuthError, reason| Expected { error: error.into(), code: Code::Unauthenticated, reason, metadata: &[] };
+    vec![
+        unauthenticated(no_credentials, "NO_CREDENTIALS"),
+        unauthenticated(invalid, "INVALID_CREDENTIALS"),
+        service(ServiceFault::QueueFull, Code::ResourceExhausted, &[]),
+        service(ServiceFault::StorageFull, Code::ResourceExhausted, &[]),
+        service(ServiceFault::ClockSkewed, Code::Unavailable, &[]),
+        service(ServiceFault::DatabaseUnavailable, Code::Unavailable, &[]),
+        service(ServiceFault::DeadlineExceeded, Code::DeadlineExceeded, &[]),
+        service(ServiceFault::OutcomeUnknown, Code::Unknown, &[]),
+        service(ServiceFault::Internal(SECRET.to_owned()), Code::Internal, &["id"]),
+        transport(TransportFault::MethodUnknown, Code::Unimplemented),
+        transport(TransportFault::ServiceUnknown, Code::NotFound),
+        transport(TransportFault::SymbolUnknown, Code::NotFound),
+        transport(TransportFault::WatchEnded, Code::Unavailable),
+        transport(TransportFault::Stopping, Code::Unavailable),
+        transport(TransportFault::MalformedMessage, Code::InvalidArgument),
+        transport(TransportFault::CompressionUnsupported, Code::Unimplemented),
+        transport(TransportFault::MessageTooLarge, Code::ResourceExhausted),
+        transport(TransportFault::MetadataTooLarge(16 * 1024), Code::ResourceExhausted),
+    ]
+}
+
+#[test]
+fn every_error_has_its_code_reason_and_metadata() {
+    for Expected { error, code, reason, metadata } in refusals().into_iter().chain(faults()) {
+        let status = to_status(error);
+        assert_eq!(status.code(), code, "{reason}");
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, DOMAIN));
+        let mut names: Vec<&str> = info.metadata.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, metadata, "{reason}");
+    }
+}
+
+#[test]
+fn details_fit_the_code() {
+    for Expected { error, code, reason, .. } in refusals() {
+        let details = to_status(error).get_error_details();
+        assert_eq!(details.bad_request().is_some(), code == Code::InvalidArgument, "{reason}");
+        let precondition: Option<&PreconditionViolation> =
+            details.precondition_failure().and_then(|failure| failure.violations.first());
+        let kind = precondition.map(|violation| violation.r#type.as_str());
+        assert_eq!(kind, (code == Code::FailedPrecondition).then_some(reason));
+    }
+    for Expected { error, reason, .. } in faults() {
+        let retry = to_status(error).get_details_retry_info().and_then(|info| info.retry_delay);
+        let seconds = retry.map(|delay| delay.as_secs());
+        let expected = match reason {
+            "STORAGE_FULL" => Some(30),
+            "QUEUE_FULL" | "DATABASE_UNAVAILABLE" | "CLOCK_SKEWED" => Some(1),
+            _ => None,
+        };
+        assert_eq!(seconds, expected, "{reason}");
+    }
+}
+
+#[test]
+fn internal_texts_stay_in_the_log() {
+    for error in [CallError::from(Refusal::Bug(SECRET.to_owned())), ServiceFault::Internal(SECRET.to_owned()).into()] {
+        let status = to_status(error);
+        assert!(!status.message().contains("5432"), "{}", status.message());
+        let details = String::from_utf8_lossy(status.details());
+        assert!(!details.contains("5432"), "{details}");
+        let id = status.get_details_error_info().unwrap().metadata.get("id").cloned().unwrap();
+        assert!(Uuid::try_parse(&id).is_ok(), "{id}");
+    }
+}
+
+#[test]
+fn the_largest_status_fits_a_clients_headers() {
+    for Expected { error, reason, .. } in refusals().into_iter().chain(faults()) {
+        let response = to_status(error).into_http::<tonic::body::Body>();
+        let headers = response.headers().iter();
+        let bytes: usize = headers.map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        assert!(bytes <= MAX_STATUS, "{reason}: {bytes} bytes");
+    }
+}
+
+#[test]
+fn text_is_cut_between_characters() {
+    assert_eq!(cut("short".to_owned(), 10), "short");
+    assert_eq!(cut("€€€€".to_owned(), 9), "€€...");
+    assert_eq!(cut("€€€€".to_owned(), 10), "€€...");
+}

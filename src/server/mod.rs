@@ -1,0 +1,158 @@
+//! The composition root: makes a server of its parts, runs it, and stops it.
+//!
+//! It is the one place where the modules meet that do not know each other: the transport gets the guard,
+//! the guard gets the routes, the routes get the workers. Clock, ids and the observer of statements are
+//! passed in, so that tests can replace them.
+
+mod parts;
+mod shutdown;
+mod startup;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use self::parts::DatabaseWatch;
+pub use self::startup::StartError;
+use self::startup::{PreparedDatabase, prepare_database};
+use crate::clock::{Clock, SystemClock};
+use crate::config::ServeConfig;
+use crate::demo;
+use crate::domain::Ids;
+use crate::ids::UuidV7;
+use crate::pruner::Pruner;
+use crate::repository::database_file::InUse;
+use crate::repository::error::DbError;
+use crate::repository::session::Observer;
+use crate::rpc::App;
+use crate::rpc::guard::Guard;
+use crate::workers::{AvailabilityState, Stats};
+
+/// What a server gets from outside, so that tests can control time, ids and what they observe.
+#[derive(Clone)]
+pub struct Parts {
+    /// The wall clock of decisions, previews and pruning.
+    pub clock: Arc<dyn Clock>,
+    /// Makes the ids of new orders.
+    pub ids: Arc<dyn Ids>,
+    /// Called with every statement, for tests that count or fail statements.
+    pub observer: Option<Observer>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), ids: Arc::new(UuidV7), observer: None }
+    }
+}
+
+/// A server that runs. It must be stopped with [`Server::stop`] or [`Server::run_until_asked`]; dropping it
+/// leaves its tasks running.
+pub struct Server {
+    address: SocketAddr,
+    app: Arc<App>,
+    database: DatabaseWatch,
+    pruner: Arc<Pruner>,
+    /// The value that health checks report: whether calls are served.
+    health: watch::Sender<bool>,
+    shutdown_delay: Duration,
+    drain: Duration,
+    /// Marks a SQLite database as in use until it is closed.
+    in_use: Option<InUse>,
+    /// Set once stopping closes the listener; ends what is watched.
+    closing: watch::Sender<bool>,
+    /// Accepts connections and serves their calls.
+    serving: JoinHandle<()>,
+    /// Copies the database's availability to `health`.
+    probing: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts serving on a listener that is bound already.
+    pub async fn start(listener: TcpListener, config: &ServeConfig, parts: Parts) -> Result<Self, StartError> {
+        let PreparedDatabase { page_key, in_use } = prepare_database(&config.database).await?;
+        let address = listener.local_addr()?;
+        let pruner = Arc::new(parts::pruner(config, &parts)?);
+        let (app, database) = parts::app(config, parts, page_key)?;
+        let app = Arc::new(app);
+        if config.demo_store {
+            demo::create(&app).await.map_err(StartError::Demo)?;
+        }
+        let (health, reported) = watch::channel(true);
+        let routes = parts::services(&app, reported)?;
+        let (closing, closes) = watch::channel(false);
+        let guard = Guard {
+            routes,
+            authenticator: parts::authenticator(&config.access).await?,
+            max_deadline: config.max_deadline,
+            max_public_deadline: config.max_public_deadline,
+            max_watch: config.max_watch,
+            public_reflection: config.public_reflection,
+            closing: closes.clone(),
+        };
+        let transport = parts::transport(config, closes).await?;
+        let answer = move |connection, request| guard.clone().answer(connection, request);
+        let serving = tokio::spawn(transport.serve(listener, answer));
+        let probing = tokio::spawn(follow_database(database.availability.follow(), health.clone()));
+        Ok(Self {
+            address,
+            app,
+            database,
+            pruner,
+            health,
+            shutdown_delay: config.shutdown_delay,
+            drain: config.drain,
+            in_use,
+            closing,
+            serving,
+            probing,
+        })
+    }
+
+    /// The address that it listens on, with the port that the system chose for port 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many commands and batches the writers have committed so far.
+    pub fn stats(&self) -> Stats {
+        self.app.writers.stats()
+    }
+
+    /// Deletes what is older than its retention now instead of within a minute. Returns how many records
+    /// were deleted.
+    pub async fn prune(&self) -> Result<usize, DbError> {
+        self.pruner.round().await
+    }
+
+    /// Serves until the first request on `asked`, or until serving fails by itself, and then stops. Each
+    /// further request ends the stage of stopping that it finds: the delay, or the draining.
+    pub async fn run_until_asked(mut self, mut asked: mpsc::Receiver<()>) {
+        tokio::select! {
+            _ = asked.recv() => {}
+            ended = &mut self.serving => tracing::error!(?ended, "serving ended by itself"),
+        }
+        self.stop_in_stages(asked).await;
+    }
+
+    /// Stops, with the full time for each stage.
+    pub async fn stop(self) {
+        let (_sender, asked) = mpsc::channel(1);
+        self.stop_in_stages(asked).await;
+    }
+}
+
+/// Reports NOT_SERVING while the database cannot be used for everything or the clock is wrong, so that a load
+/// balancer prefers another instance.
+async fn follow_database(mut usable: watch::Receiver<AvailabilityState>, health: watch::Sender<bool>) {
+    loop {
+        let is_serving = usable.borrow_and_update().is_serving();
+        health.send_if_modified(|reported| std::mem::replace(reported, is_serving) != is_serving);
+        if usable.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Makes the parts of a server from its configuration: workers, pruner, authenticator, transport and routes.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+
+use super::{Parts, StartError};
+use crate::auth::Authenticator;
+use crate::auth::credentials::Credentials;
+use crate::auth::development::Development;
+use crate::config::{Authentication, ServeConfig};
+use crate::proto::DESCRIPTORS;
+use crate::proto::v1::access_service_server::AccessServiceServer;
+use crate::proto::v1::inventory_service_server::InventoryServiceServer;
+use crate::proto::v1::purchase_order_service_server::PurchaseOrderServiceServer;
+use crate::proto::v1::store_service_server::StoreServiceServer;
+use crate::pruner::{Pruner, PrunerParts};
+use crate::repository::dialect::Purpose;
+use crate::repository::pool::Pool;
+use crate::rpc::health::HealthService;
+use crate::rpc::page::PageKey;
+use crate::rpc::unary::MAX_MESSAGE;
+use crate::rpc::{App, Service};
+use crate::transport::resource_limits::ResourceLimiter;
+use crate::transport::{Transport, tls};
+use crate::workers::{Availability, Prober, ReaderParts, Readers, Supervisor, WriterParts, Writers};
+
+/// The pruner, with a connection of its own: it may take long.
+pub(super) fn pruner(config: &ServeConfig, parts: &Parts) -> std::io::Result<Pruner> {
+    Pruner::start(PrunerParts {
+        pool: Pool::new(&config.database, Purpose::Prune, 1, parts.observer.clone()),
+        clock: Arc::clone(&parts.clock),
+        request_retention: config.request_retention,
+        timeout: config.database_timeout,
+    })
+}
+
+/// What watches the database and the threads that use it.
+pub(super) struct DatabaseWatch {
+    /// Whether the database can be used now, as the workers and the prober find out.
+    pub(super) availability: Availability,
+    /// Probes the database while it is unavailable, and the clock if that is configured.
+    pub(super) prober: Prober,
+    /// Replaces threads that are stuck; it ends when this is dropped.
+    _supervisor: Supervisor,
+}
+
+/// Starts the workers with one pool of connections for each purpose, so that reads and probes never wait for
+/// a writer's connection.
+pub(super) fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result<(App, DatabaseWatch)> {
+    let Parts { clock, ids, observer } = parts;
+    let pool = |purpose, threads| Pool::new(&config.database, purpose, threads, observer.clone());
+    let availability = Availability::default();
+    let timeout = config.database_timeout;
+    let writers = Writers::start(
+        config.writers,
+        &WriterParts {
+            pool: pool(Purpose::Write(config.layout), config.writers),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            layout: config.layout,
+            availability: availability.clone(),
+            timeout,
+            lock_timeout: config.lock_timeout,
+        },
+    )?;
+    let readers = Readers::start(
+        config.readers,
+        &ReaderParts {
+            pool: pool(Purpose::Read, config.readers.max(Readers::FEWEST)),
+            availability: availability.clone(),
+            timeout,
+        },
+    )?;
+    let watched = config.watch_clock.then(|| Arc::clone(&clock));
+    let prober =
+        Prober::start(pool(Purpose::Probe, 1), &config.database, watched, availability.clone(), &writers, &readers)?;
+    let supervised = writers.supervised().chain([readers.supervised(), prober.supervised()]);
+    let supervisor = Supervisor::start(supervised.collect())?;
+    let watch = DatabaseWatch { availability, prober, _supervisor: supervisor };
+    Ok((App { writers, readers, page_key, clock, ids }, watch))
+}
+
+type AccessServer = AccessServiceServer<Service>;
+type InventoryServer = InventoryServiceServer<Service>;
+type OrderServer = PurchaseOrderServiceServer<Service>;
+type StoreServer = StoreServiceServer<Service>;
+
+/// How callers are authenticated; reads the files with keys, so that a bad file stops the start.
+pub(super) async fn authenticator(access: &Authentication) -> Result<Arc<dyn Authenticator>, StartError> {
+    Ok(match access {
+        Authentication::Development => Arc::new(Development),
+        Authentication::Credentials(config) => {
+            Arc::new(Credentials::open(config.clone()).await.map_err(StartError::Credentials)?)
+        }
+    })
+}
+
+/// The transport, with TLS if it is configured.
+pub(super) async fn transport(config: &ServeConfig, closing: watch::Receiver<bool>) -> Result<Transport, StartError> {
+    let tls = match &config.tls {
+        Some(files) => Some(tls::open(files).await.map_err(StartError::Credentials)?),
+        None => None,
+    };
+    Ok(Transport { resource_limits: ResourceLimiter::new(config.limits), tls, closing })
+}
+
+/// The services whose health can be checked by name.
+const NAMES: [&str; 4] = [OrderServer::NAME, InventoryServer::NAME, StoreServer::NAME, AccessServer::NAME];
+
+/// The routes: the contract's services, health and reflection.
+pub(super) fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result<Routes, StartError> {
+    let service = || Service(Arc::clone(app));
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            // Without these, clients that use reflection cannot decode the details of an error.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let routes = Routes::new(HealthService::server(serving, &NAMES))
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(
+            OrderServer::new(service()).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(InventoryServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(StoreServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(AccessServer::new(service()).max_decoding_message_size(MAX_MESSAGE));
+    Ok(routes.prepare())
+}
