@@ -1,4 +1,5 @@
-//! What a service is started with, judged before anything begins.
+//! The configuration of a server, complete and typed: the command line checks every value before it gets here,
+//! and nothing below reads options or the environment.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use crate::repository::url::DatabaseUrl;
 use crate::transport::resource_limits::Limits;
 use crate::transport::tls::TlsFiles;
 
-/// How to serve.
+/// What a server is started with. The commands `serve` and `develop` fill it from their options.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
-    /// Which database.
+    /// The database to serve.
     pub database: DatabaseUrl,
     /// How the database's tables are laid out over servers.
     pub layout: Layout,
@@ -25,23 +26,23 @@ pub struct ServeConfig {
     pub lock_timeout: Duration,
     /// Whether writes are refused while this machine's clock is wrong.
     pub watch_clock: bool,
-    /// How long first answers are kept to be repeated.
+    /// How long the first answer to each request id is kept, so that a retry gets it again.
     pub request_retention: Duration,
     /// Whether an empty database gets the store `demo`.
     pub demo_store: bool,
-    /// How callers are known.
+    /// How callers are authenticated.
     pub access: Authentication,
-    /// What TLS is spoken with, if it is.
+    /// The certificate and key for TLS; `None` serves plain text.
     pub tls: Option<TlsFiles>,
-    /// What there is room for.
+    /// The bounds on connections, calls and memory.
     pub limits: Limits,
-    /// How long a call may take at most, whatever its caller says.
+    /// The longest time of a call, even if its caller allows more.
     pub max_deadline: Duration,
-    /// The same of calls that take no credentials.
+    /// The same for calls that take no credentials.
     pub max_public_deadline: Duration,
-    /// How long something may be watched before whoever watches must ask again.
+    /// The longest time of a watch; after it the client must watch again.
     pub max_watch: Duration,
-    /// For how long the service goes on when it is asked to stop: its health says NOT_SERVING meanwhile,
+    /// How long the service still serves after it is asked to stop: its health reports NOT_SERVING meanwhile,
     /// so that a load balancer sends its callers elsewhere before the listener closes.
     pub shutdown_delay: Duration,
     /// How long calls in flight have to finish after that.
@@ -50,12 +51,12 @@ pub struct ServeConfig {
     pub public_reflection: bool,
 }
 
-/// How callers are known.
+/// How callers are authenticated.
 #[derive(Clone, Debug)]
 pub enum Authentication {
-    /// They say who they are, and are believed. For loopback alone.
+    /// Callers give a name and are not authenticated. Only for loopback, which the command line checks.
     Development,
-    /// They prove it.
+    /// Callers have a token or a client certificate, by this configuration.
     Credentials(CredentialConfig),
 }
 
@@ -66,7 +67,7 @@ impl ServeConfig {
         Self {
             layout: Layout::Single,
             writers: lanes_for(&database, cores),
-            // One takes small reads alone, and the others have a core each.
+            // One reader takes small reads only, so the other readers have a core each.
             readers: cores + 1,
             database_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_millis(800),

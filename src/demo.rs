@@ -1,4 +1,4 @@
-//! The store `demo`, so that a first `cargo run` has something to try.
+//! The store `demo`, which `develop` creates in an empty database, so that the first calls need no setup.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::rpc::App;
 use crate::workers::ReadClass;
 use crate::workers::error::{ServiceFault, WorkerError};
 
-/// The store's id.
+/// The demo store's id, which the start message names.
 pub const STORE: &str = "demo";
-/// Who may do everything in it.
+/// The principal with the role owner, which has every permission in the store.
 pub const OWNER: &str = "alice";
-/// Who may receive in it, and not complete.
+/// The principal with the role receiver, who may receive deliveries and not complete orders.
 pub const RECEIVER: &str = "bob";
 
-/// Makes the store if the database has none; its back-order feature is off.
+/// Creates the store if the database has no store; its back-order feature is off.
 pub async fn create(app: &App) -> Result<(), WorkerError> {
     let operator = Principal { id: PrincipalId::new(OPERATOR), is_operator: true };
     let asking = operator.clone();
@@ -43,7 +43,7 @@ pub async fn create(app: &App) -> Result<(), WorkerError> {
         owner: PrincipalId::new(OWNER),
     };
     match submit(app, &operator, create).await {
-        // Another instance was faster.
+        // Another instance has created it in the meantime.
         Err(WorkerError::Refused(Refusal::StoreExists(_))) => return Ok(()),
         other => other?,
     }

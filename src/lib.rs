@@ -1,30 +1,42 @@
 //! Purchase orders for retail stores: order, receive in parts, complete, and back-order what did not
 //! come.
 //!
-//! # The way of a request
+//! # How a request flows
 //!
-//! A connection comes in by the [`transport`]. `CompletePurchaseOrder` arrives at [`rpc`], where the guard
-//! asks [`auth`] who calls and the policy what that takes: its message is parsed into a domain command, all
-//! violations at once, and submitted with its caller and deadline to the [`writers`]. The writer that the
-//! store belongs to takes whatever is queued and, in one transaction, has the [`repository`] lock the
-//! stores, load what the commands need into a [`WorkingSet`](domain::working_set::WorkingSet), lets the
-//! [`domain`] decide each command in memory, has the decisions saved with a fixed number of
-//! statements, and commits. Only then each caller is answered. A read runs on one read-only snapshot
-//! in a reader's thread, which judges its caller's access by the same snapshot. The [`pruner`] deletes
-//! what is older than its retention, beside all of them.
+//! The [`transport`] accepts a connection and its calls. A `CompletePurchaseOrder` arrives at [`rpc`], where the
+//! guard looks up the rpc's policy and has [`auth`] authenticate the caller. The handler parses the message into
+//! a domain command, collecting all violations, and submits it with its caller and deadline to the [`workers`].
+//! The writer that the store belongs to takes all commands that are queued. In one transaction the
+//! [`repository`] locks their stores and loads what they need into a
+//! [`WorkingSet`](domain::working_set::WorkingSet); the [`domain`] decides each command in memory; the repository
+//! saves the decisions with a fixed number of statements, and commits. Only then are the callers answered.
+//!
+//! A read runs in a reader's thread, on one read-only snapshot in which its caller's access is judged too.
+//! The [`pruner`] deletes, independently of all calls, what is older than its retention.
+//!
+//! # Modules
+//!
+//! - [`cli`]: the commands; [`config`]: what `serve` and `develop` are started with; [`demo`]: the demo store.
+//! - [`server`]: makes a server of the parts, and stops it.
+//! - [`transport`]: connections, TLS, limits and budgets. [`auth`]: tokens and certificates to a principal.
+//! - [`rpc`]: guard, policies, handlers, statuses. [`proto`]: the code generated from the contract.
+//! - [`workers`]: the threads that run commands in batches, and reads.
+//! - [`domain`]: the rules. [`repository`]: all SQL of the service. [`verify`]: the invariants in SQL of their own.
+//! - [`pruner`], [`reload`] (files that are read again when they change), [`telemetry`], [`clock`], [`ids`].
 //!
 //! # What must stay true of this code
 //!
 //! - `domain` knows nothing of the others, and no tonic, prost, Diesel, tokio, clock or randomness:
 //!   time and ids are handed in.
-//! - `repository` and `auth` know `domain` alone (and `auth` files that are read again); the `transport` knows
-//!   certificates and connections, and nothing of what is called; `writers` and the `pruner` know `domain` and `repository`; `rpc` knows
-//!   those and reads through `repository::read`; `verify` knows a session alone, and asks
-//!   the dialect for one query of a catalogue.
+//! - `repository` knows `domain` alone; `auth` knows `domain` and `reload`; `transport` knows `auth`, `domain`
+//!   and `reload`, and nothing of rpcs; `workers` and `pruner` know `domain`, `repository` and `clock`; `rpc`
+//!   knows `auth`, `domain`, `transport`, `workers` and, of the repository, `repository::read` alone; `verify`
+//!   knows a session, and asks the dialect for one query of a catalogue.
 //! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
 //! - No `Status` and no generated message goes below `rpc`.
+//! - In `rpc` only the guard's `Call` makes what gives access to a store.
 //!
-//! A test reads the imports and holds this.
+//! `tests/architecture.rs` reads the sources and checks this.
 
 pub mod auth;
 pub mod cli;

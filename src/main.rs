@@ -1,4 +1,5 @@
-//! The command line of the purchase order service.
+//! The program: parses the command line and runs one command. Everything else is in the library, where tests
+//! reach it.
 
 use std::process::ExitCode;
 

@@ -19,7 +19,8 @@ pub struct Backup {
 }
 
 impl Backup {
-    /// Copies and verifies; a bar shows the progress on a terminal.
+    /// Copies and verifies. The copy gets its final name only after it was verified, so a file with that name is
+    /// always sound.
     pub fn run(self, url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
         let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}")?);
         let copied = copy(url, &self.target, |done, of| {

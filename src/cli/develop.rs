@@ -1,5 +1,5 @@
-//! `develop`: the service on loopback, with callers who are whoever they say. The default, so that a
-//! first `cargo run` serves at once.
+//! `develop`: serves on loopback without credentials: callers give their own name. It is the default command, so
+//! that a first `cargo run` serves at once; it refuses every other address.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -12,10 +12,11 @@ use super::running::Running;
 use crate::demo;
 use crate::repository::url::DatabaseUrl;
 
-/// Whoever sets one of these means to serve, and must not be served like this unawares.
+/// If one of these is set, `serve` is meant: without this check a forgotten command name would start the service
+/// without authentication.
 const CREDENTIALS: [&str; 3] = ["TOKEN_KEYS", "CLIENT_CA", "TLS_CERTIFICATE"];
 
-/// Serve on this machine alone, where callers name themselves; the default
+/// Serve on this machine only, without credentials: callers give their own name (the default)
 #[derive(Debug, Args)]
 pub struct Develop {
     #[command(flatten)]
@@ -23,7 +24,7 @@ pub struct Develop {
 }
 
 impl Develop {
-    /// Serves until the process is asked to end.
+    /// Serves until SIGTERM or Ctrl-C.
     pub fn run(self, database: DatabaseUrl) -> Result<ExitCode, CommandError> {
         let listen = self.running.listen;
         if !listen.ip().is_loopback() {
@@ -36,15 +37,17 @@ impl Develop {
         }
         let mut config = self.running.config(database, Duration::ZERO)?;
         config.demo_store = true;
-        self.running.serve(&config, handshake)
+        self.running.serve(&config, announce)
     }
 }
 
-fn handshake(database: &DatabaseUrl, address: SocketAddr) {
+fn announce(database: &DatabaseUrl, address: SocketAddr) {
     println!("purchase-order-service listens on {address} with {database}");
-    println!("DEVELOPMENT MODE: callers name themselves in the metadata key x-principal; do not expose this port");
     println!(
-        "the store '{}': {} may do everything, {} may receive; 'operator' runs the platform",
+        "DEVELOPMENT MODE: callers are not authenticated; they give their name in the metadata key x-principal; do not expose this port"
+    );
+    println!(
+        "demo store '{}': {} has every permission, {} may receive; 'operator' is the platform operator",
         demo::STORE,
         demo::OWNER,
         demo::RECEIVER

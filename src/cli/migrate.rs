@@ -1,4 +1,5 @@
-//! `migrate`: brings the database to this binary's schema. Several may start at once.
+//! `migrate`: migrates the database to this binary's schema. Several may be started at the same time: one
+//! migrates and the others find nothing to do.
 
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ use crate::repository::migrate::migrate;
 use crate::repository::session::Session;
 use crate::repository::url::DatabaseUrl;
 
-/// Migrates and says how much there was to do; a bar shows the progress on a terminal.
+/// Migrates and prints how many migrations were applied. On a terminal a bar shows the progress.
 pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
     let mut session = Session::connect(url, Purpose::Operate, None)?;
     let bar = ProgressBar::new(0);

@@ -1,4 +1,5 @@
-//! The command line: one file per command.
+//! The command line: one file per command. Commands print results to standard output and errors to standard
+//! error, and exit with 0 only if what they were asked for is done and sound.
 
 mod backup;
 mod develop;
@@ -36,22 +37,22 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve on this machine alone, where callers name themselves; the default
+    /// Serve on this machine only, without credentials: callers give their own name (the default)
     Develop(develop::Develop),
-    /// Serve callers who prove who they are
+    /// Serve callers with tokens or client certificates
     Serve(Box<serve::Serve>),
-    /// Bring the database to this binary's schema
+    /// Migrate the database to the schema of this version
     Migrate,
     /// Copy a SQLite database that may be in use into one file, and check the copy
     Backup(backup::Backup),
-    /// Put a copy made by `backup` in the place of a SQLite database that is not in use
+    /// Replace a SQLite database that is not in use by a copy made with `backup`
     Restore(restore::Restore),
-    /// Check every invariant over the whole database, also while it is in use
+    /// Check every invariant of the whole database, which may be in use
     Verify,
 }
 
 impl Cli {
-    /// Runs the command; whatever it fails with is told on standard error.
+    /// Runs the command. An error is printed to standard error.
     pub fn run(self) -> ExitCode {
         let done = self.execute();
         done.unwrap_or_else(|error| {
@@ -74,10 +75,10 @@ impl Cli {
     }
 }
 
-/// What ends a command early.
+/// Why a command failed: it is only printed, so its type does not matter.
 type CommandError = Box<dyn std::error::Error>;
 
-/// A number and what it counts.
+/// A number with its noun in singular or plural.
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,5 +1,5 @@
-//! `restore`: puts a copy made by `backup` in the place of a SQLite database that is not in use. The old
-//! files are kept under another name.
+//! `restore`: replaces a SQLite database that is not in use by a copy made with `backup`. The old files are kept
+//! under another name.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,22 +13,23 @@ use crate::repository::backup::{copy_back, unused};
 use crate::repository::database_file::{Found, inspect};
 use crate::repository::url::DatabaseUrl;
 
-/// Put a copy made by `backup` in the place of a SQLite database that is not in use
+/// Replace a SQLite database that is not in use by a copy made with `backup`
 #[derive(Debug, Args)]
 pub struct Restore {
-    /// The copy
+    /// The copy to restore from
     backup: PathBuf,
 }
 
 impl Restore {
-    /// Verifies the copy and puts it in place.
+    /// Verifies a copy of the backup and then replaces the database by it, so that nothing is replaced by a
+    /// database that breaks an invariant.
     pub fn run(self, url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
         // Held to the end, so that no service begins to use what is being replaced.
         let replaced = unused(url)?;
         let copied = copy_back(&self.backup, url)?;
         let (_, found) = inspect(&copied.url())?;
         if found == Found::WithoutLog {
-            let cure = "it lacks what was in the write-ahead log; use a copy made by `backup`";
+            let cure = "it lacks the latest changes, which were in the write-ahead log; use a copy made by `backup`";
             return Err(format!("{} was copied from a running service: {cure}", self.backup.display()).into());
         }
         let Checked { contents, violations } = verify::check(&copied.url())?;

@@ -1,4 +1,4 @@
-//! What both ways of serving have in common.
+//! What `serve` and `develop` have in common: options, signals, and an end within a promised time.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -39,7 +39,7 @@ enum DatabaseLayout {
     Sharded,
 }
 
-/// What both ways of serving have in common.
+/// Options of `serve` and `develop`
 #[derive(Debug, Args)]
 pub struct Running {
     /// Where to listen
@@ -57,16 +57,16 @@ pub struct Running {
     /// How many seconds a statement or COMMIT may go unanswered before its connection is given up
     #[arg(long, env = "DATABASE_TIMEOUT_SECONDS", default_value_t = DATABASE_TIMEOUT_SECONDS, value_parser = clap::value_parser!(u64).range(1..=60))]
     database_timeout_seconds: u64,
-    /// How many seconds a call may take at most, whatever its caller says
+    /// How many seconds a call may take at most, even if its caller allows more
     #[arg(long, env = "MAX_DEADLINE_SECONDS", default_value_t = MAX_DEADLINE_SECONDS, value_parser = clap::value_parser!(u64).range(1..=600))]
     max_deadline_seconds: u64,
-    /// For how many seconds the service still serves when it is asked to stop, while health says NOT_SERVING [default: 5 for serve, 0 for develop]
+    /// For how many seconds the service still serves after it is asked to stop, while health reports NOT_SERVING [default: 5 for serve, 0 for develop]
     #[arg(long, env = "SHUTDOWN_DELAY_SECONDS", value_parser = clap::value_parser!(u64).range(0..=600))]
     shutdown_delay_seconds: Option<u64>,
     /// How many seconds calls in flight have to finish after that
     #[arg(long, env = "DRAIN_SECONDS", default_value_t = DRAIN_SECONDS, value_parser = clap::value_parser!(u64).range(0..=600))]
     drain_seconds: u64,
-    /// How many connections are open at once [default: 1000, or what the descriptor limit leaves]
+    /// How many connections may be open at once [default: 1000, or what the descriptor limit leaves]
     #[arg(long, env = "MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     max_connections: Option<u32>,
     /// How many of them one address may have
@@ -75,7 +75,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// How to serve this database so; `shutdown_delay` where none is given.
+    /// The configuration that the options describe; `shutdown_delay` is the command's default.
     pub fn config(&self, database: DatabaseUrl, shutdown_delay: Duration) -> Result<ServeConfig, CommandError> {
         let mut config = ServeConfig::new(database);
         config.layout = match self.database_layout {
@@ -98,11 +98,11 @@ impl Running {
         Ok(config)
     }
 
-    /// Serves until the process is asked to end; `handshake` says that it begins.
+    /// Serves until SIGTERM or Ctrl-C. `announce` prints where it listens, once it accepts connections.
     pub fn serve(
         &self,
         config: &ServeConfig,
-        handshake: impl FnOnce(&DatabaseUrl, SocketAddr),
+        announce: impl FnOnce(&DatabaseUrl, SocketAddr),
     ) -> Result<ExitCode, CommandError> {
         let _logs = telemetry::init();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -112,10 +112,10 @@ impl Running {
             let listener = bound.map_err(|error| format!("{}: {error}", self.listen))?;
             let server = tokio::select! {
                 started = Server::start(listener, config, Parts::default()) => started?,
-                // It may be waiting for the database.
+                // Starting may wait for the database; a request to stop must not wait with it.
                 _ = asked.recv() => return Ok(ExitCode::SUCCESS),
             };
-            handshake(&config.database, server.local_addr());
+            announce(&config.database, server.local_addr());
             server.run_until_asked(asked).await;
             Ok(ExitCode::SUCCESS)
         });
@@ -124,7 +124,7 @@ impl Running {
     }
 }
 
-/// How many connections there is room for, with so many descriptors.
+/// How many connections to accept: what was asked for, if the process may open enough descriptors for it.
 fn connections(asked: Option<u32>, descriptors: Option<usize>) -> Result<usize, CommandError> {
     let room = descriptors.map_or(usize::MAX, |descriptors| descriptors.saturating_sub(DESCRIPTORS_KEPT));
     match asked.map(|asked| asked as usize) {
@@ -138,7 +138,7 @@ fn connections(asked: Option<u32>, descriptors: Option<usize>) -> Result<usize, 
     }
 }
 
-/// How many descriptors the process may open, as far as it is known.
+/// How many descriptors the process may open; `None` if there is no limit.
 fn descriptors() -> Option<usize> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current.and_then(|limit| usize::try_from(limit).ok())
@@ -159,15 +159,15 @@ fn requests_to_stop(within: Duration) -> std::io::Result<mpsc::Receiver<()>> {
             if std::mem::take(&mut is_first) {
                 end_within(within);
             }
-            // One that was not looked at yet asks for the same.
+            // If the channel is full, a request waits already and this one adds nothing.
             let _ = ask.try_send(());
         }
     });
     Ok(asked)
 }
 
-/// Ends the process then if it has not ended before. By a thread of its own: the runtime may be what is
-/// stuck. Nothing is lost by it: what was acknowledged was committed, and a transaction that is cut off
+/// Ends the process after this time if it has not ended before. It uses a thread of its own because the
+/// runtime may be what is stuck. Nothing is lost by it: what was acknowledged was committed, and a transaction that is cut off
 /// is rolled back.
 fn end_within(time: Duration) {
     let end = move || {
@@ -175,7 +175,7 @@ fn end_within(time: Duration) {
         std::process::exit(1);
     };
     if let Err(error) = std::thread::Builder::new().name("stop".to_owned()).spawn(end) {
-        tracing::error!(%error, "nothing sees to it that the process ends in time");
+        tracing::error!(%error, "no time limit for the stop: the thread that enforces it did not start");
     }
 }
 

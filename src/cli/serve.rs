@@ -1,4 +1,5 @@
-//! `serve`: the service for callers who prove who they are, by a token or a client certificate.
+//! `serve`: the service for callers with a token or a client certificate. It refuses to start without any kind
+//! of credentials, or without encryption where others could read tokens.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,11 +18,11 @@ use crate::domain::code::PrincipalId;
 use crate::repository::url::DatabaseUrl;
 use crate::transport::tls::TlsFiles;
 
-/// For how long a service that is asked to stop still serves: time enough for a load balancer that asks
-/// health every second or two to send its callers elsewhere.
+/// How long the service still serves after it is asked to stop: enough for a load balancer that checks health
+/// every second or two to send its callers elsewhere.
 const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
-/// Serve callers who prove who they are
+/// Serve callers with tokens or client certificates
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]
@@ -50,16 +51,16 @@ pub struct Serve {
     /// Client certificates of platform operators, such as uri:spiffe://corp.example/operator or dns:ops.corp.example
     #[arg(long, env = "OPERATOR_CERTIFICATES", value_delimiter = ',', requires = "client_ca")]
     operator_certificates: Vec<String>,
-    /// Speak plain text off loopback: tokens can be read on the way unless something else encrypts
+    /// Listen without TLS beyond loopback: tokens can be read on the network unless something else encrypts it
     #[arg(long, env = "ALLOW_PLAINTEXT", conflicts_with = "tls_certificate")]
     allow_plaintext: bool,
-    /// Let anybody ask by reflection what the contract is
+    /// Serve reflection without credentials
     #[arg(long, env = "PUBLIC_REFLECTION")]
     public_reflection: bool,
 }
 
 impl Serve {
-    /// Serves until the process is asked to end.
+    /// Serves until SIGTERM or Ctrl-C.
     pub fn run(self, database: DatabaseUrl) -> Result<ExitCode, CommandError> {
         let listen = self.running.listen;
         let credentials = self.credentials()?;

@@ -13,20 +13,20 @@ use crate::repository::url::DatabaseUrl;
 use crate::server::StartError;
 use crate::verify::{Contents, contents, verify};
 
-/// What checking a database came to.
+/// The result of checking a database.
 pub(super) struct Checked {
-    /// How much it holds.
+    /// How many stores, orders and other rows it has.
     pub(super) contents: Contents,
     /// How many violations were printed.
     pub(super) violations: usize,
 }
 
-/// Prints one line per violation and how much there is; status 1 if the database is not sound, or may lack
-/// what was written last.
+/// Prints one line per violation and a summary. The exit status is 1 if an invariant is broken, or if the latest
+/// changes may be missing.
 pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
     let (in_use, found) = inspect(url)?;
     if found == Found::WithoutLog {
-        // First, because what is missing may be the schema.
+        // Reported before the check, which may fail because the schema itself is missing.
         eprintln!(
             "{url} was in use when it was last written, and its write-ahead log (-wal) is missing: what was written \
              last may be missing too. Copy a running service's database by `backup`. If you know that nothing is \
@@ -41,7 +41,7 @@ pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
     if found == Found::WithoutLog {
         return Ok(ExitCode::FAILURE);
     }
-    // If nobody else uses it, what a crash left in the log is moved into the file.
+    // If no other process uses it, what a crash left in the log is moved into the file.
     if let Some(in_use) = in_use {
         in_use.close()?;
     }

@@ -1,4 +1,5 @@
-//! The bytes of a call, in both directions, counted as long as they are held.
+//! The bodies of a call's request and answer. Their bytes are charged to the call's permit for as long as
+//! the call lasts, so that the memory of all calls together is bounded, whatever they send or ask for.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,12 +22,12 @@ use crate::transport::closes;
 use crate::transport::resource_limits::CallPermit;
 use crate::workers::error::ServiceFault;
 
-/// The room that a call has, held until both its request and its answer are done with.
+/// A call's share of its class's budget. Request and answer share it; it is returned when both are dropped.
 #[derive(Clone)]
 pub struct SharedPermit(Arc<Mutex<CallPermit>>);
 
 impl SharedPermit {
-    /// The room of one call.
+    /// Shares the permit that the connection gave to one call.
     pub fn new(held: CallPermit) -> Self {
         Self(Arc::new(Mutex::new(held)))
     }
@@ -35,16 +36,16 @@ impl SharedPermit {
         self.grow(frame.data_ref().map_or(0, Bytes::len))
     }
 
-    /// Takes room for more bytes, for as long as the call lasts.
+    /// Charges the call with more bytes until it ends; refuses if the budget has none left.
     pub fn grow(&self, bytes: usize) -> Result<(), ServiceFault> {
         let fits = self.0.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes);
         if fits { Ok(()) } else { Err(ServiceFault::QueueFull) }
     }
 }
 
-/// The bytes of a request that is not read as a whole before it is handed on: one of a stream. They end
-/// with the answer: an rpc that reads its request in a task of its own, as reflection does, would
-/// otherwise wait there, with the room of its call, for as long as the caller leaves the request open.
+/// The body of a streamed request, which is passed on as it arrives. It ends when the answer has ended: an rpc
+/// that reads its request in a task of its own, as reflection does, would otherwise keep waiting, and hold
+/// the call's permit, for as long as the caller leaves the request open.
 pub struct MeteredBody {
     body: Incoming,
     permit: SharedPermit,
@@ -86,25 +87,25 @@ impl HttpBody for MeteredBody {
     }
 }
 
-/// An answer's bytes. The first of them are made before its head is sent, so that it is known in time
-/// whether there is room for them.
+/// The body of an answer. Its first frame is made before the headers are sent, so that an answer for which
+/// there is no budget can still be replaced by an error.
 pub struct ResponseBody {
     first: Option<Frame<Bytes>>,
     rest: Body,
     permit: Option<SharedPermit>,
     /// Ends the request when it is dropped.
     _answering: Option<oneshot::Sender<()>>,
-    /// Ends what is watched, for the reason that it comes to.
+    /// Resolves when a watch must end, with the fault that it ends with.
     end: Option<BoxFuture<'static, TransportFault>>,
 }
 
 impl ResponseBody {
-    /// An answer that says no.
+    /// An answer that consists of a status alone. It costs nothing of a budget.
     pub fn refusal(status: Status) -> Response<Self> {
         status.into_http().map(|rest| Self { first: None, rest, permit: None, _answering: None, end: None })
     }
 
-    /// An answer that is sent as long as it lasts, or until `end`.
+    /// An answer that is sent until it is complete or, for a watch, until `end`.
     pub fn begin(
         response: Response<Body>,
         permit: SharedPermit,
@@ -125,17 +126,17 @@ impl ResponseBody {
     }
 }
 
-/// When what is watched ends, whoever watches it.
+/// When a watch ends, even if its client would go on.
 pub struct WatchEnd {
-    /// True from the moment on when the service stops.
+    /// Becomes true when the server closes its listener.
     pub closing: watch::Receiver<bool>,
-    /// When it has been watched for long enough: what a peer holds without doing anything it must ask for
-    /// again.
+    /// The end of the longest time of a watch. After it the client must watch again, so that an idle client
+    /// cannot hold a part of the budget for ever.
     pub at: Instant,
 }
 
 impl WatchEnd {
-    /// Waits for the end; why it came.
+    /// Waits for the end and returns which of the two it was.
     async fn reached(mut self) -> TransportFault {
         tokio::select! {
             () = closes(&mut self.closing) => TransportFault::Stopping,
@@ -161,7 +162,8 @@ impl HttpBody for ResponseBody {
                 Ok(frame)
             }));
         }
-        // What was there to be told was told, such as NOT_SERVING.
+        // The end is looked at only when the body has nothing to send, so the last change, such as
+        // NOT_SERVING, is sent before the stream ends.
         let refusal = ready!(self.end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx)));
         (self.end, self.rest) = (None, Body::empty());
         Poll::Ready(Some(Ok(Frame::trailers(trailers(refusal)))))
@@ -172,24 +174,24 @@ impl HttpBody for ResponseBody {
     }
 }
 
-/// How an answer that has begun ends with a refusal.
+/// The trailers of an error in an answer whose headers were sent already.
 fn trailers(error: impl Into<CallError>) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     if to_status(error).add_header(&mut trailers).is_err() {
-        // Nothing that a refusal holds is unfit for a header; UNAVAILABLE lets its client ask again.
+        // No text of a status is invalid in a header; if one were, UNAVAILABLE lets the client retry.
         trailers.insert("grpc-status", HeaderValue::from_static("14"));
     }
     trailers
 }
 
-/// What the libraries refuse within an answer that has begun, with the codes and details that callers
-/// are told of. Everything else stays as it is.
+/// Replaces a status that a library put into trailers by the one that the contract documents. Everything else
+/// stays as it is.
 fn normalize_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
-    let Some(told) = frame.trailers_ref().filter(|told| !told.contains_key("grpc-status-details-bin")) else {
+    let Some(sent) = frame.trailers_ref().filter(|sent| !sent.contains_key("grpc-status-details-bin")) else {
         return frame;
     };
-    let error: CallError = match told.get("grpc-status").map(|status| Code::from_bytes(status.as_bytes())) {
-        // By reflection: there is no such file or symbol; nothing was asked for.
+    let error: CallError = match sent.get("grpc-status").map(|status| Code::from_bytes(status.as_bytes())) {
+        // Reflection reports NotFound for an unknown file or symbol, InvalidArgument for an empty request.
         Some(Code::NotFound) => TransportFault::SymbolUnknown.into(),
         Some(Code::InvalidArgument) => TransportFault::MalformedMessage.into(),
         Some(Code::OutOfRange) => ServiceFault::Internal("an answer is larger than any may be".to_owned()).into(),

@@ -1,7 +1,8 @@
-//! How many elements each repeated field of a request may have. The guard counts them in a request's
-//! bytes before anything is decoded, and the fields again before it loops over them, both by this table
-//! and with the same words: what a list costs in memory and time is bounded whatever is sent. A test
-//! walks the contract and fails if a repeated field is missing here.
+//! How many elements each repeated field of a request may have.
+//!
+//! The guard counts them in a request's bytes before anything is decoded, and the field parser checks them again
+//! before a list is looped over. Both use this table and the same message, so the memory and time that a list
+//! costs are bounded whatever is sent. A test walks the contract and fails if a repeated field is missing here.
 
 use std::fmt;
 
@@ -19,13 +20,13 @@ pub struct Cap {
     pub most: usize,
 }
 
-/// The lines of a draft.
+/// The lines of a draft, in a create or update.
 pub const LINES: Cap = Cap { path: "lines", least: 1, most: MAX_LINES };
-/// What completing settles line by line.
+/// The lines of which a completion decides by itself what happens to their pending quantity.
 pub const DISPOSITIONS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
 /// The items of a receipt.
 pub const ITEMS: Cap = Cap { path: "items", least: 0, most: MAX_LINES };
-/// The products that a list is asked for by name.
+/// The products that a list of levels is filtered by.
 pub const PRODUCTS: Cap = Cap { path: "product_ids", least: 0, most: 1_000 };
 /// What a role allows: several times as many as there are permissions.
 pub const PERMISSIONS: Cap = Cap { path: "permissions", least: 0, most: 100 };
@@ -33,7 +34,7 @@ pub const PERMISSIONS: Cap = Cap { path: "permissions", least: 0, most: 100 };
 pub const STATES: Cap = Cap { path: "states", least: 0, most: 100 };
 /// The fields that an update names: several times as many as any update has.
 pub const MASK_PATHS: Cap = Cap { path: "update_mask.paths", least: 0, most: 100 };
-/// Of a list that this table does not know: none. No request has one, as a test shows.
+/// For a list that this table does not know: no element is allowed. A test shows that there is no such list.
 pub const UNKNOWN: Cap = Cap { path: "a list without a limit", least: 0, most: 0 };
 
 /// The cap of a repeated field, by the full name of its message and its own.
@@ -57,7 +58,7 @@ impl Cap {
         (self.least..=self.most).contains(&count)
     }
 
-    /// The rule that a list of `count` elements breaks.
+    /// The text of the violation for a list of `count` elements, made from the bounds.
     pub fn rule(self, count: usize) -> impl fmt::Display {
         Rule { cap: self, count }
     }

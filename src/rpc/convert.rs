@@ -1,4 +1,7 @@
-//! Domain to contract: entities as messages.
+//! Conversions between domain types and the contract's messages and enums.
+//!
+//! Each entity is converted in one place, so every rpc shows it in the same way. The matches over enums
+//! are exhaustive: a new variant does not compile until the contract has a value for it.
 
 use prost_types::Timestamp as ProtoTimestamp;
 
@@ -14,18 +17,18 @@ use crate::domain::time::{Date, Timestamp};
 use crate::domain::unit::Unit;
 use crate::proto::v1;
 
-/// An instant.
+/// An instant as the contract's type. Seconds are rounded down, so that nanos are never negative.
 pub fn time(time: Timestamp) -> ProtoTimestamp {
     let micros = time.micros();
     ProtoTimestamp { seconds: micros.div_euclid(1_000_000), nanos: (micros.rem_euclid(1_000_000) * 1_000) as i32 }
 }
 
-/// An instant, if there is one.
+/// An optional instant; `None` leaves the message field unset.
 pub fn maybe_time(instant: Option<Timestamp>) -> Option<ProtoTimestamp> {
     instant.map(time)
 }
 
-/// A date, or empty.
+/// A date as `YYYY-MM-DD`; empty if it is unknown.
 pub fn date(date: Option<Date>) -> String {
     date.map(|date| date.to_string()).unwrap_or_default()
 }
@@ -34,7 +37,7 @@ fn id(order: Option<OrderId>) -> String {
     order.map(|order| order.to_string()).unwrap_or_default()
 }
 
-/// A store.
+/// A store with its settings and its number of open orders.
 pub fn store(store: &Store) -> v1::Store {
     v1::Store {
         store_id: store.id.to_string(),
@@ -47,7 +50,7 @@ pub fn store(store: &Store) -> v1::Store {
     }
 }
 
-/// A header as one caller may see it.
+/// A header, with the actions that this caller may take now.
 pub fn purchase_order(seen: &OrderView) -> v1::PurchaseOrder {
     let OrderView { order, allowed_actions } = seen;
     let closed = |state| maybe_time(order.close_time.filter(|_| order.state == state));
@@ -92,7 +95,7 @@ fn totals(totals: &Quantities) -> v1::QuantityTotals {
     }
 }
 
-/// A line of an order.
+/// A line. It takes the order too, because a line without an expected date of its own has the order's.
 pub fn line(order: &Order, line: &Line) -> v1::PurchaseOrderLine {
     let Quantities { ordered, received, rejected, back_ordered, cancelled, pending, excess } = line.quantities;
     v1::PurchaseOrderLine {
@@ -124,7 +127,7 @@ pub fn receipt(receipt: &Receipt) -> v1::Receipt {
     v1::Receipt { item_count: items.len() as i32, items, ..receipt_header(receipt, 0) }
 }
 
-/// A receipt that has so many items, without them.
+/// A receipt as lists show it: with the number of its items and without the items.
 pub fn receipt_header(receipt: &Receipt, item_count: i32) -> v1::Receipt {
     let voided = receipt.voided.as_ref();
     v1::Receipt {
@@ -151,7 +154,7 @@ fn receipt_item(item: &ReceiptItem) -> v1::ReceiptItem {
     }
 }
 
-/// A level.
+/// The inventory level of one product in one store.
 pub fn level(level: &Level) -> v1::InventoryLevel {
     v1::InventoryLevel {
         store_id: level.key.store.to_string(),
@@ -164,7 +167,7 @@ pub fn level(level: &Level) -> v1::InventoryLevel {
     }
 }
 
-/// A ledger row.
+/// A row of the stock ledger. Completing orders is the only thing that moves stock so far, so there is one kind.
 pub fn movement(movement: &Movement) -> v1::StockMovement {
     v1::StockMovement {
         movement_number: movement.number,
@@ -236,22 +239,22 @@ pub const fn permission(permission: Permission) -> v1::Permission {
     }
 }
 
-/// The unit of a number on the wire; `None` for unspecified and unknown ones.
+/// The unit with this number in the contract; `None` for unspecified and unknown numbers.
 pub fn unit_of(wire: i32) -> Option<Unit> {
     Unit::ALL.into_iter().find(|known| unit(*known) as i32 == wire)
 }
 
-/// The state of a number on the wire; `None` for unspecified and unknown ones.
+/// The state with this number in the contract; `None` for unspecified and unknown numbers.
 pub fn state_of(wire: i32) -> Option<State> {
     State::ALL.into_iter().find(|known| state(*known) as i32 == wire)
 }
 
-/// The permission of a number on the wire; `None` for unspecified and unknown ones.
+/// The permission with this number in the contract; `None` for unspecified and unknown numbers.
 pub fn permission_of(wire: i32) -> Option<Permission> {
     Permission::ALL.into_iter().find(|known| permission(*known) as i32 == wire)
 }
 
-/// The disposition of a number on the wire: `Some(None)` for unspecified, `None` for unknown ones.
+/// The disposition with this number in the contract: `Some(None)` for unspecified, `None` for unknown numbers.
 pub fn disposition_of(wire: i32) -> Option<Option<Disposition>> {
     Some(match v1::PendingDisposition::try_from(wire).ok()? {
         v1::PendingDisposition::Unspecified => None,
@@ -260,7 +263,7 @@ pub fn disposition_of(wire: i32) -> Option<Option<Disposition>> {
     })
 }
 
-/// The lines that a command touched, as they stand.
+/// The lines that a command changed, as they are after it; empty if the reply has no order.
 pub fn touched_lines(reply: &Reply) -> Vec<v1::PurchaseOrderLine> {
     let Some(seen) = &reply.order else { return Vec::new() };
     reply.lines.iter().map(|touched| line(&seen.order, touched)).collect()

@@ -1,5 +1,5 @@
 //! The health service (`grpc.health.v1`): whether the service as a whole, and each of its services by
-//! name, can serve now. One value counts for all of them, since they permit one database and one process.
+//! name, can serve now. One value counts for all of them, since they share one database and one process.
 //!
 //! Nothing is kept for a name that is not registered: a watch of one holds its own stream, which the
 //! guard ends like every watch, and no entry that would outlive it.
@@ -24,7 +24,7 @@ pub struct HealthService {
 }
 
 impl HealthService {
-    /// The service to route to. It tells what was last sent to `serving`, of the whole and of `names`.
+    /// The service to route to. It reports the last value sent to `serving`, for the whole and for each of `names`.
     pub fn server(serving: watch::Receiver<bool>, names: &'static [&'static str]) -> HealthServer<Self> {
         HealthServer::new(Self { serving, names })
     }
@@ -58,24 +58,24 @@ impl Health for HealthService {
     }
 }
 
-/// A watch: where it learns the value from, and what it told last.
+/// The state of a watch: where it gets the value from, and the value that it sent last.
 type Watched = (watch::Receiver<bool>, Option<bool>);
 
-/// Waits until there is something else to tell than the last time; the first time there is at once.
+/// Waits until the value differs from the one sent last; the first value is sent at once.
 /// Several changes between two reads of a slow peer become one.
-async fn next_change((mut serving, told): Watched) -> Option<(Result<HealthCheckResponse, Status>, Watched)> {
-    let now = serving.wait_for(|now| Some(*now) != told).await.map(|now| *now);
+async fn next_change((mut serving, sent): Watched) -> Option<(Result<HealthCheckResponse, Status>, Watched)> {
+    let now = serving.wait_for(|now| Some(*now) != sent).await.map(|now| *now);
     let Ok(now) = now else {
-        // The server has gone and says nothing more. The guard ends the watch, with a status by which
-        // its client watches again.
+        // The server has stopped, so no value follows. The guard ends the watch with a status that makes
+        // its client watch again.
         return std::future::pending().await;
     };
     Some((Ok(message(status_of(now))), (serving, Some(now))))
 }
 
-/// Says SERVICE_UNKNOWN once and then waits for ever.
-async fn only_unknown(told: bool) -> Option<(Result<HealthCheckResponse, Status>, bool)> {
-    if told {
+/// Sends SERVICE_UNKNOWN once and then waits until the guard ends the watch.
+async fn only_unknown(sent: bool) -> Option<(Result<HealthCheckResponse, Status>, bool)> {
+    if sent {
         std::future::pending::<()>().await;
     }
     Some((Ok(message(ServingStatus::ServiceUnknown)), true))

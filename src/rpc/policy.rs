@@ -1,8 +1,8 @@
 //! How each rpc is authorized: one table. A method without an entry is refused as UNIMPLEMENTED.
 //!
-//! Whatever a permission depends on is judged where the data are read or changed, in the same snapshot or
-//! transaction: a command states its requirement itself ([`Command::requires`]), a read is given the
-//! requirement from this table ([`AccessCheck`]). So each requirement stands in one place.
+//! This table says which callers may reach a handler. Permissions are judged where the data are read or changed,
+//! in the same snapshot or transaction: a command states its requirement itself ([`Command::requires`]), a read
+//! gets the requirement from this table ([`AccessCheck`]). So each requirement is written in one place.
 //!
 //! [`Command::requires`]: crate::domain::command::Command::requires
 //! [`AccessCheck`]: crate::repository::read::authorized::AccessCheck
@@ -13,9 +13,9 @@ use crate::transport::resource_limits::CallClass;
 /// Who may call an rpc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Anybody, without credentials.
+    /// Everyone, without credentials; one answer.
     Public,
-    /// Anybody, without credentials; the answer is a stream of some minutes at most.
+    /// Everyone, without credentials; the answer is a stream of some minutes at most.
     PublicStream,
     /// Every authenticated caller; the answer is a stream of some minutes at most.
     AuthenticatedStream,
@@ -37,7 +37,7 @@ impl Policy {
         }
     }
 
-    /// What a read requires of its caller in its store.
+    /// What a read requires of its caller in the store; `None` if the rpc is not a read of one store.
     pub fn read_requirement(self) -> Option<Requirement> {
         match self {
             Self::Read(requirement) => Some(requirement),
@@ -54,8 +54,8 @@ const INVENTORY: &str = "/purchasing.v1.InventoryService/";
 const STORES: &str = "/purchasing.v1.StoreService/";
 const ROLES: &str = "/purchasing.v1.AccessService/";
 
-/// The policy of an rpc, by its path; `None` for what is not known. `public_reflection` lets anybody
-/// ask what the contract is.
+/// The policy of an rpc, by its path; `None` if it is unknown. With
+/// `public_reflection`, reflection takes no credentials.
 pub fn of(path: &str, public_reflection: bool) -> Option<Policy> {
     if let Some(rpc) = path.strip_prefix(ORDERS) {
         return of_orders(rpc);

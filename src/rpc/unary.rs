@@ -1,6 +1,8 @@
-//! The message of a unary call: read as a whole, counted, and only then handed on to be decoded. So
-//! nothing of it is decoded before it is known what that costs and whether there is room for it, and a
-//! message that is too large in any way costs its own bytes and nothing more.
+//! Reads the message of a unary call as a whole and counts what decoding it would cost, before anything
+//! decodes it.
+//!
+//! A few megabytes on the wire can become hundreds in memory. So the call is charged with the decoded
+//! size first, and a message that is too large in any way never costs more than its own bytes.
 
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -18,12 +20,12 @@ pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Bytes in front of a message: whether it is compressed, and its length (gRPC over HTTP/2,
 /// "Length-Prefixed-Message").
 const PREFIX: usize = 5;
-/// Messages above this many bytes are counted in a thread where that keeps nobody waiting: the largest
-/// take some milliseconds, and the threads that serve connections are as few as the machine's cores.
+/// Messages above this many bytes are counted on a thread for blocking work: the largest take some
+/// milliseconds, and the few threads that serve all connections must not stop for that long.
 const COUNTED_AT_ONCE: usize = 64 * 1024;
 
-/// Reads the message of a unary call, charges the call with it and with what decoding makes of it, and
-/// gives the call back with its message in one piece.
+/// Reads the message of a unary call, charges the call with its bytes and with its decoded size, and returns
+/// the call with its message in one piece.
 pub async fn read(request: Request<Incoming>, permit: &SharedPermit) -> Result<Request<Body>, CallError> {
     let (head, body) = request.into_parts();
     let unknown = || ServiceFault::Internal(format!("no shape is known of the requests of {}", head.uri.path()));
@@ -39,13 +41,13 @@ pub async fn read(request: Request<Incoming>, permit: &SharedPermit) -> Result<R
 async fn collect(mut body: Incoming, permit: &SharedPermit) -> Result<Bytes, CallError> {
     let mut framed = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        // Its caller has gone, or has broken the stream off.
+        // The client has disconnected or reset the stream; it will not see this error.
         let frame = frame.map_err(|_| TransportFault::MalformedMessage)?;
         let Ok(data) = frame.into_data() else { continue };
         permit.grow(data.len())?;
         framed.extend_from_slice(&data);
         if length(&framed)?.is_some_and(|length| framed.len() > PREFIX + length) {
-            // There is one message in a unary call.
+            // More bytes than the first message has; a unary call has one.
             return Err(TransportFault::MalformedMessage.into());
         }
     }
@@ -55,7 +57,7 @@ async fn collect(mut body: Incoming, permit: &SharedPermit) -> Result<Bytes, Cal
     }
 }
 
-/// The length of the message that begins here, once its prefix is there.
+/// The length of the message that begins here; `None` until its whole prefix has arrived.
 fn length(framed: &[u8]) -> Result<Option<usize>, TransportFault> {
     let Some(([flag, length @ ..], _)) = framed.split_first_chunk::<PREFIX>() else { return Ok(None) };
     let length = u32::from_be_bytes(*length) as usize;
@@ -72,7 +74,7 @@ async fn count(counting: Counting, framed: Bytes, permit: SharedPermit) -> Resul
         return counting.count(&framed[PREFIX..]);
     }
     let counted = tokio::task::spawn_blocking(move || {
-        // Held for as long as the bytes are, also if the call has ended meanwhile.
+        // Keeps the charge for as long as this thread holds the bytes, even if the call has ended.
         let _share = permit;
         counting.count(&framed[PREFIX..])
     });

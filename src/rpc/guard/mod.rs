@@ -1,7 +1,10 @@
-//! What every call passes on its way to its rpc, in this order: the bound on its metadata, its policy,
-//! its deadline, its credentials, room for it, the bounds on its message. Credentials come before room,
-//! so that nobody without them ever holds what ordinary calls need. What comes back is bounded too, and
-//! a panic on the way becomes an answer.
+//! Checks every call before it reaches its rpc, in this order: the size of its metadata, its policy, its
+//! deadline, its credentials, the budget of its class, the size of its message.
+//!
+//! Credentials are checked before a call takes from a budget, so that callers without valid ones never
+//! occupy what ordinary calls need. The answer is charged to the same budget, and a panic in a handler
+//! becomes an INTERNAL error of that call and not the end of its connection. Methods without a policy return
+//! UNIMPLEMENTED, so that a new rpc cannot be served unprotected by mistake.
 
 pub mod call;
 
@@ -29,42 +32,45 @@ use crate::transport::connection::Connection;
 use crate::transport::resource_limits::{CallClass, CallPermit};
 use crate::workers::error::ServiceFault;
 
-/// Bytes of metadata, names and values and 32 for each (RFC 9113, section 6.5.2).
+/// Bytes of metadata in one call. Each header counts with its name, its value and 32 bytes (RFC 9113,
+/// section 6.5.2).
 const MAX_METADATA: usize = 16 * 1024;
-/// How long an answer that was made in time may take to be read.
+/// How long the client may take to read an answer that was made before the deadline.
 const READ_WITHIN: Duration = Duration::from_secs(1);
 
-/// See the module.
+/// The guard of one server. It is cloned for each call; see the module's documentation for what it does.
 #[derive(Clone)]
 pub struct Guard {
-    /// The rpcs.
+    /// The services that accepted calls are handed to.
     pub routes: Routes,
-    /// Who calls.
+    /// Finds the principal of a call from its headers and its client certificate.
     pub authenticator: Arc<dyn Authenticator>,
-    /// How long a call may take at most, whatever its caller says.
+    /// The longest time of a call, also if its caller allows more or sets no deadline.
     pub max_deadline: Duration,
-    /// The same of calls that take no credentials: their messages are small and their answers at hand.
+    /// The same for calls without credentials: their messages are small and their answers are in memory.
     pub max_public_deadline: Duration,
-    /// How long something may be watched; whoever wants to know more watches again.
+    /// The longest time of a watch. A client that wants to go on watches again, so that a stream
+    /// that its client has forgotten does not occupy its budget for ever.
     pub max_watch: Duration,
-    /// Whether anybody may ask what the contract is.
+    /// Whether reflection takes no credentials.
     pub public_reflection: bool,
-    /// True from the moment on when what is watched ends.
+    /// Becomes true when the server closes its listener; every watch ends then.
     pub closing: watch::Receiver<bool>,
 }
 
-/// A call that may go on.
+/// A call that passed every check that needs no message.
 struct AcceptedCall {
-    /// For the rpc's handler; `None` if it takes no credentials.
+    /// What the handler gets; `None` if the rpc takes no credentials.
     call: Option<Call>,
     deadline: Instant,
-    /// When it ends if something is watched.
+    /// The end of a watch; `None` for calls with one answer.
     watch_ends: Option<Instant>,
     permit: CallPermit,
 }
 
 impl Guard {
-    /// Answers one call.
+    /// Answers one call of a connection. A call that is dropped before it has an answer was reset by its
+    /// client, which the connection counts: resetting many calls is an attack.
     pub async fn answer(self, connection: Arc<Connection>, request: Request<Incoming>) -> Response<ResponseBody> {
         let watched = Unanswered(Some(&connection));
         let answered = match self.accept(&connection, &request) {
@@ -128,8 +134,8 @@ impl Guard {
     }
 }
 
-/// Hands a call on to its rpc. Only what is watched may send more than one message, and is decoded as it
-/// comes, until it is `answered`; of everything else the message is read and counted first.
+/// Passes a call to its rpc. Only a stream (a watch) may send more than one message; its messages are decoded
+/// as they arrive, until it is `answered`. The message of every other call is read and counted first.
 async fn hand_on(
     mut routes: Routes,
     request: Request<Incoming>,
@@ -147,7 +153,8 @@ async fn hand_on(
     Ok(response)
 }
 
-/// What tonic refuses by itself, with the codes and details that callers are told of.
+/// Replaces a status that tonic made, such as for a message that it cannot decode, by the one that the contract
+/// documents. Statuses of this service have details; tonic's have none.
 fn normalize_status(response: Response<Body>) -> Response<Body> {
     let headers = response.headers();
     let ours = headers.contains_key("grpc-status-details-bin");
@@ -159,7 +166,7 @@ fn normalize_status(response: Response<Body>) -> Response<Body> {
     to_status(refusal).into_http()
 }
 
-/// A call whose caller may go before it is answered.
+/// Tells the connection that a call was abandoned, unless the call was answered before this is dropped.
 struct Unanswered<'c>(Option<&'c Connection>);
 
 impl Unanswered<'_> {

@@ -1,4 +1,5 @@
-//! What a request holds, counted on its bytes before anything of it is decoded.
+//! Counts the elements of a request's lists, and estimates its decoded size, on its bytes and before
+//! anything is decoded.
 //!
 //! Two bytes on the wire can become an element of 150 bytes in memory, so that the size of a request
 //! says little about what it costs. One pass over the bytes, which allocates nothing, counts the elements
@@ -17,30 +18,31 @@ const MAX_DEPTH: usize = 100;
 /// How many fields a request may have, those of its messages and unknown ones included: several times as
 /// many as the largest order. Two million fields of two bytes would take prost longer than all the rest.
 const MAX_FIELDS: usize = 400_000;
-/// What an allocation takes at most beside the bytes that were asked for.
+/// What an allocation costs at most in addition to the bytes that were asked for.
 const ALLOCATION: usize = 32;
 /// A list grows by doubling, so that up to half of its room is empty; the smallest has room for four.
 const GROWTH: usize = 2;
 
-/// How the requests of one rpc are counted.
+/// How the requests of one rpc are counted: the table of all shapes, and the shape of this rpc's request.
 #[derive(Clone, Copy)]
 pub struct Counting {
     requests: &'static Requests,
     shape: usize,
 }
 
-/// The bytes are no message.
+/// The bytes cannot be decoded as a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Malformed;
 
 impl Counting {
-    /// By the path of the rpc; `None` if no such rpc is known.
+    /// The counting for the rpc with this path; `None` if the contract has no such rpc.
     pub fn of(path: &str) -> Option<Self> {
         let requests = &*REQUESTS;
         Some(Self { requests, shape: *requests.by_path.get(path)? })
     }
 
-    /// What decoding `message` takes in memory, in bytes; a list above its cap is refused.
+    /// Estimates how many bytes `message` takes in memory when decoded. Refuses a list above its cap, and more
+    /// fields than any request needs.
     pub fn count(self, message: &[u8]) -> Result<usize, CallError> {
         let counts = self.counts(message).map_err(|Malformed| TransportFault::MalformedMessage)?;
         let mut violations = Violations::default();
@@ -65,20 +67,20 @@ impl Counting {
     }
 }
 
-/// What was counted so far.
+/// The counts of one request while it is walked through.
 struct Counts {
     requests: &'static Requests,
     /// The elements of each list, over the whole request.
     lists: Vec<usize>,
     /// All fields, however often they are given.
     fields: usize,
-    /// What it takes in memory.
+    /// The estimate of the decoded size.
     bytes: usize,
 }
 
 impl Counts {
     fn message(&mut self, shape: &Shape, mut bytes: &[u8], depth: usize) -> Result<(), Malformed> {
-        // Which texts were there before: the last one counts, and takes the room of the one before.
+        // Which text fields were seen before: if one is repeated, prost keeps the last and reuses its buffer.
         let mut seen = 0_u64;
         while !bytes.is_empty() {
             let (number, wire) = key(&mut bytes)?;
@@ -131,7 +133,7 @@ impl Counts {
         Ok(())
     }
 
-    /// Passes over a field that its message does not have.
+    /// Skips a field that the message's type does not have, as prost does.
     fn skip(&mut self, number: u32, wire: u32, bytes: &mut &[u8], depth: usize) -> Result<(), Malformed> {
         let within = depth.checked_sub(1).ok_or(Malformed)?;
         match wire {
@@ -151,7 +153,7 @@ impl Counts {
         }
     }
 
-    /// Counts values of a field. One that is not repeated is a part of its message.
+    /// Counts values of a field. A field that is not repeated is a part of its message's size already.
     fn elements(&mut self, field: Field, elements: usize) {
         let Some(list) = field.list else { return };
         let is_first = self.lists[list] == 0 && elements > 0;
