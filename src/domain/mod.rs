@@ -3,7 +3,7 @@
 //! Rules are pure: they use no clock, randomness, database or transport. Time and ids are passed in,
 //! and what a rule may read is a [`WorkingSet`] that the repository has filled. So a command can be
 //! judged again after a failed transaction with the same result, and each rule is tested in its own
-//! file with a store in memory (`testing.rs`), without anything else running.
+//! file with a store in memory (`testing`), without anything else running.
 //!
 //! A command is judged in this order: [`Command::needs`](command::Command::needs) before the working set
 //! is loaded, [`command::gate`] on what is loaded for every command, [`command::decide`] when its needs

@@ -6,6 +6,9 @@
 //! more is refused as a bug here and not in production. Second, all counters and levels are summed up
 //! anew from the rows afterwards and compared with those that the decision derived.
 
+mod show;
+mod sums;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +21,7 @@ use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::command::{Command, Envelope, Reply, Verdict, decide, reply};
 use super::decision::Decision;
 use super::idempotency::{IdempotencyKey, StoredResponse, StoredResponseKey};
-use super::inventory::{InboundStock, Level, LevelKey};
+use super::inventory::{Level, LevelKey};
 use super::money::{Currency, UnitCost};
 use super::needs::Need;
 use super::order::receipt::{Receipt, ReceiptItem, ReceiveTimes};
@@ -552,178 +555,4 @@ impl TestStore {
             assert_eq!(held.insert(given.key.role.clone(), given.from_event), None, "a role is given once");
         }
     }
-}
-
-/// Summing up.
-impl TestStore {
-    fn sum_up(&mut self) {
-        for (key, counters) in self.summed_counters() {
-            self.orders.get_mut(&key).unwrap().counters = counters;
-        }
-        for (key, inbound) in self.summed_inbound() {
-            self.levels.get_mut(&key).unwrap().inbound = inbound;
-        }
-        self.row().open_orders = self.count_open_orders();
-    }
-
-    /// Counters and levels are what the rows add up to.
-    fn check_sums(&self) {
-        for (key, counters) in self.summed_counters() {
-            assert_eq!(self.orders[&key].counters, counters, "the counters of {}", self.orders[&key].number);
-        }
-        for (key, inbound) in self.summed_inbound() {
-            assert_eq!(self.levels[&key].inbound, inbound, "the level of {}", key.product);
-        }
-        assert_eq!(self.store.as_ref().unwrap().open_orders, self.count_open_orders(), "open orders");
-    }
-
-    /// Events are numbered without a gap, each is by the store's clock, and each order's revision is
-    /// that of its last event.
-    fn check_events(&self, decision: &Decision) {
-        let store = self.store.as_ref().unwrap();
-        let first = store.last_event - decision.events.len() as i64 + 1;
-        for (number, event) in (first..).zip(&decision.events) {
-            assert_eq!((event.number, event.time), (number, store.last_event_time));
-            if let Some(after) = event.order {
-                let order = &self.orders[&self.order_key(after.order)];
-                assert_eq!((after.revision, after.state), (order.revision, order.state));
-            }
-        }
-    }
-
-    fn summed_counters(&self) -> BTreeMap<OrderKey, OrderCounters> {
-        let mut sums = BTreeMap::new();
-        for key in self.orders.keys() {
-            let mut counters = OrderCounters::default();
-            for (_, line) in self.lines.range(LineKey::range_of(key)) {
-                counters.lines += 1;
-                counters.pending_lines += i32::from(line.quantities.pending.is_positive());
-                add(&mut counters.totals, line.quantities);
-            }
-            for receipt in self.receipts_of(key) {
-                counters.active_receipts += i32::from(receipt.is_active());
-                counters.last_receipt = receipt.key.number;
-                counters.receipt_items += receipt.items.len() as i32;
-            }
-            sums.insert(key.clone(), counters);
-        }
-        sums
-    }
-
-    fn summed_inbound(&self) -> BTreeMap<LevelKey, InboundStock> {
-        let mut sums: BTreeMap<LevelKey, InboundStock> = BTreeMap::new();
-        for key in self.levels.keys() {
-            sums.insert(key.clone(), InboundStock::default());
-        }
-        for line in self.lines.values() {
-            let order = &self.orders[&line.key.order];
-            if matches!(order.state, State::OnOrder | State::Receiving) {
-                let sum = sums.get_mut(&line.level_key()).unwrap();
-                sum.staged += line.quantities.received;
-                sum.on_order += line.quantities.pending;
-                if order.parent.is_some() {
-                    sum.back_ordered += line.quantities.pending;
-                }
-            }
-        }
-        sums
-    }
-
-    fn count_open_orders(&self) -> i64 {
-        let closed = [State::Completed, State::Cancelled];
-        self.orders.values().filter(|order| !closed.contains(&order.state)).count() as i64
-    }
-}
-
-fn add(sum: &mut Quantities, more: Quantities) {
-    sum.ordered += more.ordered;
-    sum.received += more.received;
-    sum.rejected += more.rejected;
-    sum.back_ordered += more.back_ordered;
-    sum.cancelled += more.cancelled;
-    sum.pending += more.pending;
-    sum.excess += more.excess;
-}
-
-/// Reading, in a form that fits into a table.
-impl TestStore {
-    /// An order's header.
-    pub fn header(&self, order: OrderId) -> &Order {
-        &self.orders[&self.order_key(order)]
-    }
-
-    /// A line.
-    pub fn line_of(&self, order: OrderId, number: i32) -> &Line {
-        &self.lines[&LineKey { order: self.order_key(order), number }]
-    }
-
-    /// Every line of an order: its product and those of its quantities that are not zero.
-    pub fn lines_of(&self, order: OrderId) -> Vec<String> {
-        let lines = self.lines.range(LineKey::range_of(&self.order_key(order)));
-        lines.map(|(_, line)| format!("{}: {}", line.product, quantities(&line.quantities))).collect()
-    }
-
-    /// A receipt.
-    pub fn receipt_of(&self, order: OrderId, number: i32) -> &Receipt {
-        &self.receipts[&ReceiptKey { order: self.order_key(order), number }]
-    }
-
-    /// Those quantities of a product's level that are not zero.
-    pub fn level(&self, product: &str) -> String {
-        let level = &self.levels[&self.level_key(product)];
-        nonzero(&[
-            (level.on_hand, "on hand"),
-            (level.inbound.staged, "staged"),
-            (level.inbound.on_order, "on order"),
-            (level.inbound.back_ordered, "back-ordered"),
-        ])
-    }
-
-    /// What a role allows; nothing if there is no such role.
-    pub fn allowed_by(&self, role: &str) -> Vec<Permission> {
-        self.roles.get(&RoleId::new(role)).into_iter().flat_map(|allowed| allowed.keys().copied()).collect()
-    }
-
-    /// The roles that a principal holds.
-    pub fn roles_of(&self, principal: &str) -> Vec<String> {
-        let held = self.grants.get(&PrincipalId::new(principal));
-        held.into_iter().flat_map(|held| held.keys().map(ToString::to_string)).collect()
-    }
-
-    /// The kinds of the events that the last command recorded.
-    pub fn events(&self) -> Vec<&'static str> {
-        self.decided.events.iter().map(|event| event.detail.kind()).collect()
-    }
-
-    /// The details of the events that the last command recorded, as they are stored.
-    pub fn event_details(&self) -> Vec<String> {
-        self.decided.events.iter().map(|event| serde_json::to_string(&event.detail).unwrap()).collect()
-    }
-
-    /// The key of an order of this store.
-    pub fn order_key(&self, order: OrderId) -> OrderKey {
-        OrderKey { store: StoreId::new("s1"), order }
-    }
-
-    fn level_key(&self, product: &str) -> LevelKey {
-        LevelKey { store: StoreId::new("s1"), product: ProductId::new(product) }
-    }
-}
-
-/// Those of a line's quantities that are not zero.
-pub fn quantities(quantities: &Quantities) -> String {
-    nonzero(&[
-        (quantities.ordered, "ordered"),
-        (quantities.received, "received"),
-        (quantities.rejected, "rejected"),
-        (quantities.back_ordered, "back-ordered"),
-        (quantities.cancelled, "cancelled"),
-        (quantities.pending, "pending"),
-        (quantities.excess, "excess"),
-    ])
-}
-
-fn nonzero(named: &[(Quantity, &str)]) -> String {
-    let named = named.iter().filter(|(quantity, _)| *quantity != Quantity::ZERO);
-    named.map(|(quantity, name)| format!("{quantity} {name}")).collect::<Vec<_>>().join(", ")
 }
