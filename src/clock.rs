@@ -1,4 +1,4 @@
-//! The wall clock. Whoever needs the time has a [`Clock`] passed in, so that tests can set it.
+//! The wall clock. Code that needs the time takes a [`Clock`], so that tests can set it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

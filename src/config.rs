@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::auth::credentials::CredentialConfig;
-use crate::repository::dialect::{Layout, lanes_for};
+use crate::repository::dialect::{Layout, writers_for};
 use crate::repository::url::DatabaseUrl;
 use crate::transport::resource_limits::Limits;
 use crate::transport::tls::TlsFiles;
@@ -66,7 +66,7 @@ impl ServeConfig {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             layout: Layout::Single,
-            writers: lanes_for(&database, cores),
+            writers: writers_for(&database, cores),
             // One reader takes small reads only, so the other readers have a core each.
             readers: cores + 1,
             database_timeout: Duration::from_secs(5),

@@ -121,7 +121,7 @@ impl Work {
                 Err(error) => tracing::warn!(%error, "cannot delete old stored responses; retrying in a minute"),
             }
             if let Some(answer) = answer {
-                // An error means that whoever requested the round does not wait any more.
+                // An error means that the requester of the round no longer waits.
                 let _ = answer.send(deleted);
             }
         }

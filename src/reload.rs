@@ -72,7 +72,7 @@ impl<T: Send + Sync + 'static> Reloading<T> {
         Ok(Self { current, changes })
     }
 
-    /// The last good value. Whoever keeps it does not see later changes, so it is asked for at each use.
+    /// The last good value. A caller that keeps it does not see later changes, so it is read at each use.
     pub fn current(&self) -> Arc<T> {
         self.current.load_full()
     }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::CommandError;
 use crate::config::ServeConfig;
-use crate::repository::dialect::{Layout, lanes_for, may_be_sharded};
+use crate::repository::dialect::{Layout, may_be_sharded, writers_for};
 use crate::repository::url::DatabaseUrl;
 use crate::server::{Parts, Server};
 use crate::telemetry;
@@ -93,7 +93,7 @@ impl Running {
         config.limits.connections = connections(self.max_connections, descriptors())?;
         config.limits.connections_per_peer = self.max_connections_per_peer as usize;
         if let Some(writers) = self.writers {
-            config.writers = lanes_for(&config.database, writers.into());
+            config.writers = writers_for(&config.database, writers.into());
         }
         Ok(config)
     }

@@ -452,7 +452,7 @@ impl WorkingSet {
     }
 
     /// What callers may do follows from roles and grants, so it is worked out anew where these change.
-    /// Where not all roles and grants are loaded it cannot be, and is forgotten: whoever asks is answered
+    /// Where not all roles and grants are loaded it cannot be, and is forgotten: a later read is answered
     /// [`NotLoaded`] and not what was true before. Nobody does: a command that changes access is the only
     /// one of its store in its transaction ([`Needs::are_exclusive`](super::needs::Needs::are_exclusive)).
     fn absorb_changed_access(&mut self, stores: &BTreeSet<StoreId>) {

@@ -7,7 +7,7 @@
 //! and decided by a person. A log that was emptied by a checkpoint is still there, with no bytes, so a crash
 //! is never taken for a missing log.
 //!
-//! The lock file `.lock` is held shared by whoever uses the database and exclusively by who replaces it
+//! The lock file `.lock` is held shared by every user of the database, and exclusively by a program that replaces it
 //! (flock). It goes away with the process, however that ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -130,7 +130,7 @@ fn version(session: &mut Session) -> Result<i32, DbError> {
     Ok(rows.first().map_or(CLOSED, |row| row.user_version))
 }
 
-/// The lock of whoever replaces a database; `None` while somebody uses it.
+/// The exclusive lock for replacing a database; `None` while another program uses it.
 pub(super) fn lock_to_replace(path: &str) -> Result<Option<File>, DbError> {
     lock(path, true)
 }
@@ -146,7 +146,7 @@ fn lock(path: &str, exclusively: bool) -> Result<Option<File>, DbError> {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        // Whoever held it may have removed it meanwhile: then this is the lock of nothing.
+        // Its holder may have removed the file meanwhile: then this lock protects nothing.
         let is_current = std::fs::metadata(&name).ok().zip(file.metadata().ok());
         if is_current.is_some_and(|(named, held)| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
             return Ok(Some(file));

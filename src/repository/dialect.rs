@@ -127,7 +127,7 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
             "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s'; \
              SET default_transaction_read_only = on",
         ],
-        // A step takes milliseconds; whoever holds it up is waited for the next minute. No
+        // A step takes milliseconds; if it is held up, the next minute's step waits for it. No
         // statement_timeout: it would also cut COMMIT.
         (DatabaseUrl::Postgres(_), Purpose::Prune) => {
             &[KEEPALIVE, "SET lock_timeout = '1s'; SET idle_in_transaction_session_timeout = '30s'"]
@@ -163,7 +163,7 @@ pub fn postgres_begin(access: TransactionMode) -> &'static str {
 }
 
 /// How many writers write at once: one for SQLite, which has one write lock.
-pub fn lanes_for(url: &DatabaseUrl, wanted: usize) -> usize {
+pub fn writers_for(url: &DatabaseUrl, wanted: usize) -> usize {
     match url {
         DatabaseUrl::Sqlite(_) => 1,
         DatabaseUrl::Postgres(_) => wanted,

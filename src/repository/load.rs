@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 
-use super::error::DbError;
+use super::error::{DbError, DbErrorKind};
 use super::keys::{ByKeys, KeyValue, Lookup, StoreLock};
 use super::lookups;
 use super::rows::access::{RoleGrantRow, RolePermissionRow};
@@ -289,8 +289,12 @@ fn insert_grants(working_set: &mut WorkingSet, rows: Vec<RoleGrantRow>) {
     }
 }
 
+/// Loads the numbers of a store's first open orders, and how many are open: a refusal names them. The count
+/// comes from the store's row, so that row must have been loaded before.
 fn open_orders(session: &mut Session, working_set: &mut WorkingSet, store: &StoreId) -> Result<(), DbError> {
-    let total = working_set.store(store).ok().flatten().map_or(0, |store| store.open_orders as usize);
+    // A store row that was not loaded is a bug. Taken for an absent store, it would count as no open orders.
+    let row = working_set.store(store).map_err(|bug| DbError::new(DbErrorKind::Other, bug.to_string()))?;
+    let total = row.map_or(0, |store| store.open_orders as usize);
     let open = State::ALL.into_iter().filter(|state| state.is_open()).map(State::name);
     let first: Vec<String> = match total {
         0 => Vec::new(),

@@ -114,7 +114,7 @@ struct LogErrors;
 
 impl r2d2::HandleError<DbError> for LogErrors {
     fn handle_error(&self, error: DbError) {
-        // r2d2 tries again many times a second; whoever waits for the session tells that it is away.
+        // r2d2 tries again many times a second; the worker that waits for the session reports that the database is unavailable.
         tracing::debug!(error = %error.detail.replace('\n', " "), "cannot connect to the database");
     }
 }

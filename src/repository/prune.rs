@@ -1,4 +1,4 @@
-//! Forgetting first answers that are too old to be asked for again. Each statement looks at several
+//! Deletes stored responses whose retention has passed. Each statement looks at several
 //! stores that exist, by the index of records by age, and deletes a bounded number of rows.
 
 use diesel::backend::Backend;
@@ -46,7 +46,7 @@ pub fn older_than_days(session: &mut Session, now: Timestamp, days: i64) -> Resu
     Ok(oldest.first().map(|day| Timestamp::from_micros(day * MICROS_PER_DAY)))
 }
 
-/// Whether these stores have first answers from before `cutoff`. It only reads: most of the time there
+/// Whether these stores have stored responses from before `cutoff`. It only reads: most of the time there
 /// are none, and a write transaction would hold SQLite's one write lock to find that out.
 pub fn any_old_records(session: &mut Session, stores: &[String], cutoff: Timestamp) -> Result<bool, DbError> {
     let found: Vec<String> = session.load(
@@ -59,7 +59,7 @@ pub fn any_old_records(session: &mut Session, stores: &[String], cutoff: Timesta
     Ok(!found.is_empty())
 }
 
-/// Deletes at most [`STEP`] of these stores' first answers from before `cutoff`, in a transaction of
+/// Deletes at most [`STEP`] of these stores' stored responses from before `cutoff`, in a transaction of
 /// its own; how many. Can be run again after any error.
 pub fn delete_old_records(session: &mut Session, stores: &[String], cutoff: Timestamp) -> Result<usize, WriteError> {
     let delete = DeleteOldRecords { stores: stores.to_vec(), cutoff: cutoff.micros() };

@@ -167,7 +167,7 @@ impl Session {
         self.progress.waiting(Stage::Working, || Ok(query.execute(connection)? > 0))
     }
 
-    /// Shared with whoever watches how long it waits.
+    /// Shared with the supervisor, which watches how long the session waits.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
     }

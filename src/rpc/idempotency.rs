@@ -2,7 +2,7 @@
 //!
 //! The fingerprint covers everything but the id itself. A request id that comes again with another
 //! fingerprint is a client's mistake and is refused; with the same fingerprint it is a retry, which gets
-//! the first answer again.
+//! the stored response again.
 
 use prost::Message;
 use sha2::{Digest, Sha256};

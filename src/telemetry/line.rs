@@ -1,6 +1,6 @@
 //! Writes each log event as one line of bounded length and visible characters. Events contain text that peers send;
 //! without this, a line break in a name would forge a second event, an escape sequence would change the terminal of
-//! whoever reads the log, and one large event would fill the memory of the queue.
+//! the program that reads the log, and one large event would fill the memory of the queue.
 
 use std::io::{self, Write};
 

@@ -53,7 +53,7 @@ pub struct Transport {
 
 impl Transport {
     /// Serves until `closing` is true and every connection has ended. It does not bound how long that takes:
-    /// whoever drops this future ends the remaining connections with it.
+    /// dropping this future ends the remaining connections with it.
     pub async fn serve<A, F, B>(self, listener: TcpListener, answer: A)
     where
         A: Fn(Arc<Connection>, Request<Incoming>) -> F + Clone + Send + 'static,

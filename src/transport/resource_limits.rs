@@ -272,7 +272,7 @@ impl CallPermit {
     }
 }
 
-/// Which peer an address belongs to. Whoever has IPv6 usually has a network of 64 bits to choose addresses
+/// Which peer an address belongs to. A host with IPv6 usually has a network of 64 bits to choose addresses
 /// from, so all addresses of such a network count as one peer.
 fn peer_of(address: IpAddr) -> IpAddr {
     // A listener on IPv6 sees IPv4 addresses mapped into it; both forms are the same peer.

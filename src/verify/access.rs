@@ -1,4 +1,4 @@
-//! Invariant 12: whoever did something was allowed to at that moment.
+//! Invariant 12: the actor of each event held the permission at that moment.
 //!
 //! A role is held, and allows something, from one event to another. What an event gives counts after
 //! it, and what it takes away was still there: the event itself was judged by what came before.

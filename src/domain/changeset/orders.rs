@@ -92,7 +92,7 @@ impl Changeset<'_> {
     }
 
     /// Puts all lines of a draft in place of those it has. Lines of a draft add nothing to levels, so
-    /// those that are removed need no settlement.
+    /// those that are removed need no disposition.
     pub fn replace_lines(&mut self, draft: &Order, lines: Vec<Line>) -> Result<(), Refusal> {
         for line in lines {
             self.put_line(line);

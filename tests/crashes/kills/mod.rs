@@ -123,7 +123,7 @@ async fn what_was_acknowledged_is_there_once_whatever_was_killed(#[values(Sqlite
     println!("answers:\n{}", counts.table());
     println!("intentions:\n{}", journal.table());
     recovered.print(on);
-    assert_eq!(recovered.kills(), victims.len(), "all_grants was killed who should be");
+    assert_eq!(recovered.kills(), victims.len(), "every victim was killed");
     let alice = Caller::of(killer.channel(), "alice", "store-0");
     audit(&database, &alice, &journal, &opened).await;
     let findings = verify(&mut database.session(), |_, _| {}).unwrap();

@@ -94,7 +94,7 @@ fn compare_store(stored: &WorkingSet, pure: &Pure, store: &StoreId) {
 
 /// Everybody who holds a role.
 fn holders<'a>(working_set: &'a WorkingSet, store: &StoreId) -> Vec<(&'a PrincipalId, &'a RoleGrants)> {
-    let all_grants = working_set.all_grants(store).expect("all_grants was looked for");
+    let all_grants = working_set.all_grants(store).expect("all grants are loaded");
     all_grants.into_iter().filter(|(_, held)| !held.is_empty()).collect()
 }
 

@@ -236,7 +236,7 @@ async fn the_worst_messages_of_every_rpc_cost_ten_times_their_size_at_most() {
         for (worst, principal) in
             worst_of(&rpc).into_iter().flat_map(|worst| [(worst.clone(), "nobody"), (worst, "alice")])
         {
-            // What is refused by its form is refused so for all_grants.
+            // What is refused by its form is refused so for every caller.
             if principal == "alice" && costs.last().is_some_and(|cost| cost.outcome != "NO_STORE_ACCESS") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Who may call what: every rpc of the contract, by all_grants, about every store, with every
+//! Who may call what: every rpc of the contract, by every kind of caller, about every store, with every
 //! credential. What comes out is a page that a reviewer can read; both databases give the same.
 
 use std::collections::{BTreeMap, BTreeSet};
