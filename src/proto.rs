@@ -2,7 +2,7 @@
 //! other Rust services.
 
 /// Package `purchasing.v1`.
-#[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("purchasing.v1");
 }

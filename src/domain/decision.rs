@@ -17,7 +17,6 @@ use super::store::Store;
 /// The rows that one command creates or changes, each as a whole. Nothing is written yet: the writer
 /// absorbs the decisions of a batch into the working set and saves them together.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "each field holds the rows of its name")]
 pub struct Decision {
     pub stores: Vec<Store>,
     pub orders: Vec<Order>,

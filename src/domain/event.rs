@@ -46,7 +46,6 @@ pub struct OrderRevision {
 /// its own, because events outlive the code that wrote them. Quantities are decimals, as in the contract.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "each field is named as in the contract")]
 pub enum Detail {
     StoreCreated { owner: String, currency: &'static str, time_zone: String },
     StoreUpdated { display_name: Option<String>, time_zone: Option<String> },
@@ -70,7 +69,6 @@ pub enum Detail {
 /// What was changed of an order: fields that were not are left out, and those that were emptied are
 /// null.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "named as in the contract")]
 pub struct OrderChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supplier: Option<String>,
@@ -86,7 +84,6 @@ pub struct OrderChanges {
 
 /// A line and the quantity that the event is about: ordered, or carried over to a back order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "named as in the contract")]
 pub struct LineQuantity {
     pub line: i32,
     pub quantity: String,
@@ -94,7 +91,6 @@ pub struct LineQuantity {
 
 /// A receipt item: what of a line was accepted and what was rejected.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs, reason = "named as in the contract")]
 pub struct ItemQuantities {
     pub line: i32,
     pub accepted: String,
@@ -103,7 +99,6 @@ pub struct ItemQuantities {
 
 /// A line whose pending quantity was settled by a completion.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs, reason = "named as in the contract")]
 pub struct SettledLine {
     pub line: i32,
     pub back_ordered: String,

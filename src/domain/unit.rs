@@ -3,7 +3,6 @@
 
 /// The unit that the quantities of a product count, and whether it can be divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the units are named as in the contract")]
 pub enum Unit {
     Each,
     Pair,

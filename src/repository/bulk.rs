@@ -24,50 +24,89 @@ use super::session::{Backend, Changes, Session};
 /// One column's value in one row.
 #[derive(Clone, Debug)]
 pub enum Cell<'a> {
-    /// Text.
     Text(Option<Cow<'a, str>>),
-    /// A 64-bit integer.
     Big(Option<i64>),
-    /// A 32-bit integer.
     Int(i32),
-    /// A truth value.
     Bool(bool),
 }
 
 impl<'a> Cell<'a> {
-    /// Text that is there.
+    /// Text of a column that is not null.
     pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
         Self::Text(Some(text.into()))
     }
 
-    /// Text that may not be there.
+    /// Text of a column that may be null.
     pub fn maybe(text: Option<&'a str>) -> Self {
         Self::Text(text.map(Cow::Borrowed))
     }
 
-    /// Written text that may not be there.
+    /// A value that is stored by its text, in a column that may be null.
     pub fn written(value: Option<impl ToString>) -> Self {
         Self::Text(value.map(|value| Cow::Owned(value.to_string())))
     }
 
-    /// An integer that is there.
+    /// A 64-bit integer of a column that is not null.
     pub fn big(value: i64) -> Self {
         Self::Big(Some(value))
     }
 }
 
-/// Something that is saved as a row.
-pub trait Row: 'static {
-    /// Into which table.
+/// What a column is for when a row that exists already is saved again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnRole {
+    /// A part of the primary key: an update finds its row by it.
+    Key,
+    /// Written when the row is inserted and never again.
+    Fixed,
+    /// Written by every update.
+    Changing,
+}
+
+/// One column of a table: its name, its role, and how its value is taken from an entity. The three
+/// stand together, so that no statement can bind a value to another column than its own.
+pub struct Column<R> {
+    pub name: &'static str,
+    pub role: ColumnRole,
+    cell: for<'r> fn(&'r R) -> Cell<'r>,
+}
+
+impl<R> Column<R> {
+    /// A column of the primary key.
+    pub const fn key(name: &'static str, cell: for<'r> fn(&'r R) -> Cell<'r>) -> Self {
+        Self { name, role: ColumnRole::Key, cell }
+    }
+
+    /// A column that never changes after the row was inserted.
+    pub const fn fixed(name: &'static str, cell: for<'r> fn(&'r R) -> Cell<'r>) -> Self {
+        Self { name, role: ColumnRole::Fixed, cell }
+    }
+
+    /// A column that updates write.
+    pub const fn changing(name: &'static str, cell: for<'r> fn(&'r R) -> Cell<'r>) -> Self {
+        Self { name, role: ColumnRole::Changing, cell }
+    }
+}
+
+/// Something that is saved as a row of a table.
+pub trait Row: Sized + 'static {
     const TABLE: &'static str;
-    /// Its columns: first the key, then those that never change, then the others.
-    const COLUMNS: &'static [&'static str];
-    /// How many of the columns are the key.
-    const KEY: usize;
-    /// How many of the columns never change, the key included.
-    const FIXED: usize;
-    /// The cells of its columns, in their order.
-    fn cells(&self) -> Vec<Cell<'_>>;
+    /// Every column of the table, those of the key first; `store_id` is the first of all.
+    const COLUMNS: &'static [Column<Self>];
+}
+
+/// The columns of a table that have a role.
+fn columns_with<R: Row>(role: ColumnRole) -> impl Iterator<Item = &'static Column<R>> {
+    R::COLUMNS.iter().filter(move |column| column.role == role)
+}
+
+/// The columns that an update binds, in that order: the key, and what it writes.
+fn columns_of_update<R: Row>() -> impl Iterator<Item = &'static Column<R>> {
+    columns_with::<R>(ColumnRole::Key).chain(columns_with::<R>(ColumnRole::Changing))
+}
+
+fn cells<'r, R: Row>(row: &'r R, columns: impl Iterator<Item = &'static Column<R>>) -> Vec<Cell<'r>> {
+    columns.map(|column| (column.cell)(row)).collect()
 }
 
 /// Rows of one transaction on their way into the database: nothing is sure to be there before
@@ -86,13 +125,13 @@ impl<'s, 'a> Saving<'s, 'a> {
 
     /// Inserts rows.
     pub fn insert<R: Row>(&mut self, rows: &[&'a R]) -> Result<(), DbError> {
-        self.save::<R, Insert>(rows.iter().map(|row| row.cells()))
+        self.save::<R, Insert>(rows.iter().map(|row| cells(*row, R::COLUMNS.iter())))
     }
 
     /// Updates rows by their keys. They must have been there before the transaction: on PostgreSQL a row
     /// that it inserts is not seen by its updates.
     pub fn update<R: Row>(&mut self, rows: &[&'a R]) -> Result<(), DbError> {
-        self.save::<R, Update>(rows.iter().map(|row| changing_cells(*row)))
+        self.save::<R, Update>(rows.iter().map(|row| cells(*row, columns_of_update::<R>())))
     }
 
     /// Deletes rows by their keys, at once: what is inserted afterwards may have the same keys.
@@ -114,7 +153,7 @@ impl<'s, 'a> Saving<'s, 'a> {
         }
         self.changes = Changes::Made;
         match &mut self.session.backend {
-            Backend::Postgres(_) => self.collected.push(TableRows::new::<R, V>(rows)),
+            Backend::Postgres(_) => self.collected.push(TableRows::new::<R, V>(rows)?),
             Backend::Sqlite(connection) => {
                 let saved = rows.try_fold(0, |saved, cells| {
                     let row = OneRow::<R, V> { cells, row: PhantomData };
@@ -165,12 +204,6 @@ fn check_count(table: &'static str, saved: usize, expected: usize) -> Result<(),
     Err(DbError::unreadable(table, format!("{saved} rows were there to save of {expected}")))
 }
 
-fn changing_cells<R: Row>(row: &R) -> Vec<Cell<'_>> {
-    let mut cells = row.cells();
-    cells.drain(R::KEY..R::FIXED);
-    cells
-}
-
 /// What a statement does with the rows.
 trait Verb: 'static {
     /// Writes the statement for one row: text, and the indexes of the cells to bind. It is walked for
@@ -204,7 +237,7 @@ impl Verb for Insert {
     const NAME: VerbName = VerbName::Insert;
 
     fn columns<R: Row>() -> Vec<&'static str> {
-        R::COLUMNS.to_vec()
+        R::COLUMNS.iter().map(|column| column.name).collect()
     }
 
     fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
@@ -212,7 +245,7 @@ impl Verb for Insert {
         write(Part::Text(R::TABLE))?;
         for (index, column) in R::COLUMNS.iter().enumerate() {
             write(Part::Text(if index == 0 { " (" } else { ", " }))?;
-            write(Part::Text(column))?;
+            write(Part::Text(column.name))?;
         }
         for index in 0..R::COLUMNS.len() {
             write(Part::Text(if index == 0 { ") VALUES (" } else { ", " }))?;
@@ -226,17 +259,18 @@ impl Verb for Update {
     const NAME: VerbName = VerbName::Update;
 
     fn columns<R: Row>() -> Vec<&'static str> {
-        [&R::COLUMNS[..R::KEY], &R::COLUMNS[R::FIXED..]].concat()
+        columns_of_update::<R>().map(|column| column.name).collect()
     }
 
     fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
         write(Part::Text("UPDATE "))?;
         write(Part::Text(R::TABLE))?;
-        for (index, column) in R::COLUMNS[R::FIXED..].iter().enumerate() {
+        let key_length = columns_with::<R>(ColumnRole::Key).count();
+        for (index, column) in columns_with::<R>(ColumnRole::Changing).enumerate() {
             write(Part::Text(if index == 0 { " SET " } else { ", " }))?;
-            write(Part::Text(column))?;
+            write(Part::Text(column.name))?;
             write(Part::Text(" = "))?;
-            write(Part::Bind(R::KEY + index))?;
+            write(Part::Bind(key_length + index))?;
         }
         one_key::<R>(write)
     }
@@ -246,7 +280,7 @@ impl Verb for Delete {
     const NAME: VerbName = VerbName::Delete;
 
     fn columns<R: Row>() -> Vec<&'static str> {
-        R::COLUMNS[..R::KEY].to_vec()
+        columns_with::<R>(ColumnRole::Key).map(|column| column.name).collect()
     }
 
     fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
@@ -258,9 +292,9 @@ impl Verb for Delete {
 
 /// The row with the key that the first cells hold.
 fn one_key<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
-    for (index, column) in R::COLUMNS[..R::KEY].iter().enumerate() {
+    for (index, column) in columns_with::<R>(ColumnRole::Key).enumerate() {
         write(Part::Text(if index == 0 { " WHERE " } else { " AND " }))?;
-        write(Part::Text(column))?;
+        write(Part::Text(column.name))?;
         write(Part::Text(" = "))?;
         write(Part::Bind(index))?;
     }
@@ -309,9 +343,12 @@ struct TableRows<'a> {
 }
 
 impl<'a> TableRows<'a> {
-    fn new<R: Row, V: Verb>(rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Self {
+    fn new<R: Row, V: Verb>(rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Result<Self, DbError> {
         let count = rows.len();
-        Self { name: R::TABLE, verb: V::NAME, columns: V::columns::<R>(), key: R::KEY, cells: transpose(rows), count }
+        let columns = V::columns::<R>();
+        let key = columns_with::<R>(ColumnRole::Key).count();
+        let cells = transpose(R::TABLE, &columns, rows)?;
+        Ok(Self { name: R::TABLE, verb: V::NAME, columns, key, cells, count })
     }
 
     /// The store of the first row.
@@ -454,24 +491,34 @@ impl<'a> ValueColumn<'a> {
         }
     }
 
-    fn push(&mut self, cell: Cell<'a>) {
+    /// Adds the next row's value; `false` if it is not of the column's type.
+    fn push(&mut self, cell: Cell<'a>) -> bool {
         match (self, cell) {
             (Self::Text(values), Cell::Text(value)) => values.push(value),
             (Self::Big(values), Cell::Big(value)) => values.push(value),
             (Self::Int(values), Cell::Int(value)) => values.push(value),
             (Self::Bool(values), Cell::Bool(value)) => values.push(value),
-            (_, cell) => debug_assert!(false, "{cell:?} is not of its column's type"),
+            _ => return false,
         }
+        true
     }
 }
 
-fn transpose<'a>(mut rows: impl Iterator<Item = Vec<Cell<'a>>>) -> Vec<ValueColumn<'a>> {
+/// Rows as columns. A row with a value too few or too many, or of another type than the same column has
+/// in the first row, would be saved into the wrong columns: it is a bug, and refused.
+fn transpose<'a>(
+    table: &'static str,
+    names: &[&'static str],
+    mut rows: impl Iterator<Item = Vec<Cell<'a>>>,
+) -> Result<Vec<ValueColumn<'a>>, DbError> {
     let first = rows.next().unwrap_or_default();
     let mut columns: Vec<ValueColumn<'a>> = first.into_iter().map(ValueColumn::beginning_with).collect();
+    let mut fits = columns.len() == names.len();
     for row in rows {
+        fits &= row.len() == names.len();
         for (column, cell) in columns.iter_mut().zip(row) {
-            column.push(cell);
+            fits &= column.push(cell);
         }
     }
-    columns
+    if fits { Ok(columns) } else { Err(DbError::unreadable(table, "a row does not fit the table's columns")) }
 }

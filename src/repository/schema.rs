@@ -1,6 +1,5 @@
 //! The tables, as both databases' migrations make them. Column order is what the row structs of
 //! [`super::rows`] read by.
-#![allow(missing_docs, reason = "columns are described in the migrations")]
 
 diesel::table! {
     store (store_id) {

@@ -6,7 +6,7 @@
 //! database is asked, and neither knows which database there is. Those that end in the database, stopping under
 //! load and stopping while it is stuck, run on both.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails says so by a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says so by a panic")]
 
 #[path = "../support/mod.rs"]
 mod support;

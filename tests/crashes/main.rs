@@ -2,7 +2,7 @@
 //! killed. The tests run one at a time: killing PostgreSQL ends every database of the cluster that the
 //! tests of this process share.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails says so by a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says so by a panic")]
 
 #[path = "../support/mod.rs"]
 mod support;

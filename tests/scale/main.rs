@@ -1,7 +1,7 @@
 //! How the service behaves with much data: plans of lists, ratios of times, the largest messages. The tests of this
 //! binary run one at a time, so that they do not disturb each other.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails says so by a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says so by a panic")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,7 +1,7 @@
 //! What the service does, over real gRPC on both databases: stories of every feature, each rpc with every reason that it
 //! documents, retries, limits, permissions, races and isolation, and the shape of the code.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails says so by a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says so by a panic")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -37,7 +37,6 @@ const FEW_AND_ONE: i64 = FEW as i64 + 1;
 
 /// Which orders; what is not set does not matter.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "named as in the contract")]
 pub struct OrderFilter {
     pub states: Vec<State>,
     pub supplier: Option<String>,

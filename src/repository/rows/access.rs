@@ -1,15 +1,15 @@
 //! Tables `role_permission` and `role_grant`.
 
-use diesel::prelude::Queryable;
+use diesel::prelude::{Queryable, Selectable};
 
 use crate::domain::access::{GrantKey, Permission, RolePermissionKey, ValidityPeriod};
 use crate::domain::code::{RoleId, StoreId};
-use crate::repository::bulk::{Cell, Row};
+use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
+use crate::repository::schema::{role_grant, role_permission};
 
-/// A row of `role_permission`.
-#[derive(Queryable)]
-#[allow(missing_docs, reason = "named as the columns")]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = role_permission)]
 pub struct RolePermissionRow {
     pub store_id: String,
     pub role_id: String,
@@ -27,9 +27,8 @@ impl RolePermissionRow {
     }
 }
 
-/// A row of `role_grant`.
-#[derive(Queryable)]
-#[allow(missing_docs, reason = "named as the columns")]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = role_grant)]
 pub struct RoleGrantRow {
     pub store_id: String,
     pub principal: String,
@@ -40,34 +39,22 @@ pub struct RoleGrantRow {
 
 impl Row for ValidityPeriod<RolePermissionKey> {
     const TABLE: &'static str = "role_permission";
-    const COLUMNS: &'static [&'static str] = &["store_id", "role_id", "permission", "from_event", "to_event"];
-    const KEY: usize = 4;
-    const FIXED: usize = 4;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        vec![
-            Cell::text(self.key.store.as_str()),
-            Cell::text(self.key.role.as_str()),
-            Cell::text(self.key.permission.name()),
-            Cell::big(self.from_event),
-            Cell::Big(self.to_event),
-        ]
-    }
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.key.store.as_str())),
+        Column::key("role_id", |row| Cell::text(row.key.role.as_str())),
+        Column::key("permission", |row| Cell::text(row.key.permission.name())),
+        Column::key("from_event", |row| Cell::big(row.from_event)),
+        Column::changing("to_event", |row| Cell::Big(row.to_event)),
+    ];
 }
 
 impl Row for ValidityPeriod<GrantKey> {
     const TABLE: &'static str = "role_grant";
-    const COLUMNS: &'static [&'static str] = &["store_id", "principal", "role_id", "from_event", "to_event"];
-    const KEY: usize = 4;
-    const FIXED: usize = 4;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        vec![
-            Cell::text(self.key.store.as_str()),
-            Cell::text(self.key.principal.as_str()),
-            Cell::text(self.key.role.as_str()),
-            Cell::big(self.from_event),
-            Cell::Big(self.to_event),
-        ]
-    }
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.key.store.as_str())),
+        Column::key("principal", |row| Cell::text(row.key.principal.as_str())),
+        Column::key("role_id", |row| Cell::text(row.key.role.as_str())),
+        Column::key("from_event", |row| Cell::big(row.from_event)),
+        Column::changing("to_event", |row| Cell::Big(row.to_event)),
+    ];
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::json;
 use crate::domain::event::{Detail, Event};
-use crate::repository::bulk::{Cell, Row};
+use crate::repository::bulk::{Cell, Column, Row};
 
 #[derive(Serialize)]
 struct Versioned<'a> {
@@ -15,33 +15,16 @@ struct Versioned<'a> {
 
 impl Row for Event {
     const TABLE: &'static str = "event";
-    const COLUMNS: &'static [&'static str] = &[
-        "store_id",
-        "event_number",
-        "event_time",
-        "actor",
-        "as_operator",
-        "event_type",
-        "po_id",
-        "revision",
-        "state_after",
-        "detail",
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.store.as_str())),
+        Column::key("event_number", |row| Cell::big(row.number)),
+        Column::fixed("event_time", |row| Cell::big(row.time.micros())),
+        Column::fixed("actor", |row| Cell::text(row.actor.as_str())),
+        Column::fixed("as_operator", |row| Cell::Bool(row.as_operator)),
+        Column::fixed("event_type", |row| Cell::text(row.detail.kind())),
+        Column::fixed("po_id", |row| Cell::written(row.order.map(|revision| revision.order))),
+        Column::fixed("revision", |row| Cell::Big(row.order.map(|revision| revision.revision))),
+        Column::fixed("state_after", |row| Cell::maybe(row.order.map(|revision| revision.state.name()))),
+        Column::fixed("detail", |row| Cell::text(json(&Versioned { v: Detail::VERSION, detail: &row.detail }))),
     ];
-    const KEY: usize = 2;
-    const FIXED: usize = 10;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        vec![
-            Cell::text(self.store.as_str()),
-            Cell::big(self.number),
-            Cell::big(self.time.micros()),
-            Cell::text(self.actor.as_str()),
-            Cell::Bool(self.as_operator),
-            Cell::text(self.detail.kind()),
-            Cell::written(self.order.map(|revision| revision.order)),
-            Cell::Big(self.order.map(|revision| revision.revision)),
-            Cell::maybe(self.order.map(|revision| revision.state.name())),
-            Cell::text(json(&Versioned { v: Detail::VERSION, detail: &self.detail })),
-        ]
-    }
 }

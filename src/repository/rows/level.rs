@@ -1,6 +1,6 @@
 //! Tables `inventory_level` and `stock_movement`.
 
-use diesel::prelude::Queryable;
+use diesel::prelude::{Queryable, Selectable};
 
 use super::{line::unit, order_id};
 use crate::domain::code::{ProductId, StoreId};
@@ -8,11 +8,12 @@ use crate::domain::inventory::{InboundStock, Level, LevelKey, Movement};
 use crate::domain::money::UnitCost;
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
-use crate::repository::bulk::{Cell, Row};
+use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
+use crate::repository::schema::{inventory_level, stock_movement};
 
-/// A row of `inventory_level`.
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = inventory_level)]
 pub struct LevelRow {
     store_id: String,
     product_id: String,
@@ -44,32 +45,25 @@ impl TryFrom<LevelRow> for Level {
 
 impl Row for Level {
     const TABLE: &'static str = "inventory_level";
-    const COLUMNS: &'static [&'static str] =
-        &["store_id", "product_id", "unit", "on_hand", "staged", "on_order", "back_ordered", "last_movement"];
-    const KEY: usize = 2;
-    const FIXED: usize = 3;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        let InboundStock { staged, on_order, back_ordered } = self.inbound;
-        vec![
-            Cell::text(self.key.store.as_str()),
-            Cell::text(self.key.product.as_str()),
-            Cell::text(self.unit.name()),
-            Cell::big(self.on_hand.scaled()),
-            Cell::big(staged.scaled()),
-            Cell::big(on_order.scaled()),
-            Cell::big(back_ordered.scaled()),
-            Cell::big(self.last_movement),
-        ]
-    }
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.key.store.as_str())),
+        Column::key("product_id", |row| Cell::text(row.key.product.as_str())),
+        Column::fixed("unit", |row| Cell::text(row.unit.name())),
+        Column::changing("on_hand", |row| Cell::big(row.on_hand.scaled())),
+        Column::changing("staged", |row| Cell::big(row.inbound.staged.scaled())),
+        Column::changing("on_order", |row| Cell::big(row.inbound.on_order.scaled())),
+        Column::changing("back_ordered", |row| Cell::big(row.inbound.back_ordered.scaled())),
+        Column::changing("last_movement", |row| Cell::big(row.last_movement)),
+    ];
 }
 
-/// A row of `stock_movement`.
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = stock_movement)]
 pub struct MovementRow {
     store_id: String,
     product_id: String,
     movement_number: i64,
+    #[diesel(column_name = kind)]
     _kind: String,
     quantity: i64,
     unit_cost: i64,
@@ -104,39 +98,19 @@ impl TryFrom<MovementRow> for Movement {
 
 impl Row for Movement {
     const TABLE: &'static str = "stock_movement";
-    const COLUMNS: &'static [&'static str] = &[
-        "store_id",
-        "product_id",
-        "movement_number",
-        "kind",
-        "quantity",
-        "unit_cost",
-        "balance_after",
-        "create_time",
-        "event_number",
-        "po_id",
-        "line_number",
-        "receipt_number",
-        "receive_time",
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.level.store.as_str())),
+        Column::key("product_id", |row| Cell::text(row.level.product.as_str())),
+        Column::key("movement_number", |row| Cell::big(row.number)),
+        Column::fixed("kind", |_| Cell::text("RECEIPT")),
+        Column::fixed("quantity", |row| Cell::big(row.quantity.scaled())),
+        Column::fixed("unit_cost", |row| Cell::big(row.unit_cost.scaled())),
+        Column::fixed("balance_after", |row| Cell::big(row.balance_after.scaled())),
+        Column::fixed("create_time", |row| Cell::big(row.create_time.micros())),
+        Column::fixed("event_number", |row| Cell::big(row.event)),
+        Column::fixed("po_id", |row| Cell::text(row.order.to_string())),
+        Column::fixed("line_number", |row| Cell::Int(row.line)),
+        Column::fixed("receipt_number", |row| Cell::Int(row.receipt)),
+        Column::fixed("receive_time", |row| Cell::big(row.receive_time.micros())),
     ];
-    const KEY: usize = 3;
-    const FIXED: usize = 13;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        vec![
-            Cell::text(self.level.store.as_str()),
-            Cell::text(self.level.product.as_str()),
-            Cell::big(self.number),
-            Cell::text("RECEIPT"),
-            Cell::big(self.quantity.scaled()),
-            Cell::big(self.unit_cost.scaled()),
-            Cell::big(self.balance_after.scaled()),
-            Cell::big(self.create_time.micros()),
-            Cell::big(self.event),
-            Cell::text(self.order.to_string()),
-            Cell::Int(self.line),
-            Cell::Int(self.receipt),
-            Cell::big(self.receive_time.micros()),
-        ]
-    }
 }

@@ -1,6 +1,6 @@
 //! Table `purchase_order_line`.
 
-use diesel::prelude::Queryable;
+use diesel::prelude::{Queryable, Selectable};
 
 use super::{maybe_date, order_id};
 use crate::domain::code::{ProductId, StoreId};
@@ -9,11 +9,12 @@ use crate::domain::order::{Line, LineKey, OrderKey, Quantities};
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
-use crate::repository::bulk::{Cell, Row};
+use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
+use crate::repository::schema::purchase_order_line;
 
-/// A row of `purchase_order_line`.
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = purchase_order_line)]
 pub struct LineRow {
     store_id: String,
     po_id: String,
@@ -90,57 +91,28 @@ pub fn line_key(key: &LineKey) -> Vec<Cell<'_>> {
 
 impl Row for Line {
     const TABLE: &'static str = "purchase_order_line";
-    const COLUMNS: &'static [&'static str] = &[
-        "store_id",
-        "po_id",
-        "line_number",
-        "product_id",
-        "description",
-        "gtin",
-        "unit",
-        "unit_cost",
-        "inherited",
-        "first_expected_date",
-        "first_ordered",
-        "expected_date",
-        "ordered",
-        "received",
-        "rejected",
-        "back_ordered",
-        "cancelled",
-        "pending",
-        "excess",
-        "first_receive_time",
-        "last_receive_time",
-        "back_order_time",
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.key.order.store.as_str())),
+        Column::key("po_id", |row| Cell::text(row.key.order.order.to_string())),
+        Column::key("line_number", |row| Cell::Int(row.key.number)),
+        Column::fixed("product_id", |row| Cell::text(row.product.as_str())),
+        Column::fixed("description", |row| Cell::text(&row.description)),
+        Column::fixed("gtin", |row| Cell::maybe(row.gtin.as_deref())),
+        Column::fixed("unit", |row| Cell::text(row.unit.name())),
+        Column::fixed("unit_cost", |row| Cell::big(row.unit_cost.scaled())),
+        Column::fixed("inherited", |row| Cell::Bool(row.carried_over)),
+        Column::fixed("first_expected_date", |row| Cell::written(row.first_expected_date)),
+        Column::fixed("first_ordered", |row| Cell::big(row.first_ordered.scaled())),
+        Column::changing("expected_date", |row| Cell::written(row.expected_date)),
+        Column::changing("ordered", |row| Cell::big(row.quantities.ordered.scaled())),
+        Column::changing("received", |row| Cell::big(row.quantities.received.scaled())),
+        Column::changing("rejected", |row| Cell::big(row.quantities.rejected.scaled())),
+        Column::changing("back_ordered", |row| Cell::big(row.quantities.back_ordered.scaled())),
+        Column::changing("cancelled", |row| Cell::big(row.quantities.cancelled.scaled())),
+        Column::changing("pending", |row| Cell::big(row.quantities.pending.scaled())),
+        Column::changing("excess", |row| Cell::big(row.quantities.excess.scaled())),
+        Column::changing("first_receive_time", |row| Cell::Big(row.first_receive_time.map(Timestamp::micros))),
+        Column::changing("last_receive_time", |row| Cell::Big(row.last_receive_time.map(Timestamp::micros))),
+        Column::changing("back_order_time", |row| Cell::Big(row.back_order_time.map(Timestamp::micros))),
     ];
-    const KEY: usize = 3;
-    const FIXED: usize = 11;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        let Quantities { ordered, received, rejected, back_ordered, cancelled, pending, excess } = self.quantities;
-        let mut cells = line_key(&self.key);
-        cells.extend([
-            Cell::text(self.product.as_str()),
-            Cell::text(&self.description),
-            Cell::maybe(self.gtin.as_deref()),
-            Cell::text(self.unit.name()),
-            Cell::big(self.unit_cost.scaled()),
-            Cell::Bool(self.carried_over),
-            Cell::written(self.first_expected_date),
-            Cell::big(self.first_ordered.scaled()),
-            Cell::written(self.expected_date),
-            Cell::big(ordered.scaled()),
-            Cell::big(received.scaled()),
-            Cell::big(rejected.scaled()),
-            Cell::big(back_ordered.scaled()),
-            Cell::big(cancelled.scaled()),
-            Cell::big(pending.scaled()),
-            Cell::big(excess.scaled()),
-            Cell::Big(self.first_receive_time.map(Timestamp::micros)),
-            Cell::Big(self.last_receive_time.map(Timestamp::micros)),
-            Cell::Big(self.back_order_time.map(Timestamp::micros)),
-        ]);
-        cells
-    }
 }

@@ -1,5 +1,8 @@
-//! Rows and the entities they hold: one file per group of tables. An entity is read by a `Queryable`
-//! struct in column order and saved by its [`Row`](super::bulk::Row).
+//! Rows and the entities they hold: one file per group of tables.
+//!
+//! Diesel reads a row by position, so the fields of a `Queryable` struct stand in the order of the
+//! schema's columns; [`Row`](super::bulk::Row) lists the columns by which the entity is saved. The tests
+//! below compare both with the schema.
 
 pub mod access;
 pub mod chain;
@@ -41,4 +44,79 @@ fn maybe_date(text: Option<String>) -> Result<Option<Date>, DbError> {
 fn json(value: &impl Serialize) -> String {
     // Plain structs of text and numbers always serialize; a reader would find this if they did not.
     serde_json::to_string(value).unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::prelude::*;
+    use diesel::sqlite::Sqlite;
+
+    use super::access::{RoleGrantRow, RolePermissionRow};
+    use super::level::{LevelRow, MovementRow};
+    use super::line::LineRow;
+    use super::order::OrderRow;
+    use super::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow};
+    use super::store::StoreRow;
+    use crate::domain::access::{GrantKey, RolePermissionKey, ValidityPeriod};
+    use crate::domain::event::Event;
+    use crate::domain::idempotency::StoredResponse;
+    use crate::domain::inventory::{Level, Movement};
+    use crate::domain::order::receipt::Receipt;
+    use crate::domain::order::{Line, Order};
+    use crate::domain::store::Store;
+    use crate::repository::bulk::{ColumnRole, Row};
+    use crate::repository::schema;
+
+    /// The columns that a query selects, in its order.
+    macro_rules! selected {
+        ($query:expr) => {{
+            let text = diesel::debug_query::<Sqlite, _>(&$query).to_string();
+            let columns = text.split_once("SELECT ").unwrap().1.split_once(" FROM ").unwrap().0;
+            columns.split(", ").map(|column| column.rsplit('.').next().unwrap().replace('`', "")).collect::<Vec<_>>()
+        }};
+    }
+
+    #[test]
+    fn rows_are_read_in_the_order_of_the_schema() {
+        use schema::*;
+        macro_rules! check {
+            ($($table:ident: $row:ty),+ $(,)?) => {$(
+                assert_eq!(selected!($table::table.select(<$row>::as_select())), selected!($table::table.select($table::all_columns)), stringify!($table));
+            )+};
+        }
+        check!(
+            store: StoreRow, purchase_order: OrderRow, purchase_order_line: LineRow, receipt: ReceiptRow,
+            receipt_item: ReceiptItemRow, inventory_level: LevelRow, stock_movement: MovementRow,
+            role_permission: RolePermissionRow, role_grant: RoleGrantRow,
+        );
+    }
+
+    fn check_saved<R: Row>(mut of_schema: Vec<String>) {
+        let names: Vec<&str> = R::COLUMNS.iter().map(|column| column.name).collect();
+        let is_key: Vec<bool> = R::COLUMNS.iter().map(|column| column.role == ColumnRole::Key).collect();
+        assert_eq!(names[0], "store_id", "{}: every key begins with the store", R::TABLE);
+        assert!(is_key[0] && is_key.is_sorted_by(|one, next| one >= next), "{}: the key comes first", R::TABLE);
+        let mut saved: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        saved.sort();
+        of_schema.sort();
+        assert_eq!(saved, of_schema, "{}: every column is saved", R::TABLE);
+    }
+
+    #[test]
+    fn every_column_of_the_schema_is_saved() {
+        use schema::*;
+        check_saved::<Store>(selected!(store::table.select(store::all_columns)));
+        check_saved::<Order>(selected!(purchase_order::table.select(purchase_order::all_columns)));
+        check_saved::<Line>(selected!(purchase_order_line::table.select(purchase_order_line::all_columns)));
+        check_saved::<Receipt>(selected!(receipt::table.select(receipt::all_columns)));
+        check_saved::<ItemOfReceipt>(selected!(receipt_item::table.select(receipt_item::all_columns)));
+        check_saved::<Level>(selected!(inventory_level::table.select(inventory_level::all_columns)));
+        check_saved::<Movement>(selected!(stock_movement::table.select(stock_movement::all_columns)));
+        check_saved::<Event>(selected!(event::table.select(event::all_columns)));
+        check_saved::<StoredResponse>(selected!(stored_response::table.select(stored_response::all_columns)));
+        check_saved::<ValidityPeriod<RolePermissionKey>>(selected!(
+            role_permission::table.select(role_permission::all_columns)
+        ));
+        check_saved::<ValidityPeriod<GrantKey>>(selected!(role_grant::table.select(role_grant::all_columns)));
+    }
 }

@@ -1,17 +1,18 @@
 //! Table `purchase_order`.
 
-use diesel::prelude::Queryable;
+use diesel::prelude::{Queryable, Selectable};
 
 use super::{currency, maybe_date, maybe_order_id, order_id};
 use crate::domain::code::StoreId;
 use crate::domain::order::{Order, OrderCounters, OrderKey, Quantities, State};
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
-use crate::repository::bulk::{Cell, Row};
+use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
+use crate::repository::schema::purchase_order;
 
-/// A row of `purchase_order`.
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = purchase_order)]
 pub struct OrderRow {
     store_id: String,
     po_id: String,
@@ -108,79 +109,38 @@ impl TryFrom<OrderRow> for Order {
 
 impl Row for Order {
     const TABLE: &'static str = "purchase_order";
-    const COLUMNS: &'static [&'static str] = &[
-        "store_id",
-        "po_id",
-        "number",
-        "parent_id",
-        "root_id",
-        "chain_position",
-        "currency",
-        "create_time",
-        "create_event",
-        "supplier_id",
-        "supplier_reference",
-        "note",
-        "expected_date",
-        "state",
-        "revision",
-        "order_time",
-        "place_time",
-        "original_order_time",
-        "close_time",
-        "cancel_reason",
-        "child_id",
-        "line_count",
-        "pending_lines",
-        "active_receipts",
-        "last_receipt",
-        "receipt_items",
-        "ordered",
-        "received",
-        "rejected",
-        "back_ordered",
-        "cancelled",
-        "pending",
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.key.store.as_str())),
+        Column::key("po_id", |row| Cell::text(row.key.order.to_string())),
+        Column::fixed("number", |row| Cell::text(&row.number)),
+        Column::fixed("parent_id", |row| Cell::written(row.parent)),
+        Column::fixed("root_id", |row| Cell::text(row.root.to_string())),
+        Column::fixed("chain_position", |row| Cell::Int(row.chain_position)),
+        Column::fixed("currency", |row| Cell::text(row.currency.code())),
+        Column::fixed("create_time", |row| Cell::big(row.create_time.micros())),
+        Column::fixed("create_event", |row| Cell::big(row.create_event)),
+        Column::changing("supplier_id", |row| Cell::text(&row.supplier)),
+        Column::changing("supplier_reference", |row| Cell::maybe(row.supplier_reference.as_deref())),
+        Column::changing("note", |row| Cell::maybe(row.note.as_deref())),
+        Column::changing("expected_date", |row| Cell::written(row.expected_date)),
+        Column::changing("state", |row| Cell::text(row.state.name())),
+        Column::changing("revision", |row| Cell::big(row.revision)),
+        Column::changing("order_time", |row| Cell::Big(row.order_time.map(Timestamp::micros))),
+        Column::changing("place_time", |row| Cell::Big(row.place_time.map(Timestamp::micros))),
+        Column::changing("original_order_time", |row| Cell::Big(row.original_order_time.map(Timestamp::micros))),
+        Column::changing("close_time", |row| Cell::Big(row.close_time.map(Timestamp::micros))),
+        Column::changing("cancel_reason", |row| Cell::maybe(row.cancel_reason.as_deref())),
+        Column::changing("child_id", |row| Cell::written(row.child)),
+        Column::changing("line_count", |row| Cell::Int(row.counters.lines)),
+        Column::changing("pending_lines", |row| Cell::Int(row.counters.pending_lines)),
+        Column::changing("active_receipts", |row| Cell::Int(row.counters.active_receipts)),
+        Column::changing("last_receipt", |row| Cell::Int(row.counters.last_receipt)),
+        Column::changing("receipt_items", |row| Cell::Int(row.counters.receipt_items)),
+        Column::changing("ordered", |row| Cell::big(row.counters.totals.ordered.scaled())),
+        Column::changing("received", |row| Cell::big(row.counters.totals.received.scaled())),
+        Column::changing("rejected", |row| Cell::big(row.counters.totals.rejected.scaled())),
+        Column::changing("back_ordered", |row| Cell::big(row.counters.totals.back_ordered.scaled())),
+        Column::changing("cancelled", |row| Cell::big(row.counters.totals.cancelled.scaled())),
+        Column::changing("pending", |row| Cell::big(row.counters.totals.pending.scaled())),
     ];
-    const KEY: usize = 2;
-    const FIXED: usize = 9;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        let OrderCounters { lines, pending_lines, active_receipts, last_receipt, receipt_items, totals } =
-            self.counters;
-        vec![
-            Cell::text(self.key.store.as_str()),
-            Cell::text(self.key.order.to_string()),
-            Cell::text(&self.number),
-            Cell::written(self.parent),
-            Cell::text(self.root.to_string()),
-            Cell::Int(self.chain_position),
-            Cell::text(self.currency.code()),
-            Cell::big(self.create_time.micros()),
-            Cell::big(self.create_event),
-            Cell::text(&self.supplier),
-            Cell::maybe(self.supplier_reference.as_deref()),
-            Cell::maybe(self.note.as_deref()),
-            Cell::written(self.expected_date),
-            Cell::text(self.state.name()),
-            Cell::big(self.revision),
-            Cell::Big(self.order_time.map(Timestamp::micros)),
-            Cell::Big(self.place_time.map(Timestamp::micros)),
-            Cell::Big(self.original_order_time.map(Timestamp::micros)),
-            Cell::Big(self.close_time.map(Timestamp::micros)),
-            Cell::maybe(self.cancel_reason.as_deref()),
-            Cell::written(self.child),
-            Cell::Int(lines),
-            Cell::Int(pending_lines),
-            Cell::Int(active_receipts),
-            Cell::Int(last_receipt),
-            Cell::Int(receipt_items),
-            Cell::big(totals.ordered.scaled()),
-            Cell::big(totals.received.scaled()),
-            Cell::big(totals.rejected.scaled()),
-            Cell::big(totals.back_ordered.scaled()),
-            Cell::big(totals.cancelled.scaled()),
-            Cell::big(totals.pending.scaled()),
-        ]
-    }
 }

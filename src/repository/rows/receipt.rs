@@ -1,6 +1,6 @@
 //! Tables `receipt` and `receipt_item`.
 
-use diesel::prelude::Queryable;
+use diesel::prelude::{Queryable, Selectable};
 
 use super::order_id;
 use crate::domain::code::{PrincipalId, StoreId};
@@ -8,11 +8,12 @@ use crate::domain::order::receipt::{Receipt, ReceiptItem, Voided};
 use crate::domain::order::{OrderKey, ReceiptKey};
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
-use crate::repository::bulk::{Cell, Row};
+use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
+use crate::repository::schema::{receipt, receipt_item};
 
-/// A row of `receipt`.
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = receipt)]
 pub struct ReceiptRow {
     store_id: String,
     po_id: String,
@@ -52,8 +53,8 @@ impl TryFrom<ReceiptRow> for Receipt {
     }
 }
 
-/// A row of `receipt_item`.
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = receipt_item)]
 pub struct ReceiptItemRow {
     store_id: String,
     po_id: String,
@@ -89,56 +90,30 @@ impl TryFrom<ReceiptItemRow> for ItemOfReceipt {
 
 impl Row for Receipt {
     const TABLE: &'static str = "receipt";
-    const COLUMNS: &'static [&'static str] = &[
-        "store_id",
-        "po_id",
-        "receipt_number",
-        "receive_time",
-        "book_time",
-        "booked_by",
-        "delivery_note",
-        "note",
-        "void_time",
-        "voided_by",
-        "void_reason",
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.key.order.store.as_str())),
+        Column::key("po_id", |row| Cell::text(row.key.order.order.to_string())),
+        Column::key("receipt_number", |row| Cell::Int(row.key.number)),
+        Column::fixed("receive_time", |row| Cell::big(row.receive_time.micros())),
+        Column::fixed("book_time", |row| Cell::big(row.book_time.micros())),
+        Column::fixed("booked_by", |row| Cell::text(row.booked_by.as_str())),
+        Column::fixed("delivery_note", |row| Cell::maybe(row.delivery_note.as_deref())),
+        Column::fixed("note", |row| Cell::maybe(row.note.as_deref())),
+        Column::changing("void_time", |row| Cell::Big(row.voided.as_ref().map(|voided| voided.time.micros()))),
+        Column::changing("voided_by", |row| Cell::maybe(row.voided.as_ref().map(|voided| voided.by.as_str()))),
+        Column::changing("void_reason", |row| Cell::maybe(row.voided.as_ref().map(|voided| voided.reason.as_str()))),
     ];
-    const KEY: usize = 3;
-    const FIXED: usize = 8;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        let voided = self.voided.as_ref();
-        vec![
-            Cell::text(self.key.order.store.as_str()),
-            Cell::text(self.key.order.order.to_string()),
-            Cell::Int(self.key.number),
-            Cell::big(self.receive_time.micros()),
-            Cell::big(self.book_time.micros()),
-            Cell::text(self.booked_by.as_str()),
-            Cell::maybe(self.delivery_note.as_deref()),
-            Cell::maybe(self.note.as_deref()),
-            Cell::Big(voided.map(|voided| voided.time.micros())),
-            Cell::maybe(voided.map(|voided| voided.by.as_str())),
-            Cell::maybe(voided.map(|voided| voided.reason.as_str())),
-        ]
-    }
 }
 
 impl Row for ItemOfReceipt {
     const TABLE: &'static str = "receipt_item";
-    const COLUMNS: &'static [&'static str] =
-        &["store_id", "po_id", "receipt_number", "line_number", "accepted", "rejected", "reject_reason"];
-    const KEY: usize = 4;
-    const FIXED: usize = 7;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        vec![
-            Cell::text(self.receipt.order.store.as_str()),
-            Cell::text(self.receipt.order.order.to_string()),
-            Cell::Int(self.receipt.number),
-            Cell::Int(self.item.line),
-            Cell::big(self.item.accepted.scaled()),
-            Cell::big(self.item.rejected.scaled()),
-            Cell::maybe(self.item.reject_reason.as_deref()),
-        ]
-    }
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.receipt.order.store.as_str())),
+        Column::key("po_id", |row| Cell::text(row.receipt.order.order.to_string())),
+        Column::key("receipt_number", |row| Cell::Int(row.receipt.number)),
+        Column::key("line_number", |row| Cell::Int(row.item.line)),
+        Column::fixed("accepted", |row| Cell::big(row.item.accepted.scaled())),
+        Column::fixed("rejected", |row| Cell::big(row.item.rejected.scaled())),
+        Column::fixed("reject_reason", |row| Cell::maybe(row.item.reject_reason.as_deref())),
+    ];
 }

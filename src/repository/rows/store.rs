@@ -1,16 +1,17 @@
 //! Table `store`.
 
-use diesel::prelude::Queryable;
+use diesel::prelude::{Queryable, Selectable};
 
 use super::currency;
 use crate::domain::code::StoreId;
 use crate::domain::store::Store;
 use crate::domain::time::{TimeZone, Timestamp};
-use crate::repository::bulk::{Cell, Row};
+use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
+use crate::repository::schema::store;
 
-/// A row of `store`.
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = store)]
 pub struct StoreRow {
     store_id: String,
     display_name: String,
@@ -46,33 +47,16 @@ impl TryFrom<StoreRow> for Store {
 
 impl Row for Store {
     const TABLE: &'static str = "store";
-    const COLUMNS: &'static [&'static str] = &[
-        "store_id",
-        "currency",
-        "create_time",
-        "display_name",
-        "time_zone",
-        "back_orders_enabled",
-        "open_orders",
-        "last_order_number",
-        "last_event",
-        "last_event_time",
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.id.as_str())),
+        Column::fixed("currency", |row| Cell::text(row.currency.code())),
+        Column::fixed("create_time", |row| Cell::big(row.create_time.micros())),
+        Column::changing("display_name", |row| Cell::text(&row.display_name)),
+        Column::changing("time_zone", |row| Cell::text(row.time_zone.name())),
+        Column::changing("back_orders_enabled", |row| Cell::Bool(row.back_orders_enabled)),
+        Column::changing("open_orders", |row| Cell::big(row.open_orders)),
+        Column::changing("last_order_number", |row| Cell::big(row.last_order_number)),
+        Column::changing("last_event", |row| Cell::big(row.last_event)),
+        Column::changing("last_event_time", |row| Cell::big(row.last_event_time.micros())),
     ];
-    const KEY: usize = 1;
-    const FIXED: usize = 3;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        vec![
-            Cell::text(self.id.as_str()),
-            Cell::text(self.currency.code()),
-            Cell::big(self.create_time.micros()),
-            Cell::text(&self.display_name),
-            Cell::text(self.time_zone.name()),
-            Cell::Bool(self.back_orders_enabled),
-            Cell::big(self.open_orders),
-            Cell::big(self.last_order_number),
-            Cell::big(self.last_event),
-            Cell::big(self.last_event_time.micros()),
-        ]
-    }
 }

@@ -6,7 +6,7 @@ use super::json;
 use crate::domain::idempotency::StoredResponse;
 use crate::domain::order::OrderId;
 use crate::domain::outcome::Outcome;
-use crate::repository::bulk::{Cell, Row};
+use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 
 /// An outcome as it is stored: behind its event and order, which `verify` reads as text.
@@ -31,23 +31,14 @@ pub fn stored_outcome(text: &str) -> Result<Outcome, DbError> {
 
 impl Row for StoredResponse {
     const TABLE: &'static str = "stored_response";
-    const COLUMNS: &'static [&'static str] =
-        &["store_id", "principal", "request_id", "fingerprint", "create_time", "outcome"];
-    const KEY: usize = 3;
-    const FIXED: usize = 6;
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        vec![
-            Cell::text(self.key.store.as_str()),
-            Cell::text(self.key.principal.as_str()),
-            Cell::text(self.key.id.to_string()),
-            Cell::text(&self.fingerprint),
-            Cell::big(self.create_time.micros()),
-            Cell::text(json(&Stored {
-                event: self.outcome.event(),
-                order: self.outcome.order(),
-                outcome: &self.outcome,
-            })),
-        ]
-    }
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::key("store_id", |row| Cell::text(row.key.store.as_str())),
+        Column::key("principal", |row| Cell::text(row.key.principal.as_str())),
+        Column::key("request_id", |row| Cell::text(row.key.id.to_string())),
+        Column::fixed("fingerprint", |row| Cell::text(&row.fingerprint)),
+        Column::fixed("create_time", |row| Cell::big(row.create_time.micros())),
+        Column::fixed("outcome", |row| {
+            Cell::text(json(&Stored { event: row.outcome.event(), order: row.outcome.order(), outcome: &row.outcome }))
+        }),
+    ];
 }
