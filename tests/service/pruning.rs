@@ -29,7 +29,7 @@ fn of(counts: &[(&str, i64)]) -> Vec<(String, i64)> {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn first_answers_go_when_they_are_older_than_their_retention(#[values(Sqlite, Postgres)] on: Engine) {
+async fn stored_responses_are_deleted_after_their_retention(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let alice = world.alice();
     let mut session = world.database.session();

@@ -68,9 +68,9 @@ async fn thirty_two_sendings_of_one_completion_get_one_answer(#[values(Sqlite, P
 
         let answers = together((0..32).map(|n| complete(&callers[n % 2], &order).id(id))).await;
 
-        let first = answers[0].as_ref().unwrap();
-        assert!(answers.iter().all(|answer| answer.as_ref().unwrap() == first));
-        assert_eq!(back_orders_of(&alice, &order).await, [first.back_order.clone().unwrap().number]);
+        let expected = answers[0].as_ref().unwrap();
+        assert!(answers.iter().all(|answer| answer.as_ref().unwrap() == expected));
+        assert_eq!(back_orders_of(&alice, &order).await, [expected.back_order.clone().unwrap().number]);
     }
     world.verify().await;
 }

@@ -15,7 +15,7 @@ use crate::support::Engine::{self, Postgres, Sqlite};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn health_is_for_anybody_and_the_contract_for_whoever_is_known(#[values(Sqlite, Postgres)] on: Engine) {
+async fn health_needs_no_credentials_and_reflection_does(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(secured) = Secured::on(on).await else { return };
     let channel = secured.connect(&[&secured.authority], None);
     let ask = || {

@@ -208,7 +208,7 @@ async fn a_completed_order_is_closed_to_everything(#[values(Sqlite, Postgres)] o
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn settlements_must_fit_what_is_pending(#[values(Sqlite, Postgres)] on: Engine) {
+async fn dispositions_must_fit_what_is_pending(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let alice = world.alice();
     let order = alice.received(&[("apples", "10"), ("pears", "8"), ("plums", "5")], &[(1, "4"), (3, "5")]).await;
