@@ -36,7 +36,7 @@
 //! - No `Status` and no generated message goes below `rpc`.
 //! - In `rpc` only the guard's `Call` makes what gives access to a store.
 //!
-//! `tests/architecture.rs` reads the sources and checks this.
+//! `tests/service/architecture.rs` reads the sources and checks this.
 
 pub mod auth;
 pub mod cli;

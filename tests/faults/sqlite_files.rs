@@ -98,8 +98,8 @@ impl Serving {
     fn run(mut command: Command, log: PathBuf) -> Self {
         let mut process = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let Some(handshake) = lines.next() else { panic!("it does not start: {}", fs::read_to_string(&log).unwrap()) };
-        let address = handshake.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
+        let Some(first_line) = lines.next() else { panic!("it does not start: {}", fs::read_to_string(&log).unwrap()) };
+        let address = first_line.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
         std::thread::spawn(move || lines.count());
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         Self { process, channel, log }

@@ -47,8 +47,8 @@ impl Serving {
     fn start(database: &Database, arguments: &[&str]) -> Self {
         let mut process = program(&database.url_text(), arguments).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let handshake = lines.next().unwrap();
-        let (_, rest) = handshake.split_once("listens on ").unwrap();
+        let first_line = lines.next().unwrap();
+        let (_, rest) = first_line.split_once("listens on ").unwrap();
         let address = rest.split(' ').next().unwrap().to_owned();
         // The rest of what it says must go somewhere.
         std::thread::spawn(move || lines.count());

@@ -1,7 +1,7 @@
 //! Lists of orders, newest first: by when they were created, and where a clock stood still, by the events
 //! that created them; ids bear wall time and are no order. Whatever is asked for, an index leads to it: one that is in the order
 //! of the list, which is walked as far as the page reaches; or, for a product or a number, the one
-//! that leads to the candidates orders that have it. Where they are not candidates, the list is walked, and each
+//! that leads to the few orders that have it. Where they are many, the list is scanned, and each
 //! order is looked into.
 
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ extern "SQL" {
     fn substr(text: Text, from: Integer, count: Integer) -> Text;
 }
 
-/// How many orders are candidates.
+/// The most orders that are taken as candidates by their own index. Beyond that the list is scanned.
 const FEW: usize = 1_000;
 /// One more, to learn whether there are more.
 const FEW_AND_ONE: i64 = FEW as i64 + 1;
@@ -59,7 +59,7 @@ pub fn position(order: &Order) -> OrderPosition {
 /// Headers, newest first, behind `after`.
 ///
 /// Where a product or a number is asked for, a statement of its own finds out whether an index leads
-/// to candidates orders; otherwise the list is one statement.
+/// to few orders; otherwise the list is one statement.
 pub fn list(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -76,7 +76,7 @@ pub fn list(
     Ok((authorized, rows.into_iter().map(Order::try_from).collect::<Result<_, _>>()?))
 }
 
-/// Reads by the index that leads to candidates orders, or walks the list if there is none.
+/// Reads by the index that leads to few orders, or scans the list if there is none.
 fn by_candidates(
     snapshot: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -177,7 +177,7 @@ enum Candidates {
     Orders(Vec<String>),
     /// Those of the chains that begin with these.
     Chains(Vec<String>),
-    /// They are not candidates.
+    /// More than [`FEW`] orders: an index does not narrow the list.
     Not,
 }
 
@@ -215,7 +215,7 @@ fn candidates(
 }
 
 impl Candidates {
-    /// These, unless they are one more than candidates.
+    /// These candidates, unless there are more than [`FEW`].
     fn if_few(self) -> Self {
         match &self {
             Self::Orders(ids) | Self::Chains(ids) if ids.len() > FEW => Self::Not,

@@ -22,7 +22,7 @@ use crate::workers::error::{ServiceFault, WorkerError};
 /// The guard alone can make one (`Call::new` is visible to it only), and a handler gets it out of the
 /// request's extensions. So a handler that holds a `Call` knows that its caller is authenticated, and it
 /// cannot act for another principal or with a weaker requirement than the policy's: what the readers and
-/// writers need is made here from fields that nobody else can set. `tests/architecture.rs` checks that no
+/// writers need is made here from fields that nobody else can set. `tests/service/architecture.rs` checks that no
 /// other file of `rpc` makes an [`AccessCheck`], an [`Envelope`] or a [`Principal`].
 #[derive(Clone, Debug)]
 pub struct Call {

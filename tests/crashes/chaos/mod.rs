@@ -86,7 +86,7 @@ fn place_of(world: &World, other: &Instance, client: usize, store: &str) -> Plac
 }
 
 /// What all clients wrote down; the first that fails ends the test.
-async fn all_of(mut clients: JoinSet<(Journal, Counts)>) -> (Journal, Counts) {
+pub async fn all_of(mut clients: JoinSet<(Journal, Counts)>) -> (Journal, Counts) {
     let (mut journal, mut counts) = (Journal::default(), Counts::default());
     while let Some(client) = clients.join_next().await {
         let (of_client, counted) = client.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));

@@ -14,7 +14,6 @@ mod killer;
 
 use std::collections::BTreeMap;
 use std::env;
-use std::panic::resume_unwind;
 
 use fastrand::Rng;
 use purchase_order_service::verify::verify;
@@ -24,10 +23,10 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use self::killer::{Killer, PAUSE, Victim};
+use crate::chaos::all_of;
 use crate::chaos::audit::audit;
 use crate::chaos::client::{Client, Place};
-use crate::chaos::journal::Journal;
-use crate::chaos::sending::{Counts, Person};
+use crate::chaos::sending::Person;
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Caller, Cluster, Database, cluster};
 
@@ -67,17 +66,6 @@ fn place_of(ways: &[Channel; 2], client: usize) -> Place {
         may_switch: client == 0,
         store,
     }
-}
-
-/// What all clients wrote down; the first that fails ends the test.
-async fn all_of(mut clients: JoinSet<(Journal, Counts)>) -> (Journal, Counts) {
-    let (mut journal, mut counts) = (Journal::default(), Counts::default());
-    while let Some(client) = clients.join_next().await {
-        let (of_client, counted) = client.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
-        journal.merge(of_client);
-        counts.merge(counted);
-    }
-    (journal, counts)
 }
 
 /// Who is killed when: on PostgreSQL the server after every third kill of the program.

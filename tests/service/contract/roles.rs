@@ -50,7 +50,7 @@ async fn create_role(#[values(Sqlite, Postgres)] on: Engine) {
     story.end().await;
 }
 
-/// A role grows and shrinks under the fakes of those who hold it.
+/// A role gains and loses permissions while principals hold it.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn update_role(#[values(Sqlite, Postgres)] on: Engine) {

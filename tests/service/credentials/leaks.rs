@@ -58,8 +58,8 @@ async fn the_log_holds_no_token_and_no_line_that_a_caller_wrote() {
         let mut text = String::new();
         log.read_to_string(&mut text).map(|_| text)
     });
-    let handshake = BufReader::new(process.stdout.as_mut().unwrap()).lines().next().unwrap().unwrap();
-    let address = handshake.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
+    let first_line = BufReader::new(process.stdout.as_mut().unwrap()).lines().next().unwrap().unwrap();
+    let address = first_line.split_once("listens on ").unwrap().1.split(' ').next().unwrap().to_owned();
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
     let bearing = |token: &str| Caller::of(channel.clone(), "", STORE).bearing(Some(token.to_owned()));
     let (good, operator) = (issuer.token("alice"), issuer.token("operator"));

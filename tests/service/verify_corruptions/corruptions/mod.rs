@@ -35,7 +35,7 @@ pub fn corruptions() -> impl Iterator<Item = &'static Corruption> {
     topics.into_iter().flatten()
 }
 
-/// The statements that statement one.
+/// The SQL of one corruption, with order numbers in brackets replaced by look-ups of their ids.
 pub fn statements(statement: &str) -> String {
     let order = format!("(SELECT po_id FROM purchase_order WHERE store_id = '{STORE}' AND number = 'PO-");
     statement.replace("[PO-", &order).replace(']', "')")
