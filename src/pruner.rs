@@ -23,6 +23,7 @@ use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::{Pool, Pooled};
 use crate::repository::prune;
 use crate::repository::session::WriteError;
+use crate::repository::transaction::TransactionName;
 use crate::repository::wal;
 
 /// The time between the end of one round and the beginning of the next.
@@ -130,7 +131,7 @@ impl Work {
     /// Runs one round on a thread of its own, because a database driver cannot be interrupted: if the database
     /// does not answer, that thread is abandoned, and the next round is tried all the same.
     fn round(self: &Arc<Self>) -> Deleted {
-        let session = self.parts.pool.get()?;
+        let session = self.parts.pool.get(TransactionName::PruneScan)?;
         let work = Arc::clone(self);
         let progress = Arc::clone(session.progress());
         let (done, result) = sync_channel(1);

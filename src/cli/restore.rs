@@ -9,8 +9,8 @@ use clap::Args;
 use super::CommandError;
 use super::verify::{self, Checked};
 use crate::clock::{Clock, SystemClock};
-use crate::repository::backup::{copy_back, unused};
-use crate::repository::database_file::{Found, inspect};
+use crate::repository::backup::{copy_backup, lock_exclusively};
+use crate::repository::database_file::{FileState, inspect};
 use crate::repository::url::DatabaseUrl;
 
 /// Replace a SQLite database that is not in use by a copy made with `backup`
@@ -25,10 +25,10 @@ impl Restore {
     /// database that breaks an invariant.
     pub fn run(self, url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
         // Held to the end, so that no service begins to use what is being replaced.
-        let replaced = unused(url)?;
-        let copied = copy_back(&self.backup, url)?;
-        let (_, found) = inspect(&copied.url())?;
-        if found == Found::WithoutLog {
+        let replaced = lock_exclusively(url)?;
+        let copied = copy_backup(&self.backup, url)?;
+        let (_, state) = inspect(&copied.url())?;
+        if state == FileState::LogMissing {
             let cure = "it lacks the latest changes, which were in the write-ahead log; use a copy made by `backup`";
             return Err(format!("{} was copied from a running service: {cure}", self.backup.display()).into());
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use indicatif::ProgressBar;
 
 use super::{CommandError, counted};
-use crate::repository::database_file::{Found, inspect};
+use crate::repository::database_file::{FileState, inspect};
 use crate::repository::dialect::Purpose;
 use crate::repository::migrate::{SchemaState, schema_state};
 use crate::repository::session::Session;
@@ -24,8 +24,8 @@ pub(super) struct Checked {
 /// Prints one line per violation and a summary. The exit status is 1 if an invariant is broken, or if the latest
 /// changes may be missing.
 pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
-    let (in_use, found) = inspect(url)?;
-    if found == Found::WithoutLog {
+    let (in_use, state) = inspect(url)?;
+    if state == FileState::LogMissing {
         // Reported before the check, which may fail because the schema itself is missing.
         eprintln!(
             "{url} was in use when it was last written, and its write-ahead log (-wal) is missing: what was written \
@@ -38,7 +38,7 @@ pub fn run(url: &DatabaseUrl) -> Result<ExitCode, CommandError> {
         0 => println!("{url}: {contents}, every invariant holds"),
         count => println!("{url}: {contents}, {}", counted(count, "violation")),
     }
-    if found == Found::WithoutLog {
+    if state == FileState::LogMissing {
         return Ok(ExitCode::FAILURE);
     }
     // If no other process uses it, what a crash left in the log is moved into the file.

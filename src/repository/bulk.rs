@@ -1,11 +1,17 @@
-//! Saving sets of rows, in each database's best way. On SQLite one prepared statement per table, run
-//! once per row. On PostgreSQL the rows of a table go as arrays through UNNEST, and all tables in one
-//! statement, because each round trip costs as much as saving a few rows; on a sharded database, which
-//! has no such statements, in one statement per table, each with an equality on its store.
+//! Saves the rows of a transaction, by as few round trips as each database allows.
 //!
-//! The text for a table never changes. The statement for all tables has a text for each combination of
-//! tables, which follows from which kinds of commands share a batch; a session prepares only so many of
-//! them, and saves other combinations table by table.
+//! - SQLite runs in this process, so a round trip costs nothing: one prepared statement per table is run once per row.
+//! - On PostgreSQL each round trip costs about as much as saving a few rows. The rows of a table go as one array per
+//!   column, which the statement unnests, and all tables share one statement.
+//! - A sharded PostgreSQL database cannot run such a statement. It gets one statement per table, each with an equality
+//!   on the store, so that it can be sent to the one server that has the store.
+//!
+//! The text for one table never changes, so it is prepared once. The text for all tables depends on which tables there
+//! are, which follows from the kinds of commands that share a batch. A session prepares a bounded number of them
+//! ([`Session::may_combine`]) and saves other combinations table by table.
+//!
+//! The invariant of this module: each row is saved completely or the transaction fails. A value cannot get into another
+//! column than its own ([`Column`]), and a row that was not there to be changed is an error ([`check_count`]).
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -19,14 +25,19 @@ use diesel::sqlite::Sqlite;
 
 use super::error::DbError;
 use super::keys::StoreScope;
-use super::session::{Backend, Changes, Session};
+use super::session::{Backend, Changes, Session, TableCombination};
 
-/// One column's value in one row.
+/// The value of one column in one row. A column has the same variant in every row, because the values of a column are
+/// sent as one array.
 #[derive(Clone, Debug)]
 pub enum Cell<'a> {
+    /// Text, borrowed from the entity where it has it in this form; `None` is NULL.
     Text(Option<Cow<'a, str>>),
-    Big(Option<i64>),
+    /// A 64-bit integer; `None` is NULL.
+    BigInt(Option<i64>),
+    /// A 32-bit integer of a column that is never NULL.
     Int(i32),
+    /// A truth value of a column that is never NULL.
     Bool(bool),
 }
 
@@ -36,19 +47,19 @@ impl<'a> Cell<'a> {
         Self::Text(Some(text.into()))
     }
 
-    /// Text of a column that may be null.
-    pub fn maybe(text: Option<&'a str>) -> Self {
+    /// Text of a column that may be null, borrowed from the entity.
+    pub fn optional_text(text: Option<&'a str>) -> Self {
         Self::Text(text.map(Cow::Borrowed))
     }
 
-    /// A value that is stored by its text, in a column that may be null.
-    pub fn written(value: Option<impl ToString>) -> Self {
+    /// The text by which a value is stored (an id, a date), in a column that may be null.
+    pub fn formatted(value: Option<impl ToString>) -> Self {
         Self::Text(value.map(|value| Cow::Owned(value.to_string())))
     }
 
     /// A 64-bit integer of a column that is not null.
-    pub fn big(value: i64) -> Self {
-        Self::Big(Some(value))
+    pub fn big_int(value: i64) -> Self {
+        Self::BigInt(Some(value))
     }
 }
 
@@ -63,11 +74,14 @@ pub enum ColumnRole {
     Changing,
 }
 
-/// One column of a table: its name, its role, and how its value is taken from an entity. The three
-/// stand together, so that no statement can bind a value to another column than its own.
+/// One column of a table. Its name and the function that takes its value from an entity are in one place, so that no
+/// statement can bind a value to another column than its own.
 pub struct Column<R> {
+    /// The name in the schema of both databases.
     pub name: &'static str,
+    /// Which statements bind it.
     pub role: ColumnRole,
+    /// Takes the column's value from an entity.
     cell: for<'r> fn(&'r R) -> Cell<'r>,
 }
 
@@ -88,19 +102,22 @@ impl<R> Column<R> {
     }
 }
 
-/// Something that is saved as a row of a table.
+/// An entity of the domain that is saved as one row of one table.
 pub trait Row: Sized + 'static {
+    /// The table's name in the schema of both databases.
     const TABLE: &'static str;
-    /// Every column of the table, those of the key first; `store_id` is the first of all.
+    /// Every column of the table: first those of the primary key, of which `store_id` is the first. Updates and
+    /// deletes find a row by the cells at the beginning, and a sharded database finds its server by the first one. A
+    /// test compares this list with the schema.
     const COLUMNS: &'static [Column<Self>];
 }
 
-/// The columns of a table that have a role.
+/// The columns of a table that have this role, in the order of [`Row::COLUMNS`].
 fn columns_with<R: Row>(role: ColumnRole) -> impl Iterator<Item = &'static Column<R>> {
     R::COLUMNS.iter().filter(move |column| column.role == role)
 }
 
-/// The columns that an update binds, in that order: the key, and what it writes.
+/// The columns that an update binds, in that order: the key to find the row by, and the columns that it sets.
 fn columns_of_update<R: Row>() -> impl Iterator<Item = &'static Column<R>> {
     columns_with::<R>(ColumnRole::Key).chain(columns_with::<R>(ColumnRole::Changing))
 }
@@ -109,94 +126,111 @@ fn cells<'r, R: Row>(row: &'r R, columns: impl Iterator<Item = &'static Column<R
     columns.map(|column| (column.cell)(row)).collect()
 }
 
-/// Rows of one transaction on their way into the database: nothing is sure to be there before
-/// [`Saving::finish`].
+/// Saves the rows of one transaction. On PostgreSQL they are only collected at first: nothing is sure to be in the
+/// database before [`Saving::finish`].
 pub struct Saving<'s, 'a> {
     session: &'s mut Session,
+    /// What PostgreSQL is to save with the next statement, in the order in which it was given.
     collected: Vec<TableRows<'a>>,
     changes: Changes,
 }
 
 impl<'s, 'a> Saving<'s, 'a> {
-    /// Begins to save.
+    /// A saving that has no rows yet. The session must be in a write transaction.
     pub fn new(session: &'s mut Session) -> Self {
         Self { session, collected: Vec::new(), changes: Changes::None }
     }
 
-    /// Inserts rows.
+    /// Inserts rows, with all their columns.
     pub fn insert<R: Row>(&mut self, rows: &[&'a R]) -> Result<(), DbError> {
         self.save::<R, Insert>(rows.iter().map(|row| cells(*row, R::COLUMNS.iter())))
     }
 
-    /// Updates rows by their keys. They must have been there before the transaction: on PostgreSQL a row
-    /// that it inserts is not seen by its updates.
+    /// Updates rows by their keys. The rows must have been there before the transaction: on PostgreSQL the parts of one
+    /// statement do not see what the others write, so a row that was inserted just now would not be found.
     pub fn update<R: Row>(&mut self, rows: &[&'a R]) -> Result<(), DbError> {
         self.save::<R, Update>(rows.iter().map(|row| cells(*row, columns_of_update::<R>())))
     }
 
-    /// Deletes rows by their keys, at once: what is inserted afterwards may have the same keys.
+    /// Deletes rows by their keys, by a statement of its own: rows that are inserted afterwards may have the same keys,
+    /// and PostgreSQL does not order the parts of one statement.
     pub fn delete<R: Row>(&mut self, keys: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Result<(), DbError> {
         self.save::<R, Delete>(keys)?;
         self.flush()
     }
 
-    /// Saves what is not saved yet; whether there was anything to save at all.
+    /// Saves what is only collected so far, and returns whether there was anything to save at all.
     pub fn finish(mut self) -> Result<Changes, DbError> {
         self.flush()?;
         Ok(self.changes)
     }
 
-    fn save<R: Row, V: Verb>(&mut self, mut rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Result<(), DbError> {
+    /// Saves rows at once on SQLite, and collects them on PostgreSQL.
+    fn save<R: Row, S: SaveStatement>(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>,
+    ) -> Result<(), DbError> {
         let expected = rows.len();
         if expected == 0 {
             return Ok(());
         }
         self.changes = Changes::Made;
         match &mut self.session.backend {
-            Backend::Postgres(_) => self.collected.push(TableRows::new::<R, V>(rows)?),
+            Backend::Postgres(_) => self.collected.push(TableRows::new::<R, S>(rows)?),
             Backend::Sqlite(connection) => {
-                let saved = rows.try_fold(0, |saved, cells| {
-                    let row = OneRow::<R, V> { cells, row: PhantomData };
-                    ExecuteDsl::<_, Sqlite>::execute(row, connection).map(|count| saved + count)
-                })?;
+                let mut saved = 0;
+                for cells in rows {
+                    let statement = SqliteRowStatement::<R, S> { cells, row: PhantomData };
+                    saved += ExecuteDsl::<_, Sqlite>::execute(statement, connection)?;
+                }
                 check_count(R::TABLE, saved, expected)?;
             }
         }
         Ok(())
     }
 
+    /// Sends what is collected: as one statement if the session may have one for this combination of tables, and
+    /// otherwise as one statement per table. The result is the same, because no two of them change the same row.
     fn flush(&mut self) -> Result<(), DbError> {
         let tables = std::mem::take(&mut self.collected);
         let scope = self.session.store_scope();
-        let together = scope == StoreScope::Many && tables.len() > 1;
-        if together && self.session.may_combine(tables.iter().map(|table| (table.name, table.verb)).collect()) {
-            return self.save_together(tables);
+        // A sharded database cannot route a statement that changes several tables, and one table needs no WITH.
+        if scope == StoreScope::Many && tables.len() > 1 {
+            let combination: TableCombination = tables.iter().map(|table| (table.name, table.kind)).collect();
+            if self.session.may_combine(combination) {
+                return self.save_all_tables(tables);
+            }
         }
+        // Nothing is collected on SQLite.
         let Backend::Postgres(connection) = &mut self.session.backend else { return Ok(()) };
         for rows in tables {
-            let (name, expected) = (rows.name, rows.count);
+            let name = rows.name;
+            let expected = rows.count;
             let saved = ExecuteDsl::<_, Pg>::execute(OneTable { rows, scope }, connection)?;
             check_count(name, saved, expected)?;
         }
         Ok(())
     }
 
-    fn save_together(&mut self, tables: Vec<TableRows<'a>>) -> Result<(), DbError> {
+    fn save_all_tables(&mut self, tables: Vec<TableRows<'a>>) -> Result<(), DbError> {
         let Backend::Postgres(connection) = &mut self.session.backend else { return Ok(()) };
         let expected: Vec<(&'static str, usize)> = tables.iter().map(|table| (table.name, table.count)).collect();
-        let counts: Vec<Vec<i64>> =
-            LoadQuery::<PgConnection, Vec<i64>>::internal_load(AllTables { tables }, connection)?
-                .collect::<QueryResult<_>>()?;
-        let counts = counts.into_iter().next().unwrap_or_default();
-        for (index, (name, expected)) in expected.into_iter().enumerate() {
-            let saved = counts.get(index).and_then(|count| usize::try_from(*count).ok()).unwrap_or_default();
-            check_count(name, saved, expected)?;
+        let rows: Vec<Vec<i64>> = LoadQuery::<PgConnection, Vec<i64>>::internal_load(AllTables { tables }, connection)?
+            .collect::<QueryResult<_>>()?;
+        // Without the counts it is not known whether every row was saved, so a missing one must not pass for a number.
+        let counts = rows.first().filter(|counts| counts.len() == expected.len());
+        let counts = counts.ok_or_else(|| DbError::bug(format!("{} tables were saved: {rows:?}", expected.len())))?;
+        for ((table, expected), saved) in expected.into_iter().zip(counts) {
+            let saved =
+                usize::try_from(*saved).map_err(|_| DbError::bug(format!("{table}: {saved} rows were saved")))?;
+            check_count(table, saved, expected)?;
         }
         Ok(())
     }
 }
 
-/// Every row that was to be saved must have been: one that was not there to be updated would be lost.
+/// Fails unless every row was saved. The rows were loaded under the lock of their store, so a row that is not there to
+/// be updated was deleted by something that took no lock; without this check its change would be lost silently.
 fn check_count(table: &'static str, saved: usize, expected: usize) -> Result<(), DbError> {
     if saved == expected {
         return Ok(());
@@ -204,28 +238,32 @@ fn check_count(table: &'static str, saved: usize, expected: usize) -> Result<(),
     Err(DbError::unreadable(table, format!("{saved} rows were there to save of {expected}")))
 }
 
-/// What a statement does with the rows.
-trait Verb: 'static {
-    /// Writes the statement for one row: text, and the indexes of the cells to bind. It is walked for
-    /// each row, so it makes no text of its own.
-    fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()>;
-    /// Which verb it is.
-    const NAME: VerbName;
-    /// The columns that the cells belong to.
+/// The statement that saves one row in one way, for any table.
+trait SaveStatement: 'static {
+    /// What it does with the row.
+    const KIND: SaveKind;
+    /// Writes the statement as parts. It is walked for each row on SQLite, so it must not allocate text of its own.
+    fn write_for_one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()>;
+    /// The columns that the cells of a row belong to, in their order.
     fn columns<R: Row>() -> Vec<&'static str>;
 }
 
-/// A part of a statement.
+/// A part of a statement's text.
 enum Part {
-    Text(&'static str),
+    /// SQL as it stands.
+    Sql(&'static str),
+    /// A parameter, which is bound to the cell with this index.
     Bind(usize),
 }
 
 /// What is done with the rows of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum VerbName {
+pub(super) enum SaveKind {
+    /// Rows that are new.
     Insert,
+    /// Rows that were there: their changing columns.
     Update,
+    /// Rows that go.
     Delete,
 }
 
@@ -233,89 +271,91 @@ struct Insert;
 struct Update;
 struct Delete;
 
-impl Verb for Insert {
-    const NAME: VerbName = VerbName::Insert;
+impl SaveStatement for Insert {
+    const KIND: SaveKind = SaveKind::Insert;
 
     fn columns<R: Row>() -> Vec<&'static str> {
         R::COLUMNS.iter().map(|column| column.name).collect()
     }
 
-    fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
-        write(Part::Text("INSERT INTO "))?;
-        write(Part::Text(R::TABLE))?;
+    fn write_for_one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
+        write(Part::Sql("INSERT INTO "))?;
+        write(Part::Sql(R::TABLE))?;
         for (index, column) in R::COLUMNS.iter().enumerate() {
-            write(Part::Text(if index == 0 { " (" } else { ", " }))?;
-            write(Part::Text(column.name))?;
+            write(Part::Sql(if index == 0 { " (" } else { ", " }))?;
+            write(Part::Sql(column.name))?;
         }
         for index in 0..R::COLUMNS.len() {
-            write(Part::Text(if index == 0 { ") VALUES (" } else { ", " }))?;
+            write(Part::Sql(if index == 0 { ") VALUES (" } else { ", " }))?;
             write(Part::Bind(index))?;
         }
-        write(Part::Text(")"))
+        write(Part::Sql(")"))
     }
 }
 
-impl Verb for Update {
-    const NAME: VerbName = VerbName::Update;
+impl SaveStatement for Update {
+    const KIND: SaveKind = SaveKind::Update;
 
     fn columns<R: Row>() -> Vec<&'static str> {
         columns_of_update::<R>().map(|column| column.name).collect()
     }
 
-    fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
-        write(Part::Text("UPDATE "))?;
-        write(Part::Text(R::TABLE))?;
+    fn write_for_one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
+        write(Part::Sql("UPDATE "))?;
+        write(Part::Sql(R::TABLE))?;
+        // The cells begin with the key, as `columns_of_update` has it.
         let key_length = columns_with::<R>(ColumnRole::Key).count();
         for (index, column) in columns_with::<R>(ColumnRole::Changing).enumerate() {
-            write(Part::Text(if index == 0 { " SET " } else { ", " }))?;
-            write(Part::Text(column.name))?;
-            write(Part::Text(" = "))?;
+            write(Part::Sql(if index == 0 { " SET " } else { ", " }))?;
+            write(Part::Sql(column.name))?;
+            write(Part::Sql(" = "))?;
             write(Part::Bind(key_length + index))?;
         }
-        one_key::<R>(write)
+        write_key_condition::<R>(write)
     }
 }
 
-impl Verb for Delete {
-    const NAME: VerbName = VerbName::Delete;
+impl SaveStatement for Delete {
+    const KIND: SaveKind = SaveKind::Delete;
 
     fn columns<R: Row>() -> Vec<&'static str> {
         columns_with::<R>(ColumnRole::Key).map(|column| column.name).collect()
     }
 
-    fn one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
-        write(Part::Text("DELETE FROM "))?;
-        write(Part::Text(R::TABLE))?;
-        one_key::<R>(write)
+    fn write_for_one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
+        write(Part::Sql("DELETE FROM "))?;
+        write(Part::Sql(R::TABLE))?;
+        write_key_condition::<R>(write)
     }
 }
 
-/// The row with the key that the first cells hold.
-fn one_key<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
+/// Writes the condition that finds a row by its key, which is in the first cells.
+fn write_key_condition<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
     for (index, column) in columns_with::<R>(ColumnRole::Key).enumerate() {
-        write(Part::Text(if index == 0 { " WHERE " } else { " AND " }))?;
-        write(Part::Text(column.name))?;
-        write(Part::Text(" = "))?;
+        write(Part::Sql(if index == 0 { " WHERE " } else { " AND " }))?;
+        write(Part::Sql(column.name))?;
+        write(Part::Sql(" = "))?;
         write(Part::Bind(index))?;
     }
     Ok(())
 }
 
-struct OneRow<'a, R, V> {
+/// A statement that saves one row on SQLite. Its text follows from its type, so Diesel prepares it once per session.
+struct SqliteRowStatement<'a, R, S> {
     cells: Vec<Cell<'a>>,
-    row: PhantomData<(R, V)>,
+    row: PhantomData<(R, S)>,
 }
 
-impl<R: Row, V: Verb> QueryFragment<Sqlite> for OneRow<'_, R, V> {
+impl<R: Row, S: SaveStatement> QueryFragment<Sqlite> for SqliteRowStatement<'_, R, S> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        V::one_row::<R>(&mut |part| match part {
-            Part::Text(text) => {
+        S::write_for_one_row::<R>(&mut |part| match part {
+            Part::Sql(text) => {
                 out.push_sql(text);
                 Ok(())
             }
             Part::Bind(index) => match &self.cells[index] {
                 Cell::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value),
-                Cell::Big(value) => out.push_bind_param::<Nullable<BigInt>, _>(value),
+                Cell::BigInt(value) => out.push_bind_param::<Nullable<BigInt>, _>(value),
                 Cell::Int(value) => out.push_bind_param::<Integer, _>(value),
                 Cell::Bool(value) => out.push_bind_param::<Bool, _>(value),
             },
@@ -323,57 +363,59 @@ impl<R: Row, V: Verb> QueryFragment<Sqlite> for OneRow<'_, R, V> {
     }
 }
 
-impl<R: Row, V: Verb> QueryId for OneRow<'_, R, V> {
-    type QueryId = OneRow<'static, R, V>;
+impl<R: Row, S: SaveStatement> QueryId for SqliteRowStatement<'_, R, S> {
+    type QueryId = SqliteRowStatement<'static, R, S>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<R: Row, V: Verb, C> RunQueryDsl<C> for OneRow<'_, R, V> {}
+impl<R: Row, S: SaveStatement, C> RunQueryDsl<C> for SqliteRowStatement<'_, R, S> {}
 
-/// Rows of one table and what is to be done with them, by their columns.
+/// The rows of one table that PostgreSQL is to save in the same way, column by column.
 struct TableRows<'a> {
     name: &'static str,
-    verb: VerbName,
-    /// The columns that the cells belong to; the first is `store_id`.
+    kind: SaveKind,
+    /// The names of the columns in `values`; the first is `store_id`.
     columns: Vec<&'static str>,
-    /// How many of them are the key.
-    key: usize,
-    cells: Vec<ValueColumn<'a>>,
+    /// How many of the columns, counted from the first, are the primary key.
+    key_length: usize,
+    values: Vec<ColumnValues<'a>>,
+    /// How many rows there are; never none.
     count: usize,
 }
 
 impl<'a> TableRows<'a> {
-    fn new<R: Row, V: Verb>(rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Result<Self, DbError> {
+    fn new<R: Row, S: SaveStatement>(rows: impl ExactSizeIterator<Item = Vec<Cell<'a>>>) -> Result<Self, DbError> {
         let count = rows.len();
-        let columns = V::columns::<R>();
-        let key = columns_with::<R>(ColumnRole::Key).count();
-        let cells = transpose(R::TABLE, &columns, rows)?;
-        Ok(Self { name: R::TABLE, verb: V::NAME, columns, key, cells, count })
+        let columns = S::columns::<R>();
+        let values = transpose(R::TABLE, &columns, rows)?;
+        let key_length = columns_with::<R>(ColumnRole::Key).count();
+        Ok(Self { name: R::TABLE, kind: S::KIND, columns, key_length, values, count })
     }
 
-    /// The store of the first row.
+    /// The store of the first row, which in a transaction about one store is the store of all rows.
     fn store(&self) -> Option<&str> {
-        match self.cells.first() {
-            Some(ValueColumn::Text(stores)) => stores.first().and_then(|store| store.as_deref()),
+        match self.values.first() {
+            Some(ColumnValues::Text(stores)) => stores.first().and_then(|store| store.as_deref()),
             _ => None,
         }
     }
 
+    /// Writes the statement for these rows.
     fn write<'b>(&'b self, scope: StoreScope, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        match self.verb {
-            VerbName::Insert => {
+        match self.kind {
+            SaveKind::Insert => {
                 out.push_sql(&format!("INSERT INTO {} ({}) SELECT ", self.name, self.columns.join(", ")));
                 self.write_store(scope, "v.store_id", out)?;
                 out.push_sql(&format!(", v.{} FROM ", self.columns[1..].join(", v.")));
                 self.write_rows(out)
             }
-            VerbName::Update => {
-                let set = self.columns[self.key..].iter().map(|column| format!("{column} = v.{column}"));
+            SaveKind::Update => {
+                let set = self.columns[self.key_length..].iter().map(|column| format!("{column} = v.{column}"));
                 out.push_sql(&format!("UPDATE {} AS t SET {} FROM ", self.name, set.collect::<Vec<_>>().join(", ")));
                 self.write_rows(out)?;
                 self.write_key(scope, out)
             }
-            VerbName::Delete => {
+            SaveKind::Delete => {
                 out.push_sql(&format!("DELETE FROM {} AS t USING ", self.name));
                 self.write_rows(out)?;
                 self.write_key(scope, out)
@@ -381,48 +423,50 @@ impl<'a> TableRows<'a> {
         }
     }
 
-    /// Writes the rows as a table `v`.
+    /// Writes the rows as a table `v`, by one array per column: the text does not depend on how many rows there are.
     fn write_rows<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        for (index, column) in self.cells.iter().enumerate() {
+        for (index, column) in self.values.iter().enumerate() {
             out.push_sql(if index == 0 { "unnest(" } else { ", " });
             match column {
-                ValueColumn::Text(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
-                ValueColumn::Big(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values)?,
-                ValueColumn::Int(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
-                ValueColumn::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values)?,
+                ColumnValues::Text(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
+                ColumnValues::BigInt(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values)?,
+                ColumnValues::Int(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
+                ColumnValues::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values)?,
             }
         }
         out.push_sql(&format!(") AS v({})", self.columns.join(", ")));
         Ok(())
     }
 
-    /// Writes which rows `t` have the keys of the rows `v`.
+    /// Writes the condition by which a row of the table, `t`, has the key of a row of `v`.
     fn write_key<'b>(&'b self, scope: StoreScope, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(" WHERE t.store_id = ");
         self.write_store(scope, "v.store_id", out)?;
-        for column in &self.columns[1..self.key] {
+        for column in &self.columns[1..self.key_length] {
             out.push_sql(&format!(" AND t.{column} = v.{column}"));
         }
         Ok(())
     }
 
+    /// Writes the store: as one parameter where the transaction is about one store, because a sharded database must see
+    /// an equality with a constant, and otherwise as the column of the row.
     fn write_store<'b>(
         &'b self,
         scope: StoreScope,
-        of_row: &'static str,
+        column: &'static str,
         out: &mut AstPass<'_, 'b, Pg>,
     ) -> QueryResult<()> {
         match (scope, self.store()) {
             (StoreScope::One, Some(store)) => out.push_bind_param::<Text, str>(store),
             _ => {
-                out.push_sql(of_row);
+                out.push_sql(column);
                 Ok(())
             }
         }
     }
 }
 
-/// A statement for one table. Its text follows from the table, the verb and the session's scope.
+/// A PostgreSQL statement for one table. Its text follows from the table, the kind and the session's scope alone.
 struct OneTable<'a> {
     rows: TableRows<'a>,
     scope: StoreScope,
@@ -436,14 +480,14 @@ impl QueryFragment<Pg> for OneTable<'_> {
 
 impl QueryId for OneTable<'_> {
     type QueryId = ();
-    // One type for several texts: it is kept by its text.
+    // One type has several texts, so Diesel must look a prepared statement up by the text.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
 impl<C> RunQueryDsl<C> for OneTable<'_> {}
 
-/// A statement for several tables, each changed in a WITH of its own; it tells how many rows each
-/// changed. No two of its parts may change the same row.
+/// A PostgreSQL statement that changes several tables, each in a WITH of its own, and returns how many rows each of
+/// them has changed. All parts see the state before the statement, so no two of them may change the same row.
 struct AllTables<'a> {
     tables: Vec<TableRows<'a>>,
 }
@@ -463,7 +507,7 @@ impl QueryFragment<Pg> for AllTables<'_> {
 
 impl QueryId for AllTables<'_> {
     type QueryId = ();
-    // One type for several texts: it is kept by its text.
+    // One type has several texts, so Diesel must look a prepared statement up by the text.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
@@ -473,29 +517,30 @@ impl Query for AllTables<'_> {
 
 impl<C> RunQueryDsl<C> for AllTables<'_> {}
 
-/// One column's values in all rows.
-enum ValueColumn<'a> {
+/// The values of one column in all rows of a table.
+enum ColumnValues<'a> {
     Text(Vec<Option<Cow<'a, str>>>),
-    Big(Vec<Option<i64>>),
+    BigInt(Vec<Option<i64>>),
     Int(Vec<i32>),
     Bool(Vec<bool>),
 }
 
-impl<'a> ValueColumn<'a> {
-    fn beginning_with(cell: Cell<'a>) -> Self {
+impl<'a> ColumnValues<'a> {
+    /// A column whose type is that of its first value.
+    fn starting_with(cell: Cell<'a>) -> Self {
         match cell {
             Cell::Text(value) => Self::Text(vec![value]),
-            Cell::Big(value) => Self::Big(vec![value]),
+            Cell::BigInt(value) => Self::BigInt(vec![value]),
             Cell::Int(value) => Self::Int(vec![value]),
             Cell::Bool(value) => Self::Bool(vec![value]),
         }
     }
 
-    /// Adds the next row's value; `false` if it is not of the column's type.
+    /// Adds the value of the next row. Returns `false` if its type is not that of the column.
     fn push(&mut self, cell: Cell<'a>) -> bool {
         match (self, cell) {
             (Self::Text(values), Cell::Text(value)) => values.push(value),
-            (Self::Big(values), Cell::Big(value)) => values.push(value),
+            (Self::BigInt(values), Cell::BigInt(value)) => values.push(value),
             (Self::Int(values), Cell::Int(value)) => values.push(value),
             (Self::Bool(values), Cell::Bool(value)) => values.push(value),
             _ => return false,
@@ -504,21 +549,28 @@ impl<'a> ValueColumn<'a> {
     }
 }
 
-/// Rows as columns. A row with a value too few or too many, or of another type than the same column has
-/// in the first row, would be saved into the wrong columns: it is a bug, and refused.
+/// Turns rows into columns. A row that has a value too few or too many, or one of another type than the first row has in
+/// that column, would be saved into the wrong columns: it is a bug, and refused.
 fn transpose<'a>(
     table: &'static str,
     names: &[&'static str],
     mut rows: impl Iterator<Item = Vec<Cell<'a>>>,
-) -> Result<Vec<ValueColumn<'a>>, DbError> {
-    let first = rows.next().unwrap_or_default();
-    let mut columns: Vec<ValueColumn<'a>> = first.into_iter().map(ValueColumn::beginning_with).collect();
-    let mut fits = columns.len() == names.len();
+) -> Result<Vec<ColumnValues<'a>>, DbError> {
+    let misfit = || DbError::bug(format!("a row does not fit the columns of {table}"));
+    let first = rows.next().ok_or_else(misfit)?;
+    let mut columns: Vec<ColumnValues<'a>> = first.into_iter().map(ColumnValues::starting_with).collect();
+    if columns.len() != names.len() {
+        return Err(misfit());
+    }
     for row in rows {
-        fits &= row.len() == names.len();
+        if row.len() != names.len() {
+            return Err(misfit());
+        }
         for (column, cell) in columns.iter_mut().zip(row) {
-            fits &= column.push(cell);
+            if !column.push(cell) {
+                return Err(misfit());
+            }
         }
     }
-    if fits { Ok(columns) } else { Err(DbError::unreadable(table, "a row does not fit the table's columns")) }
+    Ok(columns)
 }

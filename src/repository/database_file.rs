@@ -1,50 +1,51 @@
-//! An embedded database as a file that somebody may copy: who uses it, and whether it is whole.
+//! A SQLite database as a file that somebody may copy: who uses it, and whether it holds everything.
 //!
-//! While a service runs, part of its data is in the write-ahead log beside the file, `-wal`. So the file says
-//! in its header (`user_version`) that it is in use, and a clean stop moves everything into it and says that
-//! it is closed. A file that says that it is in use and has no log beside it was copied without it, or was
-//! closed by another program after a crash: SQLite gives no way to tell these two apart, so it is said loudly
-//! and decided by a person. A log that was emptied by a checkpoint is still there, with no bytes, so a crash
-//! is never taken for a missing log.
+//! While a service runs, part of its data is only in the write-ahead log beside the file, `-wal`. So a mark in the file's
+//! header (`user_version`) says that the file is in use. A clean stop moves everything into the file, and then sets the
+//! mark to closed. A file that is marked as in use and has no log beside it was copied without its log, or was closed by
+//! another program after a crash. SQLite gives no way to tell these two apart, so it is reported and a person decides.
+//! A log that a checkpoint has emptied still exists with no bytes, so a crash is never taken for a missing log.
 //!
-//! The lock file `.lock` is held shared by every user of the database, and exclusively by a program that replaces it
-//! (flock). It goes away with the process, however that ends.
+//! Every process that uses a database holds a shared lock on the file `.lock` beside it (flock), and a program that
+//! replaces the database an exclusive one. The operating system frees a lock when its process ends, however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::sql_types::Integer;
 
 use super::dialect::Purpose;
 use super::error::{DbError, DbErrorKind};
 use super::session::Session;
+use super::transaction::{TransactionCounters, TransactionName};
 use super::url::DatabaseUrl;
 use super::wal;
 
-/// `user_version` of a file that holds everything.
+/// The mark of a file that holds everything. It is also what SQLite gives a new file.
 const CLOSED: i32 = 0;
-/// `user_version` of a file that is, or was, being written by a service.
+/// The mark of a file that a service uses, or used when it crashed.
 const IN_USE: i32 = 1;
 
-/// In what condition a database was found.
+/// What was found before a database was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// It was closed cleanly, is new, or is a server's.
+pub enum FileState {
+    /// The file is new or was closed cleanly, or the database is on a server.
     Closed,
-    /// It is in use, or was when its service ended, and its log is there.
+    /// The file is in use, or was when its service crashed. Its log exists, so nothing is missing.
     InUse,
-    /// It was in use, and its log is missing: what was written last may be missing too.
-    WithoutLog,
+    /// The file was in use, and its log is missing: the latest changes may be missing with it.
+    LogMissing,
 }
 
-/// Held while a process uses a database.
-pub struct InUse {
+/// Held while a process uses a SQLite database. It keeps others from replacing the file.
+pub struct DatabaseInUse {
     path: String,
+    /// The shared lock on the lock file.
     lock: File,
-    /// Open as long as the database is used: the last session that is closed removes the log, and a process
-    /// that is killed after that would leave a file that looks copied without its log. Behind a mutex only
+    /// Open for as long as the database is used. SQLite removes the log when the last session closes: if the process
+    /// were killed after that, it would leave a file that is marked as in use and has no log. Behind a mutex only
     /// because a server is shared between threads.
     session: Mutex<Session>,
 }
@@ -55,106 +56,139 @@ struct Version {
     user_version: i32,
 }
 
-/// Begins to use a database and tells in what condition it was; `None` for a server's. From now on it says
-/// that it is in use.
-pub fn open(url: &DatabaseUrl) -> Result<(Option<InUse>, Found), DbError> {
-    let (mut in_use, found) = look_at(url, Purpose::Operate)?;
+/// Begins to use a database, marks its file as in use, and returns what state the file was in. For a database on a
+/// server there is nothing to hold.
+pub fn open(
+    url: &DatabaseUrl,
+    counters: &Arc<TransactionCounters>,
+) -> Result<(Option<DatabaseInUse>, FileState), DbError> {
+    let (mut in_use, state) = lock_and_read_mark(url, Purpose::Operate, counters)?;
     if let Some(in_use) = &mut in_use {
-        // Before anything else is acknowledged, the file itself must say so.
+        // The mark must be in the file itself, and not only in the log, before anything is committed: a copy without
+        // the log must show it.
         let session = in_use.session.get_mut().unwrap_or_else(PoisonError::into_inner);
-        match mark(session, IN_USE).and_then(|()| wal::truncate(session)) {
+        match set_mark(session, IN_USE).and_then(|()| wal::truncate(session)) {
             Ok(_) => {}
+            // Reads still work on a full disk, so the service starts all the same.
             Err(error) if error.is_storage() => tracing::error!(%error, "the database is not marked as in use"),
             Err(error) => return Err(error),
         }
     }
-    Ok((in_use, found))
+    Ok((in_use, state))
 }
 
-/// The same without a mark: for a command that only looks at a database, which must exist.
-pub fn inspect(url: &DatabaseUrl) -> Result<(Option<InUse>, Found), DbError> {
-    look_at(url, Purpose::Inspect)
+/// Begins to use a database that must exist, for a command that only inspects it: the file is not marked.
+pub fn inspect(url: &DatabaseUrl) -> Result<(Option<DatabaseInUse>, FileState), DbError> {
+    lock_and_read_mark(url, Purpose::Inspect, &Arc::default())
 }
 
-fn look_at(url: &DatabaseUrl, purpose: Purpose) -> Result<(Option<InUse>, Found), DbError> {
-    let DatabaseUrl::Sqlite(path) = url else { return Ok((None, Found::Closed)) };
+fn lock_and_read_mark(
+    url: &DatabaseUrl,
+    purpose: Purpose,
+    counters: &Arc<TransactionCounters>,
+) -> Result<(Option<DatabaseInUse>, FileState), DbError> {
+    let DatabaseUrl::Sqlite(path) = url else { return Ok((None, FileState::Closed)) };
     if purpose == Purpose::Inspect && !Path::new(path).is_file() {
         return Err(DbError::new(DbErrorKind::Other, format!("there is no file {path}")));
     }
-    let lock = lock(path, false)?.ok_or_else(|| DbError::new(DbErrorKind::Busy, "it is being restored"))?;
-    // Before anything opens it, which makes a log.
+    let lock = lock(path, LockMode::Shared)?;
+    let lock = lock.ok_or_else(|| DbError::new(DbErrorKind::Busy, "it is being restored"))?;
+    // This must come before the first session is opened, which creates a log.
     let has_log = beside(path, "-wal").exists();
     let mut session = Session::connect(url, purpose, None)?;
-    let found = match (version(&mut session)?, has_log) {
-        (IN_USE, true) => Found::InUse,
-        (IN_USE, false) => Found::WithoutLog,
-        _ => Found::Closed,
+    session.count_in(counters);
+    let state = match (read_mark(&mut session)?, has_log) {
+        (IN_USE, true) => FileState::InUse,
+        (IN_USE, false) => FileState::LogMissing,
+        _ => FileState::Closed,
     };
-    Ok((Some(InUse { path: path.clone(), lock, session: Mutex::new(session) }), found))
+    Ok((Some(DatabaseInUse { path: path.clone(), lock, session: Mutex::new(session) }), state))
 }
 
-impl InUse {
-    /// Ends the use of a database whose sessions are closed: moves the log into the file and says that it is
-    /// closed, unless another process uses it. Whether the file is whole by itself.
+impl DatabaseInUse {
+    /// Ends the use of a database whose other sessions are closed. Unless another process uses it too, the log is moved
+    /// into the file, and the file is marked as closed. Returns whether the file now holds everything by itself.
     pub fn close(self) -> Result<bool, DbError> {
+        // The exclusive lock is refused while another process holds the shared one; that process closes the file later.
         if self.lock.try_lock().is_err() {
             return Ok(false);
         }
         let mut session = self.session.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let is_whole = mark_closed(&mut session)?;
-        // It is the last session, so it removes the log.
+        let is_complete = mark_closed(&mut session)?;
+        // SQLite removes the log with the last session.
         drop(session);
-        // Who waits for this lock finds that its file is gone, and makes a new one.
+        // While the lock is still held. A process that gets it afterwards finds that its file is gone, and makes a new one.
         let _ = std::fs::remove_file(beside(&self.path, ".lock"));
-        Ok(is_whole)
+        Ok(is_complete)
     }
 }
 
-/// Moves the log into the file, and then says that the file is whole. In two steps: a checkpoint copies the
-/// first page, with the mark, before the others. Nobody else may use the database.
+/// Moves the log into the file, and then marks the file as closed. These are two steps, because a checkpoint copies the
+/// first page, which has the mark, before the others: interrupted in one step, it could leave a file that is marked as
+/// closed and lacks pages. Nobody else may use the database. Returns `false` if somebody does.
 pub(super) fn mark_closed(session: &mut Session) -> Result<bool, DbError> {
     if !wal::truncate(session)? {
         return Ok(false);
     }
-    mark(session, CLOSED)?;
+    set_mark(session, CLOSED)?;
     wal::truncate(session)
 }
 
-fn mark(session: &mut Session, version: i32) -> Result<(), DbError> {
-    session.batch(&format!("PRAGMA user_version = {version}"))
+fn set_mark(session: &mut Session, mark: i32) -> Result<(), DbError> {
+    session.autocommit(TransactionName::FileMark, |session| session.batch(&format!("PRAGMA user_version = {mark}")))
 }
 
-fn version(session: &mut Session) -> Result<i32, DbError> {
+fn read_mark(session: &mut Session) -> Result<i32, DbError> {
     let query = diesel::sql_query("SELECT user_version FROM pragma_user_version");
-    let rows: Vec<Version> = session.load(query)?;
-    Ok(rows.first().map_or(CLOSED, |row| row.user_version))
+    let rows: Vec<Version> = session.autocommit(TransactionName::FileMark, |session| session.load(query))?;
+    // Taken for closed by default, a file without its log would pass for a complete one.
+    let row = rows.first().ok_or_else(|| DbError::unreadable("user_version", "it has no row"))?;
+    Ok(row.user_version)
 }
 
-/// The exclusive lock for replacing a database; `None` while another program uses it.
+/// Takes the exclusive lock for replacing a database; `None` while another program uses it.
 pub(super) fn lock_to_replace(path: &str) -> Result<Option<File>, DbError> {
-    lock(path, true)
+    lock(path, LockMode::Exclusive)
 }
 
-fn lock(path: &str, exclusively: bool) -> Result<Option<File>, DbError> {
+/// How the lock file is locked.
+#[derive(Clone, Copy)]
+enum LockMode {
+    /// By each process that uses the database.
+    Shared,
+    /// By the one program that replaces it.
+    Exclusive,
+}
+
+/// Locks the lock file of a database without waiting, and creates the file if there is none. `None` if another process
+/// holds a lock that excludes this one.
+fn lock(path: &str, mode: LockMode) -> Result<Option<File>, DbError> {
+    let lock_path = beside(path, ".lock");
     let failed = |error: std::io::Error| DbError::new(DbErrorKind::Other, format!("{path}.lock: {error}"));
-    let name = beside(path, ".lock");
     loop {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
-        let locked = if exclusively { file.try_lock() } else { file.try_lock_shared() };
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
+        let locked = match mode {
+            LockMode::Shared => file.try_lock_shared(),
+            LockMode::Exclusive => file.try_lock(),
+        };
         match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        // Its holder may have removed the file meanwhile: then this lock protects nothing.
-        let is_current = std::fs::metadata(&name).ok().zip(file.metadata().ok());
-        if is_current.is_some_and(|(named, held)| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
+        // Between open and lock the last holder may have removed the file. Then this lock is on a file that nobody else
+        // can find, and protects nothing: try again with the file that has the name now.
+        let named = std::fs::metadata(&lock_path);
+        let held = file.metadata();
+        if let (Ok(named), Ok(held)) = (named, held)
+            && (named.dev(), named.ino()) == (held.dev(), held.ino())
+        {
             return Ok(Some(file));
         }
     }
 }
 
-/// The path of a file that belongs to a database file.
+/// The path of a file that belongs to a database file, as SQLite names them: the suffix follows the whole name.
 pub(super) fn beside(path: &str, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{path}{suffix}"))
 }

@@ -1,5 +1,8 @@
-//! What the gate judges, loaded for all commands of a batch by one statement: the caller's permissions,
-//! the stored response and the target's header, one row for each command.
+//! Loads what the gate judges commands by: the caller's permissions, the stored response to the request id, and the
+//! header of the target order. One statement returns one row for each command of a batch.
+//!
+//! The gate comes before everything else because it decides which commands are refused or answered from their stored
+//! response. These load no lines, so a caller without a permission cannot make the service read a large order.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +13,7 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
 use super::error::{DbError, DbErrorKind};
-use super::keys::{KeyPart, Keys};
+use super::keys::{KeyTable, KeyType, KeyValue};
 use super::rows::order::OrderRow;
 use super::rows::stored_response::stored_outcome;
 use super::schema::purchase_order;
@@ -22,16 +25,18 @@ use crate::domain::order::Order;
 use crate::domain::time::Timestamp;
 use crate::domain::working_set::WorkingSet;
 
-/// Store, principal, request id, order, and the command's place in the batch.
-const KEY: &[KeyPart] = &[KeyPart::Text, KeyPart::Text, KeyPart::Text, KeyPart::Text, KeyPart::Int];
+/// The key of a command: store, principal, request id, order, and its index in the batch. The index comes back with the
+/// row, because databases return rows in any order, and two commands may be equal in all else.
+const KEY_TYPES: &[KeyType] = &[KeyType::Text, KeyType::Text, KeyType::Text, KeyType::Text, KeyType::Int];
 
-/// What a principal's roles allow now, as one text: roles may share permissions, so a name may come
-/// twice.
+/// The permissions that the principal's roles give now, separated by commas. As a subquery, so that a command has one row
+/// however many permissions its caller has. A name may come twice, because roles may share permissions.
 const PERMISSIONS: &str = "(SELECT string_agg(role_permission.permission, ',') FROM role_grant \
      JOIN role_permission ON role_permission.store_id = k.k0 AND role_permission.role_id = role_grant.role_id \
      AND role_permission.to_event IS NULL \
      WHERE role_grant.store_id = k.k0 AND role_grant.principal = k.k1 AND role_grant.to_event IS NULL)";
 
+/// LEFT JOINs, because most commands have neither a stored response nor, if they create something, an order.
 const JOINS: &str = " LEFT JOIN stored_response ON stored_response.store_id = k.k0 \
      AND stored_response.principal = k.k1 AND stored_response.request_id = k.k2 \
      LEFT JOIN purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k3";
@@ -39,22 +44,24 @@ const JOINS: &str = " LEFT JOIN stored_response ON stored_response.store_id = k.
 type OrderColumns = <purchase_order::table as Table>::AllColumns;
 type OrderTypes = <OrderColumns as Expression>::SqlType;
 type Types = (Integer, Nullable<Text>, Nullable<Text>, Nullable<BigInt>, Nullable<Text>, Nullable<OrderTypes>);
-type Row = (i32, Option<String>, Option<String>, Option<i64>, Option<String>, Option<OrderRow>);
+/// Index, permissions, then fingerprint, time and outcome of the stored response, then the header.
+type GateRow = (i32, Option<String>, Option<String>, Option<i64>, Option<String>, Option<OrderRow>);
 
+/// The statement. It is written by hand, because its keys are a table and the two databases write that differently.
 struct GateQuery {
-    keys: Keys,
+    keys: KeyTable,
     order: OrderColumns,
 }
 
 impl QueryFragment<Pg> for GateQuery {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT k.k4, ");
-        self.keys.write_sql(PERMISSIONS, &mut out)?;
+        self.keys.push_sql(PERMISSIONS, &mut out)?;
         out.push_sql(", stored_response.fingerprint, stored_response.create_time, stored_response.outcome, ");
         QueryFragment::<Pg>::walk_ast(&self.order, out.reborrow())?;
         out.push_sql(" FROM ");
         self.keys.write_pg(&mut out)?;
-        self.keys.write_sql(JOINS, &mut out)
+        self.keys.push_sql(JOINS, &mut out)
     }
 }
 
@@ -82,45 +89,64 @@ impl Query for GateQuery {
 
 impl<C> RunQueryDsl<C> for GateQuery {}
 
-/// Loads what the gate judges of these requests. Their stores must be in the working_set already.
+/// Loads what the gate judges these commands by. Their stores must be in the working set already: under a lock for a
+/// writer, so that nothing that is read here can change before the COMMIT.
 pub fn load(session: &mut Session, working_set: &mut WorkingSet, envelopes: &[&Envelope]) -> Result<(), DbError> {
-    let keys = envelopes.iter().enumerate().map(|(index, envelope)| {
-        let request_id = envelope.idempotency_key.as_ref().map(|key| key.id.to_string()).unwrap_or_default();
-        let order = envelope.command.target().map(|target| target.order.to_string()).unwrap_or_default();
-        let principal = envelope.principal.id.as_str();
-        vec![
-            envelope.store.as_str().into(),
-            principal.into(),
-            request_id.into(),
-            order.into(),
-            i32::try_from(index).unwrap_or_default().into(),
-        ]
-    });
-    let Some(keys) = Keys::new(session.store_scope(), KEY, keys) else { return Ok(()) };
-    let rows: Vec<Row> = session.load(GateQuery { keys, order: purchase_order::all_columns })?;
+    let mut keys = Vec::with_capacity(envelopes.len());
+    for (index, envelope) in envelopes.iter().enumerate() {
+        keys.push(key_of(index, envelope)?);
+    }
+    let Some(keys) = KeyTable::new(session.store_scope(), KEY_TYPES, keys)? else { return Ok(()) };
+    let rows: Vec<GateRow> = session.load(GateQuery { keys, order: purchase_order::all_columns })?;
     for row in rows {
-        let envelope = usize::try_from(row.0).ok().and_then(|index| envelopes.get(index));
-        let envelope = envelope.ok_or_else(|| DbError::unreadable("key", row.0))?;
-        found(working_set, envelope, row)?;
+        let index = row.0;
+        let envelope = usize::try_from(index).ok().and_then(|index| envelopes.get(index));
+        let envelope = envelope.ok_or_else(|| DbError::bug(format!("there is no command {index}")))?;
+        insert(working_set, envelope, row)?;
     }
     Ok(())
 }
 
-fn found(working_set: &mut WorkingSet, envelope: &Envelope, row: Row) -> Result<(), DbError> {
+/// The key of one command. Empty texts stand for a missing request id or order: no row has an empty id, so the joins
+/// find nothing for them.
+fn key_of(index: usize, envelope: &Envelope) -> Result<Vec<KeyValue>, DbError> {
+    let request_id = match &envelope.idempotency_key {
+        Some(key) => key.id.to_string(),
+        None => String::new(),
+    };
+    let order = match envelope.command.target() {
+        Some(target) => target.order.to_string(),
+        None => String::new(),
+    };
+    // Two commands with the same index would be given each other's permissions.
+    let index = i32::try_from(index).map_err(|_| DbError::bug(format!("a batch has more than {index} commands")))?;
+    Ok(vec![
+        envelope.store.as_str().into(),
+        envelope.principal.id.as_str().into(),
+        request_id.into(),
+        order.into(),
+        index.into(),
+    ])
+}
+
+/// Puts what was found for one command into the working set, and notes what was looked for and is absent: a rule that
+/// asks for something that was never looked for is a bug.
+fn insert(working_set: &mut WorkingSet, envelope: &Envelope, row: GateRow) -> Result<(), DbError> {
     let (_, permissions, fingerprint, create_time, outcome, order) = row;
-    let permissions = permissions_of(permissions.as_deref().unwrap_or_default())?;
+    let permissions = permissions_of(permissions.as_deref())?;
     working_set.insert_permissions(envelope.store.clone(), envelope.principal.id.clone(), permissions);
     if let Some(key) = envelope.stored_response_key() {
         working_set.stored_responses.insert_absent(key.clone());
         if let (Some(fingerprint), Some(create_time), Some(outcome)) = (fingerprint, create_time, outcome) {
-            // A store that was not there to be locked was created since, by this very request at another
-            // instance.
+            // Two instances may be given the same CreateStore request. The store did not exist when this one looked for
+            // it to lock it, so it has no lock; the response shows that the other instance has created it meanwhile.
+            // Retried from the beginning, this transaction locks the store and answers from the stored response.
             if matches!(working_set.store(&envelope.store), Ok(None)) {
                 return Err(DbError::new(DbErrorKind::Retry, "a store was created while it was looked for"));
             }
             let create_time = Timestamp::from_micros(create_time);
-            let record = StoredResponse { key, fingerprint, create_time, outcome: stored_outcome(&outcome)? };
-            working_set.stored_responses.insert_loaded(record.key.clone(), record);
+            let response = StoredResponse { key, fingerprint, create_time, outcome: stored_outcome(&outcome)? };
+            working_set.stored_responses.insert_loaded(response.key.clone(), response);
         }
     }
     if let Some(target) = envelope.command.target() {
@@ -133,8 +159,13 @@ fn found(working_set: &mut WorkingSet, envelope: &Envelope, row: Row) -> Result<
     Ok(())
 }
 
-fn permissions_of(names: &str) -> Result<BTreeSet<Permission>, DbError> {
-    let names = names.split(',').filter(|name| !name.is_empty());
-    let known = |name| Permission::from_name(name).ok_or_else(|| DbError::unreadable("permission", name));
-    names.map(known).collect()
+/// Reads permissions as `string_agg` lists them; `None` is what it makes of no rows.
+pub(super) fn permissions_of(names: Option<&str>) -> Result<BTreeSet<Permission>, DbError> {
+    let mut permissions = BTreeSet::new();
+    let Some(names) = names else { return Ok(permissions) };
+    for name in names.split(',') {
+        let permission = Permission::from_name(name).ok_or_else(|| DbError::unreadable("permission", name))?;
+        permissions.insert(permission);
+    }
+    Ok(permissions)
 }

@@ -1,12 +1,16 @@
-//! Loading by a set of keys: one statement whatever their number, whose text never changes.
+//! Looks rows up by a set of keys: one statement whatever the number of keys, whose text never changes, so that it is
+//! prepared once.
 //!
-//! PostgreSQL takes the keys as arrays through UNNEST, SQLite as one JSON text. Either way the keys
-//! come first and each is looked up by an index.
+//! The keys are a table `k` in the FROM clause, with the columns `k0`, `k1` and so on. PostgreSQL gets it as one array
+//! per column through UNNEST, SQLite as one JSON text through `json_each`. The joins lead from `k` to the tables, so
+//! each key is looked up by an index; no lookup scans a table to find the keys in it.
 //!
-//! The first part of each key, `k0`, is the store. A session that may lock several stores in one
-//! transaction takes the store from the keys. One that deals with a single store at a time
-//! ([`StoreScope::One`]) binds it by itself, so that each table is read with an equality on `store_id`: that
-//! is what a database that is sharded by store can send to one shard.
+//! `k0` is always the store. A session that may lock several stores in one transaction ([`StoreScope::Many`]) takes the
+//! store from the keys. Every other session binds the one store as a parameter wherever `k.k0` is compared, so that each
+//! table is read with an equality on `store_id`: only such a statement can be sent to one server of a sharded database.
+//!
+//! The invariant of this module: every part of every key has the type that its lookup declares ([`KeyType`]). A value of
+//! another type would shift the keys behind it to the rows of other callers, so it is an error.
 
 use std::cell::OnceCell;
 use std::marker::PhantomData;
@@ -17,28 +21,30 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, Integer, Text};
 use diesel::sqlite::Sqlite;
 
-/// A way to find rows by keys.
+use super::error::DbError;
+
+/// A way to find rows by keys: which columns of which tables, and the joins that lead to them.
 pub trait Lookup: 'static {
-    /// Which columns of which tables.
-    type Table: Source;
-    /// The keys' parts, called `k0`, `k1` ... by the joins. The first is the store.
-    const KEY: &'static [KeyPart];
-    /// How to get from `k` to the tables, join by join: what stands behind `JOIN`. The store is written
-    /// as `k.k0` wherever it is compared.
+    /// What the query selects.
+    type Columns: SelectedColumns;
+    /// The types of the parts of a key, which the joins call `k0`, `k1` and so on. The first is the store.
+    const KEY_TYPES: &'static [KeyType];
+    /// What follows each JOIN, in the order from `k` to the last table. The store is written as `k.k0` wherever it is
+    /// compared, because [`KeyTable::push_sql`] replaces these three characters by a parameter.
     const JOINS: &'static [&'static str];
-    /// What stands behind the joins: a GROUP BY, or nothing.
+    /// What follows the joins: a GROUP BY, or nothing.
     const GROUP: &'static str = "";
 }
 
-/// What a lookup selects.
-pub trait Source {
-    /// The columns as an expression.
+/// Columns that a query selects, with the types that Diesel reads them as.
+pub trait SelectedColumns {
+    /// The expression of Diesel that writes the columns.
     type Columns: Expression;
-    /// The columns.
+    /// Makes that expression.
     fn columns() -> Self::Columns;
 }
 
-impl<T: Table> Source for T {
+impl<T: Table> SelectedColumns for T {
     type Columns = T::AllColumns;
 
     fn columns() -> Self::Columns {
@@ -46,10 +52,10 @@ impl<T: Table> Source for T {
     }
 }
 
-/// All columns of two tables.
-pub struct Both<A, B>(PhantomData<(A, B)>);
+/// All columns of two tables, those of `A` first.
+pub struct ColumnsOfTwoTables<A, B>(PhantomData<(A, B)>);
 
-impl<A: Table, B: Table> Source for Both<A, B>
+impl<A: Table, B: Table> SelectedColumns for ColumnsOfTwoTables<A, B>
 where
     (A::AllColumns, B::AllColumns): Expression,
 {
@@ -60,52 +66,47 @@ where
     }
 }
 
-/// Columns written as SQL, where they are not just a table's, with their types.
-pub struct Written<ST> {
+/// Columns written as SQL, for what Diesel's own expressions cannot say in a lookup: columns of several tables,
+/// aggregates. Nothing checks the text against `ST`, so a test must read such a row on both databases.
+pub struct SqlColumns<ST> {
     sql: &'static str,
     types: PhantomData<ST>,
 }
 
-impl<ST> Written<ST> {
-    /// Columns of these types.
+impl<ST> SqlColumns<ST> {
+    /// Columns that the database returns with the types `ST`.
     pub const fn new(sql: &'static str) -> Self {
         Self { sql, types: PhantomData }
     }
 }
 
-impl<ST: diesel::expression::TypedExpressionType> Expression for Written<ST> {
+impl<ST: diesel::expression::TypedExpressionType> Expression for SqlColumns<ST> {
     type SqlType = ST;
 }
 
-impl<ST, DB: diesel::backend::Backend> QueryFragment<DB> for Written<ST> {
+impl<ST, DB: diesel::backend::Backend> QueryFragment<DB> for SqlColumns<ST> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql(self.sql);
         Ok(())
     }
 }
 
-/// The type of a part of a key.
+/// The type of one part of a key. Keys are text and small numbers alone, because both databases return these unchanged
+/// from arrays and from JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyPart {
-    /// Text.
+pub enum KeyType {
+    /// An id, a product code or a name.
     Text,
-    /// A 32-bit integer.
+    /// A line or receipt number, or an index.
     Int,
 }
 
-/// Values of one part, one per key.
-#[derive(Debug)]
-enum KeyColumn {
-    Text(Vec<String>),
-    Int(Vec<i32>),
-}
-
-/// A part of one key.
+/// The value of one part of one key.
 #[derive(Clone, Debug)]
 pub enum KeyValue {
-    /// Text.
+    /// A value of a [`KeyType::Text`] part.
     Text(String),
-    /// A 32-bit integer.
+    /// A value of a [`KeyType::Int`] part.
     Int(i32),
 }
 
@@ -127,66 +128,102 @@ impl From<i32> for KeyValue {
     }
 }
 
-/// How many stores the statements of a session are about. Always the same for one session, because it
-/// keeps the statements that it has prepared by their types.
+/// The values of one part in all keys.
+#[derive(Debug)]
+enum KeyColumn {
+    Text(Vec<String>),
+    Int(Vec<i32>),
+}
+
+impl KeyColumn {
+    fn new(key_type: KeyType) -> Self {
+        match key_type {
+            KeyType::Text => Self::Text(Vec::new()),
+            KeyType::Int => Self::Int(Vec::new()),
+        }
+    }
+
+    /// Adds the value of the next key. Returns `false` if its type is not that of the column.
+    fn push(&mut self, value: KeyValue) -> bool {
+        match (self, value) {
+            (Self::Text(texts), KeyValue::Text(text)) => texts.push(text),
+            (Self::Int(numbers), KeyValue::Int(number)) => numbers.push(number),
+            (Self::Text(_), KeyValue::Int(_)) | (Self::Int(_), KeyValue::Text(_)) => return false,
+        }
+        true
+    }
+
+    fn json(&self, row: usize) -> serde_json::Value {
+        match self {
+            Self::Text(texts) => texts[row].as_str().into(),
+            Self::Int(numbers) => numbers[row].into(),
+        }
+    }
+}
+
+/// How many stores a statement of a session may be about. It never changes during a session, because a prepared
+/// statement is looked up by the type of its query, and the same query has another text in the other scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreScope {
     /// Any number: the store is a part of each key.
     Many,
-    /// One at a time: the store is compared with a parameter.
+    /// One: every key has the same store, which is bound as a parameter.
     One,
 }
 
-/// The keys of a statement, by their parts, as both databases take them.
+/// The keys of one statement, which is written as the table `k`. There is at least one key.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct KeyTable {
     scope: StoreScope,
+    /// How many keys there are: every column has as many values.
+    count: usize,
     columns: Vec<KeyColumn>,
-    /// The store of every key, where there is but one.
+    /// The store of the first key; with [`StoreScope::One`] that of all keys.
     store: String,
+    /// The keys as SQLite takes them. Made when the statement is written, because PostgreSQL has no use for it.
     json: OnceCell<String>,
 }
 
-impl Keys {
-    /// The keys with these parts; `None` if there are none, which need no statement.
+impl KeyTable {
+    /// The table of these keys; `None` if there are none, which need no statement.
     pub(super) fn new(
         scope: StoreScope,
-        parts: &[KeyPart],
+        key_types: &[KeyType],
         keys: impl IntoIterator<Item = Vec<KeyValue>>,
-    ) -> Option<Self> {
-        let empty = |part: &KeyPart| match part {
-            KeyPart::Text => KeyColumn::Text(Vec::new()),
-            KeyPart::Int => KeyColumn::Int(Vec::new()),
-        };
-        let mut columns: Vec<KeyColumn> = parts.iter().map(empty).collect();
-        let mut any = false;
+    ) -> Result<Option<Self>, DbError> {
+        let mut columns: Vec<KeyColumn> = key_types.iter().map(|key_type| KeyColumn::new(*key_type)).collect();
+        let mut store = None;
+        let mut count = 0;
         for key in keys {
-            any = true;
+            if key.len() != columns.len() {
+                return Err(DbError::bug(format!("{key:?} is no key of {key_types:?}")));
+            }
+            let Some(KeyValue::Text(store_of_key)) = key.first() else {
+                return Err(DbError::bug(format!("{key:?} does not begin with a store")));
+            };
+            store.get_or_insert_with(|| store_of_key.clone());
             for (column, value) in columns.iter_mut().zip(key) {
-                match (column, value) {
-                    (KeyColumn::Text(texts), KeyValue::Text(text)) => texts.push(text),
-                    (KeyColumn::Int(numbers), KeyValue::Int(number)) => numbers.push(number),
-                    (column, value) => debug_assert!(false, "{value:?} does not belong into {column:?}"),
+                if !column.push(value) {
+                    return Err(DbError::bug(format!("a key does not have the types {key_types:?}")));
                 }
             }
+            count += 1;
         }
-        let store = match columns.first() {
-            Some(KeyColumn::Text(stores)) => stores.first().cloned().unwrap_or_default(),
-            _ => String::new(),
-        };
-        any.then_some(Self { scope, columns, store, json: OnceCell::new() })
+        Ok(store.map(|store| Self { scope, count, columns, store, json: OnceCell::new() }))
     }
 
     /// The keys as one JSON array of arrays.
     fn json(&self) -> &String {
         self.json.get_or_init(|| {
-            let count = self.columns.first().map_or(0, KeyColumn::len);
-            let key = |row: usize| self.columns.iter().map(|column| column.json(row)).collect();
-            serde_json::Value::Array((0..count).map(|row| serde_json::Value::Array(key(row))).collect()).to_string()
+            let mut keys = Vec::with_capacity(self.count);
+            for row in 0..self.count {
+                keys.push(serde_json::Value::Array(self.columns.iter().map(|column| column.json(row)).collect()));
+            }
+            serde_json::Value::Array(keys).to_string()
         })
     }
 
-    /// Writes the keys as a table `k`.
+    /// Writes the table `k` for PostgreSQL. The text depends on the types of the keys and not on their number.
     pub(super) fn write_pg<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         for (index, column) in self.columns.iter().enumerate() {
             out.push_sql(if index == 0 { "unnest(" } else { ", " });
@@ -200,17 +237,19 @@ impl Keys {
         Ok(())
     }
 
-    /// The same on SQLite.
+    /// Writes the table `k` for SQLite.
     pub(super) fn write_sqlite<'b>(&'b self, out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        let parts = (0..self.columns.len()).map(|index| format!("value ->> {index} AS k{index}"));
-        out.push_sql(&format!("(SELECT {} FROM json_each(", parts.collect::<Vec<_>>().join(", ")));
+        let columns: Vec<String> =
+            (0..self.columns.len()).map(|index| format!("value ->> {index} AS k{index}")).collect();
+        out.push_sql(&format!("(SELECT {} FROM json_each(", columns.join(", ")));
         out.push_bind_param::<Text, _>(self.json())?;
         out.push_sql(")) AS k");
         Ok(())
     }
 
-    /// Writes SQL that compares the store with `k.k0`.
-    pub(super) fn write_sql<'b>(&'b self, sql: &str, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+    /// Writes SQL for PostgreSQL that compares columns with the store as `k.k0`. Where there is one store, each `k.k0`
+    /// becomes a parameter, because the planner of a sharded database does not see through `unnest`.
+    pub(super) fn push_sql<'b>(&'b self, sql: &str, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         if self.scope == StoreScope::Many {
             out.push_sql(sql);
             return Ok(());
@@ -225,40 +264,25 @@ impl Keys {
     }
 }
 
-/// The rows that a [`Lookup`] finds for a set of keys.
-pub struct ByKeys<L: Lookup> {
-    columns: <L::Table as Source>::Columns,
-    keys: Keys,
+/// A query for the rows that a [`Lookup`] finds by a set of keys. It returns no row for a key that finds none.
+pub struct LookupQuery<L: Lookup> {
+    columns: <L::Columns as SelectedColumns>::Columns,
+    keys: KeyTable,
     lookup: PhantomData<L>,
 }
 
-impl<L: Lookup> ByKeys<L> {
-    /// A query for these keys, each once; `None` for no keys, which need no query.
-    pub fn new(scope: StoreScope, keys: impl IntoIterator<Item = Vec<KeyValue>>) -> Option<Self> {
-        let keys = Keys::new(scope, L::KEY, keys)?;
-        Some(Self { columns: L::Table::columns(), keys, lookup: PhantomData })
+impl<L: Lookup> LookupQuery<L> {
+    /// A query for these keys; `None` for no keys, which need no query. Each key must be given once: two equal keys
+    /// would find the same rows twice.
+    pub fn new(scope: StoreScope, keys: impl IntoIterator<Item = Vec<KeyValue>>) -> Result<Option<Self>, DbError> {
+        let keys = KeyTable::new(scope, L::KEY_TYPES, keys)?;
+        Ok(keys.map(|keys| Self { columns: L::Columns::columns(), keys, lookup: PhantomData }))
     }
 }
 
-impl KeyColumn {
-    fn len(&self) -> usize {
-        match self {
-            Self::Text(texts) => texts.len(),
-            Self::Int(numbers) => numbers.len(),
-        }
-    }
-
-    fn json(&self, row: usize) -> serde_json::Value {
-        match self {
-            Self::Text(texts) => texts[row].as_str().into(),
-            Self::Int(numbers) => numbers[row].into(),
-        }
-    }
-}
-
-impl<L: Lookup> QueryFragment<Pg> for ByKeys<L>
+impl<L: Lookup> QueryFragment<Pg> for LookupQuery<L>
 where
-    <L::Table as Source>::Columns: QueryFragment<Pg>,
+    <L::Columns as SelectedColumns>::Columns: QueryFragment<Pg>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT ");
@@ -267,16 +291,16 @@ where
         self.keys.write_pg(&mut out)?;
         for join in L::JOINS {
             out.push_sql(" JOIN ");
-            self.keys.write_sql(join, &mut out)?;
+            self.keys.push_sql(join, &mut out)?;
         }
         out.push_sql(L::GROUP);
         Ok(())
     }
 }
 
-impl<L: Lookup> QueryFragment<Sqlite> for ByKeys<L>
+impl<L: Lookup> QueryFragment<Sqlite> for LookupQuery<L>
 where
-    <L::Table as Source>::Columns: QueryFragment<Sqlite>,
+    <L::Columns as SelectedColumns>::Columns: QueryFragment<Sqlite>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         out.push_sql("SELECT ");
@@ -284,7 +308,8 @@ where
         out.push_sql(" FROM ");
         self.keys.write_sqlite(&mut out)?;
         for join in L::JOINS {
-            // CROSS JOIN is SQLite's way to say: in this order.
+            // SQLite never reorders a CROSS JOIN. With JOIN its planner might begin at a table and look for its rows
+            // among the keys, which takes time in proportion to the table.
             out.push_sql(" CROSS JOIN ");
             out.push_sql(join);
         }
@@ -293,36 +318,41 @@ where
     }
 }
 
-impl<L: Lookup> QueryId for ByKeys<L> {
-    type QueryId = ByKeys<L>;
+impl<L: Lookup> QueryId for LookupQuery<L> {
+    type QueryId = LookupQuery<L>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<L: Lookup> Query for ByKeys<L> {
-    type SqlType = <<L::Table as Source>::Columns as Expression>::SqlType;
+impl<L: Lookup> Query for LookupQuery<L> {
+    type SqlType = <<L::Columns as SelectedColumns>::Columns as Expression>::SqlType;
 }
 
-impl<L: Lookup, C> RunQueryDsl<C> for ByKeys<L> {}
+impl<L: Lookup, C> RunQueryDsl<C> for LookupQuery<L> {}
 
-/// Store rows under their locks: the first statement of a write transaction, and nothing else in it,
-/// because what else is read in the statement that waits for a lock is the past. Stores that somebody
-/// else has locked are left out: nobody waits for a lock.
+/// Locks the rows of stores and returns them. It is the first statement of a write transaction and reads nothing else:
+/// what another table shows in the statement that takes the locks may be older than the locks.
 ///
-/// SQLite's write transaction holds the lock of the whole database already.
+/// A store that another transaction has locked is left out (SKIP LOCKED), and the caller tries it again later. No
+/// transaction waits for a lock while it holds others, so there can be no deadlock.
+///
+/// On SQLite the write transaction holds the lock of the whole database already.
 pub struct StoreLock {
     columns: <super::schema::store::table as Table>::AllColumns,
     scope: StoreScope,
     stores: Vec<String>,
+    /// The stores as SQLite takes them.
     json: String,
 }
 
 impl StoreLock {
-    /// Locks these stores' rows, those of them that exist and nobody else has locked.
-    pub fn of<'a>(scope: StoreScope, stores: impl IntoIterator<Item = &'a str>) -> Self {
+    /// The statement for these stores. With [`StoreScope::One`] there must be exactly one.
+    pub fn new<'a>(scope: StoreScope, stores: impl IntoIterator<Item = &'a str>) -> Result<Self, DbError> {
         let stores: Vec<String> = stores.into_iter().map(str::to_owned).collect();
-        debug_assert!(scope == StoreScope::Many || stores.len() == 1, "{stores:?}");
+        if scope == StoreScope::One && stores.len() != 1 {
+            return Err(DbError::bug(format!("a transaction about one store is to lock {stores:?}")));
+        }
         let json = serde_json::Value::from(stores.clone()).to_string();
-        Self { columns: super::schema::store::all_columns, scope, stores, json }
+        Ok(Self { columns: super::schema::store::all_columns, scope, stores, json })
     }
 }
 
@@ -341,6 +371,7 @@ impl QueryFragment<Pg> for StoreLock {
                 out.push_sql(") ORDER BY store_id");
             }
         }
+        // NO KEY UPDATE is the lock that an UPDATE of the row takes anyway: no key of a store ever changes.
         out.push_sql(" FOR NO KEY UPDATE SKIP LOCKED");
         Ok(())
     }

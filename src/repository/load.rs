@@ -1,13 +1,20 @@
-//! Loading what a batch of commands needs: each kind of need with one statement, whatever the number
-//! of commands and rows. What the gate judges comes first and by [`super::gate`]; the rest only for
-//! commands that pass it.
+//! Loads what the commands of a batch need into the working set: each kind of need by one statement, however many
+//! commands and rows there are.
+//!
+//! What the gate judges by is loaded before ([`super::gate`]), and what is here is loaded only for commands that it has
+//! passed. Everything is read under the locks of the stores, in the same transaction, so it stays as it was read until
+//! the COMMIT.
+//!
+//! The invariant of this module: whatever was looked for is noted in the working set, found or not. A rule can then tell
+//! "there is none" from "nobody looked", and the second is reported as a bug instead of being taken for the first. So
+//! each function here first notes its keys as absent, or a whole set as complete, and then inserts what was found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 
-use super::error::{DbError, DbErrorKind};
-use super::keys::{ByKeys, KeyValue, Lookup, StoreLock};
+use super::error::DbError;
+use super::keys::{KeyValue, Lookup, LookupQuery, StoreLock};
 use super::lookups;
 use super::rows::access::{RoleGrantRow, RolePermissionRow};
 use super::rows::level::LevelRow;
@@ -29,10 +36,11 @@ use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
 use crate::domain::working_set::WorkingSet;
 
-/// Takes the locks of these stores that nobody else holds, and loads their rows: the first statement
-/// of a write transaction. Nobody waits.
+/// Locks those of these stores that no other transaction has locked, and loads their rows. This must be the first
+/// statement of a write transaction. A store that is not in the working set afterwards is locked elsewhere, or does not
+/// exist: [`existing_stores`] tells which.
 pub fn lock_stores(session: &mut Session, working_set: &mut WorkingSet, stores: &[StoreId]) -> Result<(), DbError> {
-    let lock = StoreLock::of(session.store_scope(), stores.iter().map(StoreId::as_str));
+    let lock = StoreLock::new(session.store_scope(), stores.iter().map(StoreId::as_str))?;
     for row in session.load::<StoreRow, _>(lock)? {
         let store = Store::try_from(row)?;
         working_set.stores.insert_loaded(store.id.clone(), store);
@@ -40,27 +48,35 @@ pub fn lock_stores(session: &mut Session, working_set: &mut WorkingSet, stores: 
     Ok(())
 }
 
-/// Which of these stores exist, locked by somebody or not.
+/// Finds out which of these stores exist, whether or not another transaction has locked them. A store that was created
+/// since the locks were taken counts as existing: it has no lock here, so its commands must wait for the next batch.
 pub fn existing_stores(session: &mut Session, stores: &[StoreId]) -> Result<BTreeSet<StoreId>, DbError> {
-    let keys = stores.iter().map(|store| vec![store.as_str().into()]);
-    let rows: Vec<Store> = by_keys::<lookups::Stores, StoreRow, _>(session, keys)?;
-    Ok(rows.into_iter().map(|store| store.id).collect())
+    let found: Vec<Store> = entities::<lookups::Stores, StoreRow, _>(session, stores.iter().map(store_key))?;
+    Ok(found.into_iter().map(|store| store.id).collect())
 }
 
-/// Loads store rows without locks, for a read.
-pub fn stores(session: &mut Session, working_set: &mut WorkingSet, stores: &[StoreId]) -> Result<(), DbError> {
-    let keys = stores.iter().map(|store| vec![store.as_str().into()]);
-    let rows: Vec<Store> = by_keys::<lookups::Stores, StoreRow, _>(session, keys)?;
-    stores.iter().for_each(|store| working_set.stores.insert_absent(store.clone()));
-    rows.into_iter().for_each(|store| working_set.stores.insert_loaded(store.id.clone(), store));
+/// Loads stores without locking them, for a read: its snapshot keeps what it sees from changing.
+pub fn stores_without_lock(
+    session: &mut Session,
+    working_set: &mut WorkingSet,
+    stores: &[StoreId],
+) -> Result<(), DbError> {
+    let found: Vec<Store> = entities::<lookups::Stores, StoreRow, _>(session, stores.iter().map(store_key))?;
+    for store in stores {
+        working_set.stores.insert_absent(store.clone());
+    }
+    for store in found {
+        working_set.stores.insert_loaded(store.id.clone(), store);
+    }
     Ok(())
 }
 
-/// The needs of a batch, united: each kind with its keys, every key once.
+/// The needs of all commands of a batch by their kind. They are sets, because several commands may need the same row,
+/// and a lookup must be given each key once.
 #[derive(Debug, Default)]
-struct United {
+struct NeedsByKind {
     orders: BTreeSet<OrderKey>,
-    lines: BTreeSet<(OrderKey, i32)>,
+    lines: BTreeSet<LineKey>,
     all_lines: BTreeSet<OrderKey>,
     lines_of_receipts: BTreeSet<ReceiptKey>,
     receipts: BTreeSet<ReceiptKey>,
@@ -69,124 +85,186 @@ struct United {
     levels: BTreeSet<LevelKey>,
     roles: BTreeSet<StoreId>,
     grants: BTreeSet<StoreId>,
-    grants_of: BTreeSet<(StoreId, PrincipalId)>,
+    grants_of_principals: BTreeSet<(StoreId, PrincipalId)>,
     open_orders: BTreeSet<StoreId>,
 }
 
-impl United {
+impl NeedsByKind {
     fn add(&mut self, store: &StoreId, need: &Need) {
-        let order = |order: OrderId| OrderKey { store: store.clone(), order };
-        let receipt = |of: OrderId, number: i32| ReceiptKey { order: order(of), number };
         match need {
-            Need::Order(id) => drop(self.orders.insert(order(*id))),
-            Need::Line(id, number) => drop(self.lines.insert((order(*id), *number))),
-            Need::AllLines(id) => drop(self.all_lines.insert(order(*id))),
-            Need::LinesOfReceipt(id, number) => drop(self.lines_of_receipts.insert(receipt(*id, *number))),
-            Need::Receipt(id, number) => drop(self.receipts.insert(receipt(*id, *number))),
-            Need::StagedItems(id) => drop(self.staged_items.insert(order(*id))),
-            Need::OtherReceiveTimes(id, number) => drop(self.other_receive_times.insert(receipt(*id, *number))),
+            Need::Order(order) => {
+                self.orders.insert(key_of_order(store, *order));
+            }
+            Need::Line(order, number) => {
+                self.lines.insert(LineKey { order: key_of_order(store, *order), number: *number });
+            }
+            Need::AllLines(order) => {
+                self.all_lines.insert(key_of_order(store, *order));
+            }
+            Need::LinesOfReceipt(order, number) => {
+                self.lines_of_receipts.insert(key_of_receipt(store, *order, *number));
+            }
+            Need::Receipt(order, number) => {
+                self.receipts.insert(key_of_receipt(store, *order, *number));
+            }
+            Need::StagedItems(order) => {
+                self.staged_items.insert(key_of_order(store, *order));
+            }
+            Need::OtherReceiveTimes(order, number) => {
+                self.other_receive_times.insert(key_of_receipt(store, *order, *number));
+            }
             Need::Level(product) => {
                 self.levels.insert(LevelKey { store: store.clone(), product: product.clone() });
             }
-            Need::Roles => drop(self.roles.insert(store.clone())),
-            Need::Grants => drop(self.grants.insert(store.clone())),
-            Need::GrantsOf(principal) => drop(self.grants_of.insert((store.clone(), principal.clone()))),
-            Need::OpenOrders => drop(self.open_orders.insert(store.clone())),
+            Need::Roles => {
+                self.roles.insert(store.clone());
+            }
+            Need::Grants => {
+                self.grants.insert(store.clone());
+            }
+            Need::GrantsOf(principal) => {
+                self.grants_of_principals.insert((store.clone(), principal.clone()));
+            }
+            Need::OpenOrders => {
+                self.open_orders.insert(store.clone());
+            }
         }
     }
 }
 
-/// Loads what commands need that have passed the gate. A kind of need that nobody has costs nothing.
+fn key_of_order(store: &StoreId, order: OrderId) -> OrderKey {
+    OrderKey { store: store.clone(), order }
+}
+
+fn key_of_receipt(store: &StoreId, order: OrderId, number: i32) -> ReceiptKey {
+    ReceiptKey { order: key_of_order(store, order), number }
+}
+
+/// Loads what commands need that have passed the gate. A kind of need that none of them has costs no statement.
 pub fn details<'a>(
     session: &mut Session,
     working_set: &mut WorkingSet,
     needs: impl IntoIterator<Item = (&'a StoreId, &'a Needs)>,
 ) -> Result<(), DbError> {
-    let mut united = United::default();
+    let mut by_kind = NeedsByKind::default();
     for (store, needs) in needs {
-        needs.iter().for_each(|need| united.add(store, need));
+        for need in needs.iter() {
+            by_kind.add(store, need);
+        }
     }
-    orders(session, working_set, united.orders)?;
-    lines(session, working_set, united.lines)?;
-    all_lines(session, working_set, united.all_lines)?;
-    lines_of_receipts(session, working_set, &united.lines_of_receipts)?;
-    receipts(session, working_set, united.receipts)?;
-    staged_items(session, working_set, united.staged_items)?;
-    other_receive_times(session, working_set, united.other_receive_times)?;
-    levels(session, working_set, united.levels)?;
-    roles(session, working_set, united.roles)?;
-    grants(session, working_set, united.grants)?;
-    grants_of(session, working_set, united.grants_of)?;
-    united.open_orders.iter().try_for_each(|store| open_orders(session, working_set, store))
+    orders(session, working_set, by_kind.orders)?;
+    lines(session, working_set, by_kind.lines)?;
+    all_lines(session, working_set, by_kind.all_lines)?;
+    lines_of_receipts(session, working_set, &by_kind.lines_of_receipts)?;
+    receipts(session, working_set, by_kind.receipts)?;
+    staged_items(session, working_set, by_kind.staged_items)?;
+    other_receive_times(session, working_set, by_kind.other_receive_times)?;
+    levels(session, working_set, by_kind.levels)?;
+    roles(session, working_set, by_kind.roles)?;
+    grants(session, working_set, by_kind.grants)?;
+    grants_of_principals(session, working_set, by_kind.grants_of_principals)?;
+    // One statement per store, because each is limited to the first orders of its store. The command that turns the
+    // feature off is the only one with this need, and the only one of its store in the batch.
+    for store in &by_kind.open_orders {
+        open_orders(session, working_set, store)?;
+    }
+    Ok(())
 }
 
-/// Runs a lookup and reads its rows as entities.
-pub fn by_keys<L, R, E>(session: &mut Session, keys: impl IntoIterator<Item = Vec<KeyValue>>) -> Result<Vec<E>, DbError>
+/// Runs a lookup and turns its rows into entities. A row that cannot be read fails the whole transaction: leaving it out
+/// would make a rule decide as if it were not there.
+fn entities<L, R, E>(session: &mut Session, keys: impl IntoIterator<Item = Vec<KeyValue>>) -> Result<Vec<E>, DbError>
 where
     L: Lookup,
     E: TryFrom<R, Error = DbError>,
-    ByKeys<L>: for<'q> diesel::query_dsl::methods::LoadQuery<'q, diesel::PgConnection, R>
+    LookupQuery<L>: for<'q> diesel::query_dsl::methods::LoadQuery<'q, diesel::PgConnection, R>
         + for<'q> diesel::query_dsl::methods::LoadQuery<'q, diesel::SqliteConnection, R>,
 {
     rows::<L, R>(session, keys)?.into_iter().map(E::try_from).collect()
 }
 
+/// Runs a lookup. Its rows come in no order: PostgreSQL chooses its joins anew with each plan.
 fn rows<L, R>(session: &mut Session, keys: impl IntoIterator<Item = Vec<KeyValue>>) -> Result<Vec<R>, DbError>
 where
     L: Lookup,
-    ByKeys<L>: for<'q> diesel::query_dsl::methods::LoadQuery<'q, diesel::PgConnection, R>
+    LookupQuery<L>: for<'q> diesel::query_dsl::methods::LoadQuery<'q, diesel::PgConnection, R>
         + for<'q> diesel::query_dsl::methods::LoadQuery<'q, diesel::SqliteConnection, R>,
 {
-    match ByKeys::<L>::new(session.store_scope(), keys) {
+    match LookupQuery::<L>::new(session.store_scope(), keys)? {
         Some(query) => session.load(query),
         None => Ok(Vec::new()),
     }
 }
 
-fn order_parts(key: &OrderKey) -> Vec<KeyValue> {
+// The keys of entities as the lookups take them: `k0`, `k1` and so on.
+
+fn store_key(store: &StoreId) -> Vec<KeyValue> {
+    vec![store.as_str().into()]
+}
+
+fn order_key(key: &OrderKey) -> Vec<KeyValue> {
     vec![key.store.as_str().into(), key.order.to_string().into()]
 }
 
-fn numbered_parts(key: &OrderKey, number: i32) -> Vec<KeyValue> {
-    vec![key.store.as_str().into(), key.order.to_string().into(), number.into()]
+fn line_key(key: &LineKey) -> Vec<KeyValue> {
+    vec![key.order.store.as_str().into(), key.order.order.to_string().into(), key.number.into()]
 }
 
-fn receipt_parts(key: &ReceiptKey) -> Vec<KeyValue> {
-    numbered_parts(&key.order, key.number)
+fn receipt_key(key: &ReceiptKey) -> Vec<KeyValue> {
+    vec![key.order.store.as_str().into(), key.order.order.to_string().into(), key.number.into()]
+}
+
+fn level_key(key: &LevelKey) -> Vec<KeyValue> {
+    vec![key.store.as_str().into(), key.product.as_str().into()]
+}
+
+fn grant_key((store, principal): &(StoreId, PrincipalId)) -> Vec<KeyValue> {
+    vec![store.as_str().into(), principal.as_str().into()]
 }
 
 fn orders(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
-    let orders: Vec<Order> = by_keys::<lookups::Orders, OrderRow, _>(session, keys.iter().map(order_parts))?;
-    keys.into_iter().for_each(|key| working_set.orders.insert_absent(key));
-    orders.into_iter().for_each(|order| working_set.orders.insert_loaded(order.key.clone(), order));
+    let found: Vec<Order> = entities::<lookups::Orders, OrderRow, _>(session, keys.iter().map(order_key))?;
+    for key in keys {
+        working_set.orders.insert_absent(key);
+    }
+    for order in found {
+        working_set.orders.insert_loaded(order.key.clone(), order);
+    }
     Ok(())
 }
 
-fn lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<(OrderKey, i32)>) -> Result<(), DbError> {
-    let parts = keys.iter().map(|(order, number)| numbered_parts(order, *number));
-    let found = rows::<lookups::Lines, (LineRow, LevelRow)>(session, parts)?;
-    keys.into_iter().for_each(|(order, number)| working_set.lines.insert_absent(LineKey { order, number }));
+fn lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<LineKey>) -> Result<(), DbError> {
+    let found = rows::<lookups::Lines, (LineRow, LevelRow)>(session, keys.iter().map(line_key))?;
+    for key in keys {
+        working_set.lines.insert_absent(key);
+    }
     insert_lines(working_set, found)
 }
 
 fn all_lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
-    let found = rows::<lookups::LinesOfOrder, (LineRow, LevelRow)>(session, keys.iter().map(order_parts))?;
-    keys.into_iter().for_each(|key| working_set.set_complete(key.store, Need::AllLines(key.order)));
+    let found = rows::<lookups::LinesOfOrder, (LineRow, LevelRow)>(session, keys.iter().map(order_key))?;
+    for key in keys {
+        working_set.set_complete(key.store, Need::AllLines(key.order));
+    }
     insert_lines(working_set, found)
 }
 
+/// Notes no line as absent: which lines a receipt has is in its items, and the rules look only these up.
 fn lines_of_receipts(
     session: &mut Session,
     working_set: &mut WorkingSet,
     keys: &BTreeSet<ReceiptKey>,
 ) -> Result<(), DbError> {
-    let found = rows::<lookups::LinesOfReceipt, (LineRow, LevelRow)>(session, keys.iter().map(receipt_parts))?;
+    let found = rows::<lookups::LinesOfReceipt, (LineRow, LevelRow)>(session, keys.iter().map(receipt_key))?;
     insert_lines(working_set, found)
 }
 
+/// The level of a product comes with each of its lines, and several kinds of needs may load the same line. They are read
+/// under the store's lock, so all copies are equal.
 fn insert_lines(working_set: &mut WorkingSet, rows: Vec<(LineRow, LevelRow)>) -> Result<(), DbError> {
-    for (line, level) in rows {
-        let (line, level) = (Line::try_from(line)?, Level::try_from(level)?);
+    for (line_row, level_row) in rows {
+        let line = Line::try_from(line_row)?;
+        let level = Level::try_from(level_row)?;
         working_set.levels.insert_loaded(level.key.clone(), level);
         working_set.lines.insert_loaded(line.key.clone(), line);
     }
@@ -194,36 +272,52 @@ fn insert_lines(working_set: &mut WorkingSet, rows: Vec<(LineRow, LevelRow)>) ->
 }
 
 fn receipts(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<ReceiptKey>) -> Result<(), DbError> {
-    let receipts: Vec<Receipt> = by_keys::<lookups::Receipts, ReceiptRow, _>(session, keys.iter().map(receipt_parts))?;
+    let found: Vec<Receipt> = entities::<lookups::Receipts, ReceiptRow, _>(session, keys.iter().map(receipt_key))?;
     let mut items: Vec<ItemOfReceipt> =
-        by_keys::<lookups::ItemsOfReceipt, ReceiptItemRow, _>(session, keys.iter().map(receipt_parts))?;
-    keys.into_iter().for_each(|key| working_set.receipts.insert_absent(key));
-    items.sort_by_key(|of_receipt| of_receipt.item.line);
-    let mut by_key: BTreeMap<ReceiptKey, Receipt> = receipts.into_iter().map(|it| (it.key.clone(), it)).collect();
-    for ItemOfReceipt { receipt, item } in items {
-        if let Some(receipt) = by_key.get_mut(&receipt) {
-            receipt.items.push(item);
-        }
+        entities::<lookups::ItemsOfReceipt, ReceiptItemRow, _>(session, keys.iter().map(receipt_key))?;
+    for key in keys {
+        working_set.receipts.insert_absent(key);
     }
-    by_key.into_iter().for_each(|(key, receipt)| working_set.receipts.insert_loaded(key, receipt));
+    let mut by_key: BTreeMap<ReceiptKey, Receipt> = BTreeMap::new();
+    for receipt in found {
+        by_key.insert(receipt.key.clone(), receipt);
+    }
+    items.sort_by_key(|of_receipt| of_receipt.item.line);
+    for ItemOfReceipt { receipt: key, item } in items {
+        // An item is never stored without its receipt. Left out, its quantities would be missing from a void.
+        let receipt = by_key.get_mut(&key);
+        let receipt = receipt.ok_or_else(|| DbError::unreadable("receipt item", format!("{key:?} does not exist")))?;
+        receipt.items.push(item);
+    }
+    for (key, receipt) in by_key {
+        working_set.receipts.insert_loaded(key, receipt);
+    }
     Ok(())
 }
 
+/// Store, order, receipt number, line number, `receive_time` and accepted quantity.
 type StagedItemRow = (String, String, i32, i32, i64, i64);
 
 fn staged_items(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
-    let mut rows = rows::<lookups::StagedItems, StagedItemRow>(session, keys.iter().map(order_parts))?;
-    // By store, order, receipt and line.
+    let mut rows = rows::<lookups::StagedItems, StagedItemRow>(session, keys.iter().map(order_key))?;
+    // By store, order, receipt and line. The ledger's rows are written in this order, so it must not depend on a plan.
     rows.sort_unstable();
-    keys.into_iter().for_each(|key| working_set.set_complete(key.store, Need::StagedItems(key.order)));
+    for key in keys {
+        working_set.set_complete(key.store, Need::StagedItems(key.order));
+    }
     for (store, order, receipt, line, receive_time, accepted) in rows {
-        let order = OrderKey { store: StoreId::new(store), order: order_id(&order)? };
-        let (receive_time, accepted) = (Timestamp::from_micros(receive_time), Quantity::from_scaled(accepted));
-        working_set.insert_staged_item(order, StagedItem { receipt, line, receive_time, accepted });
+        let item = StagedItem {
+            receipt,
+            line,
+            receive_time: Timestamp::from_micros(receive_time),
+            accepted: Quantity::from_scaled(accepted),
+        };
+        working_set.insert_staged_item(key_of_order(&StoreId::new(store), order_id(&order)?), item);
     }
     Ok(())
 }
 
+/// Store, order and number of the receipt, line number, first and last `receive_time`.
 type ReceiveTimeRow = (String, String, i32, i32, i64, i64);
 
 fn other_receive_times(
@@ -231,30 +325,39 @@ fn other_receive_times(
     working_set: &mut WorkingSet,
     keys: BTreeSet<ReceiptKey>,
 ) -> Result<(), DbError> {
-    let rows = rows::<lookups::OtherReceiveTimes, ReceiveTimeRow>(session, keys.iter().map(receipt_parts))?;
-    let mut by_receipt: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>> =
-        keys.into_iter().map(|key| (key, BTreeMap::new())).collect();
-    for (store, order, number, line, first, last) in rows {
-        let order = OrderKey { store: StoreId::new(store), order: order_id(&order)? };
-        let (first, last) = (Timestamp::from_micros(first), Timestamp::from_micros(last));
-        by_receipt.entry(ReceiptKey { order, number }).or_default().insert(line, ReceiveTimes { first, last });
+    let rows = rows::<lookups::OtherReceiveTimes, ReceiveTimeRow>(session, keys.iter().map(receipt_key))?;
+    let mut by_receipt: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>> = BTreeMap::new();
+    // A receipt that shares no line with another has no row, and is known to have no such times.
+    for key in keys {
+        by_receipt.insert(key, BTreeMap::new());
     }
-    by_receipt.into_iter().for_each(|(receipt, times)| working_set.insert_other_receive_times(receipt, times));
+    for (store, order, number, line, first, last) in rows {
+        let receipt = key_of_receipt(&StoreId::new(store), order_id(&order)?, number);
+        let times = ReceiveTimes { first: Timestamp::from_micros(first), last: Timestamp::from_micros(last) };
+        by_receipt.entry(receipt).or_default().insert(line, times);
+    }
+    for (receipt, times) in by_receipt {
+        working_set.insert_other_receive_times(receipt, times);
+    }
     Ok(())
 }
 
 fn levels(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<LevelKey>) -> Result<(), DbError> {
-    let parts = keys.iter().map(|LevelKey { store, product }| vec![store.as_str().into(), product.as_str().into()]);
-    let levels: Vec<Level> = by_keys::<lookups::Levels, LevelRow, _>(session, parts)?;
-    keys.into_iter().for_each(|key| working_set.levels.insert_absent(key));
-    levels.into_iter().for_each(|level| working_set.levels.insert_loaded(level.key.clone(), level));
+    let found: Vec<Level> = entities::<lookups::Levels, LevelRow, _>(session, keys.iter().map(level_key))?;
+    for key in keys {
+        working_set.levels.insert_absent(key);
+    }
+    for level in found {
+        working_set.levels.insert_loaded(level.key.clone(), level);
+    }
     Ok(())
 }
 
 fn roles(session: &mut Session, working_set: &mut WorkingSet, stores: BTreeSet<StoreId>) -> Result<(), DbError> {
-    let keys = stores.iter().map(|store| vec![store.as_str().into()]);
-    let permissions = rows::<lookups::RolesOfStore, RolePermissionRow>(session, keys)?;
-    stores.into_iter().for_each(|store| working_set.set_complete(store, Need::Roles));
+    let permissions = rows::<lookups::RolesOfStore, RolePermissionRow>(session, stores.iter().map(store_key))?;
+    for store in stores {
+        working_set.set_complete(store, Need::Roles);
+    }
     for row in permissions {
         let from_event = row.from_event;
         working_set.insert_role_permission(row.key()?, from_event);
@@ -263,50 +366,60 @@ fn roles(session: &mut Session, working_set: &mut WorkingSet, stores: BTreeSet<S
 }
 
 fn grants(session: &mut Session, working_set: &mut WorkingSet, stores: BTreeSet<StoreId>) -> Result<(), DbError> {
-    let keys = stores.iter().map(|store| vec![store.as_str().into()]);
-    let grants = rows::<lookups::GrantsOfStore, RoleGrantRow>(session, keys)?;
-    stores.into_iter().for_each(|store| working_set.set_complete(store, Need::Grants));
-    insert_grants(working_set, grants);
+    let found = rows::<lookups::GrantsOfStore, RoleGrantRow>(session, stores.iter().map(store_key))?;
+    for store in stores {
+        working_set.set_complete(store, Need::Grants);
+    }
+    insert_grants(working_set, found);
     Ok(())
 }
 
-fn grants_of(
+fn grants_of_principals(
     session: &mut Session,
     working_set: &mut WorkingSet,
     keys: BTreeSet<(StoreId, PrincipalId)>,
 ) -> Result<(), DbError> {
-    let parts = keys.iter().map(|(store, principal)| vec![store.as_str().into(), principal.as_str().into()]);
-    let grants = rows::<lookups::GrantsOfPrincipal, RoleGrantRow>(session, parts)?;
-    keys.into_iter().for_each(|(store, principal)| working_set.set_complete(store, Need::GrantsOf(principal)));
-    insert_grants(working_set, grants);
+    let found = rows::<lookups::GrantsOfPrincipal, RoleGrantRow>(session, keys.iter().map(grant_key))?;
+    for (store, principal) in keys {
+        working_set.set_complete(store, Need::GrantsOf(principal));
+    }
+    insert_grants(working_set, found);
     Ok(())
 }
 
 fn insert_grants(working_set: &mut WorkingSet, rows: Vec<RoleGrantRow>) {
     for row in rows {
-        let (store, principal) = (StoreId::new(row.store_id), PrincipalId::new(row.principal));
+        let store = StoreId::new(row.store_id);
+        let principal = PrincipalId::new(row.principal);
         working_set.insert_grant(store, principal, RoleId::new(row.role_id), row.from_event);
     }
 }
 
-/// Loads the numbers of a store's first open orders, and how many are open: a refusal names them. The count
-/// comes from the store's row, so that row must have been loaded before.
+/// Loads the numbers of a store's first open orders, and how many are open: a refusal names them. The count is on the
+/// store's row, so that it costs nothing however many orders are open; the row must have been loaded before.
 fn open_orders(session: &mut Session, working_set: &mut WorkingSet, store: &StoreId) -> Result<(), DbError> {
-    // A store row that was not loaded is a bug. Taken for an absent store, it would count as no open orders.
-    let row = working_set.store(store).map_err(|bug| DbError::new(DbErrorKind::Other, bug.to_string()))?;
-    let total = row.map_or(0, |store| store.open_orders as usize);
-    let open = State::ALL.into_iter().filter(|state| state.is_open()).map(State::name);
-    let first: Vec<String> = match total {
-        0 => Vec::new(),
-        _ => session.load(
+    // A store row that was not loaded is a bug. Taken for an absent store, it would count as no open orders, and the
+    // feature would be turned off under orders that need it.
+    let row = working_set.store(store).map_err(|bug| DbError::bug(bug.to_string()))?;
+    let total = match row {
+        Some(row) => {
+            usize::try_from(row.open_orders).map_err(|_| DbError::unreadable("open_orders", row.open_orders))?
+        }
+        None => 0,
+    };
+    let mut first: Vec<String> = Vec::new();
+    if total > 0 {
+        let open_states: Vec<&str> =
+            State::ALL.into_iter().filter(|state| state.is_open()).map(|state| state.name()).collect();
+        first = session.load(
             purchase_order::table
                 .filter(purchase_order::store_id.eq(store.as_str().to_owned()))
-                .filter(purchase_order::state.eq_any(open.collect::<Vec<_>>()))
+                .filter(purchase_order::state.eq_any(open_states))
                 .order(purchase_order::number)
                 .limit(MAX_NAMED as i64)
                 .select(purchase_order::number),
-        )?,
-    };
+        )?;
+    }
     working_set.insert_open_orders(store.clone(), TruncatedList { first, total });
     Ok(())
 }

@@ -1,87 +1,92 @@
-//! Every way in which rows are found by keys.
+//! Every lookup of rows by keys: its types of keys and its joins.
+//!
+//! What each keeps to: the store comes first, every join compares it and then a prefix of the table's primary key or of
+//! an index, so that the time a lookup takes depends on its keys and the rows that it finds, and not on how much is
+//! stored. Joins lead from the keys themselves, so no lookup waits for what another one has found.
 
 use diesel::sql_types::{BigInt, Integer, Text};
 
-use super::keys::{Both, KeyPart, Lookup, Source, Written};
+use super::keys::{ColumnsOfTwoTables, KeyType, Lookup, SelectedColumns, SqlColumns};
 use super::schema;
 
-use KeyPart::{Int, Text as Name};
+use KeyType::{Int, Text as Name};
 
-/// Stores by id, without a lock.
+/// Stores by id. It takes no lock and waits for none, so it also sees stores that another transaction has locked.
 pub struct Stores;
 impl Lookup for Stores {
-    type Table = schema::store::table;
-    const KEY: &'static [KeyPart] = &[Name];
+    type Columns = schema::store::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name];
     const JOINS: &'static [&'static str] = &["store ON store.store_id = k.k0"];
 }
 
-/// What the roles of a store allow now.
+/// The permissions of all roles of a store that hold now: the validity period has no end yet.
 pub struct RolesOfStore;
 impl Lookup for RolesOfStore {
-    type Table = schema::role_permission::table;
-    const KEY: &'static [KeyPart] = &[Name];
+    type Columns = schema::role_permission::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name];
     const JOINS: &'static [&'static str] =
         &["role_permission ON role_permission.store_id = k.k0 AND role_permission.to_event IS NULL"];
 }
 
-/// The roles that a principal holds in a store now.
+/// The grants of one principal in a store that hold now.
 pub struct GrantsOfPrincipal;
 impl Lookup for GrantsOfPrincipal {
-    type Table = schema::role_grant::table;
-    const KEY: &'static [KeyPart] = &[Name, Name];
+    type Columns = schema::role_grant::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
     const JOINS: &'static [&'static str] = &["role_grant ON role_grant.store_id = k.k0 \
         AND role_grant.principal = k.k1 AND role_grant.to_event IS NULL"];
 }
 
-/// The roles that anybody holds in a store now.
+/// The grants of all principals in a store that hold now.
 pub struct GrantsOfStore;
 impl Lookup for GrantsOfStore {
-    type Table = schema::role_grant::table;
-    const KEY: &'static [KeyPart] = &[Name];
+    type Columns = schema::role_grant::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name];
     const JOINS: &'static [&'static str] =
         &["role_grant ON role_grant.store_id = k.k0 AND role_grant.to_event IS NULL"];
 }
 
-/// Headers by store and order.
+/// Headers of orders by the order's id.
 pub struct Orders;
 impl Lookup for Orders {
-    type Table = schema::purchase_order::table;
-    const KEY: &'static [KeyPart] = &[Name, Name];
+    type Columns = schema::purchase_order::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
     const JOINS: &'static [&'static str] =
         &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k1"];
 }
 
-/// The orders of a chain, by its original.
+/// The headers of a whole chain by the id of its original: the original itself is one of them.
 pub struct OrdersOfChain;
 impl Lookup for OrdersOfChain {
-    type Table = schema::purchase_order::table;
-    const KEY: &'static [KeyPart] = &[Name, Name];
+    type Columns = schema::purchase_order::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
     const JOINS: &'static [&'static str] =
         &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.root_id = k.k1"];
 }
 
-/// Lines, each with the level of its product. Every line has one: its order's creation made it.
-type LinesWithLevels = Both<schema::purchase_order_line::table, schema::inventory_level::table>;
+/// Lines, each with the inventory level of its product. The inner join loses no line: the transaction that creates a line
+/// creates the level of its product too, and levels are never deleted.
+type LinesWithLevels = ColumnsOfTwoTables<schema::purchase_order_line::table, schema::inventory_level::table>;
 
 const LEVEL_OF_LINE: &str = "inventory_level ON inventory_level.store_id = k.k0 \
      AND inventory_level.product_id = purchase_order_line.product_id";
 
-/// All lines of an order, with their levels.
+/// All lines of an order, each with the level of its product.
 pub struct LinesOfOrder;
 impl Lookup for LinesOfOrder {
-    type Table = LinesWithLevels;
-    const KEY: &'static [KeyPart] = &[Name, Name];
+    type Columns = LinesWithLevels;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
     const JOINS: &'static [&'static str] = &[
         "purchase_order_line ON purchase_order_line.store_id = k.k0 AND purchase_order_line.po_id = k.k1",
         LEVEL_OF_LINE,
     ];
 }
 
-/// Lines by store, order and number, with their levels.
+/// Lines by order and line number, each with the level of its product.
 pub struct Lines;
 impl Lookup for Lines {
-    type Table = LinesWithLevels;
-    const KEY: &'static [KeyPart] = &[Name, Name, Int];
+    type Columns = LinesWithLevels;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Int];
     const JOINS: &'static [&'static str] = &[
         "purchase_order_line ON purchase_order_line.store_id = k.k0 \
          AND purchase_order_line.po_id = k.k1 AND purchase_order_line.line_number = k.k2",
@@ -89,11 +94,12 @@ impl Lookup for Lines {
     ];
 }
 
-/// The lines that a receipt has items of, with their levels.
+/// The lines that a receipt has items of, each with the level of its product. The items lead to the lines, so that a
+/// delivery of three lines of a large order loads three.
 pub struct LinesOfReceipt;
 impl Lookup for LinesOfReceipt {
-    type Table = LinesWithLevels;
-    const KEY: &'static [KeyPart] = &[Name, Name, Int];
+    type Columns = LinesWithLevels;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Int];
     const JOINS: &'static [&'static str] = &[
         "receipt_item ON receipt_item.store_id = k.k0 AND receipt_item.po_id = k.k1 \
          AND receipt_item.receipt_number = k.k2",
@@ -104,42 +110,42 @@ impl Lookup for LinesOfReceipt {
     ];
 }
 
-/// Receipts by store, order and number.
+/// Receipts without their items, by order and receipt number.
 pub struct Receipts;
 impl Lookup for Receipts {
-    type Table = schema::receipt::table;
-    const KEY: &'static [KeyPart] = &[Name, Name, Int];
+    type Columns = schema::receipt::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Int];
     const JOINS: &'static [&'static str] =
         &["receipt ON receipt.store_id = k.k0 AND receipt.po_id = k.k1 AND receipt.receipt_number = k.k2"];
 }
 
-/// The items of receipts by store, order and number.
+/// The items of receipts, by order and receipt number.
 pub struct ItemsOfReceipt;
 impl Lookup for ItemsOfReceipt {
-    type Table = schema::receipt_item::table;
-    const KEY: &'static [KeyPart] = &[Name, Name, Int];
+    type Columns = schema::receipt_item::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Int];
     const JOINS: &'static [&'static str] = &["receipt_item ON receipt_item.store_id = k.k0 \
         AND receipt_item.po_id = k.k1 AND receipt_item.receipt_number = k.k2"];
 }
 
-/// Selects the items of active receipts: store, order, receipt, line, `receive_time`, accepted.
+/// What [`StagedItems`] selects: store, order, receipt number, line number, `receive_time`, accepted quantity.
 pub struct StagedItemColumns;
-impl Source for StagedItemColumns {
-    type Columns = Written<(Text, Text, Integer, Integer, BigInt, BigInt)>;
+impl SelectedColumns for StagedItemColumns {
+    type Columns = SqlColumns<(Text, Text, Integer, Integer, BigInt, BigInt)>;
 
     fn columns() -> Self::Columns {
-        Written::new(
+        SqlColumns::new(
             "receipt.store_id, receipt.po_id, receipt.receipt_number, receipt_item.line_number, \
              receipt.receive_time, receipt_item.accepted",
         )
     }
 }
 
-/// The items of an order's active receipts.
+/// The items of an order's active receipts: what a completion puts on hand.
 pub struct StagedItems;
 impl Lookup for StagedItems {
-    type Table = StagedItemColumns;
-    const KEY: &'static [KeyPart] = &[Name, Name];
+    type Columns = StagedItemColumns;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
     const JOINS: &'static [&'static str] = &[
         "receipt ON receipt.store_id = k.k0 AND receipt.po_id = k.k1 AND receipt.void_time IS NULL",
         "receipt_item ON receipt_item.store_id = k.k0 AND receipt_item.po_id = receipt.po_id \
@@ -147,23 +153,26 @@ impl Lookup for StagedItems {
     ];
 }
 
-/// Selects a line's receive times: store, order, line, first, last.
+/// What [`OtherReceiveTimes`] selects: the key of the receipt (store, order, receipt number), then the line number, the
+/// earliest and the latest `receive_time`.
 pub struct ReceiveTimeColumns;
-impl Source for ReceiveTimeColumns {
-    type Columns = Written<(Text, Text, Integer, Integer, BigInt, BigInt)>;
+impl SelectedColumns for ReceiveTimeColumns {
+    type Columns = SqlColumns<(Text, Text, Integer, Integer, BigInt, BigInt)>;
 
     fn columns() -> Self::Columns {
-        Written::new("k.k0, k.k1, k.k2, receipt_item.line_number, min(receipt.receive_time), max(receipt.receive_time)")
+        SqlColumns::new(
+            "k.k0, k.k1, k.k2, receipt_item.line_number, min(receipt.receive_time), max(receipt.receive_time)",
+        )
     }
 }
 
-/// For each line of a receipt, between which times the order's other active receipts received it. The
-/// other receipts' items are read first, and each is looked for in the receipt: reading them by line
-/// would take an index that every delivery had to write.
+/// For each line of a receipt, the earliest and the latest time at which another active receipt of the order received
+/// it. The items of the other receipts are read first, and each is looked up in this receipt. Reading them by line would
+/// be faster, but needs an index that every delivery would have to write.
 pub struct OtherReceiveTimes;
 impl Lookup for OtherReceiveTimes {
-    type Table = ReceiveTimeColumns;
-    const KEY: &'static [KeyPart] = &[Name, Name, Int];
+    type Columns = ReceiveTimeColumns;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Int];
     const JOINS: &'static [&'static str] = &[
         "receipt ON receipt.store_id = k.k0 AND receipt.po_id = k.k1 AND receipt.void_time IS NULL \
          AND receipt.receipt_number <> k.k2",
@@ -175,11 +184,11 @@ impl Lookup for OtherReceiveTimes {
     const GROUP: &'static str = " GROUP BY k.k0, k.k1, k.k2, receipt_item.line_number";
 }
 
-/// Levels by store and product.
+/// Inventory levels by product.
 pub struct Levels;
 impl Lookup for Levels {
-    type Table = schema::inventory_level::table;
-    const KEY: &'static [KeyPart] = &[Name, Name];
+    type Columns = schema::inventory_level::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
     const JOINS: &'static [&'static str] =
         &["inventory_level ON inventory_level.store_id = k.k0 AND inventory_level.product_id = k.k1"];
 }

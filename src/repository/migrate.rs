@@ -1,4 +1,9 @@
-//! Brings a database to this binary's schema, or tells how far it is from it.
+//! Brings a database to the schema of this binary, or tells how far it is from it.
+//!
+//! All missing migrations are applied in one transaction, or none. Instances that start at the same time may all try: one
+//! applies, the others wait for it and then find nothing to apply.
+
+use std::sync::Arc;
 
 use diesel::backend::Backend;
 use diesel::migration::{Migration, MigrationSource};
@@ -8,19 +13,20 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::dialect::{self, Purpose};
 use super::error::{DbError, DbErrorKind};
 use super::session::{Backend as Connected, Session, WriteError};
+use super::transaction::{TransactionCounters, TransactionName};
 use super::url::DatabaseUrl;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// How a database's schema compares with this binary's.
+/// How the schema of a database compares with that of this binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SchemaState {
-    /// The same.
+    /// It has exactly the migrations of this binary.
     Current,
-    /// These migrations are missing.
+    /// It lacks these migrations, by version.
     Older(Vec<String>),
-    /// It has these migrations, which this binary does not know.
+    /// It has these migrations, which this binary does not know. It must not be written: nothing says what they mean.
     Newer(Vec<String>),
 }
 
@@ -30,10 +36,11 @@ struct Applied {
     version: String,
 }
 
-/// Compares without changing anything.
+/// Compares the schema of a database with that of this binary, without changing anything.
 pub fn schema_state(session: &mut Session) -> Result<SchemaState, DbError> {
     let known = known_versions(session)?;
-    let applied = applied_versions(session)?;
+    let applied = session.autocommit(TransactionName::SchemaCheck, applied_versions)?;
+    // Unknown ones first: a database that also lacks some must not be migrated by a binary that does not know it.
     let unknown: Vec<String> = applied.iter().filter(|version| !known.contains(version)).cloned().collect();
     if !unknown.is_empty() {
         return Ok(SchemaState::Newer(unknown));
@@ -42,10 +49,12 @@ pub fn schema_state(session: &mut Session) -> Result<SchemaState, DbError> {
     Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Older(missing) })
 }
 
-/// Makes a database ready to be served, as far as that is a server's business: an embedded one, which
-/// is this process's own, is migrated; one that several instances share is only looked at.
-pub fn prepare(url: &DatabaseUrl) -> Result<SchemaState, DbError> {
+/// Makes a database ready to be served. A SQLite database, which belongs to this process alone, is migrated. One on
+/// PostgreSQL is only compared: other instances may run on it with the older schema, so an operator decides when it is
+/// migrated.
+pub fn prepare(url: &DatabaseUrl, counters: &Arc<TransactionCounters>) -> Result<SchemaState, DbError> {
     let mut session = Session::connect(url, Purpose::Operate, None)?;
+    session.count_in(counters);
     let state = schema_state(&mut session)?;
     if matches!((url, &state), (DatabaseUrl::Sqlite(_), SchemaState::Older(_))) {
         migrate(&mut session, |_, _| {})?;
@@ -54,11 +63,12 @@ pub fn prepare(url: &DatabaseUrl) -> Result<SchemaState, DbError> {
     Ok(state)
 }
 
-/// Applies what is missing, in one transaction that holds other migrations off; several may start at
-/// once. `progress` is told how many are done, of how many, before each and at the end.
+/// Applies the missing migrations in one transaction, and returns how many there were. `progress` is called with how many
+/// are done and how many there are, before each and at the end.
 pub fn migrate(session: &mut Session, mut progress: impl FnMut(usize, usize)) -> Result<usize, DbError> {
-    let migrated = session.write(|session| {
+    let migrated = session.write(TransactionName::Migrate, |session| {
         dialect::lock_migrations(session)?;
+        // Compared under the lock: another instance may have migrated it since the caller looked.
         match schema_state(session)? {
             SchemaState::Current => Ok(0),
             SchemaState::Older(_) => apply(session, &mut progress),
@@ -68,6 +78,7 @@ pub fn migrate(session: &mut Session, mut progress: impl FnMut(usize, usize)) ->
             }
         }
     });
+    // After an unanswered COMMIT too: the operator, or the next start, runs it again and finds out.
     migrated.map_err(|error| match error {
         WriteError::Failed(error) | WriteError::CommitUnknown(error) => error,
     })
@@ -85,14 +96,18 @@ fn apply_to<DB: Backend, C: MigrationHarness<DB>>(
     source: EmbeddedMigrations,
     progress: &mut impl FnMut(usize, usize),
 ) -> Result<usize, DbError> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| DbError::new(DbErrorKind::Other, error.to_string());
-    let pending = connection.pending_migrations(source).map_err(failed)?;
+    let pending = connection.pending_migrations(source).map_err(migration_failed)?;
     for (done, migration) in pending.iter().enumerate() {
         progress(done, pending.len());
-        connection.run_migration(migration).map_err(failed)?;
+        // Diesel opens a transaction for each. Within this one it is a savepoint, so all of them still commit together.
+        connection.run_migration(migration).map_err(migration_failed)?;
     }
     progress(pending.len(), pending.len());
     Ok(pending.len())
+}
+
+fn migration_failed(error: Box<dyn std::error::Error + Send + Sync>) -> DbError {
+    DbError::new(DbErrorKind::Other, error.to_string())
 }
 
 fn known_versions(session: &Session) -> Result<Vec<String>, DbError> {
@@ -103,12 +118,13 @@ fn known_versions(session: &Session) -> Result<Vec<String>, DbError> {
 }
 
 fn versions_of<DB: Backend>(source: EmbeddedMigrations) -> Result<Vec<String>, DbError> {
-    let migrations: Vec<Box<dyn Migration<DB>>> =
-        source.migrations().map_err(|error| DbError::new(DbErrorKind::Other, error.to_string()))?;
+    let migrations: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(migration_failed)?;
     Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
 }
 
 fn applied_versions(session: &mut Session) -> Result<Vec<String>, DbError> {
+    // A new database has no table of migrations. To select from it would be an error, which on PostgreSQL also ends the
+    // transaction that this may run in.
     let table = dialect::migrations_table(session);
     if session.load::<Applied, _>(diesel::sql_query(table))?.is_empty() {
         return Ok(Vec::new());

@@ -1,4 +1,8 @@
-//! The pool of sessions: the one module that knows r2d2.
+//! Pools of sessions, one per purpose. It is the only module that knows r2d2, so that it can be replaced.
+//!
+//! No thread waits longer than a second for a session, whatever the database does. The drivers' connect calls cannot be
+//! interrupted, so each runs on a thread of its own, and the number of these threads is bounded. A session that becomes
+//! ready after nobody waits for it any more is kept and used by the next who asks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SendError, sync_channel};
@@ -8,63 +12,100 @@ use std::time::Duration;
 use super::dialect::Purpose;
 use super::error::{DbError, DbErrorKind};
 use super::session::{Observer, Session};
+use super::transaction::{TransactionCounters, TransactionName, TransactionOutcome};
 use super::url::DatabaseUrl;
 
-/// How long a thread waits for a session before it says that there is none. Connecting may take longer and
-/// goes on meanwhile; r2d2 pauses for at most half of this between two tries, so this also decides how soon
-/// a database that is back is found.
-const WAIT: Duration = Duration::from_secs(1);
-/// How long r2d2, which has three threads to connect with, waits for a connection to be made.
-const CONNECTING: Duration = Duration::from_secs(1);
-/// How many connections may be in the making. One to a server that accepts it and then is silent is so until
-/// that server or its network ends it.
+/// How long a thread waits for a session before it gets an error. Connecting may take longer and goes on meanwhile. r2d2
+/// pauses between two attempts for at most half of this, so it also decides how soon a database that is back is found.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long r2d2 waits for one connection to be made. It has three threads to connect with, which a server that accepts
+/// connections and stays silent would otherwise keep for good.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many threads may be connecting at once. One that connects to a silent server stays until the server or the
+/// network ends the attempt.
 const MAX_CONNECTING: usize = 64;
-/// How many more sessions than its threads a pool may have: for those that replace a session which waits
-/// for an answer that does not come.
+/// How many more sessions than threads a pool may have. A session that waits for an answer that does not come keeps its
+/// place in the pool, and the thread that replaces its thread needs another one.
 const SPARE: usize = 20;
 
-/// A session from a pool; goes back when it is dropped, unless it is broken.
+/// A session from a pool. It goes back when it is dropped, or is closed then if it is broken.
 pub type Pooled = r2d2::PooledConnection<SessionManager>;
 
-/// A pool of sessions for one purpose.
+/// A pool of sessions for one purpose. Clones share it.
 #[derive(Clone)]
-pub struct Pool(r2d2::Pool<SessionManager>);
+pub struct Pool {
+    sessions: r2d2::Pool<SessionManager>,
+    counters: Arc<TransactionCounters>,
+}
 
-/// Makes and judges sessions for r2d2.
+/// Makes sessions for r2d2, and tells it which of them must not be used again.
 #[derive(Clone)]
 pub struct SessionManager {
     url: DatabaseUrl,
     purpose: Purpose,
     observer: Option<Observer>,
+    counters: Arc<TransactionCounters>,
+    /// How many threads are connecting. It is only compared with a bound, so no other memory depends on its order.
     connecting: Arc<AtomicUsize>,
-    /// Sessions that were ready when r2d2 had stopped waiting.
+    /// Sessions that became ready when r2d2 had stopped waiting for them.
     late: Arc<Mutex<Vec<Session>>>,
 }
 
 impl Pool {
-    /// A pool of sessions for so many threads. Connects when somebody asks, so the database may be
-    /// unavailable now.
+    /// A pool for this many threads, with counters of its own.
     pub fn new(url: &DatabaseUrl, purpose: Purpose, threads: usize, observer: Option<Observer>) -> Self {
-        let manager =
-            SessionManager { url: url.clone(), purpose, observer, connecting: Arc::default(), late: Arc::default() };
-        // A worker keeps its session while it is well and finds out by using it when it is not, so
-        // testing it at each check-out would only cost a round trip.
+        Self::counted(url, purpose, threads, observer, &Arc::default())
+    }
+
+    /// A pool for this many threads, whose sessions count their transactions in `counters`. It connects only when
+    /// somebody asks for a session, so that a server can start while its database is unavailable.
+    pub fn counted(
+        url: &DatabaseUrl,
+        purpose: Purpose,
+        threads: usize,
+        observer: Option<Observer>,
+        counters: &Arc<TransactionCounters>,
+    ) -> Self {
+        let manager = SessionManager {
+            url: url.clone(),
+            purpose,
+            observer,
+            counters: Arc::clone(counters),
+            connecting: Arc::default(),
+            late: Arc::default(),
+        };
+        // A worker keeps its session while it works, and finds out by using it when it does not. A test at each
+        // check-out would cost a round trip and could be outdated by the next statement.
         let builder = r2d2::Pool::builder()
             .max_size((threads + SPARE) as u32)
             .min_idle(Some(0))
             .test_on_check_out(false)
-            .connection_timeout(WAIT)
+            .connection_timeout(SESSION_TIMEOUT)
             .error_handler(Box::new(LogErrors));
-        Self(builder.build_unchecked(manager))
+        Self { sessions: builder.build_unchecked(manager), counters: Arc::clone(counters) }
     }
 
-    /// A session, when one is free.
-    pub fn get(&self) -> Result<Pooled, DbError> {
-        self.0.get().map_err(|error| DbError::new(DbErrorKind::Lost, error.to_string()))
+    /// Gets a session for a transaction. If there is none within a second, that counts as an attempt of it.
+    pub fn get(&self, name: TransactionName) -> Result<Pooled, DbError> {
+        self.sessions.get().map_err(|error| {
+            self.counters.count(name, TransactionOutcome::NoConnection);
+            DbError::new(DbErrorKind::Lost, error.to_string())
+        })
+    }
+
+    /// Where its sessions count their transactions, for those who retry one.
+    pub fn counters(&self) -> &TransactionCounters {
+        &self.counters
     }
 }
 
 impl SessionManager {
+    fn connect_blocking(&self) -> Result<Session, DbError> {
+        let mut session = Session::connect(&self.url, self.purpose, self.observer.as_ref())?;
+        session.count_in(&self.counters);
+        Ok(session)
+    }
+
     fn late(&self) -> MutexGuard<'_, Vec<Session>> {
         // Nothing panics while holding it.
         self.late.lock().unwrap_or_else(PoisonError::into_inner)
@@ -79,29 +120,33 @@ impl r2d2::ManageConnection for SessionManager {
         if let Some(session) = self.late().pop() {
             return Ok(session);
         }
-        let lost = |why: String| DbError::new(DbErrorKind::Lost, why);
         if self.connecting.fetch_add(1, Ordering::Relaxed) >= MAX_CONNECTING {
             self.connecting.fetch_sub(1, Ordering::Relaxed);
-            return Err(lost("too many connections are in the making already".to_owned()));
+            return Err(DbError::new(DbErrorKind::Lost, "too many threads are connecting already"));
         }
-        // The drivers' calls cannot be interrupted, so they have a thread of their own.
-        let (manager, (send, receive)) = (self.clone(), sync_channel(1));
-        let connect = std::thread::Builder::new().name("connect".to_owned()).spawn(move || {
-            let connected = Session::connect(&manager.url, manager.purpose, manager.observer.as_ref());
+        let manager = self.clone();
+        let (sender, receiver) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("connect".to_owned()).spawn(move || {
+            let connected = manager.connect_blocking();
             manager.connecting.fetch_sub(1, Ordering::Relaxed);
-            if let Err(SendError(Ok(session))) = send.send(connected) {
+            // The receiver is gone if connecting took too long. The channel has room for one value, so a session that
+            // is sent just when the receiver goes is dropped with it, which costs a connection and nothing else.
+            if let Err(SendError(Ok(session))) = sender.send(connected) {
                 manager.late().push(session);
             }
         });
-        if let Err(error) = connect {
+        if let Err(error) = thread {
             self.connecting.fetch_sub(1, Ordering::Relaxed);
-            return Err(lost(format!("cannot start a thread to connect: {error}")));
+            return Err(DbError::new(DbErrorKind::Lost, format!("cannot start a thread to connect: {error}")));
         }
-        receive.recv_timeout(CONNECTING).unwrap_or_else(|_| Err(lost("connecting takes too long".to_owned())))
+        match receiver.recv_timeout(CONNECT_TIMEOUT) {
+            Ok(connected) => connected,
+            Err(_) => Err(DbError::new(DbErrorKind::Lost, "connecting takes too long")),
+        }
     }
 
     fn is_valid(&self, session: &mut Session) -> Result<(), DbError> {
-        session.batch("SELECT 1")
+        session.test_connection()
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {
@@ -114,7 +159,7 @@ struct LogErrors;
 
 impl r2d2::HandleError<DbError> for LogErrors {
     fn handle_error(&self, error: DbError) {
-        // r2d2 tries again many times a second; the worker that waits for the session reports that the database is unavailable.
+        // Not a warning: r2d2 retries many times a second, and the worker that waits for the session reports it.
         tracing::debug!(error = %error.detail.replace('\n', " "), "cannot connect to the database");
     }
 }

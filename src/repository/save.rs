@@ -1,4 +1,7 @@
-//! Saving what a batch decided.
+//! Saves what the commands of a batch have decided: the rows of the working set that are new, changed or removed.
+//!
+//! The order of the tables is fixed, whatever the commands were, so the text of the statement depends only on which
+//! tables have rows.
 
 use super::bulk::Saving;
 use super::error::DbError;
@@ -9,9 +12,9 @@ use crate::domain::order::Line;
 use crate::domain::order::receipt::Receipt;
 use crate::domain::working_set::WorkingSet;
 
-/// Saves everything that was put into `working_set` since it was loaded. Lines that go come first, because
-/// others may take their place. Besides that no row is changed twice: what a batch makes and then
-/// changes is one new row.
+/// Saves everything that was put into `working_set` since it was loaded, and returns whether that was anything. No row is
+/// written twice: what a batch creates and then changes is one new row with its last values. The exception are lines
+/// that an update of a draft replaces: the removed ones are deleted first, because new ones may have their numbers.
 pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, DbError> {
     let receipts = working_set.receipts.new_entries();
     let items: Vec<ItemOfReceipt> = receipts.iter().flat_map(|receipt| items_of(receipt)).collect();
@@ -20,22 +23,22 @@ pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, 
     saving.delete::<Line>(working_set.lines.removed_keys().into_iter().map(line_key))?;
     saving.insert(&working_set.stores.new_entries())?;
     saving.update(&working_set.stores.changed_entries())?;
-    saving.insert(&all(&appended.permissions))?;
-    saving.update(&all(&appended.permissions_closed))?;
-    saving.insert(&all(&appended.grants))?;
-    saving.update(&all(&appended.grants_closed))?;
+    saving.insert(&references(&appended.permissions))?;
+    saving.update(&references(&appended.permissions_closed))?;
+    saving.insert(&references(&appended.grants))?;
+    saving.update(&references(&appended.grants_closed))?;
     saving.insert(&working_set.orders.new_entries())?;
     saving.update(&working_set.orders.changed_entries())?;
     saving.insert(&working_set.lines.new_entries())?;
     saving.update(&working_set.lines.changed_entries())?;
     saving.insert(&receipts)?;
-    saving.insert(&all(&items))?;
+    saving.insert(&references(&items))?;
     saving.update(&working_set.receipts.changed_entries())?;
     saving.insert(&working_set.levels.new_entries())?;
     saving.update(&working_set.levels.changed_entries())?;
-    saving.insert(&all(&appended.movements))?;
-    saving.insert(&all(&appended.events))?;
-    saving.insert(&all(&appended.stored_responses))?;
+    saving.insert(&references(&appended.movements))?;
+    saving.insert(&references(&appended.events))?;
+    saving.insert(&references(&appended.stored_responses))?;
     saving.finish()
 }
 
@@ -43,6 +46,6 @@ fn items_of(receipt: &Receipt) -> impl Iterator<Item = ItemOfReceipt> {
     receipt.items.iter().map(|item| ItemOfReceipt { receipt: receipt.key.clone(), item: item.clone() })
 }
 
-fn all<T>(rows: &[T]) -> Vec<&T> {
+fn references<T>(rows: &[T]) -> Vec<&T> {
     rows.iter().collect()
 }

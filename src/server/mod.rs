@@ -25,9 +25,10 @@ use crate::demo;
 use crate::domain::Ids;
 use crate::ids::UuidV7;
 use crate::pruner::Pruner;
-use crate::repository::database_file::InUse;
+use crate::repository::database_file::DatabaseInUse;
 use crate::repository::error::DbError;
 use crate::repository::session::Observer;
+use crate::repository::transaction::{TransactionCounters, TransactionName, TransactionStats};
 use crate::rpc::App;
 use crate::rpc::guard::Guard;
 use crate::workers::{AvailabilityState, Stats};
@@ -60,8 +61,10 @@ pub struct Server {
     health: watch::Sender<bool>,
     shutdown_delay: Duration,
     drain: Duration,
+    /// Counts how the transactions of all sessions end.
+    transactions: Arc<TransactionCounters>,
     /// Marks a SQLite database as in use until it is closed.
-    in_use: Option<InUse>,
+    in_use: Option<DatabaseInUse>,
     /// Set once stopping closes the listener; ends what is watched.
     closing: watch::Sender<bool>,
     /// Accepts connections and serves their calls.
@@ -73,10 +76,11 @@ pub struct Server {
 impl Server {
     /// Starts serving on a listener that is bound already.
     pub async fn start(listener: TcpListener, config: &ServeConfig, parts: Parts) -> Result<Self, StartError> {
-        let PreparedDatabase { page_key, in_use } = prepare_database(&config.database).await?;
+        let transactions = Arc::new(TransactionCounters::default());
+        let PreparedDatabase { page_key, in_use } = prepare_database(&config.database, &transactions).await?;
         let address = listener.local_addr()?;
-        let pruner = Arc::new(parts::pruner(config, &parts)?);
-        let (app, database) = parts::app(config, parts, page_key)?;
+        let pruner = Arc::new(parts::pruner(config, &parts, &transactions)?);
+        let (app, database) = parts::app(config, parts, page_key, &transactions)?;
         let app = Arc::new(app);
         if config.demo_store {
             demo::create(&app).await.map_err(StartError::Demo)?;
@@ -106,6 +110,7 @@ impl Server {
             shutdown_delay: config.shutdown_delay,
             drain: config.drain,
             in_use,
+            transactions,
             closing,
             serving,
             probing,
@@ -120,6 +125,11 @@ impl Server {
     /// How many commands and batches the writers have committed so far.
     pub fn stats(&self) -> Stats {
         self.app.writers.stats()
+    }
+
+    /// How the attempts of a transaction have ended so far.
+    pub fn transactions(&self, name: TransactionName) -> TransactionStats {
+        self.transactions.stats(name)
     }
 
     /// Deletes what is older than its retention now instead of within a minute. Returns how many records

@@ -19,6 +19,7 @@ use crate::proto::v1::store_service_server::StoreServiceServer;
 use crate::pruner::{Pruner, PrunerParts};
 use crate::repository::dialect::Purpose;
 use crate::repository::pool::Pool;
+use crate::repository::transaction::TransactionCounters;
 use crate::rpc::health::HealthService;
 use crate::rpc::page::PageKey;
 use crate::rpc::unary::MAX_MESSAGE;
@@ -28,9 +29,13 @@ use crate::transport::{Transport, tls};
 use crate::workers::{Availability, Prober, ReaderParts, Readers, Supervisor, WriterParts, Writers};
 
 /// The pruner, with a connection of its own: it may take long.
-pub(super) fn pruner(config: &ServeConfig, parts: &Parts) -> std::io::Result<Pruner> {
+pub(super) fn pruner(
+    config: &ServeConfig,
+    parts: &Parts,
+    transactions: &Arc<TransactionCounters>,
+) -> std::io::Result<Pruner> {
     Pruner::start(PrunerParts {
-        pool: Pool::new(&config.database, Purpose::Prune, 1, parts.observer.clone()),
+        pool: Pool::counted(&config.database, Purpose::Prune, 1, parts.observer.clone(), transactions),
         clock: Arc::clone(&parts.clock),
         request_retention: config.request_retention,
         timeout: config.database_timeout,
@@ -49,9 +54,14 @@ pub(super) struct DatabaseWatch {
 
 /// Starts the workers with one pool of connections for each purpose, so that reads and probes never wait for
 /// a writer's connection.
-pub(super) fn app(config: &ServeConfig, parts: Parts, page_key: PageKey) -> std::io::Result<(App, DatabaseWatch)> {
+pub(super) fn app(
+    config: &ServeConfig,
+    parts: Parts,
+    page_key: PageKey,
+    transactions: &Arc<TransactionCounters>,
+) -> std::io::Result<(App, DatabaseWatch)> {
     let Parts { clock, ids, observer } = parts;
-    let pool = |purpose, threads| Pool::new(&config.database, purpose, threads, observer.clone());
+    let pool = |purpose, threads| Pool::counted(&config.database, purpose, threads, observer.clone(), transactions);
     let availability = Availability::default();
     let timeout = config.database_timeout;
     let writers = Writers::start(

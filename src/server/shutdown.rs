@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Server;
-use crate::repository::database_file::InUse;
+use crate::repository::database_file::DatabaseInUse;
+use crate::repository::transaction::{TransactionCounters, TransactionName, TransactionStats};
 use crate::workers::Stats;
 
 /// How long the task that watches the database's health may take to end.
@@ -48,6 +49,7 @@ impl Server {
         let app = self.app;
         let Stats { batches, commands, largest_batch } = app.writers.stats();
         tracing::info!(batches, commands, largest_batch, "stopped");
+        log_transactions(&self.transactions);
         let pruner = self.pruner;
         let database = self.database;
         let ending = tokio::task::spawn_blocking(move || {
@@ -89,7 +91,7 @@ async fn serving_ends(serving: &mut JoinHandle<()>, time: Duration, asked: &mut 
 }
 
 /// Closes a SQLite database, so that its one file holds everything and can be copied by itself.
-async fn close_database(in_use: InUse) {
+async fn close_database(in_use: DatabaseInUse) {
     let closing = tokio::task::spawn_blocking(move || in_use.close());
     match tokio::time::timeout(DATABASE_END, closing).await {
         Ok(Ok(Ok(true))) => tracing::info!("the database is closed; its file holds everything"),
@@ -98,5 +100,26 @@ async fn close_database(in_use: InUse) {
             tracing::error!(%error, "the database was not closed: a copy of it needs its -wal file too")
         }
         _ => tracing::error!("the database was not closed in time: a copy of it needs its -wal file too"),
+    }
+}
+
+/// Logs how the transactions ended since the start, one line for each that was attempted. What ends after this is not in
+/// it: the last batches of the writers.
+fn log_transactions(counters: &TransactionCounters) {
+    for name in TransactionName::ALL {
+        let stats = counters.stats(name);
+        if stats.attempts() > 0 {
+            let TransactionStats { retries, committed, rolled_back, commit_unknown, no_connection, refused } = stats;
+            tracing::info!(
+                transaction = name.name(),
+                committed,
+                rolled_back,
+                commit_unknown,
+                no_connection,
+                refused,
+                retries,
+                "transactions since the start"
+            );
+        }
     }
 }

@@ -3,11 +3,14 @@
 //! A server refuses to start on a database that it could not use correctly: an older or newer schema, a
 //! pooler that shares sessions. What is only risky is logged and served.
 
-use crate::repository::database_file::{self, Found, InUse};
+use std::sync::Arc;
+
+use crate::repository::database_file::{self, DatabaseInUse, FileState};
 use crate::repository::error::DbError;
 use crate::repository::migrate::{SchemaState, prepare};
 use crate::repository::page_key;
 use crate::repository::server_check;
+use crate::repository::transaction::TransactionCounters;
 use crate::repository::url::DatabaseUrl;
 use crate::rpc::page::PageKey;
 use crate::workers::error::WorkerError;
@@ -62,21 +65,25 @@ pub(super) struct PreparedDatabase {
     /// Signs page tokens; stored in the database so that all its instances share it.
     pub(super) page_key: PageKey,
     /// Holds a SQLite database until the server closes it; `None` for PostgreSQL.
-    pub(super) in_use: Option<InUse>,
+    pub(super) in_use: Option<DatabaseInUse>,
 }
 
 /// Checks the database, migrates it if it is a SQLite file, and loads the page key.
-pub(super) async fn prepare_database(url: &DatabaseUrl) -> Result<PreparedDatabase, StartError> {
+pub(super) async fn prepare_database(
+    url: &DatabaseUrl,
+    counters: &Arc<TransactionCounters>,
+) -> Result<PreparedDatabase, StartError> {
     let url = url.clone();
+    let counters = Arc::clone(counters);
     // Diesel blocks, so this runs on a thread for blocking work.
-    let prepared = tokio::task::spawn_blocking(move || prepare_blocking(url));
+    let prepared = tokio::task::spawn_blocking(move || prepare_blocking(url, &counters));
     prepared.await.map_err(std::io::Error::other)?
 }
 
-fn prepare_blocking(url: DatabaseUrl) -> Result<PreparedDatabase, StartError> {
+fn prepare_blocking(url: DatabaseUrl, counters: &Arc<TransactionCounters>) -> Result<PreparedDatabase, StartError> {
     let failed = |error| StartError::Database { url: url.clone(), error };
-    let (in_use, found) = database_file::open(&url).map_err(failed)?;
-    if found == Found::WithoutLog {
+    let (in_use, state) = database_file::open(&url, counters).map_err(failed)?;
+    if state == FileState::LogMissing {
         tracing::error!(
             database = %url,
             "the database was in use when it was last written, and its write-ahead log (-wal) is missing: the latest \
@@ -84,16 +91,16 @@ fn prepare_blocking(url: DatabaseUrl) -> Result<PreparedDatabase, StartError> {
              made by `purchase-order-service backup`"
         );
     }
-    let checked = server_check::check(&url).map_err(failed)?;
+    let checked = server_check::check(&url, counters).map_err(failed)?;
     if checked.shares_processes {
         return Err(StartError::SharedSessions(url));
     }
     for setting in checked.unsafe_settings {
         tracing::warn!(setting, "the database server may lose what it has acknowledged when its machine fails");
     }
-    match prepare(&url).map_err(failed)? {
+    match prepare(&url, counters).map_err(failed)? {
         SchemaState::Current => {
-            let page_key = PageKey::new(&page_key::load(&url).map_err(failed)?);
+            let page_key = PageKey::new(&page_key::load(&url, counters).map_err(failed)?);
             Ok(PreparedDatabase { page_key, in_use })
         }
         SchemaState::Older(_) => Err(StartError::SchemaOlder(url)),

@@ -24,6 +24,7 @@ use crate::repository::gate as gate_rows;
 use crate::repository::load;
 use crate::repository::save::save;
 use crate::repository::session::{Session, WriteError};
+use crate::repository::transaction::TransactionName;
 
 /// The result of one job, valid once the transaction is committed.
 pub(super) enum Outcome {
@@ -42,7 +43,7 @@ pub(super) fn run(
     clock: &dyn Clock,
     ids: &dyn Ids,
 ) -> Result<Vec<Outcome>, WriteError> {
-    session.write_changes(|session| {
+    session.write_changes(TransactionName::WriteBatch, |session| {
         let mut working_set = WorkingSet::default();
         let locked_elsewhere = lock_stores(session, &mut working_set, jobs)?;
         let mut envelopes: Vec<&Envelope> = Vec::new();

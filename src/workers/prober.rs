@@ -18,7 +18,8 @@ use crate::domain::clock_check;
 use crate::domain::time::Timestamp;
 use crate::repository::error::DbError;
 use crate::repository::pool::{Pool, Pooled};
-use crate::repository::probe::{self, Found, Probed};
+use crate::repository::probe::{self, DatabaseState, ProbeResult};
+use crate::repository::transaction::TransactionName;
 use crate::repository::url::DatabaseUrl;
 
 /// The time between two probes while everything works.
@@ -174,7 +175,7 @@ impl Shared {
                 Err(ProbeError::Database(_)) => {}
             }
         }
-        let probed = match self.pool.get() {
+        let probed = match self.pool.get(TransactionName::Probe) {
             Ok(session) => self.probe_on(session, kept_session, in_flight),
             Err(error) => Err(ProbeError::Database(error)),
         };
@@ -201,23 +202,23 @@ impl Shared {
             session.retire();
             return Err(ProbeError::Superseded);
         }
-        let Probed { found, server_time } = match probed {
-            Ok(probed) => probed,
+        let ProbeResult { state: database_state, server_time } = match probed {
+            Ok(result) => result,
             Err(error) => {
                 session.retire();
                 return Err(ProbeError::Database(error));
             }
         };
-        let state = match found {
-            Found::Writable if self.is_clock_wrong(server_time) => {
+        let state = match database_state {
+            DatabaseState::Writable if self.is_clock_wrong(server_time) => {
                 AvailabilityState::read_only(ServiceFault::ClockSkewed)
             }
-            Found::Writable => {
+            DatabaseState::Writable => {
                 let writer_stalled = self.writers.iter().any(|writer| writer.waiting_for() > Some(STALLED_AFTER));
                 AvailabilityState { writer_stalled, ..AvailabilityState::default() }
             }
-            Found::Full => AvailabilityState::read_only(ServiceFault::StorageFull),
-            Found::ReadOnly => {
+            DatabaseState::StorageFull => AvailabilityState::read_only(ServiceFault::StorageFull),
+            DatabaseState::ReadOnly => {
                 // After a failover the address may lead to another server, which only a new connection finds.
                 session.retire();
                 return Ok(AvailabilityState::read_only(ServiceFault::DatabaseUnavailable));

@@ -23,6 +23,7 @@ use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::{Pool, Pooled};
 use crate::repository::read::authorized::{ReadError, ReadSession};
 use crate::repository::session::{ServerProcess, Session};
+use crate::repository::transaction::TransactionName;
 
 /// How often a read is retried after a transient error. A lost connection is the usual one, and the first retry
 /// on a new connection succeeds then.
@@ -333,7 +334,7 @@ impl ReaderThread {
     /// Ends the server process of a session that was given up. If that fails, the process ends when its client's
     /// connection does.
     fn end_process(&mut self, process: &ServerProcess) -> Result<(), Superseded> {
-        let Ok(mut session) = self.pool.parts.pool.get() else { return Ok(()) };
+        let Ok(mut session) = self.pool.parts.pool.get(TransactionName::EndServerProcess) else { return Ok(()) };
         self.in_flight.begin(Arc::new(NoCaller), &session);
         let ended = session.end_process(process);
         if self.in_flight.end().is_err() {
@@ -386,6 +387,7 @@ impl ReaderThread {
             if read.is_dead() {
                 return Ok(());
             }
+            pool.parts.pool.counters().count_retry(TransactionName::Read);
         }
         Ok(())
     }
@@ -395,7 +397,7 @@ impl ReaderThread {
     fn attempt(&mut self, read: &mut dyn Read) -> Result<(), Failure> {
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => self.pool.parts.pool.get().map_err(Failure::NoConnection)?,
+            None => self.pool.parts.pool.get(TransactionName::Read).map_err(Failure::NoConnection)?,
         };
         self.in_flight.begin(read.caller(), &session);
         let done = match catch_unwind(AssertUnwindSafe(|| read.run(&mut session))) {
@@ -433,7 +435,7 @@ enum Failure {
 /// Finds out whether an error means that the connection is gone. The drivers do not report every such error as
 /// one, so after an unknown error the session is tested with a statement that fails for no other reason.
 fn classify(session: &mut Session, error: DbError) -> DbError {
-    if error.kind == DbErrorKind::Other && (session.is_broken() || session.batch("SELECT 1").is_err()) {
+    if error.kind == DbErrorKind::Other && (session.is_broken() || session.test_connection().is_err()) {
         return DbError { kind: DbErrorKind::Lost, ..error };
     }
     error

@@ -24,6 +24,7 @@ use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::Pooled;
 use crate::repository::progress::Stage;
 use crate::repository::session::WriteError;
+use crate::repository::transaction::TransactionName;
 
 /// How often a batch is retried after a transient error.
 const RETRIES: u32 = 3;
@@ -220,7 +221,7 @@ impl WriterThread {
         };
         mark_commit_unknown(&mut jobs, &failure);
         if let Some(process) = process
-            && let Ok(mut session) = self.writer.parts.pool.get()
+            && let Ok(mut session) = self.writer.parts.pool.get(TransactionName::EndServerProcess)
         {
             // This waits for the database too, so the supervisor must be able to take the jobs again.
             self.in_flight.begin(jobs.clone(), &session);
@@ -255,13 +256,18 @@ impl WriterThread {
             }
             let failure = match earlier.take() {
                 Some(failure) => failure,
-                None => match self.attempt(&jobs) {
-                    Ok(outcomes) => {
-                        self.settle(jobs, outcomes);
-                        return Ok(());
+                None => {
+                    if attempt > 0 {
+                        self.writer.parts.pool.counters().count_retry(TransactionName::WriteBatch);
                     }
-                    Err(failure) => failure,
-                },
+                    match self.attempt(&jobs) {
+                        Ok(outcomes) => {
+                            self.settle(jobs, outcomes);
+                            return Ok(());
+                        }
+                        Err(failure) => failure,
+                    }
+                }
             };
             mark_commit_unknown(&mut jobs, &failure);
             match failure {
@@ -349,7 +355,7 @@ impl WriterThread {
     }
 
     fn connect(&self) -> Result<Pooled, DbError> {
-        let mut session = self.writer.parts.pool.get()?;
+        let mut session = self.writer.parts.pool.get(TransactionName::WriteBatch)?;
         session.wait_for_lock(self.writer.parts.lock_timeout)?;
         Ok(session)
     }
@@ -398,6 +404,7 @@ impl WriterThread {
 
     /// Executes a single command once more, and fails it if that fails too.
     fn last_attempt(&mut self, mut jobs: Vec<Job>) -> Result<(), Superseded> {
+        self.writer.parts.pool.counters().count_retry(TransactionName::WriteBatch);
         let failure = match self.attempt(&jobs) {
             Ok(outcomes) => {
                 self.settle(jobs, outcomes);

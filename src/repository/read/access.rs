@@ -22,7 +22,7 @@ pub fn roles(
     let query = role_permission::table
         .filter(role_permission::store_id.eq(check.store.as_str().to_owned()))
         .filter(role_permission::to_event.is_null());
-    let (_, rows) = session.with::<RolePermissionRow, _>(check, query)?;
+    let (_, rows) = session.authorize_and_load::<RolePermissionRow, _>(check, query)?;
     let mut roles: BTreeMap<RoleId, BTreeSet<Permission>> = BTreeMap::new();
     for row in rows {
         let key = row.key()?;
@@ -48,7 +48,7 @@ pub fn grants(
         .and(principal.map(|principal| grant::principal.eq(principal.as_str().to_owned())))
         .and(after.map(behind));
     let query = grant::table.filter(conditions).order((grant::principal, grant::role_id)).limit(limit);
-    let (_, rows) = session.with::<RoleGrantRow, _>(check, query)?;
+    let (_, rows) = session.authorize_and_load::<RoleGrantRow, _>(check, query)?;
     let found = rows.into_iter().map(|row| (PrincipalId::new(row.principal), RoleId::new(row.role_id)));
     let mut found: Vec<(PrincipalId, RoleId)> = found.collect();
     found.sort();

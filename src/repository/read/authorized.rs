@@ -1,9 +1,23 @@
-//! Reading a store's data for a caller: none come out before the caller's access was judged.
+//! Reads the data of a store for a caller, and returns none before the caller's access was judged.
 //!
-//! One statement reads what the judgement needs together with the data, so both are of one snapshot
-//! and a read costs one round trip: a statement outside of a transaction is a snapshot by itself.
-//! Handlers cannot go around this. They are handed a [`ReadSession`], which gives its connection to
-//! the functions of this folder alone, and those take the store from the [`AccessCheck`].
+//! One statement reads what the judgement needs together with the data. So both are of one snapshot: a permission that is
+//! revoked at the same time is either still held when the data are as shown, or the data are not shown. And a read costs
+//! one round trip, because a statement outside of a transaction is a snapshot by itself.
+//!
+//! Handlers cannot get around this. They are given a [`ReadSession`], which lends its connection to the functions of this
+//! folder alone, and these take the store from the [`AccessCheck`].
+//!
+//! # How several queries become one statement
+//!
+//! ```sql
+//! SELECT * FROM (access query) AS access
+//!   FULL JOIN (first query) AS data1 ON FALSE
+//!   FULL JOIN (second query) AS data2 ON FALSE
+//! ```
+//!
+//! No row ever matches, so each row of the result is a row of one query, and NULL in the columns of the others. Both
+//! databases can do this. Unlike UNION ALL it lets each query have its own columns with their own types, which is how
+//! Diesel reads them ([`FullJoin`]).
 
 use std::collections::BTreeSet;
 
@@ -23,16 +37,18 @@ use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
 use crate::domain::working_set::NotLoaded;
 use crate::repository::error::DbError;
+use crate::repository::gate::permissions_of;
 use crate::repository::rows::store::StoreRow;
 use crate::repository::schema::store;
 use crate::repository::session::Session;
+use crate::repository::transaction::TransactionName;
 
-/// Why a read has no answer.
+/// Why a read has no result.
 #[derive(Debug)]
 pub enum ReadError {
-    /// The caller may not, or there is no such thing.
+    /// The caller may not read it, or it does not exist. A retry would be refused likewise.
     Refused(Refusal),
-    /// The database failed.
+    /// The database failed. The read may be retried, because it changes nothing.
     Failed(DbError),
 }
 
@@ -54,19 +70,19 @@ impl From<DbError> for ReadError {
     }
 }
 
-/// Who wants to read in which store, and what that requires of them.
+/// Who wants to read in which store, and what that requires of them. Every read of a store takes one.
 #[derive(Clone, Debug)]
 pub struct AccessCheck {
     /// The one store whose data can be read with this check.
     pub(super) store: StoreId,
-    /// Who asks.
+    /// The authenticated caller.
     principal: Principal,
-    /// What the rpc's policy requires of them.
+    /// The permission, or the lack of a need for one, that the rpc's policy asks for.
     requirement: Requirement,
 }
 
-/// A caller who was found to have access, as of the snapshot that their data are read from. Only a
-/// judgement makes one.
+/// The proof that a caller has access, as of the snapshot that the data are read from. Only [`AccessCheck::judge`] makes
+/// one, so a function that is given one knows that its caller has been judged.
 #[derive(Clone, Debug)]
 pub struct Authorized {
     store: Store,
@@ -74,12 +90,12 @@ pub struct Authorized {
 }
 
 impl Authorized {
-    /// What the caller's roles allow in the store.
+    /// The permissions that the caller's roles give in the store. An order's `allowed_actions` follow from them.
     pub fn permissions(&self) -> &BTreeSet<Permission> {
         &self.permissions
     }
 
-    /// The store.
+    /// The store, which is read anyway to judge access.
     pub fn into_store(self) -> Store {
         self.store
     }
@@ -92,44 +108,40 @@ impl AccessCheck {
         Self { store, principal, requirement }
     }
 
-    /// Judges by what [`AccessQuery`] found.
+    /// Judges by the row of [`AccessQuery`]; `None` means that there is no such store. The rule decides in that case too:
+    /// only platform operators may learn that a store does not exist.
     fn judge(&self, found: Option<AccessRow>) -> Result<Authorized, ReadError> {
-        let (store, permissions) = match found {
-            Some((store, permissions)) => (Some(Store::try_from(store)?), permissions_of(permissions.as_deref())?),
-            None => (None, BTreeSet::new()),
-        };
+        let mut store = None;
+        let mut permissions = BTreeSet::new();
+        if let Some((row, names)) = found {
+            store = Some(Store::try_from(row)?);
+            permissions = permissions_of(names.as_deref())?;
+        }
         let access = CallerAccess { store: &self.store, store_exists: store.is_some(), permissions: &permissions };
         authorize(access, &self.principal, self.requirement)?;
         let store = store.ok_or_else(|| Refusal::StoreNotFound(self.store.clone()))?;
         Ok(Authorized { store, permissions })
     }
 
-    /// A query that finds nothing, and costs nothing, for a caller who holds no role in the store and is no
-    /// platform operator: what others are answered later is not read for them.
-    fn if_allowed<Q>(&self, query: Q) -> IfAllowed<Q> {
-        let AccessQuery { store, principal } = self.query();
-        IfAllowed { query, store, principal, is_operator: i32::from(self.principal.is_operator) }
+    /// Wraps a query so that it reads nothing for a caller who holds no role in the store and is no platform operator.
+    /// Such a caller is refused afterwards anyway; this keeps them from making the service read a large store.
+    fn restrict<Q>(&self, query: Q) -> RestrictedQuery<Q> {
+        let AccessQuery { store, principal } = self.access_query();
+        RestrictedQuery { query, store, principal, is_operator: i32::from(self.principal.is_operator) }
     }
 
-    fn query(&self) -> AccessQuery {
+    fn access_query(&self) -> AccessQuery {
         AccessQuery { store: self.store.as_str().to_owned(), principal: self.principal.id.as_str().to_owned() }
     }
 }
 
-/// Reads a list of permissions. Several roles may allow the same.
-fn permissions_of(names: Option<&str>) -> Result<BTreeSet<Permission>, DbError> {
-    let known = |name| Permission::from_name(name).ok_or_else(|| DbError::unreadable("permission", name));
-    names.map_or(Ok(BTreeSet::new()), |names| names.split(',').map(known).collect())
-}
-
-/// A connection for one read. Its functions are for this folder; what a handler can do with it is to
-/// hand it to one of the folder's reads.
+/// A session for the reads of one caller. A handler can do nothing with it but give it to one of the reads of this folder.
 pub struct ReadSession<'s> {
     session: &'s mut Session,
 }
 
 impl<'s> ReadSession<'s> {
-    /// Reads by this session.
+    /// Reads on this session, which must be one that cannot write.
     pub fn new(session: &'s mut Session) -> Self {
         Self { session }
     }
@@ -139,96 +151,125 @@ impl<'s> ReadSession<'s> {
         self.session
     }
 
-    /// Judges a caller's access, without any data but the store's.
+    /// Loads rows without judging anything: for the functions below, and for a query that itself leaves out what the
+    /// caller has no access to.
+    pub(super) fn load<'q, R, Q>(&'q mut self, query: Q) -> Result<Vec<R>, DbError>
+    where
+        Q: LoadQuery<'q, PgConnection, R> + LoadQuery<'q, SqliteConnection, R>,
+    {
+        // Within a snapshot the statement belongs to the snapshot's attempt.
+        let attempt = self.session.attempt(TransactionName::Read);
+        let rows = self.session.load(query);
+        match attempt {
+            Some(attempt) => attempt.end(rows),
+            None => rows,
+        }
+    }
+
+    /// Judges a caller's access and reads no data but the store.
     pub(super) fn authorize(&mut self, check: &AccessCheck) -> Result<Authorized, ReadError> {
-        let found: Vec<AccessRow> = self.session.load(check.query())?;
+        let found: Vec<AccessRow> = self.load(check.access_query())?;
         check.judge(found.into_iter().next())
     }
 
-    /// The rows of a query, in no order, for a caller with access.
-    pub(super) fn with<'q, R, Q>(&'q mut self, check: &AccessCheck, query: Q) -> Result<(Authorized, Vec<R>), ReadError>
+    /// Judges a caller's access and loads the rows of a query, in no order, by one statement.
+    pub(super) fn authorize_and_load<'q, R, Q>(
+        &'q mut self,
+        check: &AccessCheck,
+        query: Q,
+    ) -> Result<(Authorized, Vec<R>), ReadError>
     where
-        Together<Apart<AccessRelation, IfAllowed<Q>>>: LoadQuery<'q, PgConnection, (Option<AccessRow>, Option<R>)>
+        SelectAll<FullJoin<AccessRelation, RestrictedQuery<Q>>>: LoadQuery<'q, PgConnection, (Option<AccessRow>, Option<R>)>
             + LoadQuery<'q, SqliteConnection, (Option<AccessRow>, Option<R>)>,
     {
-        let query = Together(AccessRelation(check.query()).and(check.if_allowed(query)));
-        let (mut access, mut rows) = (None, Vec::new());
-        for (of_access, row) in self.session.load(query)? {
-            access = access.or(of_access);
+        let relations = AccessRelation(check.access_query()).full_join(check.restrict(query));
+        let mut access = None;
+        let mut rows = Vec::new();
+        for (access_row, row) in self.load(SelectAll(relations))? {
+            // At most one row of the result is the access query's.
+            access = access.or(access_row);
             rows.extend(row);
         }
+        // Judged before anything is returned: the rows of a caller who is refused are dropped here.
         Ok((check.judge(access)?, rows))
     }
 
-    /// The rows of two queries, likewise.
-    pub(super) fn with_two<'q, R1, R2, Q1, Q2>(
+    /// Judges a caller's access and loads the rows of two queries, in no order, by one statement.
+    pub(super) fn authorize_and_load_two<'q, R1, R2, Q1, Q2>(
         &'q mut self,
         check: &AccessCheck,
         queries: (Q1, Q2),
     ) -> Result<(Authorized, Vec<R1>, Vec<R2>), ReadError>
     where
-        Together<Apart<Apart<AccessRelation, IfAllowed<Q1>>, IfAllowed<Q2>>>: LoadQuery<'q, PgConnection, ((Option<AccessRow>, Option<R1>), Option<R2>)>
+        SelectAll<FullJoin<FullJoin<AccessRelation, RestrictedQuery<Q1>>, RestrictedQuery<Q2>>>: LoadQuery<'q, PgConnection, ((Option<AccessRow>, Option<R1>), Option<R2>)>
             + LoadQuery<'q, SqliteConnection, ((Option<AccessRow>, Option<R1>), Option<R2>)>,
     {
-        let query =
-            Together(AccessRelation(check.query()).and(check.if_allowed(queries.0)).and(check.if_allowed(queries.1)));
-        let (mut access, mut first, mut second) = (None, Vec::new(), Vec::new());
-        for ((of_access, one), two) in self.session.load(query)? {
-            access = access.or(of_access);
-            first.extend(one);
-            second.extend(two);
+        let relations = AccessRelation(check.access_query())
+            .full_join(check.restrict(queries.0))
+            .full_join(check.restrict(queries.1));
+        let mut access = None;
+        let mut first_rows = Vec::new();
+        let mut second_rows = Vec::new();
+        for ((access_row, first), second) in self.load(SelectAll(relations))? {
+            access = access.or(access_row);
+            first_rows.extend(first);
+            second_rows.extend(second);
         }
-        Ok((check.judge(access)?, first, second))
+        Ok((check.judge(access)?, first_rows, second_rows))
     }
 
-    /// The rows of three queries, likewise.
+    /// Judges a caller's access and loads the rows of three queries, in no order, by one statement.
     #[expect(clippy::type_complexity, reason = "it is the shape of the rows")]
-    pub(super) fn with_three<'q, R1, R2, R3, Q1, Q2, Q3>(
+    pub(super) fn authorize_and_load_three<'q, R1, R2, R3, Q1, Q2, Q3>(
         &'q mut self,
         check: &AccessCheck,
         queries: (Q1, Q2, Q3),
     ) -> Result<(Authorized, Vec<R1>, Vec<R2>, Vec<R3>), ReadError>
     where
-        Together<Apart<Apart<Apart<AccessRelation, IfAllowed<Q1>>, IfAllowed<Q2>>, IfAllowed<Q3>>>: LoadQuery<'q, PgConnection, (((Option<AccessRow>, Option<R1>), Option<R2>), Option<R3>)>
+        SelectAll<
+            FullJoin<FullJoin<FullJoin<AccessRelation, RestrictedQuery<Q1>>, RestrictedQuery<Q2>>, RestrictedQuery<Q3>>,
+        >: LoadQuery<'q, PgConnection, (((Option<AccessRow>, Option<R1>), Option<R2>), Option<R3>)>
             + LoadQuery<'q, SqliteConnection, (((Option<AccessRow>, Option<R1>), Option<R2>), Option<R3>)>,
     {
-        let query = Together(
-            AccessRelation(check.query())
-                .and(check.if_allowed(queries.0))
-                .and(check.if_allowed(queries.1))
-                .and(check.if_allowed(queries.2)),
-        );
-        let (mut access, mut first, mut second, mut third) = (None, Vec::new(), Vec::new(), Vec::new());
-        for (((of_access, one), two), three) in self.session.load(query)? {
-            access = access.or(of_access);
-            first.extend(one);
-            second.extend(two);
-            third.extend(three);
+        let relations = AccessRelation(check.access_query())
+            .full_join(check.restrict(queries.0))
+            .full_join(check.restrict(queries.1))
+            .full_join(check.restrict(queries.2));
+        let mut access = None;
+        let mut first_rows = Vec::new();
+        let mut second_rows = Vec::new();
+        let mut third_rows = Vec::new();
+        for (((access_row, first), second), third) in self.load(SelectAll(relations))? {
+            access = access.or(access_row);
+            first_rows.extend(first);
+            second_rows.extend(second);
+            third_rows.extend(third);
         }
-        Ok((check.judge(access)?, first, second, third))
+        Ok((check.judge(access)?, first_rows, second_rows, third_rows))
     }
 
-    /// Runs reads that need more than one statement on one snapshot.
+    /// Runs a read that needs more than one statement on one snapshot. It costs two round trips more.
     pub(super) fn snapshot<T>(
         &mut self,
         work: impl FnOnce(&mut ReadSession<'_>) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        self.session.read(|session| work(&mut ReadSession { session }))
+        self.session.snapshot(TransactionName::Read, |session| work(&mut ReadSession { session }))
     }
 
-    /// More rows of a store, in the snapshot in which the caller was found to have access to it.
-    pub(super) fn more<'q, R, Q>(&'q mut self, _: &Authorized, query: Q) -> Result<Vec<R>, ReadError>
+    /// Loads further rows of a store, in the snapshot in which the caller was found to have access to it. The query must
+    /// be about that store; the type cannot tell.
+    pub(super) fn load_authorized<'q, R, Q>(&'q mut self, _: &Authorized, query: Q) -> Result<Vec<R>, ReadError>
     where
         Q: LoadQuery<'q, PgConnection, R> + LoadQuery<'q, SqliteConnection, R>,
     {
-        Ok(self.session.load(query)?)
+        Ok(self.load(query)?)
     }
 }
 
-/// What the judgement needs: the store, and the permissions of the caller's roles, if there are any.
+/// What the judgement needs: the store, and the permissions of the caller's roles separated by commas, if they have any.
 pub(super) type AccessRow = (StoreRow, Option<String>);
 
-/// Reads it: one row if there is such a store, and none otherwise.
+/// Selects [`AccessRow`]: one row if the store exists, and none otherwise.
 pub(super) struct AccessQuery {
     store: String,
     principal: String,
@@ -265,49 +306,48 @@ impl Query for AccessQuery {
 
 impl<C> RunQueryDsl<C> for AccessQuery {}
 
-/// Relations that stand under one another: each row of the result is a row of one of them, and null
-/// in the columns of all others. `FULL JOIN ... ON FALSE` does that on both databases, in time linear
-/// in the rows as long as all relations but the last are small.
+/// One or more relations of a FROM clause, joined by FULL JOIN. It takes time linear in the rows as long as all relations
+/// but the last are small, because a database compares each row of a join with those before it.
 pub(super) trait Relations: Sized {
-    /// The columns of all of them.
+    /// The columns of all relations, nested as the joins are, each nullable.
     type SqlType;
-    /// How many there are: their names are numbered.
+    /// How many relations there are. Their aliases are numbered by it.
     const COUNT: usize;
 }
 
-/// What the judgement needs, as the first of several relations.
+/// The access query as the first relation.
 pub(super) struct AccessRelation(AccessQuery);
 
-/// Some relations and another behind them.
-pub(super) struct Apart<L, Q> {
-    others: L,
+/// Some relations, and a query that is joined to them so that no row matches.
+pub(super) struct FullJoin<L, Q> {
+    left: L,
     query: Q,
 }
 
 impl AccessRelation {
-    /// This and the rows of a query.
-    fn and<Q>(self, query: Q) -> Apart<Self, Q> {
-        Apart { others: self, query }
+    /// Adds the first query.
+    fn full_join<Q>(self, query: Q) -> FullJoin<Self, Q> {
+        FullJoin { left: self, query }
     }
 }
 
-impl<L, O> Apart<L, O> {
-    /// These and the rows of another query.
-    fn and<Q>(self, query: Q) -> Apart<Self, Q> {
-        Apart { others: self, query }
+impl<L, P> FullJoin<L, P> {
+    /// Adds another query.
+    fn full_join<Q>(self, query: Q) -> FullJoin<Self, Q> {
+        FullJoin { left: self, query }
     }
 }
 
-/// See [`AccessCheck::if_allowed`].
-pub(super) struct IfAllowed<Q> {
+/// A query that finds nothing for callers without any role in the store: see [`AccessCheck::restrict`].
+pub(super) struct RestrictedQuery<Q> {
     query: Q,
     store: String,
     principal: String,
-    /// 1 for a platform operator, 0 for others.
+    /// 1 for a platform operator and 0 for others. An integer, because both databases compare it with `= 1` alike.
     is_operator: i32,
 }
 
-impl<DB, Q: QueryFragment<DB>> QueryFragment<DB> for IfAllowed<Q>
+impl<DB, Q: QueryFragment<DB>> QueryFragment<DB> for RestrictedQuery<Q>
 where
     DB: Backend + HasSqlType<Text> + HasSqlType<Integer>,
     String: ToSql<Text, DB>,
@@ -316,6 +356,7 @@ where
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql("SELECT * FROM (");
         self.query.walk_ast(out.reborrow())?;
+        // The condition names no column of the query, so a database evaluates it once and, if it is false, reads nothing.
         out.push_sql(") AS allowed WHERE (");
         out.push_bind_param::<Integer, _>(&self.is_operator)?;
         out.push_sql(" = 1 OR EXISTS (SELECT 1 FROM role_grant WHERE role_grant.store_id = ");
@@ -327,24 +368,24 @@ where
     }
 }
 
-impl<Q: QueryId> QueryId for IfAllowed<Q> {
-    type QueryId = IfAllowed<Q::QueryId>;
+impl<Q: QueryId> QueryId for RestrictedQuery<Q> {
+    type QueryId = RestrictedQuery<Q::QueryId>;
     const HAS_STATIC_QUERY_ID: bool = Q::HAS_STATIC_QUERY_ID;
 }
 
-impl<Q: Query> Query for IfAllowed<Q> {
+impl<Q: Query> Query for RestrictedQuery<Q> {
     type SqlType = Q::SqlType;
 }
 
-/// All rows of some relations.
-pub(super) struct Together<L>(L);
+/// Selects all columns of some relations.
+pub(super) struct SelectAll<L>(L);
 
 impl Relations for AccessRelation {
     type SqlType = Nullable<<AccessQuery as Query>::SqlType>;
     const COUNT: usize = 1;
 }
 
-impl<L: Relations, Q: Query> Relations for Apart<L, Q>
+impl<L: Relations, Q: Query> Relations for FullJoin<L, Q>
 where
     Q::SqlType: IntoNullable,
 {
@@ -364,9 +405,9 @@ where
     }
 }
 
-impl<DB: Backend, L: Relations + QueryFragment<DB>, Q: QueryFragment<DB>> QueryFragment<DB> for Apart<L, Q> {
+impl<DB: Backend, L: Relations + QueryFragment<DB>, Q: QueryFragment<DB>> QueryFragment<DB> for FullJoin<L, Q> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        self.others.walk_ast(out.reborrow())?;
+        self.left.walk_ast(out.reborrow())?;
         out.push_sql(" FULL JOIN (");
         self.query.walk_ast(out.reborrow())?;
         out.push_sql(&format!(") AS data{} ON FALSE", L::COUNT));
@@ -374,7 +415,7 @@ impl<DB: Backend, L: Relations + QueryFragment<DB>, Q: QueryFragment<DB>> QueryF
     }
 }
 
-impl<DB: Backend, L: QueryFragment<DB>> QueryFragment<DB> for Together<L> {
+impl<DB: Backend, L: QueryFragment<DB>> QueryFragment<DB> for SelectAll<L> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql("SELECT * FROM ");
         self.0.walk_ast(out)
@@ -386,18 +427,18 @@ impl QueryId for AccessRelation {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<L: QueryId, Q: QueryId> QueryId for Apart<L, Q> {
-    type QueryId = Apart<L::QueryId, Q::QueryId>;
+impl<L: QueryId, Q: QueryId> QueryId for FullJoin<L, Q> {
+    type QueryId = FullJoin<L::QueryId, Q::QueryId>;
     const HAS_STATIC_QUERY_ID: bool = L::HAS_STATIC_QUERY_ID && Q::HAS_STATIC_QUERY_ID;
 }
 
-impl<L: QueryId> QueryId for Together<L> {
-    type QueryId = Together<L::QueryId>;
+impl<L: QueryId> QueryId for SelectAll<L> {
+    type QueryId = SelectAll<L::QueryId>;
     const HAS_STATIC_QUERY_ID: bool = L::HAS_STATIC_QUERY_ID;
 }
 
-impl<L: Relations> Query for Together<L> {
+impl<L: Relations> Query for SelectAll<L> {
     type SqlType = L::SqlType;
 }
 
-impl<L, C> RunQueryDsl<C> for Together<L> {}
+impl<L, C> RunQueryDsl<C> for SelectAll<L> {}

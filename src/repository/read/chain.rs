@@ -64,7 +64,8 @@ pub fn page(
         after: after.line,
         last: after.line.saturating_add(limit),
     };
-    let (authorized, orders, lines) = session.with_two::<OrderRow, ChainLineRow, _, _>(check, (headers, lines))?;
+    let (authorized, orders, lines) =
+        session.authorize_and_load_two::<OrderRow, ChainLineRow, _, _>(check, (headers, lines))?;
     let mut orders = orders.into_iter().map(Order::try_from).collect::<Result<Vec<_>, _>>()?;
     let mut lines = lines.into_iter().map(ChainLine::try_from).collect::<Result<Vec<_>, _>>()?;
     orders.sort_by_key(|order| order.chain_position);

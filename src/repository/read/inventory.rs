@@ -18,7 +18,7 @@ pub fn level(
     let query = level::table
         .filter(level::store_id.eq(check.store.as_str().to_owned()))
         .filter(level::product_id.eq(product.as_str().to_owned()));
-    let (_, rows) = session.with::<LevelRow, _>(check, query)?;
+    let (_, rows) = session.authorize_and_load::<LevelRow, _>(check, query)?;
     Ok(rows.into_iter().next().map(Level::try_from).transpose()?)
 }
 
@@ -35,7 +35,7 @@ pub fn levels(
         .and((!named.is_empty()).then(|| level::product_id.eq_any(named)))
         .and(after.map(|after| level::product_id.gt(after.to_owned())));
     let query = level::table.filter(conditions).order(level::product_id).limit(limit);
-    let (_, rows) = session.with::<LevelRow, _>(check, query)?;
+    let (_, rows) = session.authorize_and_load::<LevelRow, _>(check, query)?;
     let mut levels = rows.into_iter().map(Level::try_from).collect::<Result<Vec<_>, _>>()?;
     levels.sort_by(|one, other| one.key.product.cmp(&other.key.product));
     Ok(levels)
@@ -58,7 +58,7 @@ pub fn movements(
         .filter(movement::movement_number.gt(after))
         .order(movement::movement_number)
         .limit(limit);
-    let (_, levels, rows) = session.with_two::<LevelRow, MovementRow, _, _>(check, (of_product, rows))?;
+    let (_, levels, rows) = session.authorize_and_load_two::<LevelRow, MovementRow, _, _>(check, (of_product, rows))?;
     if levels.is_empty() {
         return Ok(None);
     }

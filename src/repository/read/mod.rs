@@ -1,5 +1,8 @@
-//! Reading for callers. Each function judges its caller's access in the snapshot that it reads from;
-//! see [`authorized`].
+//! Reads for callers. Each judges its caller's access in the snapshot that it reads from, so that an answer never shows
+//! data by a permission that was revoked before the data were as shown; [`authorized`] says how that is enforced.
+//!
+//! Rows come back in no order, because a statement that also reads the caller's access cannot promise one. So every
+//! function here sorts its page, by the same key by which the query has chosen it.
 
 pub mod access;
 pub mod authorized;
@@ -21,8 +24,8 @@ use crate::domain::command::Envelope;
 use crate::domain::refusal::Refusal;
 use crate::domain::working_set::WorkingSet;
 
-/// Everything that a request's command needs, once `gate` has judged by the headers that its caller may
-/// have it.
+/// Loads everything that a command needs, for a preview. `gate` judges before the details are loaded, by the same rows as
+/// the gate of a writer, so a caller who would be refused cannot make the service read a large order.
 pub fn needs_for_caller(
     session: &mut ReadSession<'_>,
     envelope: &Envelope,
@@ -37,16 +40,16 @@ pub fn needs_for_caller(
     })
 }
 
-/// What the gate judges of a request, as a writer would load it, but without locks.
+/// Loads what the gate judges a command by, as a writer would, but without locks: the snapshot keeps it from changing.
 pub fn gate_of(session: &mut Session, envelope: &Envelope) -> Result<WorkingSet, DbError> {
     let mut working_set = WorkingSet::default();
-    load::stores(session, &mut working_set, std::slice::from_ref(&envelope.store))?;
+    load::stores_without_lock(session, &mut working_set, std::slice::from_ref(&envelope.store))?;
     gate::load(session, &mut working_set, &[envelope])?;
     Ok(working_set)
 }
 
-/// Everything that a request's command needs behind the gate, likewise: handlers have no session to call
-/// it with before anybody has judged their caller's access.
+/// Loads what a command needs after it has passed the gate. It judges nothing itself: handlers have no session to call
+/// it with, so they cannot get around [`needs_for_caller`].
 pub fn needs_of(session: &mut Session, working_set: &mut WorkingSet, envelope: &Envelope) -> Result<(), DbError> {
     load::details(session, working_set, [(&envelope.store, &envelope.needs())])
 }

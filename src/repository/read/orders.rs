@@ -37,7 +37,7 @@ pub fn order(
     order: OrderId,
 ) -> Result<(Authorized, Option<Order>), ReadError> {
     let query = header(check.store.as_str().to_owned(), order.to_string());
-    let (authorized, rows) = session.with::<OrderRow, _>(check, query)?;
+    let (authorized, rows) = session.authorize_and_load::<OrderRow, _>(check, query)?;
     Ok((authorized, one(rows)?))
 }
 
@@ -52,7 +52,8 @@ pub fn order_with_lines(
         .filter(pol::store_id.eq(check.store.as_str().to_owned()))
         .filter(pol::po_id.eq(order.to_string()))
         .order(pol::line_number);
-    let (authorized, orders, lines) = session.with_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
+    let (authorized, orders, lines) =
+        session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
     let lines = in_line_order(lines)?;
     Ok((authorized, one(orders)?.map(|order| (order, lines))))
 }
@@ -73,7 +74,7 @@ pub fn lines_after(
         .and(Some(pol::line_number.gt(after)))
         .and(pending_only.then(|| pol::pending.gt(0)));
     let lines = pol::table.filter(conditions).order(pol::line_number).limit(limit);
-    let (_, orders, lines) = session.with_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
+    let (_, orders, lines) = session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
     let lines = in_line_order(lines)?;
     Ok(one(orders)?.map(|order| (order, lines)))
 }

@@ -1,4 +1,4 @@
-//! Receipts.
+//! Receipts of an order: one with its items, or a page of them without.
 
 use diesel::prelude::*;
 
@@ -7,11 +7,13 @@ use super::filter::AllOf;
 use super::orders::{header, one};
 use crate::domain::order::receipt::Receipt;
 use crate::domain::order::{Order, OrderId};
+use crate::repository::error::DbError;
 use crate::repository::rows::order::OrderRow;
 use crate::repository::rows::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow};
 use crate::repository::schema::{receipt, receipt_item as item};
 
-/// An order and one of its receipts, with its items.
+/// The header of an order and one of its receipts with its items, in line order. The outer `None` means that there is no
+/// such order, the inner one that it has no such receipt: callers get different errors for the two.
 pub fn receipt(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -19,7 +21,7 @@ pub fn receipt(
     number: i32,
 ) -> Result<Option<(Order, Option<Receipt>)>, ReadError> {
     let store = check.store.as_str();
-    let found = receipt::table
+    let receipts = receipt::table
         .filter(receipt::store_id.eq(store.to_owned()))
         .filter(receipt::po_id.eq(order.to_string()))
         .filter(receipt::receipt_number.eq(number));
@@ -27,21 +29,21 @@ pub fn receipt(
         .filter(item::store_id.eq(store.to_owned()))
         .filter(item::po_id.eq(order.to_string()))
         .filter(item::receipt_number.eq(number));
-    let queries = (header(store.to_owned(), order.to_string()), found, items);
-    let (_, orders, found, items) =
-        session.with_three::<OrderRow, ReceiptRow, ReceiptItemRow, _, _, _>(check, queries)?;
+    let queries = (header(store.to_owned(), order.to_string()), receipts, items);
+    let (_, orders, receipts, items) =
+        session.authorize_and_load_three::<OrderRow, ReceiptRow, ReceiptItemRow, _, _, _>(check, queries)?;
     let Some(order) = one(orders)? else { return Ok(None) };
-    let Some(found) = found.into_iter().next() else { return Ok(Some((order, None))) };
-    let mut found = Receipt::try_from(found)?;
+    let Some(row) = receipts.into_iter().next() else { return Ok(Some((order, None))) };
+    let mut receipt = Receipt::try_from(row)?;
     for row in items {
-        found.items.push(ItemOfReceipt::try_from(row)?.item);
+        receipt.items.push(ItemOfReceipt::try_from(row)?.item);
     }
-    found.items.sort_by_key(|item| item.line);
-    Ok(Some((order, Some(found))))
+    receipt.items.sort_by_key(|item| item.line);
+    Ok(Some((order, Some(receipt))))
 }
 
-/// An order's receipts behind a receipt number, without their items but with how many each has; only
-/// those that stand, if so asked. `None` if there is no such order.
+/// The receipts of an order after a receipt number, oldest first, without their items but with the number of items of
+/// each. With `active_only` without those that were voided. `None` if there is no such order.
 pub fn list(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -67,13 +69,17 @@ pub fn list(
         .limit(limit)
         .select((receipt::all_columns, items));
     let queries = (header(store.to_owned(), order.to_string()), found);
-    let (_, orders, found) = session.with_two::<OrderRow, (ReceiptRow, Option<i64>), _, _>(check, queries)?;
+    let (_, orders, found) =
+        session.authorize_and_load_two::<OrderRow, (ReceiptRow, Option<i64>), _, _>(check, queries)?;
     if orders.is_empty() {
         return Ok(None);
     }
     let mut receipts = Vec::with_capacity(found.len());
     for (row, items) in found {
-        receipts.push((Receipt::try_from(row)?, items.unwrap_or_default() as i32));
+        // `count` always returns a number; Diesel's type has an Option because a subquery may return no row.
+        let items = items.and_then(|items| i32::try_from(items).ok());
+        let items = items.ok_or_else(|| DbError::bug("the items of a receipt were not counted"))?;
+        receipts.push((Receipt::try_from(row)?, items));
     }
     receipts.sort_by_key(|(receipt, _)| receipt.key.number);
     Ok(Some(receipts))

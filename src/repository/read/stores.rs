@@ -29,6 +29,6 @@ pub fn list(
     let conditions = AllOf::new(store::store_id.gt(after.to_owned()))
         .and((!principal.is_operator).then(|| granted(principal.id.as_str())));
     let query = store::table.filter(conditions).order(store::store_id).limit(limit);
-    let rows: Vec<StoreRow> = session.session().load(query)?;
+    let rows: Vec<StoreRow> = session.load(query)?;
     Ok(rows.into_iter().map(Store::try_from).collect::<Result<_, _>>()?)
 }

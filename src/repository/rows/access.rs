@@ -43,8 +43,8 @@ impl Row for ValidityPeriod<RolePermissionKey> {
         Column::key("store_id", |row| Cell::text(row.key.store.as_str())),
         Column::key("role_id", |row| Cell::text(row.key.role.as_str())),
         Column::key("permission", |row| Cell::text(row.key.permission.name())),
-        Column::key("from_event", |row| Cell::big(row.from_event)),
-        Column::changing("to_event", |row| Cell::Big(row.to_event)),
+        Column::key("from_event", |row| Cell::big_int(row.from_event)),
+        Column::changing("to_event", |row| Cell::BigInt(row.to_event)),
     ];
 }
 
@@ -54,7 +54,7 @@ impl Row for ValidityPeriod<GrantKey> {
         Column::key("store_id", |row| Cell::text(row.key.store.as_str())),
         Column::key("principal", |row| Cell::text(row.key.principal.as_str())),
         Column::key("role_id", |row| Cell::text(row.key.role.as_str())),
-        Column::key("from_event", |row| Cell::big(row.from_event)),
-        Column::changing("to_event", |row| Cell::Big(row.to_event)),
+        Column::key("from_event", |row| Cell::big_int(row.from_event)),
+        Column::changing("to_event", |row| Cell::BigInt(row.to_event)),
     ];
 }

@@ -49,11 +49,11 @@ impl Row for Level {
         Column::key("store_id", |row| Cell::text(row.key.store.as_str())),
         Column::key("product_id", |row| Cell::text(row.key.product.as_str())),
         Column::fixed("unit", |row| Cell::text(row.unit.name())),
-        Column::changing("on_hand", |row| Cell::big(row.on_hand.scaled())),
-        Column::changing("staged", |row| Cell::big(row.inbound.staged.scaled())),
-        Column::changing("on_order", |row| Cell::big(row.inbound.on_order.scaled())),
-        Column::changing("back_ordered", |row| Cell::big(row.inbound.back_ordered.scaled())),
-        Column::changing("last_movement", |row| Cell::big(row.last_movement)),
+        Column::changing("on_hand", |row| Cell::big_int(row.on_hand.scaled())),
+        Column::changing("staged", |row| Cell::big_int(row.inbound.staged.scaled())),
+        Column::changing("on_order", |row| Cell::big_int(row.inbound.on_order.scaled())),
+        Column::changing("back_ordered", |row| Cell::big_int(row.inbound.back_ordered.scaled())),
+        Column::changing("last_movement", |row| Cell::big_int(row.last_movement)),
     ];
 }
 
@@ -101,16 +101,16 @@ impl Row for Movement {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::key("store_id", |row| Cell::text(row.level.store.as_str())),
         Column::key("product_id", |row| Cell::text(row.level.product.as_str())),
-        Column::key("movement_number", |row| Cell::big(row.number)),
+        Column::key("movement_number", |row| Cell::big_int(row.number)),
         Column::fixed("kind", |_| Cell::text("RECEIPT")),
-        Column::fixed("quantity", |row| Cell::big(row.quantity.scaled())),
-        Column::fixed("unit_cost", |row| Cell::big(row.unit_cost.scaled())),
-        Column::fixed("balance_after", |row| Cell::big(row.balance_after.scaled())),
-        Column::fixed("create_time", |row| Cell::big(row.create_time.micros())),
-        Column::fixed("event_number", |row| Cell::big(row.event)),
+        Column::fixed("quantity", |row| Cell::big_int(row.quantity.scaled())),
+        Column::fixed("unit_cost", |row| Cell::big_int(row.unit_cost.scaled())),
+        Column::fixed("balance_after", |row| Cell::big_int(row.balance_after.scaled())),
+        Column::fixed("create_time", |row| Cell::big_int(row.create_time.micros())),
+        Column::fixed("event_number", |row| Cell::big_int(row.event)),
         Column::fixed("po_id", |row| Cell::text(row.order.to_string())),
         Column::fixed("line_number", |row| Cell::Int(row.line)),
         Column::fixed("receipt_number", |row| Cell::Int(row.receipt)),
-        Column::fixed("receive_time", |row| Cell::big(row.receive_time.micros())),
+        Column::fixed("receive_time", |row| Cell::big_int(row.receive_time.micros())),
     ];
 }

@@ -94,14 +94,16 @@ impl Row for Receipt {
         Column::key("store_id", |row| Cell::text(row.key.order.store.as_str())),
         Column::key("po_id", |row| Cell::text(row.key.order.order.to_string())),
         Column::key("receipt_number", |row| Cell::Int(row.key.number)),
-        Column::fixed("receive_time", |row| Cell::big(row.receive_time.micros())),
-        Column::fixed("book_time", |row| Cell::big(row.book_time.micros())),
+        Column::fixed("receive_time", |row| Cell::big_int(row.receive_time.micros())),
+        Column::fixed("book_time", |row| Cell::big_int(row.book_time.micros())),
         Column::fixed("booked_by", |row| Cell::text(row.booked_by.as_str())),
-        Column::fixed("delivery_note", |row| Cell::maybe(row.delivery_note.as_deref())),
-        Column::fixed("note", |row| Cell::maybe(row.note.as_deref())),
-        Column::changing("void_time", |row| Cell::Big(row.voided.as_ref().map(|voided| voided.time.micros()))),
-        Column::changing("voided_by", |row| Cell::maybe(row.voided.as_ref().map(|voided| voided.by.as_str()))),
-        Column::changing("void_reason", |row| Cell::maybe(row.voided.as_ref().map(|voided| voided.reason.as_str()))),
+        Column::fixed("delivery_note", |row| Cell::optional_text(row.delivery_note.as_deref())),
+        Column::fixed("note", |row| Cell::optional_text(row.note.as_deref())),
+        Column::changing("void_time", |row| Cell::BigInt(row.voided.as_ref().map(|voided| voided.time.micros()))),
+        Column::changing("voided_by", |row| Cell::optional_text(row.voided.as_ref().map(|voided| voided.by.as_str()))),
+        Column::changing("void_reason", |row| {
+            Cell::optional_text(row.voided.as_ref().map(|voided| voided.reason.as_str()))
+        }),
     ];
 }
 
@@ -112,8 +114,8 @@ impl Row for ItemOfReceipt {
         Column::key("po_id", |row| Cell::text(row.receipt.order.order.to_string())),
         Column::key("receipt_number", |row| Cell::Int(row.receipt.number)),
         Column::key("line_number", |row| Cell::Int(row.item.line)),
-        Column::fixed("accepted", |row| Cell::big(row.item.accepted.scaled())),
-        Column::fixed("rejected", |row| Cell::big(row.item.rejected.scaled())),
-        Column::fixed("reject_reason", |row| Cell::maybe(row.item.reject_reason.as_deref())),
+        Column::fixed("accepted", |row| Cell::big_int(row.item.accepted.scaled())),
+        Column::fixed("rejected", |row| Cell::big_int(row.item.rejected.scaled())),
+        Column::fixed("reject_reason", |row| Cell::optional_text(row.item.reject_reason.as_deref())),
     ];
 }

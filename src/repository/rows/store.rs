@@ -50,13 +50,13 @@ impl Row for Store {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::key("store_id", |row| Cell::text(row.id.as_str())),
         Column::fixed("currency", |row| Cell::text(row.currency.code())),
-        Column::fixed("create_time", |row| Cell::big(row.create_time.micros())),
+        Column::fixed("create_time", |row| Cell::big_int(row.create_time.micros())),
         Column::changing("display_name", |row| Cell::text(&row.display_name)),
         Column::changing("time_zone", |row| Cell::text(row.time_zone.name())),
         Column::changing("back_orders_enabled", |row| Cell::Bool(row.back_orders_enabled)),
-        Column::changing("open_orders", |row| Cell::big(row.open_orders)),
-        Column::changing("last_order_number", |row| Cell::big(row.last_order_number)),
-        Column::changing("last_event", |row| Cell::big(row.last_event)),
-        Column::changing("last_event_time", |row| Cell::big(row.last_event_time.micros())),
+        Column::changing("open_orders", |row| Cell::big_int(row.open_orders)),
+        Column::changing("last_order_number", |row| Cell::big_int(row.last_order_number)),
+        Column::changing("last_event", |row| Cell::big_int(row.last_event)),
+        Column::changing("last_event_time", |row| Cell::big_int(row.last_event_time.micros())),
     ];
 }

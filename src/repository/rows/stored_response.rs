@@ -36,7 +36,7 @@ impl Row for StoredResponse {
         Column::key("principal", |row| Cell::text(row.key.principal.as_str())),
         Column::key("request_id", |row| Cell::text(row.key.id.to_string())),
         Column::fixed("fingerprint", |row| Cell::text(&row.fingerprint)),
-        Column::fixed("create_time", |row| Cell::big(row.create_time.micros())),
+        Column::fixed("create_time", |row| Cell::big_int(row.create_time.micros())),
         Column::fixed("outcome", |row| {
             Cell::text(json(&Stored { event: row.outcome.event(), order: row.outcome.order(), outcome: &row.outcome }))
         }),
