@@ -4,7 +4,14 @@
 //! and a fresh one for each measurement, so that its closing log line tells how that measurement's
 //! commands were batched. Figures are ratios of one run; nothing is asserted.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot run has nothing to say")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot run has nothing to say"
+)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it has measured")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark makes its own request ids")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -11,6 +11,7 @@ use crate::domain::code::StoreId;
 pub struct UuidV7;
 
 impl Ids for UuidV7 {
+    #[expect(clippy::disallowed_methods, reason = "this is the source of ids that is passed to everything else")]
     fn next(&self, _: &StoreId) -> Uuid {
         Uuid::now_v7()
     }

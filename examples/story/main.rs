@@ -4,6 +4,9 @@
 //! `cargo run --example story` starts a service of its own on a free port, with a database in a
 //! temporary folder, and tells what each person does and sees.
 
+#![expect(clippy::print_stdout, reason = "the example tells its story on standard output")]
+#![expect(clippy::disallowed_methods, reason = "a client makes its own request ids")]
+
 mod cast;
 mod plot;
 mod show;

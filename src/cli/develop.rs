@@ -31,6 +31,7 @@ impl Develop {
             let why = "in development mode callers name themselves, so only loopback may be listened on";
             return Err(format!("cannot listen on {listen}: {why}; `serve` has callers prove who they are").into());
         }
+        #[expect(clippy::disallowed_methods, reason = "these options belong to `serve`, so they are not parsed here")]
         if let Some(set) = CREDENTIALS.iter().find(|name| std::env::var_os(name).is_some()) {
             let why = "development mode would let anybody in who says a name";
             return Err(format!("{set} is set, but {why}; run `purchase-order-service serve`").into());

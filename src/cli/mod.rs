@@ -1,6 +1,8 @@
 //! The command line: one file per command. Commands print results to standard output and errors to standard
 //! error, and exit with 0 only if what they were asked for is done and sound.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's result goes to standard output")]
+
 mod backup;
 mod develop;
 mod migrate;

@@ -170,11 +170,16 @@ fn requests_to_stop(within: Duration) -> std::io::Result<mpsc::Receiver<()>> {
 /// runtime may be what is stuck. Nothing is lost by it: what was acknowledged was committed, and a transaction that is cut off
 /// is rolled back.
 fn end_within(time: Duration) {
-    let end = move || {
+    let thread = std::thread::Builder::new().name("stop".to_owned());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is stuck cannot return to main, and its destructors cannot run"
+    )]
+    let spawned = thread.spawn(move || {
         std::thread::sleep(time);
         std::process::exit(1);
-    };
-    if let Err(error) = std::thread::Builder::new().name("stop".to_owned()).spawn(end) {
+    });
+    if let Err(error) = spawned {
         tracing::error!(%error, "no time limit for the stop: the thread that enforces it did not start");
     }
 }

@@ -1,34 +1,39 @@
-//! How long a session has been waiting for its database, so that another thread can give it up.
+//! Notes for how long a session has been waiting for its database, so that another thread can give the session up.
 //!
-//! A database may be reachable and silent: a pooler that hangs, a frozen server, storage that does not
-//! answer. The drivers wait without a bound, and nothing can wake them. So the thread that uses a session
-//! notes each of its waits here, and a supervisor that finds one too long gives the session up: from then
-//! on nothing more is sent on it, whenever its thread wakes. What may race is the COMMIT, and one lock
-//! decides it: either COMMIT is noted first, and the supervisor is told that it may have been sent, or
-//! the session is given up first, and COMMIT is never sent.
+//! A database may be reachable and not answer: a pooler that hangs, a frozen server, storage that does not respond. The
+//! drivers wait without a bound and cannot be interrupted. So the thread that uses a session notes each wait here, and a
+//! supervisor that finds one too long gives the session up: from then on nothing is sent on it, even if its thread goes
+//! on later.
+//!
+//! Giving up may race with a COMMIT, and one lock decides which comes first. Either the COMMIT is noted first, and then
+//! the supervisor learns that it may have been sent; or the session is given up first, and then COMMIT is never sent. So
+//! a caller is told that nothing was done only if that is certain.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::{DbError, DbErrorKind};
 
-/// What a session was doing when it was given up.
+/// What a session waits for, or waited for when it was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// COMMIT had not been sent and never will be.
+    /// Any other statement than COMMIT. COMMIT was not sent, and never is once the session is given up.
     Working,
-    /// COMMIT had been sent: whether it was done is not known.
+    /// The answer to COMMIT, or to the ROLLBACK after a COMMIT that failed: whether it was done is not known.
     Committing,
 }
 
 #[derive(Debug)]
 struct State {
+    /// `None` while the session does not wait.
     waiting_since: Option<Instant>,
+    /// What it waits for, or waited for last.
     stage: Stage,
+    /// Never goes back to `false`.
     given_up: bool,
 }
 
-/// Shared by the thread that uses a session and the supervisor that watches it.
+/// The waits of one session. Shared by the thread that uses a session and the supervisor that watches it.
 #[derive(Debug)]
 pub struct Progress(Mutex<State>);
 
@@ -39,13 +44,15 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// Runs `send`, which sends something and waits for the answer; not if the session was given up.
+    /// Runs `send`, which sends a statement and waits for its answer, unless the session was given up.
     pub(super) fn waiting<T, E: From<DbError>>(
         &self,
         stage: Stage,
         send: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         {
+            // The check and the note are one step under the lock: otherwise the session could be given up between them,
+            // and the statement would be sent all the same.
             let mut state = self.state();
             if state.given_up {
                 return Err(DbError::new(DbErrorKind::Lost, "the session was given up: it waited for too long").into());
@@ -58,12 +65,13 @@ impl Progress {
         sent
     }
 
-    /// For how long the session has been waiting for an answer, if it is.
+    /// For how long the session has been waiting for an answer; `None` if it is not waiting.
     pub fn waiting_for(&self) -> Option<Duration> {
         self.state().waiting_since.map(|since| since.elapsed())
     }
 
-    /// Gives the session up if it has been waiting for longer than `limit`; what it was doing.
+    /// Gives the session up if it has been waiting for longer than `limit`, and returns what it waits for. `None` if it was
+    /// not given up by this call, so that of several supervisors one alone acts on it.
     pub fn give_up_after(&self, limit: Duration) -> Option<Stage> {
         let mut state = self.state();
         if state.given_up || state.waiting_since.is_none_or(|since| since.elapsed() <= limit) {
@@ -73,7 +81,7 @@ impl Progress {
         Some(state.stage)
     }
 
-    /// Whether the session was given up.
+    /// Whether the session was given up, so that nothing can be sent on it any more.
     pub fn is_given_up(&self) -> bool {
         self.state().given_up
     }

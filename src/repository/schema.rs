@@ -1,5 +1,7 @@
-//! The tables, as both databases' migrations make them. Column order is what the row structs of
-//! [`super::rows`] read by.
+//! The tables for Diesel, as the migrations of both databases create them; the migrations explain the columns.
+//!
+//! The order of the columns is that of [`super::rows`], which read them by position. Queries select columns by name, so it
+//! need not be that of the database.
 
 diesel::table! {
     store (store_id) {

@@ -118,6 +118,7 @@ impl From<DbError> for WriteError {
 
 impl Session {
     /// Connects, and sets the session up for its purpose. An observer sees the statements after that.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that connects")]
     pub fn connect(url: &DatabaseUrl, purpose: Purpose, observer: Option<&Observer>) -> Result<Self, DbError> {
         // SQLite creates a file that is missing. A command that only inspects a database must not.
         if let (DatabaseUrl::Sqlite(path), Purpose::Inspect) = (url, purpose)

@@ -1,25 +1,25 @@
-//! What SQLite's errors mean. Diesel hands on the text of an error and not its result code, except for
-//! constraints. For the codes below the text is `sqlite3_errstr` of the code and nothing else, in every
-//! locale, because SQLite sets a text of its own only for errors in a statement. So the text is compared
-//! with what the linked SQLite itself says for each code, and no wording is copied into this code.
+//! Finds the kind of a SQLite error. Except for constraints, Diesel passes on the text of an error and not its result
+//! code. For the codes below, the text is that of `sqlite3_errstr` and nothing else, in every locale, because SQLite
+//! writes a text of its own only for errors in a statement. So the text is compared with what the linked SQLite returns
+//! for each code; no wording is copied into this code, where it could become outdated.
 
 use libsqlite3_sys as ffi;
 
 use super::error::DbErrorKind;
 
-/// Primary result codes that somebody reacts to. Extended codes have the text of their primary one.
+/// The primary result codes that somebody reacts to. An extended code has the text of its primary code.
 const CODES: [(i32, DbErrorKind); 7] = [
     (ffi::SQLITE_BUSY, DbErrorKind::Busy),
     (ffi::SQLITE_LOCKED, DbErrorKind::Busy),
     (ffi::SQLITE_PROTOCOL, DbErrorKind::Busy),
     (ffi::SQLITE_FULL, DbErrorKind::StorageFull),
     (ffi::SQLITE_IOERR, DbErrorKind::StorageFailed),
-    // The file or its folder was taken away or made read-only: another connection may find it mended.
+    // The file or its folder was removed or made read-only. A new connection may find it repaired.
     (ffi::SQLITE_CANTOPEN, DbErrorKind::Lost),
     (ffi::SQLITE_READONLY, DbErrorKind::Lost),
 ];
 
-/// The kind of an error by its text; `None` if it is none of SQLite's that matter.
+/// The kind of an error by its text; `None` if nobody reacts to it differently.
 pub(super) fn kind_of(message: &str) -> Option<DbErrorKind> {
     CODES.into_iter().find(|(code, _)| ffi::code_to_str(*code) == message).map(|(_, kind)| kind)
 }

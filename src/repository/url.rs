@@ -1,4 +1,5 @@
-//! Which database: read from one URL, judged before anything is opened.
+//! The URL of a database. It is parsed and judged before anything is opened, so that a mistake is reported at the start:
+//! a password never gets into a log, and nothing is sent over a network in plain text unless an operator has allowed it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,28 +8,29 @@ use url::Url;
 
 use super::dialect::Purpose;
 
-/// A database to use.
+/// Which database to use. Its text forms never show the password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// An embedded database in this file.
+    /// SQLite, with the path of the file.
     Sqlite(String),
-    /// A server, by its libpq URL.
+    /// PostgreSQL, with the URL for libpq and the options that were added to it.
     Postgres(String),
 }
 
-/// A URL that names no database this service can use.
+/// Why a URL is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Neither of the two kinds.
+    /// The scheme is that of neither database.
     #[error("a database URL is sqlite:PATH or postgres://USER@HOST/DATABASE, not '{0}'")]
     UnknownScheme(String),
-    /// Names no file.
+    /// There is no path, or it asks for a database in memory.
     #[error("sqlite: must be followed by the path of a file")]
     NoPath,
-    /// Not a URL.
+    /// The text is no valid URL.
     #[error("the database URL cannot be read: {0}")]
     Malformed(String),
-    /// libpq would silently talk plain text over the network.
+    /// The host is another machine, and the URL does not say that the connection may be unencrypted. libpq would use plain
+    /// text without asking, because this build has no TLS for PostgreSQL.
     #[error(
         "the database host '{0}' is not this machine, and this build cannot encrypt the connection: \
          say sslmode=disable in the URL if the network between is trusted"
@@ -40,17 +42,18 @@ impl FromStr for DatabaseUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
-        match (scheme, text.strip_prefix("sqlite:")) {
-            (_, Some(path)) => sqlite(path.strip_prefix("//").unwrap_or(path)),
-            (Some("postgres" | "postgresql"), _) => postgres(text),
-            _ => Err(UrlError::UnknownScheme(scheme.unwrap_or(text).to_owned())),
+        match text.split_once(':') {
+            Some(("sqlite", path)) => sqlite(path.strip_prefix("//").unwrap_or(path)),
+            Some(("postgres" | "postgresql", _)) => postgres(text),
+            // Only the scheme is shown: the rest may contain a password.
+            Some((scheme, _)) => Err(UrlError::UnknownScheme(scheme.to_owned())),
+            None => Err(UrlError::UnknownScheme(text.to_owned())),
         }
     }
 }
 
 fn sqlite(path: &str) -> Result<DatabaseUrl, UrlError> {
-    // Every session opens the file anew, so a database in memory would be a different one for each.
+    // Every session opens the file for itself, so each would have a database in memory of its own.
     if path.is_empty() || path == ":memory:" {
         return Err(UrlError::NoPath);
     }
@@ -59,13 +62,13 @@ fn sqlite(path: &str) -> Result<DatabaseUrl, UrlError> {
 
 fn postgres(text: &str) -> Result<DatabaseUrl, UrlError> {
     let mut url = Url::parse(text).map_err(|error| UrlError::Malformed(error.to_string()))?;
-    let given = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    let host = given("host").or_else(|| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let local = host.is_empty() || host.starts_with('/') || host.starts_with("%2F") || is_loopback(&host);
-    if !local && given("sslmode").is_none() {
+    // libpq lets the option `host` override the host of the URL. Without any it uses a socket of this machine.
+    let host = option(&url, "host").or_else(|| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let is_socket = host.is_empty() || host.starts_with('/') || host.starts_with("%2F");
+    if !is_socket && !is_loopback(&host) && option(&url, "sslmode").is_none() {
         return Err(UrlError::PlainText(host));
     }
-    // A server that is gone must be noticed within seconds, not when the kernel gives up.
+    // The timeouts are there so that a server that is gone is noticed within seconds; the kernel's take minutes.
     let defaults = [
         ("connect_timeout", "5"),
         ("tcp_user_timeout", "10000"),
@@ -74,24 +77,29 @@ fn postgres(text: &str) -> Result<DatabaseUrl, UrlError> {
         ("gssencmode", "disable"),
         ("application_name", "purchase-order-service"),
     ];
-    let missing: Vec<_> = defaults.into_iter().filter(|(name, _)| given(name).is_none()).collect();
+    let missing: Vec<_> = defaults.into_iter().filter(|(name, _)| option(&url, name).is_none()).collect();
     url.query_pairs_mut().extend_pairs(missing);
     Ok(DatabaseUrl::Postgres(url.to_string()))
 }
 
+/// The value of an option of libpq in the URL's query.
+fn option(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl DatabaseUrl {
-    /// The URL that libpq is given for a session of this purpose. Where several servers answer at one
-    /// address, or one after another, the service wants the one that takes writes; somebody who only
-    /// inspects may look at a standby.
+    /// The URL that libpq is given for a session of this purpose. Behind one address there may be several servers, at once
+    /// or after a failover. The service needs the one that takes writes, also for reads, which must see what was just
+    /// written; a command that only inspects may use a standby.
     pub(super) fn for_libpq(&self, purpose: Purpose) -> String {
         let Self::Postgres(text) = self else { return String::new() };
         match Url::parse(text) {
-            Ok(mut url) if purpose != Purpose::Inspect && !has(&url, "target_session_attrs") => {
+            Ok(mut url) if purpose != Purpose::Inspect && option(&url, "target_session_attrs").is_none() => {
                 url.query_pairs_mut().append_pair("target_session_attrs", "read-write");
                 url.to_string()
             }
@@ -100,18 +108,14 @@ impl DatabaseUrl {
     }
 }
 
-fn has(url: &Url, name: &str) -> bool {
-    url.query_pairs().any(|(key, _)| key == name)
-}
-
-/// Without the password or any option.
+/// Shows the URL without the password and without options, among which a password may be too.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{path}"),
             Self::Postgres(url) => match Url::parse(url) {
                 Ok(mut url) => {
-                    // Setting them fails only for URLs without a host, which have none to hide.
+                    // This fails only for URLs without a host, which cannot have a password.
                     let _ = url.set_password(None);
                     url.set_query(None);
                     write!(f, "{url}")

@@ -6,7 +6,9 @@
 //! database is asked, and neither knows which database there is. Those that end in the database, stopping under
 //! load and stopping while it is stuck, run on both.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says so by a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so by a panic")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the runner shows what a failed test has printed")]
+#![allow(clippy::disallowed_methods, reason = "a test takes clocks, ids and the environment where it finds them")]
 
 #[path = "../support/mod.rs"]
 mod support;

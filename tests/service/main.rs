@@ -1,7 +1,9 @@
 //! What the service does, over real gRPC on both databases: stories of every feature, each rpc with every reason that it
 //! documents, retries, limits, permissions, races and isolation, and the shape of the code.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says so by a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so by a panic")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the runner shows what a failed test has printed")]
+#![allow(clippy::disallowed_methods, reason = "a test takes clocks, ids and the environment where it finds them")]
 
 #[path = "../support/mod.rs"]
 mod support;

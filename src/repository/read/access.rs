@@ -1,4 +1,4 @@
-//! Roles and grants.
+//! Reads the roles of a store and who holds them: what holds now, and not what held before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use crate::domain::code::{PrincipalId, RoleId};
 use crate::repository::rows::access::{RoleGrantRow, RolePermissionRow};
 use crate::repository::schema::{role_grant as grant, role_permission};
 
-/// A place in the list of grants.
+/// A position in the list of grants, which page tokens carry: principal and role.
 pub type GrantPosition = (String, String);
 
-/// The roles of a store and what each allows now.
+/// The roles of a store, each with the permissions that it gives now. There are few of them, so there are no pages.
 pub fn roles(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -31,7 +31,8 @@ pub fn roles(
     Ok(roles)
 }
 
-/// Who holds which role, by principal and role behind `after`; of one principal, if named.
+/// A page of the grants that hold now, sorted by principal and role, after the position `after`; with `principal` only
+/// those of one principal.
 pub fn grants(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -39,18 +40,18 @@ pub fn grants(
     after: Option<&GrantPosition>,
     limit: i64,
 ) -> Result<Vec<(PrincipalId, RoleId)>, ReadError> {
-    let behind = |(principal, role): &GrantPosition| {
-        let same = grant::principal.eq(principal.clone()).and(grant::role_id.gt(role.clone()));
-        grant::principal.gt(principal.clone()).or(same)
-    };
     let conditions = AllOf::new(grant::store_id.eq(check.store.as_str().to_owned()))
         .and(Some(grant::to_event.is_null()))
         .and(principal.map(|principal| grant::principal.eq(principal.as_str().to_owned())))
-        .and(after.map(behind));
+        // Row comparison, (principal, role) > after, written out: Diesel cannot write it for both databases.
+        .and(after.map(|(principal, role)| {
+            let same_principal = grant::principal.eq(principal.clone()).and(grant::role_id.gt(role.clone()));
+            grant::principal.gt(principal.clone()).or(same_principal)
+        }));
     let query = grant::table.filter(conditions).order((grant::principal, grant::role_id)).limit(limit);
     let (_, rows) = session.authorize_and_load::<RoleGrantRow, _>(check, query)?;
-    let found = rows.into_iter().map(|row| (PrincipalId::new(row.principal), RoleId::new(row.role_id)));
-    let mut found: Vec<(PrincipalId, RoleId)> = found.collect();
-    found.sort();
-    Ok(found)
+    let mut grants: Vec<(PrincipalId, RoleId)> =
+        rows.into_iter().map(|row| (PrincipalId::new(row.principal), RoleId::new(row.role_id))).collect();
+    grants.sort();
+    Ok(grants)
 }

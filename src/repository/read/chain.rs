@@ -1,9 +1,8 @@
-//! A chain of back orders, page by page: its headers, and its lines rolled up by the database.
+//! Reads a chain of back orders page by page: its headers, and its lines with what became of each over all orders.
 //!
-//! A page of lines reads the lines of a bounded range of numbers on every order of the chain, and
-//! returns one row for each number: how long the chain is decides how long that takes, but not how
-//! much memory. The numbers of a chain's lines are 1 to n without a gap, and a back order keeps those
-//! of its parent.
+//! The lines of a chain have the numbers 1 to n without a gap, and a back order keeps the numbers of its parent. So a page
+//! of lines is a range of numbers. The database adds up the lines of all orders in that range and returns one row for
+//! each number: a long chain takes longer to read, but not more memory.
 
 use diesel::backend::Backend;
 use diesel::prelude::*;
@@ -18,26 +17,25 @@ use crate::repository::rows::chain::ChainLineRow;
 use crate::repository::rows::order::OrderRow;
 use crate::repository::schema::purchase_order as po;
 
-/// How far a chain was given out: the last header by its place in the chain, and the last line by its
-/// number.
+/// Up to where the pages so far have shown a chain. Page tokens carry it. Headers and lines advance independently.
 #[derive(Clone, Copy, Debug)]
 pub struct ChainPosition {
-    /// -1 before the original.
+    /// The place in the chain of the last header that was shown. The original has 0, so -1 means none.
     pub order: i32,
-    /// 0 before the first line.
+    /// The number of the last line that was shown; 0 means none.
     pub line: i32,
 }
 
-/// A page of a chain.
+/// A page of a chain: the next headers and the next lines, of either of which there may be none left.
 pub struct ChainPage {
-    /// Headers, the original first.
+    /// Headers in the order of the chain, the original first.
     pub orders: Vec<Order>,
-    /// Lines, in line order.
+    /// Lines by number, each summed up over the orders of the chain.
     pub lines: Vec<ChainLine>,
 }
 
-/// The headers and the lines behind `after` of the chain that an order belongs to, at most `limit` of
-/// each. Both are empty if there is no such order.
+/// The headers and the lines after `after` of the chain that an order belongs to, at most `limit` of each. The order may be
+/// any one of the chain. Both are empty if there is no such order.
 pub fn page(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -58,7 +56,7 @@ pub fn page(
         .filter(po::chain_position.gt(after.order))
         .order(po::chain_position)
         .limit(i64::from(limit));
-    let lines = RolledUp {
+    let lines = ChainLines {
         store: store.to_owned(),
         order: order.to_string(),
         after: after.line,
@@ -73,17 +71,19 @@ pub fn page(
     Ok((authorized, ChainPage { orders, lines }))
 }
 
-/// The lines of a range of numbers, each rolled up over the orders of its chain. What describes a line
-/// is taken from the first order that has it.
-struct RolledUp {
+/// Sums the lines of a range of numbers up over the orders of a chain. What describes a line (product, text, unit, ordered
+/// quantity) is taken from the first order that has it: on later ones `ordered` is what the earlier ones left.
+struct ChainLines {
     store: String,
     /// Any order of the chain.
     order: String,
+    /// The range begins after this number.
     after: i32,
+    /// The range ends with this number.
     last: i32,
 }
 
-impl<DB> QueryFragment<DB> for RolledUp
+impl<DB> QueryFragment<DB> for ChainLines
 where
     DB: Backend + HasSqlType<Text> + HasSqlType<Integer>,
     String: ToSql<Text, DB>,
@@ -122,14 +122,14 @@ where
     }
 }
 
-impl QueryId for RolledUp {
-    type QueryId = RolledUp;
+impl QueryId for ChainLines {
+    type QueryId = ChainLines;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl Query for RolledUp {
+impl Query for ChainLines {
     type SqlType =
         (Integer, Text, Text, Text, BigInt, BigInt, BigInt, BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
 }
 
-impl<C> RunQueryDsl<C> for RolledUp {}
+impl<C> RunQueryDsl<C> for ChainLines {}

@@ -1,5 +1,5 @@
-//! A condition made of those that a caller asked for. Diesel's own boxed conditions are made for one
-//! backend; this one is written once for both.
+//! Combines the conditions that a caller has asked for, of which each may be absent. Diesel's own boxed conditions are
+//! tied to one database; this one is written once for both.
 
 use std::marker::PhantomData;
 
@@ -10,17 +10,19 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::Bool;
 use diesel::sqlite::Sqlite;
 
+/// A condition that can be written for both databases.
 trait Condition: QueryFragment<Pg> + QueryFragment<Sqlite> {}
 impl<E: QueryFragment<Pg> + QueryFragment<Sqlite>> Condition for E {}
 
-/// Conditions on the table `T` that must all hold; none means true.
+/// Conditions on the table `T` that must all hold. There is always at least one, the store: so no list is ever read over
+/// all stores by an oversight.
 pub struct AllOf<T> {
     conditions: Vec<Box<dyn Condition>>,
     table: PhantomData<T>,
 }
 
 impl<T> AllOf<T> {
-    /// Beginning with one.
+    /// Starts with a condition that is always there.
     pub fn new<E>(condition: E) -> Self
     where
         E: QueryFragment<Pg> + QueryFragment<Sqlite> + AppearsOnTable<T> + Expression<SqlType = Bool> + 'static,
@@ -28,7 +30,7 @@ impl<T> AllOf<T> {
         Self { conditions: vec![Box::new(condition)], table: PhantomData }
     }
 
-    /// And another, if there is one.
+    /// Adds a condition if there is one. The type parameter `T` has the compiler check that it is about that table.
     #[must_use]
     pub fn and<E>(mut self, condition: Option<E>) -> Self
     where
@@ -43,6 +45,7 @@ impl<T> AllOf<T> {
 
 impl<T> QueryFragment<Pg> for AllOf<T> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // Parentheses, because a condition may be an OR.
         for (index, condition) in self.conditions.iter().enumerate() {
             out.push_sql(if index == 0 { "(" } else { ") AND (" });
             QueryFragment::<Pg>::walk_ast(&**condition, out.reborrow())?;
@@ -65,6 +68,7 @@ impl<T> QueryFragment<Sqlite> for AllOf<T> {
 
 impl<T> QueryId for AllOf<T> {
     type QueryId = ();
+    // The text depends on which conditions there are, which the type does not tell.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 

@@ -1,4 +1,4 @@
-//! Levels and the ledger.
+//! Reads inventory levels, and the ledger of stock movements that explains each of them.
 
 use diesel::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::domain::inventory::{Level, Movement};
 use crate::repository::rows::level::{LevelRow, MovementRow};
 use crate::repository::schema::{inventory_level as level, stock_movement as movement};
 
-/// The level of a product.
+/// The inventory level of a product; `None` if no order of the store has ever had it.
 pub fn level(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -22,7 +22,7 @@ pub fn level(
     Ok(rows.into_iter().next().map(Level::try_from).transpose()?)
 }
 
-/// Levels by product behind `after`; of these products, if any are named.
+/// A page of inventory levels, sorted by product, after the product `after`; only of `products`, unless that is empty.
 pub fn levels(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -30,9 +30,9 @@ pub fn levels(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Level>, ReadError> {
-    let named: Vec<String> = products.iter().map(ProductId::to_string).collect();
+    let products: Vec<String> = products.iter().map(ProductId::to_string).collect();
     let conditions = AllOf::new(level::store_id.eq(check.store.as_str().to_owned()))
-        .and((!named.is_empty()).then(|| level::product_id.eq_any(named)))
+        .and((!products.is_empty()).then(|| level::product_id.eq_any(products)))
         .and(after.map(|after| level::product_id.gt(after.to_owned())));
     let query = level::table.filter(conditions).order(level::product_id).limit(limit);
     let (_, rows) = session.authorize_and_load::<LevelRow, _>(check, query)?;
@@ -41,7 +41,8 @@ pub fn levels(
     Ok(levels)
 }
 
-/// A product's ledger behind a movement, oldest first; `None` if there is no such product.
+/// A page of the ledger of a product, oldest first, after the movement with the number `after`. `None` if no
+/// order of the store has ever had the product; an empty page means that nothing of it was completed yet.
 pub fn movements(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,

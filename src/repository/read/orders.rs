@@ -1,4 +1,5 @@
-//! One order and its lines.
+//! Reads one order: its header, alone or with its lines. A header and its lines are of one snapshot, so the counters of
+//! the header always fit the lines.
 
 use diesel::prelude::*;
 
@@ -10,17 +11,17 @@ use crate::repository::rows::line::LineRow;
 use crate::repository::rows::order::OrderRow;
 use crate::repository::schema::{purchase_order as po, purchase_order_line as pol};
 
-/// A header, and its lines in line order.
-pub type WithLines = (Order, Vec<Line>);
+/// A header and lines, sorted by line number.
+pub type OrderWithLines = (Order, Vec<Line>);
 
-/// A query for one header.
+/// The query for one header, by primary key.
 #[diesel::dsl::auto_type]
 pub(super) fn header(store: String, order: String) -> _ {
     po::table.filter(po::store_id.eq(store)).filter(po::po_id.eq(order))
 }
 
-/// The only row of [`header`], if there is one.
-pub(super) fn one(rows: Vec<OrderRow>) -> Result<Option<Order>, DbError> {
+/// The header that [`header`] has found, or `None`.
+pub(super) fn only_order(rows: Vec<OrderRow>) -> Result<Option<Order>, DbError> {
     rows.into_iter().next().map(Order::try_from).transpose()
 }
 
@@ -30,7 +31,7 @@ fn in_line_order(rows: Vec<LineRow>) -> Result<Vec<Line>, DbError> {
     Ok(lines)
 }
 
-/// A header.
+/// The header of an order, or `None` if there is no such order.
 pub fn order(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -38,15 +39,15 @@ pub fn order(
 ) -> Result<(Authorized, Option<Order>), ReadError> {
     let query = header(check.store.as_str().to_owned(), order.to_string());
     let (authorized, rows) = session.authorize_and_load::<OrderRow, _>(check, query)?;
-    Ok((authorized, one(rows)?))
+    Ok((authorized, only_order(rows)?))
 }
 
-/// A header and all lines, in line order.
+/// The header of an order with all its lines. Only for answers that must have all of them; lists take pages.
 pub fn order_with_lines(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
     order: OrderId,
-) -> Result<(Authorized, Option<WithLines>), ReadError> {
+) -> Result<(Authorized, Option<OrderWithLines>), ReadError> {
     let query = header(check.store.as_str().to_owned(), order.to_string());
     let lines = pol::table
         .filter(pol::store_id.eq(check.store.as_str().to_owned()))
@@ -55,11 +56,11 @@ pub fn order_with_lines(
     let (authorized, orders, lines) =
         session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
     let lines = in_line_order(lines)?;
-    Ok((authorized, one(orders)?.map(|order| (order, lines))))
+    Ok((authorized, only_order(orders)?.map(|order| (order, lines))))
 }
 
-/// A header, and its lines behind a line number, in line order; only those with a quantity pending,
-/// if so asked.
+/// The header of an order and a page of its lines, after the line number `after`; with `pending_only` only lines that have
+/// a quantity pending.
 pub fn lines_after(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -67,7 +68,7 @@ pub fn lines_after(
     pending_only: bool,
     after: i32,
     limit: i64,
-) -> Result<Option<WithLines>, ReadError> {
+) -> Result<Option<OrderWithLines>, ReadError> {
     let query = header(check.store.as_str().to_owned(), order.to_string());
     let conditions = AllOf::new(pol::store_id.eq(check.store.as_str().to_owned()))
         .and(Some(pol::po_id.eq(order.to_string())))
@@ -76,5 +77,5 @@ pub fn lines_after(
     let lines = pol::table.filter(conditions).order(pol::line_number).limit(limit);
     let (_, orders, lines) = session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
     let lines = in_line_order(lines)?;
-    Ok(one(orders)?.map(|order| (order, lines)))
+    Ok(only_order(orders)?.map(|order| (order, lines)))
 }

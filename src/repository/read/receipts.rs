@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::authorized::{AccessCheck, ReadError, ReadSession};
 use super::filter::AllOf;
-use super::orders::{header, one};
+use super::orders::{header, only_order};
 use crate::domain::order::receipt::Receipt;
 use crate::domain::order::{Order, OrderId};
 use crate::repository::error::DbError;
@@ -32,7 +32,7 @@ pub fn receipt(
     let queries = (header(store.to_owned(), order.to_string()), receipts, items);
     let (_, orders, receipts, items) =
         session.authorize_and_load_three::<OrderRow, ReceiptRow, ReceiptItemRow, _, _, _>(check, queries)?;
-    let Some(order) = one(orders)? else { return Ok(None) };
+    let Some(order) = only_order(orders)? else { return Ok(None) };
     let Some(row) = receipts.into_iter().next() else { return Ok(Some((order, None))) };
     let mut receipt = Receipt::try_from(row)?;
     for row in items {

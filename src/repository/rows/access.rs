@@ -1,4 +1,5 @@
-//! Tables `role_permission` and `role_grant`.
+//! Rows of the tables `role_permission` and `role_grant`. A row is a validity period, from one event to another: nothing is
+//! deleted when a permission or a grant ends, so who could do what at any time in the past can be answered.
 
 use diesel::prelude::{Queryable, Selectable};
 
@@ -19,7 +20,8 @@ pub struct RolePermissionRow {
 }
 
 impl RolePermissionRow {
-    /// Which role allows what.
+    /// Which permission it gives to which role. A permission that this version does not know is an error: ignored, it would
+    /// be lost when the role is saved again.
     pub fn key(self) -> Result<RolePermissionKey, DbError> {
         let permission = Permission::from_name(&self.permission);
         let permission = permission.ok_or_else(|| DbError::unreadable("permission", &self.permission))?;

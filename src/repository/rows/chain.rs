@@ -1,4 +1,4 @@
-//! Lines of a chain as the database rolls them up; they are read and never saved.
+//! The line of a chain as the database sums it up over the orders of the chain. It is read and never saved.
 
 use diesel::prelude::Queryable;
 
@@ -9,7 +9,7 @@ use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::repository::error::DbError;
 
-/// A row of the roll-up in [`crate::repository::read::chain`].
+/// A row of the query in [`crate::repository::read::chain`], with the columns in the order in which that selects them.
 #[derive(Queryable)]
 pub struct ChainLineRow {
     line_number: i32,

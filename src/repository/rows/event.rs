@@ -1,4 +1,4 @@
-//! Table `event`.
+//! Rows of the table `event`. The service only inserts them; `verify` and the operators' tools read them.
 
 use serde::Serialize;
 
@@ -6,6 +6,8 @@ use super::json;
 use crate::domain::event::{Detail, Event};
 use crate::repository::bulk::{Cell, Column, Row};
 
+/// The detail of an event as JSON, with the version of its format: stored events are never rewritten, so a later version
+/// of the service must be able to tell the formats apart.
 #[derive(Serialize)]
 struct Versioned<'a> {
     v: i32,

@@ -1,4 +1,5 @@
-//! Tables `inventory_level` and `stock_movement`.
+//! Rows of the tables `inventory_level` and `stock_movement`. Movements are only inserted; triggers in the database refuse
+//! everything else.
 
 use diesel::prelude::{Queryable, Selectable};
 

@@ -1,8 +1,8 @@
-//! Table `purchase_order_line`.
+//! Rows of the table `purchase_order_line`.
 
 use diesel::prelude::{Queryable, Selectable};
 
-use super::{maybe_date, order_id};
+use super::{optional_date, order_id};
 use crate::domain::code::{ProductId, StoreId};
 use crate::domain::money::UnitCost;
 use crate::domain::order::{Line, LineKey, OrderKey, Quantities};
@@ -54,7 +54,7 @@ impl LineRow {
     }
 }
 
-/// Reads a unit's stored name.
+/// The unit with this stored name. One that this version does not know is an error: quantities would be meaningless.
 pub(super) fn unit(name: String) -> Result<Unit, DbError> {
     Unit::from_name(&name).ok_or_else(|| DbError::unreadable("unit", name))
 }
@@ -73,8 +73,8 @@ impl TryFrom<LineRow> for Line {
             unit: unit(row.unit)?,
             unit_cost: UnitCost::from_scaled(row.unit_cost),
             carried_over: row.inherited,
-            expected_date: maybe_date(row.expected_date)?,
-            first_expected_date: maybe_date(row.first_expected_date)?,
+            expected_date: optional_date(row.expected_date)?,
+            first_expected_date: optional_date(row.first_expected_date)?,
             first_ordered: Quantity::from_scaled(row.first_ordered),
             quantities,
             first_receive_time: row.first_receive_time.map(Timestamp::from_micros),
@@ -84,7 +84,7 @@ impl TryFrom<LineRow> for Line {
     }
 }
 
-/// The cells that name a line.
+/// The primary key of a line, for deleting it.
 pub fn line_key(key: &LineKey) -> Vec<Cell<'_>> {
     vec![Cell::text(key.order.store.as_str()), Cell::text(key.order.order.to_string()), Cell::Int(key.number)]
 }

@@ -1,8 +1,11 @@
-//! Rows and the entities they hold: one file per group of tables.
+//! Turns rows into entities of the domain and back, in one file per group of tables.
 //!
-//! Diesel reads a row by position, so the fields of a `Queryable` struct stand in the order of the
-//! schema's columns; [`Row`](super::bulk::Row) lists the columns by which the entity is saved. The tests
-//! below compare both with the schema.
+//! Diesel reads a row by position, so the fields of a `Queryable` struct must be in the order of the schema's columns: two
+//! fields of the same type in the wrong order would compile and exchange their values. [`Row`](super::bulk::Row) lists the
+//! columns by which an entity is saved. The tests below compare both with the schema.
+//!
+//! A value that this version cannot read (an unknown state, a malformed id) is an error and never a default: an entity
+//! with a guessed value would be decided on and saved.
 
 pub mod access;
 pub mod chain;
@@ -24,11 +27,12 @@ use crate::domain::money::Currency;
 use crate::domain::order::OrderId;
 use crate::domain::time::Date;
 
+/// Reads the id of an order, which is stored as text in the usual form of a UUID.
 pub(super) fn order_id(text: &str) -> Result<OrderId, DbError> {
     Uuid::from_str(text).map(OrderId).map_err(|_| DbError::unreadable("order id", text))
 }
 
-fn maybe_order_id(text: Option<String>) -> Result<Option<OrderId>, DbError> {
+fn optional_order_id(text: Option<String>) -> Result<Option<OrderId>, DbError> {
     text.as_deref().map(order_id).transpose()
 }
 
@@ -36,13 +40,16 @@ fn currency(text: &str) -> Result<Currency, DbError> {
     Currency::parse(text).ok_or_else(|| DbError::unreadable("currency", text))
 }
 
-fn maybe_date(text: Option<String>) -> Result<Option<Date>, DbError> {
-    let read = |text: String| Date::parse(&text).ok_or_else(|| DbError::unreadable("date", text));
-    text.map(read).transpose()
+fn optional_date(text: Option<String>) -> Result<Option<Date>, DbError> {
+    match text {
+        Some(text) => Ok(Some(Date::parse(&text).ok_or_else(|| DbError::unreadable("date", text))?)),
+        None => Ok(None),
+    }
 }
 
+/// A value as JSON text, for the columns that hold a whole struct.
 fn json(value: &impl Serialize) -> String {
-    // Plain structs of text and numbers always serialize; a reader would find this if they did not.
+    // Structs of text and numbers always serialize. If one did not, the text would be stored and fail when it is read.
     serde_json::to_string(value).unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string())
 }
 
@@ -67,7 +74,7 @@ mod tests {
     use crate::repository::bulk::{ColumnRole, Row};
     use crate::repository::schema;
 
-    /// The columns that a query selects, in its order.
+    /// The names of the columns that a query selects, in its order. A macro, because each query has a type of its own.
     macro_rules! selected {
         ($query:expr) => {{
             let text = diesel::debug_query::<Sqlite, _>(&$query).to_string();

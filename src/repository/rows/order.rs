@@ -1,8 +1,9 @@
-//! Table `purchase_order`.
+//! Rows of the table `purchase_order`: the headers. A header has counters and totals over its lines and receipts, so that
+//! rules and lists need not load these.
 
 use diesel::prelude::{Queryable, Selectable};
 
-use super::{currency, maybe_date, maybe_order_id, order_id};
+use super::{currency, optional_date, optional_order_id, order_id};
 use crate::domain::code::StoreId;
 use crate::domain::order::{Order, OrderCounters, OrderKey, Quantities, State};
 use crate::domain::quantity::Quantity;
@@ -49,7 +50,7 @@ pub struct OrderRow {
 }
 
 impl OrderRow {
-    /// What lists are sorted by.
+    /// The position in lists: see [`crate::repository::read::order_list::OrderPosition`].
     pub fn position(&self) -> (i64, i64) {
         (self.create_time, self.create_event)
     }
@@ -68,6 +69,7 @@ impl OrderRow {
                 back_ordered: Quantity::from_scaled(self.back_ordered),
                 cancelled: Quantity::from_scaled(self.cancelled),
                 pending: Quantity::from_scaled(self.pending),
+                // Not stored, because it follows: ordered + excess = received + back_ordered + cancelled + pending.
                 excess: Quantity::from_scaled(
                     self.received + self.back_ordered + self.cancelled + self.pending - self.ordered,
                 ),
@@ -84,14 +86,14 @@ impl TryFrom<OrderRow> for Order {
         Ok(Self {
             key: OrderKey { store: StoreId::new(row.store_id), order: order_id(&row.po_id)? },
             number: row.number,
-            parent: maybe_order_id(row.parent_id)?,
+            parent: optional_order_id(row.parent_id)?,
             root: order_id(&row.root_id)?,
             chain_position: row.chain_position,
             supplier: row.supplier_id,
             supplier_reference: row.supplier_reference,
             note: row.note,
             currency: currency(&row.currency)?,
-            expected_date: maybe_date(row.expected_date)?,
+            expected_date: optional_date(row.expected_date)?,
             create_time: Timestamp::from_micros(row.create_time),
             create_event: row.create_event,
             state: State::from_name(&row.state).ok_or_else(|| DbError::unreadable("state", row.state))?,
@@ -101,7 +103,7 @@ impl TryFrom<OrderRow> for Order {
             original_order_time: row.original_order_time.map(Timestamp::from_micros),
             close_time: row.close_time.map(Timestamp::from_micros),
             cancel_reason: row.cancel_reason,
-            child: maybe_order_id(row.child_id)?,
+            child: optional_order_id(row.child_id)?,
             counters,
         })
     }

@@ -1,4 +1,4 @@
-//! Tables `receipt` and `receipt_item`.
+//! Rows of the tables `receipt` and `receipt_item`. An entity has its items in it, which are rows of the second table.
 
 use diesel::prelude::{Queryable, Selectable};
 
@@ -31,14 +31,16 @@ pub struct ReceiptRow {
 impl TryFrom<ReceiptRow> for Receipt {
     type Error = DbError;
 
-    /// The receipt without its items.
+    /// The receipt without its items, which the caller adds.
     fn try_from(row: ReceiptRow) -> Result<Self, DbError> {
         let order = OrderKey { store: StoreId::new(row.store_id), order: order_id(&row.po_id)? };
         let voided = match (row.void_time, row.voided_by, row.void_reason) {
             (Some(time), Some(by), Some(reason)) => {
                 Some(Voided { time: Timestamp::from_micros(time), by: PrincipalId::new(by), reason })
             }
-            _ => None,
+            (None, None, None) => None,
+            // Taken for active, a receipt that was voided would be completed into stock.
+            _ => return Err(DbError::unreadable("receipt", "it is voided in part")),
         };
         Ok(Self {
             key: ReceiptKey { order, number: row.receipt_number },
@@ -65,11 +67,11 @@ pub struct ReceiptItemRow {
     reject_reason: Option<String>,
 }
 
-/// An item with the receipt that it belongs to.
+/// An item as a row of its own: in the domain it is a part of its receipt and has no key.
 pub struct ItemOfReceipt {
-    /// The receipt.
+    /// The key of the receipt that it belongs to.
     pub receipt: ReceiptKey,
-    /// The item.
+    /// The quantities of one line in this delivery.
     pub item: ReceiptItem,
 }
 

@@ -1,4 +1,5 @@
-//! Table `store`.
+//! Rows of the table `store`. Its row is what a write transaction locks, and it has the counters by which rules are decided
+//! without loading the orders of the store.
 
 use diesel::prelude::{Queryable, Selectable};
 

@@ -1,4 +1,5 @@
-//! Table `stored_response`.
+//! Rows of the table `stored_response`: by principal and request id, what a command has done. A retried request is
+//! answered from it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,8 @@ use crate::domain::outcome::Outcome;
 use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 
-/// An outcome as it is stored: behind its event and order, which `verify` reads as text.
+/// An outcome as it is written. Its event and order come first and are written twice, because `verify` reads them from the
+/// text without knowing the outcomes.
 #[derive(Serialize)]
 struct Stored<'a> {
     event: i64,
@@ -18,12 +20,13 @@ struct Stored<'a> {
     outcome: &'a Outcome,
 }
 
+/// An outcome as it is read: the copies of event and order are skipped.
 #[derive(Deserialize)]
 struct Read {
     outcome: Outcome,
 }
 
-/// Reads an outcome from its stored text.
+/// Reads an outcome from its stored text. One that cannot be read is an error: the request must not be executed again.
 pub fn stored_outcome(text: &str) -> Result<Outcome, DbError> {
     let read: Read = serde_json::from_str(text).map_err(|error| DbError::unreadable("outcome", error))?;
     Ok(read.outcome)
