@@ -2,7 +2,7 @@
 //! other Rust services.
 
 /// Package `purchasing.v1`.
-#[allow(clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(clippy::all, clippy::pedantic, clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("purchasing.v1");
 }

@@ -87,7 +87,11 @@ pub fn copy_backup(backup: &Path, url: &DatabaseUrl) -> Result<UnfinishedCopy, D
     let database = path_of(url)?;
     let backup_path = backup.display().to_string();
     // A log with content belongs to a database that is, or was, in use. `fs::copy` would leave it behind.
-    let log_length = fs::metadata(beside(&backup_path, "-wal")).map_or(0, |log| log.len());
+    let log_length = match fs::metadata(beside(&backup_path, "-wal")) {
+        Ok(log) => log.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(file_error(&backup_path, &error)),
+    };
     if log_length > 0 {
         return Err(failed(format_args!(
             "{backup_path} has a -wal beside it, so it was in use: make a copy of it by `backup`"

@@ -178,6 +178,7 @@ impl<'s, 'a> Saving<'s, 'a> {
         match &mut self.session.backend {
             Backend::Postgres(_) => self.collected.push(TableRows::new::<R, S>(rows)?),
             Backend::Sqlite(connection) => {
+                // Diesel finds the prepared statement by its type, so only the first row of a table costs a preparation.
                 let mut saved = 0;
                 for cells in rows {
                     let statement = SqliteRowStatement::<R, S> { cells, row: PhantomData };
@@ -365,6 +366,7 @@ impl<R: Row, S: SaveStatement> QueryFragment<Sqlite> for SqliteRowStatement<'_, 
 
 impl<R: Row, S: SaveStatement> QueryId for SqliteRowStatement<'_, R, S> {
     type QueryId = SqliteRowStatement<'static, R, S>;
+    // Table and kind are in the type, and the text depends on nothing else.
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
@@ -406,10 +408,12 @@ impl<'a> TableRows<'a> {
             SaveKind::Insert => {
                 out.push_sql(&format!("INSERT INTO {} ({}) SELECT ", self.name, self.columns.join(", ")));
                 self.write_store(scope, "v.store_id", out)?;
+                // The first column is the store, which was written just now.
                 out.push_sql(&format!(", v.{} FROM ", self.columns[1..].join(", v.")));
                 self.write_rows(out)
             }
             SaveKind::Update => {
+                // The rows come first in the join, and each finds its row of the table by the primary key.
                 let set = self.columns[self.key_length..].iter().map(|column| format!("{column} = v.{column}"));
                 out.push_sql(&format!("UPDATE {} AS t SET {} FROM ", self.name, set.collect::<Vec<_>>().join(", ")));
                 self.write_rows(out)?;
@@ -434,6 +438,7 @@ impl<'a> TableRows<'a> {
                 ColumnValues::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values)?,
             }
         }
+        // Named after the table's columns, so that INSERT and UPDATE need no list of their own to pair them.
         out.push_sql(&format!(") AS v({})", self.columns.join(", ")));
         Ok(())
     }
@@ -497,6 +502,7 @@ impl QueryFragment<Pg> for AllTables<'_> {
         for (index, rows) in self.tables.iter().enumerate() {
             out.push_sql(&format!("{} w{index} AS (", if index == 0 { "WITH" } else { ")," }));
             rows.write(StoreScope::Many, &mut out)?;
+            // Without RETURNING a part of WITH has no rows to count.
             out.push_sql(" RETURNING 1");
         }
         let counts = (0..self.tables.len()).map(|index| format!("(SELECT count(*) FROM w{index})"));
@@ -556,21 +562,24 @@ fn transpose<'a>(
     names: &[&'static str],
     mut rows: impl Iterator<Item = Vec<Cell<'a>>>,
 ) -> Result<Vec<ColumnValues<'a>>, DbError> {
-    let misfit = || DbError::bug(format!("a row does not fit the columns of {table}"));
-    let first = rows.next().ok_or_else(misfit)?;
+    let first = rows.next().ok_or_else(|| misfit(table))?;
     let mut columns: Vec<ColumnValues<'a>> = first.into_iter().map(ColumnValues::starting_with).collect();
     if columns.len() != names.len() {
-        return Err(misfit());
+        return Err(misfit(table));
     }
     for row in rows {
         if row.len() != names.len() {
-            return Err(misfit());
+            return Err(misfit(table));
         }
         for (column, cell) in columns.iter_mut().zip(row) {
             if !column.push(cell) {
-                return Err(misfit());
+                return Err(misfit(table));
             }
         }
     }
     Ok(columns)
+}
+
+fn misfit(table: &str) -> DbError {
+    DbError::bug(format!("a row does not fit the columns of {table}"))
 }

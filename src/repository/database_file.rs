@@ -164,9 +164,9 @@ enum LockMode {
 /// holds a lock that excludes this one.
 fn lock(path: &str, mode: LockMode) -> Result<Option<File>, DbError> {
     let lock_path = beside(path, ".lock");
-    let failed = |error: std::io::Error| DbError::new(DbErrorKind::Other, format!("{path}.lock: {error}"));
     loop {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+        let file = file.map_err(|error| lock_error(path, &error))?;
         let locked = match mode {
             LockMode::Shared => file.try_lock_shared(),
             LockMode::Exclusive => file.try_lock(),
@@ -174,7 +174,7 @@ fn lock(path: &str, mode: LockMode) -> Result<Option<File>, DbError> {
         match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::Error(error)) => return Err(lock_error(path, &error)),
         }
         // Between open and lock the last holder may have removed the file. Then this lock is on a file that nobody else
         // can find, and protects nothing: try again with the file that has the name now.
@@ -186,6 +186,10 @@ fn lock(path: &str, mode: LockMode) -> Result<Option<File>, DbError> {
             return Ok(Some(file));
         }
     }
+}
+
+fn lock_error(path: &str, error: &std::io::Error) -> DbError {
+    DbError::new(DbErrorKind::Other, format!("{path}.lock: {error}"))
 }
 
 /// The path of a file that belongs to a database file, as SQLite names them: the suffix follows the whole name.

@@ -84,6 +84,7 @@ impl From<Error> for DbError {
 fn kind_of(error: &Error) -> DbErrorKind {
     let Error::DatabaseError(kind, info) = error else {
         return match error {
+            // Diesel could not roll back, so nobody knows what state the connection is in.
             Error::BrokenTransactionManager => DbErrorKind::Lost,
             _ => DbErrorKind::Other,
         };
@@ -100,6 +101,7 @@ fn kind_of(error: &Error) -> DbErrorKind {
         | DatabaseErrorKind::CheckViolation
         | DatabaseErrorKind::RestrictViolation
         | DatabaseErrorKind::ExclusionViolation => DbErrorKind::Constraint,
+        // PostgreSQL never gets a kind here: none of its messages is one of SQLite's texts.
         _ => sqlite_errors::kind_of(info.message()).unwrap_or(DbErrorKind::Other),
     }
 }

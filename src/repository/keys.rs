@@ -195,12 +195,14 @@ impl KeyTable {
         let mut store = None;
         let mut count = 0;
         for key in keys {
+            // Not only in tests: `zip` would leave a part out silently, and the columns would have different lengths.
             if key.len() != columns.len() {
                 return Err(DbError::bug(format!("{key:?} is no key of {key_types:?}")));
             }
             let Some(KeyValue::Text(store_of_key)) = key.first() else {
                 return Err(DbError::bug(format!("{key:?} does not begin with a store")));
             };
+            // With one store in the transaction, the first key's is that of all; with several it is not used.
             store.get_or_insert_with(|| store_of_key.clone());
             for (column, value) in columns.iter_mut().zip(key) {
                 if !column.push(value) {
@@ -225,6 +227,7 @@ impl KeyTable {
 
     /// Writes the table `k` for PostgreSQL. The text depends on the types of the keys and not on their number.
     pub(super) fn write_pg<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // One `unnest` with all arrays pairs their elements. An array is one parameter, however many keys there are.
         for (index, column) in self.columns.iter().enumerate() {
             out.push_sql(if index == 0 { "unnest(" } else { ", " });
             match column {
@@ -239,6 +242,7 @@ impl KeyTable {
 
     /// Writes the table `k` for SQLite.
     pub(super) fn write_sqlite<'b>(&'b self, out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        // `->>` returns TEXT for a JSON string and INTEGER for a number, so that a column is compared by its index.
         let columns: Vec<String> =
             (0..self.columns.len()).map(|index| format!("value ->> {index} AS k{index}")).collect();
         out.push_sql(&format!("(SELECT {} FROM json_each(", columns.join(", ")));
@@ -254,6 +258,7 @@ impl KeyTable {
             out.push_sql(sql);
             return Ok(());
         }
+        // Between each two parts there was a `k.k0`. No other identifier of the lookups contains these characters.
         for (index, part) in sql.split("k.k0").enumerate() {
             if index > 0 {
                 out.push_bind_param::<Text, _>(&self.store)?;
@@ -320,6 +325,7 @@ where
 
 impl<L: Lookup> QueryId for LookupQuery<L> {
     type QueryId = LookupQuery<L>;
+    // The text follows from the lookup and the scope, and a session has one scope, so the type identifies the text.
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
@@ -365,6 +371,7 @@ impl QueryFragment<Pg> for StoreLock {
                 out.push_sql(" FROM store WHERE store_id = ");
                 out.push_bind_param::<Text, _>(store)?;
             }
+            // As one array, so that the text does not depend on the number of stores.
             _ => {
                 out.push_sql(" FROM store WHERE store_id = ANY(");
                 out.push_bind_param::<Array<Text>, _>(&self.stores)?;

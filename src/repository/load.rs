@@ -234,6 +234,7 @@ fn orders(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<Or
 }
 
 fn lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<LineKey>) -> Result<(), DbError> {
+    // A caller may name a line that does not exist: then it stays absent, and the rule refuses the command.
     let found = rows::<lookups::Lines, (LineRow, LevelRow)>(session, keys.iter().map(line_key))?;
     for key in keys {
         working_set.lines.insert_absent(key);
@@ -243,6 +244,7 @@ fn lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<Lin
 
 fn all_lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
     let found = rows::<lookups::LinesOfOrder, (LineRow, LevelRow)>(session, keys.iter().map(order_key))?;
+    // Which lines there are is not known before; what is noted is that all of them are loaded.
     for key in keys {
         working_set.set_complete(key.store, Need::AllLines(key.order));
     }
@@ -273,6 +275,7 @@ fn insert_lines(working_set: &mut WorkingSet, rows: Vec<(LineRow, LevelRow)>) ->
 
 fn receipts(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<ReceiptKey>) -> Result<(), DbError> {
     let found: Vec<Receipt> = entities::<lookups::Receipts, ReceiptRow, _>(session, keys.iter().map(receipt_key))?;
+    // Items have a lookup of their own: joined to the receipts, each would repeat the receipt's text.
     let mut items: Vec<ItemOfReceipt> =
         entities::<lookups::ItemsOfReceipt, ReceiptItemRow, _>(session, keys.iter().map(receipt_key))?;
     for key in keys {
@@ -299,13 +302,13 @@ fn receipts(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<
 type StagedItemRow = (String, String, i32, i32, i64, i64);
 
 fn staged_items(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
-    let mut rows = rows::<lookups::StagedItems, StagedItemRow>(session, keys.iter().map(order_key))?;
+    let mut found = rows::<lookups::StagedItems, StagedItemRow>(session, keys.iter().map(order_key))?;
     // By store, order, receipt and line. The ledger's rows are written in this order, so it must not depend on a plan.
-    rows.sort_unstable();
+    found.sort_unstable();
     for key in keys {
         working_set.set_complete(key.store, Need::StagedItems(key.order));
     }
-    for (store, order, receipt, line, receive_time, accepted) in rows {
+    for (store, order, receipt, line, receive_time, accepted) in found {
         let item = StagedItem {
             receipt,
             line,
@@ -325,13 +328,13 @@ fn other_receive_times(
     working_set: &mut WorkingSet,
     keys: BTreeSet<ReceiptKey>,
 ) -> Result<(), DbError> {
-    let rows = rows::<lookups::OtherReceiveTimes, ReceiveTimeRow>(session, keys.iter().map(receipt_key))?;
+    let found = rows::<lookups::OtherReceiveTimes, ReceiveTimeRow>(session, keys.iter().map(receipt_key))?;
     let mut by_receipt: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>> = BTreeMap::new();
     // A receipt that shares no line with another has no row, and is known to have no such times.
     for key in keys {
         by_receipt.insert(key, BTreeMap::new());
     }
-    for (store, order, number, line, first, last) in rows {
+    for (store, order, number, line, first, last) in found {
         let receipt = key_of_receipt(&StoreId::new(store), order_id(&order)?, number);
         let times = ReceiveTimes { first: Timestamp::from_micros(first), last: Timestamp::from_micros(last) };
         by_receipt.entry(receipt).or_default().insert(line, times);
@@ -343,6 +346,7 @@ fn other_receive_times(
 }
 
 fn levels(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<LevelKey>) -> Result<(), DbError> {
+    // A product that is new to the store has no level: the rule then creates one.
     let found: Vec<Level> = entities::<lookups::Levels, LevelRow, _>(session, keys.iter().map(level_key))?;
     for key in keys {
         working_set.levels.insert_absent(key);
@@ -359,6 +363,7 @@ fn roles(session: &mut Session, working_set: &mut WorkingSet, stores: BTreeSet<S
         working_set.set_complete(store, Need::Roles);
     }
     for row in permissions {
+        // The event is a part of the row's primary key: ending the permission must find this row again.
         let from_event = row.from_event;
         working_set.insert_role_permission(row.key()?, from_event);
     }

@@ -38,6 +38,7 @@ pub fn next_stores(session: &mut Session, after: &str) -> Result<Vec<String>, Db
 /// A clock that jumps ahead and back adds one day to the noted ones. So it makes a response older by one day instead of
 /// by the length of the jump. To make up for that one day, one more is counted: `days` days after the returned one.
 pub fn older_than_days(session: &mut Session, now: Timestamp, days: i64) -> Result<Option<Timestamp>, WriteError> {
+    // Days of UTC. Rounded down, also for a clock before 1970, so that each day has one number.
     let today = now.micros().div_euclid(MICROS_PER_DAY);
     let noted_today = clock_day::table.filter(clock_day::day.eq(today)).select(clock_day::day);
     let noted: Vec<i64> = session.autocommit(TransactionName::PruneScan, |session| session.load(noted_today))?;

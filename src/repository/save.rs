@@ -17,6 +17,7 @@ use crate::domain::working_set::WorkingSet;
 /// that an update of a draft replaces: the removed ones are deleted first, because new ones may have their numbers.
 pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, DbError> {
     let receipts = working_set.receipts.new_entries();
+    // Items are never changed: a void changes the receipt and leaves what was counted.
     let items: Vec<ItemOfReceipt> = receipts.iter().flat_map(|receipt| items_of(receipt)).collect();
     let appended = &working_set.appended;
     let mut saving = Saving::new(session);

@@ -142,6 +142,7 @@ impl Session {
             combinations: BTreeSet::new(),
             counters: Arc::default(),
         };
+        // Before the observer is set: tests count what the service sends for its callers, and not how it connects.
         for statement in dialect::set_up(url, purpose) {
             session.batch(statement)?;
         }
@@ -238,6 +239,7 @@ impl Session {
 
     /// Runs statements that have neither binds nor results, separated by semicolons.
     pub fn batch(&mut self, statements: &str) -> Result<(), DbError> {
+        // The connection is borrowed by itself, because `progress` is in use while the statement runs. So it is below.
         let backend = &mut self.backend;
         self.progress.waiting(Stage::Working, || {
             match backend {
@@ -256,6 +258,7 @@ impl Session {
     {
         let backend = &mut self.backend;
         self.progress.waiting(Stage::Working, || {
+            // Diesel's own `load` asks for one backend in its bounds, so its two steps are written out.
             let rows: diesel::QueryResult<Vec<T>> = match backend {
                 Backend::Sqlite(connection) => query.internal_load(connection).and_then(Iterator::collect),
                 Backend::Postgres(connection) => query.internal_load(connection).and_then(Iterator::collect),
@@ -299,6 +302,7 @@ impl Session {
         self.begin(name, TransactionMode::Write)?;
         match work(self) {
             Ok((result, Changes::Made)) => {
+                // From here on nobody may be told that nothing was done, unless the database says so.
                 self.commit()?;
                 Ok(result)
             }
@@ -306,6 +310,7 @@ impl Session {
                 self.end_without_changes(TransactionOutcome::Committed)?;
                 Ok(result)
             }
+            // No COMMIT was sent, so nothing is written, even if the ROLLBACK is not answered.
             Err(error) => Err(WriteError::Failed(self.roll_back_after(error))),
         }
     }
@@ -389,6 +394,8 @@ impl Session {
                 committed.map_err(|error| WriteError::CommitUnknown(error.into()))
             }
         });
+        // SQLite's outcome is final. With PostgreSQL an error of COMMIT may come from the server, or from the connection
+        // before or after the server has done it.
         let committed = match (committed, &self.backend) {
             (Err(WriteError::CommitUnknown(error)), Backend::Postgres(_)) => Err(self.ask_about_failed_commit(error)),
             (committed, _) => committed,

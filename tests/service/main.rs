@@ -25,5 +25,6 @@ mod replays;
 mod sharding;
 mod statements;
 mod stories;
+mod transactions;
 mod verify_corruptions;
 mod writers;

@@ -10,6 +10,7 @@ use purchase_order_service::config::ServeConfig;
 use purchase_order_service::repository::dialect::Layout;
 use purchase_order_service::repository::error::DbError;
 use purchase_order_service::repository::session::Observer;
+use purchase_order_service::repository::transaction::{TransactionName, TransactionStats};
 use purchase_order_service::repository::url::DatabaseUrl;
 use purchase_order_service::server::{Parts, Server};
 use purchase_order_service::verify::verify;
@@ -145,6 +146,11 @@ impl World {
     /// How the service's commands were batched so far.
     pub fn stats(&self) -> Stats {
         self.server.as_ref().expect("it was started").stats()
+    }
+
+    /// How the service's transactions with this name have ended so far.
+    pub fn transactions(&self, name: TransactionName) -> TransactionStats {
+        self.server.as_ref().expect("it was started").transactions(name)
     }
 
     /// Has the service delete what is older than its retention now; how many records that were.

@@ -117,8 +117,10 @@ impl AccessCheck {
             store = Some(Store::try_from(row)?);
             permissions = permissions_of(names.as_deref())?;
         }
+        // The rule of the domain decides, as it does for commands: reads and writes cannot differ in who may do them.
         let access = CallerAccess { store: &self.store, store_exists: store.is_some(), permissions: &permissions };
         authorize(access, &self.principal, self.requirement)?;
+        // Only a platform operator gets here without a store.
         let store = store.ok_or_else(|| Refusal::StoreNotFound(self.store.clone()))?;
         Ok(Authorized { store, permissions })
     }
@@ -285,6 +287,7 @@ where
         out.push_sql("SELECT ");
         store::all_columns.walk_ast(out.reborrow())?;
         out.push_sql(
+            // A subquery, so that there is one row however many permissions there are. Several roles may give the same one.
             ", (SELECT string_agg(p.permission, ',') FROM role_grant g \
              JOIN role_permission p ON p.store_id = g.store_id AND p.role_id = g.role_id AND p.to_event IS NULL \
              WHERE g.store_id = store.store_id AND g.to_event IS NULL AND g.principal = ",
@@ -410,6 +413,7 @@ impl<DB: Backend, L: Relations + QueryFragment<DB>, Q: QueryFragment<DB>> QueryF
         self.left.walk_ast(out.reborrow())?;
         out.push_sql(" FULL JOIN (");
         self.query.walk_ast(out.reborrow())?;
+        // A relation needs an alias of its own on both databases.
         out.push_sql(&format!(") AS data{} ON FALSE", L::COUNT));
         Ok(())
     }

@@ -44,6 +44,7 @@ pub fn page(
     limit: i32,
 ) -> Result<(Authorized, ChainPage), ReadError> {
     let store = check.store.as_str();
+    // The same table is searched twice: for the order that was named, and for the orders of its chain.
     let named = diesel::alias!(po as named);
     let root = named
         .filter(named.field(po::store_id).eq(store.to_owned()))
@@ -62,10 +63,10 @@ pub fn page(
         after: after.line,
         last: after.line.saturating_add(limit),
     };
-    let (authorized, orders, lines) =
+    let (authorized, order_rows, line_rows) =
         session.authorize_and_load_two::<OrderRow, ChainLineRow, _, _>(check, (headers, lines))?;
-    let mut orders = orders.into_iter().map(Order::try_from).collect::<Result<Vec<_>, _>>()?;
-    let mut lines = lines.into_iter().map(ChainLine::try_from).collect::<Result<Vec<_>, _>>()?;
+    let mut orders = order_rows.into_iter().map(Order::try_from).collect::<Result<Vec<_>, _>>()?;
+    let mut lines = line_rows.into_iter().map(ChainLine::try_from).collect::<Result<Vec<_>, _>>()?;
     orders.sort_by_key(|order| order.chain_position);
     lines.sort_by_key(|line| line.number);
     Ok((authorized, ChainPage { orders, lines }))
@@ -90,6 +91,9 @@ where
     i32: ToSql<Integer, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        // The inner query, `r`, sums the lines up and finds the first order of the chain that has each number; `p` and `f`
+        // are that order and its line, which describe it. Only what was received on completed orders is on hand. The sums
+        // are cast, because PostgreSQL returns the sum of BIGINT as NUMERIC.
         out.push_sql(
             "SELECT f.line_number, f.product_id, f.description, f.unit, f.ordered, r.received, r.on_hand, \
              r.cancelled, r.pending, r.first_receive_time, r.last_receive_time \
@@ -107,6 +111,7 @@ where
         out.push_bind_param::<Text, _>(&self.store)?;
         out.push_sql(" AND po_id = ");
         out.push_bind_param::<Text, _>(&self.order)?;
+        // A range of the primary key on each order, so a page reads no other lines of a large chain.
         out.push_sql(") AND l.line_number > ");
         out.push_bind_param::<Integer, _>(&self.after)?;
         out.push_sql(" AND l.line_number <= ");

@@ -60,6 +60,7 @@ pub fn movements(
         .order(movement::movement_number)
         .limit(limit);
     let (_, levels, rows) = session.authorize_and_load_two::<LevelRow, MovementRow, _, _>(check, (of_product, rows))?;
+    // The level is read only to tell a product without movements from one that the store does not have.
     if levels.is_empty() {
         return Ok(None);
     }

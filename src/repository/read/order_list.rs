@@ -100,8 +100,8 @@ fn by_candidates(
     limit: i64,
 ) -> Result<(Authorized, Vec<OrderRow>), ReadError> {
     let store = &check.store;
-    let conditions = conditions(store, filter, &filter.states, after);
-    let (authorized, candidates) = candidates(snapshot, check, filter)?;
+    let conditions = conditions_of(store, filter, &filter.states, after);
+    let (authorized, candidates) = find_candidates(snapshot, check, filter)?;
     let rows = match candidates {
         Candidates::Orders(ids) => {
             load_candidates::<lookups::Orders>(snapshot, &authorized, store, ids, conditions, limit)?
@@ -127,10 +127,10 @@ fn scan(store: &StoreId, filter: &OrderFilter, after: Option<&OrderPosition>, li
     let states: BTreeSet<State> = filter.states.iter().copied().collect();
     let mut queries = Vec::new();
     for state in &states {
-        queries.push(newest(conditions(store, filter, std::slice::from_ref(state), after), limit));
+        queries.push(newest(conditions_of(store, filter, std::slice::from_ref(state), after), limit));
     }
     if queries.is_empty() {
-        queries.push(newest(conditions(store, filter, &[], after), limit));
+        queries.push(newest(conditions_of(store, filter, &[], after), limit));
     }
     UnionAll(queries)
 }
@@ -163,7 +163,7 @@ impl<Q, C> RunQueryDsl<C> for UnionAll<Q> {}
 
 /// The conditions of a filter on an order's header, with those of a page. `states` are given apart from the filter,
 /// because a scan has a query for each.
-fn conditions(
+fn conditions_of(
     store: &StoreId,
     filter: &OrderFilter,
     states: &[State],
@@ -212,7 +212,7 @@ enum Candidates {
 
 /// Judges the caller's access and loads the candidates. By number first: a prefix usually leads to fewer orders than a
 /// product does.
-fn candidates(
+fn find_candidates(
     snapshot: &mut ReadSession<'_>,
     check: &AccessCheck,
     filter: &OrderFilter,

@@ -57,6 +57,7 @@ pub fn list(
         .and(Some(receipt::po_id.eq(order.to_string())))
         .and(Some(receipt::receipt_number.gt(after)))
         .and(active_only.then(|| receipt::void_time.is_null()));
+    // A subquery, because it is evaluated for the receipts of the page alone.
     let items = item::table
         .filter(item::store_id.eq(receipt::store_id))
         .filter(item::po_id.eq(receipt::po_id))
@@ -71,6 +72,7 @@ pub fn list(
     let queries = (header(store.to_owned(), order.to_string()), found);
     let (_, orders, found) =
         session.authorize_and_load_two::<OrderRow, (ReceiptRow, Option<i64>), _, _>(check, queries)?;
+    // The header is read only to tell an order without receipts from one that does not exist.
     if orders.is_empty() {
         return Ok(None);
     }

@@ -49,6 +49,7 @@ impl Row for Level {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::key("store_id", |row| Cell::text(row.key.store.as_str())),
         Column::key("product_id", |row| Cell::text(row.key.product.as_str())),
+        // All quantities of a product in a store are in this unit.
         Column::fixed("unit", |row| Cell::text(row.unit.name())),
         Column::changing("on_hand", |row| Cell::big_int(row.on_hand.scaled())),
         Column::changing("staged", |row| Cell::big_int(row.inbound.staged.scaled())),

@@ -50,6 +50,7 @@ impl Row for Store {
     const TABLE: &'static str = "store";
     const COLUMNS: &'static [Column<Self>] = &[
         Column::key("store_id", |row| Cell::text(row.id.as_str())),
+        // All money of a store is in its currency, so that it can never change.
         Column::fixed("currency", |row| Cell::text(row.currency.code())),
         Column::fixed("create_time", |row| Cell::big_int(row.create_time.micros())),
         Column::changing("display_name", |row| Cell::text(&row.display_name)),
