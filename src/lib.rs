@@ -33,6 +33,8 @@
 //!   knows `auth`, `domain`, `transport`, `workers` and, of the repository, `repository::read` alone; `verify`
 //!   knows a session, and asks the dialect for one query of a catalogue.
 //! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
+//! - Only `repository::session` begins or ends a transaction. Each has a name, may run again from its beginning, and is
+//!   counted by [`repository::transaction`]; `clippy.toml` bans the raw calls.
 //! - No `Status` and no generated message goes below `rpc`.
 //! - In `rpc` only the guard's `Call` makes what gives access to a store.
 //!

@@ -8,10 +8,10 @@
 //!
 //! The text for one table never changes, so it is prepared once. The text for all tables depends on which tables there
 //! are, which follows from the kinds of commands that share a batch. A session prepares a bounded number of them
-//! ([`Session::may_combine`]) and saves other combinations table by table.
+//! (`Session::may_combine`) and saves other combinations table by table.
 //!
 //! The invariant of this module: each row is saved completely or the transaction fails. A value cannot get into another
-//! column than its own ([`Column`]), and a row that was not there to be changed is an error ([`check_count`]).
+//! column than its own ([`Column`]), and a row that was not there to be changed is an error (`check_count`).
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -582,4 +582,40 @@ fn transpose<'a>(
 
 fn misfit(table: &str) -> DbError {
     DbError::bug(format!("a row does not fit the columns of {table}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(rows: Vec<Vec<Cell<'static>>>) -> Result<Vec<ColumnValues<'static>>, DbError> {
+        transpose("table", &["store_id", "number"], rows.into_iter())
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        let rows = vec![vec![Cell::text("north"), Cell::Int(1)], vec![Cell::text("south"), Cell::Int(2)]];
+        let columns = columns(rows).unwrap();
+        assert!(matches!(&columns[..], [ColumnValues::Text(_), ColumnValues::Int(numbers)] if numbers[..] == [1, 2]));
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_the_columns_is_a_bug() {
+        let north = || vec![Cell::text("north"), Cell::Int(1)];
+        for wrong in [
+            vec![],
+            vec![Cell::text("south")],
+            vec![Cell::text("south"), Cell::big_int(2)],
+            vec![Cell::text("south"), Cell::Int(2), Cell::Int(3)],
+        ] {
+            assert!(columns(vec![north(), wrong.clone()]).is_err(), "{wrong:?}");
+            assert!(wrong.len() == 2 || columns(vec![wrong.clone()]).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_row_is_never_taken_for_a_saved_one() {
+        assert!(check_count("table", 2, 2).is_ok());
+        assert!(check_count("table", 1, 2).is_err());
+    }
 }

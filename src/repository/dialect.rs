@@ -3,7 +3,7 @@
 //!
 //! Everything else that differs is in this folder too, and nothing outside of it knows which database it uses: sets of
 //! keys ([`super::keys`]) and of rows ([`super::bulk`]) are sent differently, a COMMIT fails differently
-//! ([`super::sqlite_commit`]), migrations are in a folder per database ([`super::migrate`]), and only SQLite has a file
+//! (`sqlite_commit`), migrations are in a folder per database ([`super::migrate`]), and only SQLite has a file
 //! to take care of ([`super::database_file`], [`super::wal`], [`super::room`], [`super::backup`]).
 
 use super::error::DbError;

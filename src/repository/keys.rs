@@ -30,7 +30,7 @@ pub trait Lookup: 'static {
     /// The types of the parts of a key, which the joins call `k0`, `k1` and so on. The first is the store.
     const KEY_TYPES: &'static [KeyType];
     /// What follows each JOIN, in the order from `k` to the last table. The store is written as `k.k0` wherever it is
-    /// compared, because [`KeyTable::push_sql`] replaces these three characters by a parameter.
+    /// compared, because `KeyTable::push_sql` replaces these three characters by a parameter.
     const JOINS: &'static [&'static str];
     /// What follows the joins: a GROUP BY, or nothing.
     const GROUP: &'static str = "";
@@ -192,7 +192,7 @@ impl KeyTable {
         keys: impl IntoIterator<Item = Vec<KeyValue>>,
     ) -> Result<Option<Self>, DbError> {
         let mut columns: Vec<KeyColumn> = key_types.iter().map(|key_type| KeyColumn::new(*key_type)).collect();
-        let mut store = None;
+        let mut store: Option<String> = None;
         let mut count = 0;
         for key in keys {
             // Not only in tests: `zip` would leave a part out silently, and the columns would have different lengths.
@@ -202,8 +202,14 @@ impl KeyTable {
             let Some(KeyValue::Text(store_of_key)) = key.first() else {
                 return Err(DbError::bug(format!("{key:?} does not begin with a store")));
             };
-            // With one store in the transaction, the first key's is that of all; with several it is not used.
-            store.get_or_insert_with(|| store_of_key.clone());
+            match &store {
+                None => store = Some(store_of_key.clone()),
+                // The first key's store is bound for all keys: a key of another store would find rows of the first.
+                Some(store) if scope == StoreScope::One && store != store_of_key => {
+                    return Err(DbError::bug(format!("a statement about {store} has a key of {store_of_key}")));
+                }
+                Some(_) => {}
+            }
             for (column, value) in columns.iter_mut().zip(key) {
                 if !column.push(value) {
                     return Err(DbError::bug(format!("a key does not have the types {key_types:?}")));
@@ -405,3 +411,45 @@ impl Query for StoreLock {
 }
 
 impl<C> RunQueryDsl<C> for StoreLock {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY_TYPES: [KeyType; 3] = [KeyType::Text, KeyType::Text, KeyType::Int];
+
+    fn table(scope: StoreScope, keys: &[Vec<KeyValue>]) -> Result<Option<KeyTable>, DbError> {
+        KeyTable::new(scope, &KEY_TYPES, keys.to_vec())
+    }
+
+    #[test]
+    fn keys_become_columns_and_no_keys_need_no_statement() {
+        let keys = [vec!["north".into(), "a".into(), 1.into()], vec!["north".into(), "b".into(), 2.into()]];
+        let found = table(StoreScope::One, &keys).unwrap().unwrap();
+        assert_eq!((found.count, found.store.as_str()), (2, "north"));
+        assert_eq!(found.json(), r#"[["north","a",1],["north","b",2]]"#);
+        assert!(table(StoreScope::One, &[]).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_key_that_would_find_other_rows_is_a_bug_and_no_key() {
+        let north = || vec!["north".into(), "a".into(), 1.into()];
+        for wrong in [
+            vec![],
+            vec!["north".into(), "a".into()],
+            vec!["north".into(), "a".into(), "1".into()],
+            vec!["north".into(), 1.into(), 1.into()],
+            vec![1.into(), "a".into(), 1.into()],
+        ] {
+            assert!(table(StoreScope::Many, &[north(), wrong.clone()]).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn only_where_each_key_has_its_own_store_may_there_be_several() {
+        let keys = [vec!["north".into(), "a".into(), 1.into()], vec!["south".into(), "a".into(), 1.into()]];
+        assert!(table(StoreScope::One, &keys).is_err());
+        assert_eq!(table(StoreScope::Many, &keys).unwrap().unwrap().count, 2);
+        assert!(StoreLock::new(StoreScope::One, ["north", "south"]).is_err());
+    }
+}

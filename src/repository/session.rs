@@ -61,7 +61,7 @@ pub struct Session {
     retired: bool,
     /// Decides which SQL text is written for a set of keys, so it must not change while statements are prepared.
     scope: StoreScope,
-    /// The combinations of tables for which a statement is prepared: see [`Session::may_combine`].
+    /// The combinations of tables for which a statement is prepared: see `Session::may_combine`.
     combinations: BTreeSet<TableCombination>,
     counters: Arc<TransactionCounters>,
 }

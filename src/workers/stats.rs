@@ -1,4 +1,5 @@
-//! Counts how commands were batched, for the log and for tests that assert that a batch was shared.
+//! Counts how commands were batched, for the log and for tests that assert that a batch was shared. How the attempts of
+//! each transaction ended is counted by [`crate::repository::transaction`], also for those that failed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

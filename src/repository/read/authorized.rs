@@ -17,7 +17,7 @@
 //!
 //! No row ever matches, so each row of the result is a row of one query, and NULL in the columns of the others. Both
 //! databases can do this. Unlike UNION ALL it lets each query have its own columns with their own types, which is how
-//! Diesel reads them ([`FullJoin`]).
+//! Diesel reads them (`FullJoin`).
 
 use std::collections::BTreeSet;
 
@@ -81,7 +81,7 @@ pub struct AccessCheck {
     requirement: Requirement,
 }
 
-/// The proof that a caller has access, as of the snapshot that the data are read from. Only [`AccessCheck::judge`] makes
+/// The proof that a caller has access, as of the snapshot that the data are read from. Only `AccessCheck::judge` makes
 /// one, so a function that is given one knows that its caller has been judged.
 #[derive(Clone, Debug)]
 pub struct Authorized {
@@ -341,7 +341,7 @@ impl<L, P> FullJoin<L, P> {
     }
 }
 
-/// A query that finds nothing for callers without any role in the store: see [`AccessCheck::restrict`].
+/// A query that finds nothing for callers without any role in the store: see `AccessCheck::restrict`.
 pub(super) struct RestrictedQuery<Q> {
     query: Q,
     store: String,

@@ -5,7 +5,7 @@
 //!
 //! - Without a product or a number, an index that is in the order of the list is walked until the page is full.
 //! - With a product or a number, the index of products or numbers leads to the orders that have it. Where these are more
-//!   than [`MAX_CANDIDATES`], the filter is of little use to the database, and the list is walked instead: then many of
+//!   than `MAX_CANDIDATES`, the filter is of little use to the database, and the list is walked instead: then many of
 //!   its orders fit, so that a page is soon full.
 
 use std::collections::BTreeSet;
@@ -206,7 +206,7 @@ enum Candidates {
     Orders(Vec<String>),
     /// All orders of the chains whose originals have these ids.
     Chains(Vec<String>),
-    /// No index leads to [`MAX_CANDIDATES`] orders or fewer.
+    /// No index leads to `MAX_CANDIDATES` orders or fewer.
     TooMany,
 }
 
