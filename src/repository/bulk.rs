@@ -122,6 +122,7 @@ fn columns_of_update<R: Row>() -> impl Iterator<Item = &'static Column<R>> {
     columns_with::<R>(ColumnRole::Key).chain(columns_with::<R>(ColumnRole::Changing))
 }
 
+/// The values of these columns in one row, in the order of the columns.
 fn cells<'r, R: Row>(row: &'r R, columns: impl Iterator<Item = &'static Column<R>>) -> Vec<Cell<'r>> {
     columns.map(|column| (column.cell)(row)).collect()
 }
@@ -213,6 +214,7 @@ impl<'s, 'a> Saving<'s, 'a> {
         Ok(())
     }
 
+    /// Saves several tables by one statement, and checks for each how many rows it has saved.
     fn save_all_tables(&mut self, tables: Vec<TableRows<'a>>) -> Result<(), DbError> {
         let Backend::Postgres(connection) = &mut self.session.backend else { return Ok(()) };
         let expected: Vec<(&'static str, usize)> = tables.iter().map(|table| (table.name, table.count)).collect();
@@ -268,6 +270,7 @@ pub(super) enum SaveKind {
     Delete,
 }
 
+// They have no values: as types they are a part of the type by which Diesel finds the prepared statement of a row.
 struct Insert;
 struct Update;
 struct Delete;

@@ -82,6 +82,8 @@ pub fn inspect(url: &DatabaseUrl) -> Result<(Option<DatabaseInUse>, FileState), 
     lock_and_read_mark(url, Purpose::Inspect, &Arc::default())
 }
 
+/// Locks a database for use and reads the mark of its file, in the order in which that is safe: the lock first, so that
+/// nobody replaces the file, then whether it has a log, and then the mark, which only a session can read.
 fn lock_and_read_mark(
     url: &DatabaseUrl,
     purpose: Purpose,

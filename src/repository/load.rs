@@ -90,6 +90,8 @@ struct NeedsByKind {
 }
 
 impl NeedsByKind {
+    /// Adds a need of a command of this store. The match has an arm for each kind, so that a new kind of need cannot be
+    /// forgotten here.
     fn add(&mut self, store: &StoreId, need: &Need) {
         match need {
             Need::Order(order) => {
@@ -196,7 +198,8 @@ where
     }
 }
 
-// The keys of entities as the lookups take them: `k0`, `k1` and so on.
+// The keys of entities as the lookups take them: `k0`, `k1` and so on. The store is always first, and ids are text in the
+// form in which they are stored, because a database compares them as text.
 
 fn store_key(store: &StoreId) -> Vec<KeyValue> {
     vec![store.as_str().into()]
@@ -392,6 +395,7 @@ fn grants_of_principals(
     Ok(())
 }
 
+/// A principal may hold several roles, and each grant is inserted for itself.
 fn insert_grants(working_set: &mut WorkingSet, rows: Vec<RoleGrantRow>) {
     for row in rows {
         let store = StoreId::new(row.store_id);

@@ -68,6 +68,7 @@ impl Lookup for OrdersOfChain {
 /// creates the level of its product too, and levels are never deleted.
 type LinesWithLevels = ColumnsOfTwoTables<schema::purchase_order_line::table, schema::inventory_level::table>;
 
+/// The join from a line to the level of its product; it follows the join to the line.
 const LEVEL_OF_LINE: &str = "inventory_level ON inventory_level.store_id = k.k0 \
      AND inventory_level.product_id = purchase_order_line.product_id";
 

@@ -16,6 +16,7 @@ use super::session::{Backend as Connected, Session, WriteError};
 use super::transaction::{TransactionCounters, TransactionName};
 use super::url::DatabaseUrl;
 
+// A folder per database, with the same migrations in both: the types and the triggers are written differently.
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
@@ -84,6 +85,7 @@ pub fn migrate(session: &mut Session, mut progress: impl FnMut(usize, usize)) ->
     })
 }
 
+/// Applies the missing migrations of the session's database within the open transaction.
 fn apply(session: &mut Session, progress: &mut impl FnMut(usize, usize)) -> Result<usize, DbError> {
     match &mut session.backend {
         Connected::Sqlite(connection) => apply_to(connection, SQLITE, progress),
@@ -110,6 +112,7 @@ fn migration_failed(error: Box<dyn std::error::Error + Send + Sync>) -> DbError 
     DbError::new(DbErrorKind::Other, error.to_string())
 }
 
+/// The versions of the migrations that are compiled into this binary for the session's database.
 fn known_versions(session: &Session) -> Result<Vec<String>, DbError> {
     match session.backend {
         Connected::Sqlite(_) => versions_of::<diesel::sqlite::Sqlite>(SQLITE),
@@ -122,6 +125,7 @@ fn versions_of<DB: Backend>(source: EmbeddedMigrations) -> Result<Vec<String>, D
     Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
 }
 
+/// The versions of the migrations that were applied to the database, oldest first.
 fn applied_versions(session: &mut Session) -> Result<Vec<String>, DbError> {
     // A new database has no table of migrations. To select from it would be an error, which on PostgreSQL also ends the
     // transaction that this may run in.

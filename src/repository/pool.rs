@@ -100,6 +100,7 @@ impl Pool {
 }
 
 impl SessionManager {
+    /// Connects on the calling thread, however long that takes.
     fn connect_blocking(&self) -> Result<Session, DbError> {
         let mut session = Session::connect(&self.url, self.purpose, self.observer.as_ref())?;
         session.count_in(&self.counters);
@@ -154,6 +155,7 @@ impl r2d2::ManageConnection for SessionManager {
     }
 }
 
+/// Logs why r2d2 cannot connect, which it would otherwise do itself at a level of its own.
 #[derive(Debug)]
 struct LogErrors;
 

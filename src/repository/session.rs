@@ -355,6 +355,8 @@ impl Session {
         self.open_transaction.is_none().then(|| Attempt::new(Arc::clone(&self.counters), name))
     }
 
+    /// Begins a transaction. From here until its end is counted, the session counts as broken, so that one that a panic
+    /// leaves in the middle of a transaction is never used again.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that begins transactions")]
     fn begin(&mut self, name: TransactionName, mode: TransactionMode) -> Result<(), DbError> {
         let backend = &mut self.backend;
@@ -482,6 +484,7 @@ impl Drop for Session {
     }
 }
 
+/// Every failure to connect is retried on another connection: none of them can have changed anything.
 fn no_connection(error: diesel::ConnectionError) -> DbError {
     DbError::new(DbErrorKind::Lost, error.to_string())
 }

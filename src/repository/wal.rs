@@ -70,6 +70,7 @@ pub(super) fn truncate(session: &mut Session) -> Result<bool, DbError> {
     Ok(checkpoint(session, "TRUNCATE")?.busy == 0)
 }
 
+/// Runs a checkpoint in one of SQLite's modes. It must not be in a transaction.
 fn checkpoint(session: &mut Session, mode: &str) -> Result<Checkpoint, DbError> {
     let query = diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})"));
     let rows: Vec<Checkpoint> = session.autocommit(TransactionName::Checkpoint, |session| session.load(query))?;

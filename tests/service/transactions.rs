@@ -29,4 +29,5 @@ async fn each_transaction_is_counted_under_its_own_name(#[values(Sqlite, Postgre
     assert_eq!(world.transactions(TransactionName::PageKey), committed(1));
     assert_eq!(world.transactions(TransactionName::PruneDelete), committed(0), "nothing is old");
     assert_eq!(world.transactions(TransactionName::VerifySnapshot), committed(0), "only a command verifies");
+    world.verify().await;
 }

@@ -308,6 +308,7 @@ struct CandidateQuery<L: Lookup> {
     limit: i64,
 }
 
+/// The order and the limit of a page of candidates; the limit follows as a parameter.
 const NEWEST: &str = " ORDER BY purchase_order.create_time DESC, purchase_order.create_event DESC LIMIT ";
 
 impl<L: Lookup<Columns = po::table>> QueryFragment<Pg> for CandidateQuery<L> {

@@ -25,6 +25,7 @@ pub(super) fn only_order(rows: Vec<OrderRow>) -> Result<Option<Order>, DbError> 
     rows.into_iter().next().map(Order::try_from).transpose()
 }
 
+/// Turns rows into lines and sorts them: they come in no order.
 fn in_line_order(rows: Vec<LineRow>) -> Result<Vec<Line>, DbError> {
     let mut lines = rows.into_iter().map(Line::try_from).collect::<Result<Vec<_>, _>>()?;
     lines.sort_by_key(|line| line.key.number);

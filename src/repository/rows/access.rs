@@ -9,6 +9,7 @@ use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 use crate::repository::schema::{role_grant, role_permission};
 
+/// A permission of a role during one validity period; `to_event` is NULL while it holds.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = role_permission)]
 pub struct RolePermissionRow {
@@ -29,6 +30,7 @@ impl RolePermissionRow {
     }
 }
 
+/// A role of a principal during one validity period; `to_event` is NULL while it holds.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = role_grant)]
 pub struct RoleGrantRow {

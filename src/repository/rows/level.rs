@@ -13,6 +13,7 @@ use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 use crate::repository::schema::{inventory_level, stock_movement};
 
+/// The inventory level of a product as it is read: quantities in ten-thousandths of its unit.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = inventory_level)]
 pub struct LevelRow {
@@ -59,6 +60,7 @@ impl Row for Level {
     ];
 }
 
+/// A movement of the ledger as it is read. Its kind is read and dropped, because there is only one so far.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = stock_movement)]
 pub struct MovementRow {

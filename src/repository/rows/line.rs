@@ -13,6 +13,7 @@ use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 use crate::repository::schema::purchase_order_line;
 
+/// A line as it is read. `inherited` says that it comes from the parent of a back order.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = purchase_order_line)]
 pub struct LineRow {

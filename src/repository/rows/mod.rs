@@ -36,6 +36,7 @@ fn optional_order_id(text: Option<String>) -> Result<Option<OrderId>, DbError> {
     text.as_deref().map(order_id).transpose()
 }
 
+/// Reads a currency code. Codes that this version does not know are refused: amounts would have no meaning.
 fn currency(text: &str) -> Result<Currency, DbError> {
     Currency::parse(text).ok_or_else(|| DbError::unreadable("currency", text))
 }

@@ -12,6 +12,7 @@ use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 use crate::repository::schema::purchase_order;
 
+/// A header as it is read. It has 32 columns, which is as many as Diesel is compiled for.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = purchase_order)]
 pub struct OrderRow {
@@ -55,6 +56,7 @@ impl OrderRow {
         (self.create_time, self.create_event)
     }
 
+    /// The counters and totals, which the domain keeps apart from what describes the order.
     fn counters(&self) -> OrderCounters {
         OrderCounters {
             lines: self.line_count,

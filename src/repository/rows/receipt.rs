@@ -12,6 +12,7 @@ use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 use crate::repository::schema::{receipt, receipt_item};
 
+/// A receipt as it is read, without its items, which are rows of their own.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = receipt)]
 pub struct ReceiptRow {
@@ -55,6 +56,7 @@ impl TryFrom<ReceiptRow> for Receipt {
     }
 }
 
+/// An item of a receipt as it is read: what one delivery brought of one line.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = receipt_item)]
 pub struct ReceiptItemRow {

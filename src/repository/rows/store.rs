@@ -11,6 +11,7 @@ use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 use crate::repository::schema::store;
 
+/// A store as it is read, under its lock in a write transaction and without it in a read.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = store)]
 pub struct StoreRow {
