@@ -250,6 +250,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_lasts_until_its_certificate_expires() {
         let expires_in = |seconds| {
+            #[expect(clippy::disallowed_methods, reason = "the connection compares with the machine's clock")]
             let not_after = SystemTime::now() + Duration::from_secs(seconds);
             connection(Some(Certificate { principal: PrincipalId::new("uri:spiffe://till"), not_after }))
         };
