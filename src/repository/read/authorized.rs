@@ -309,8 +309,8 @@ impl Query for AccessQuery {
 
 impl<C> RunQueryDsl<C> for AccessQuery {}
 
-/// One or more relations of a FROM clause, joined by FULL JOIN. It takes time linear in the rows as long as all relations
-/// but the last are small, because a database compares each row of a join with those before it.
+/// One or more relations of a FROM clause, joined by FULL JOIN. That takes time linear in the rows as long as all relations
+/// but the last are small, so the query with the most rows must be the last one.
 pub(super) trait Relations: Sized {
     /// The columns of all relations, nested as the joins are, each nullable.
     type SqlType;

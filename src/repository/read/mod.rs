@@ -1,5 +1,5 @@
-//! Reads for callers. Each judges its caller's access in the snapshot that it reads from, so that an answer never shows
-//! data by a permission that was revoked before the data were as shown; [`authorized`] says how that is enforced.
+//! Reads for callers. Each judges its caller's access in the snapshot that it reads from, so that nobody is shown what was
+//! written after their permission was revoked; [`authorized`] says how that is enforced.
 //!
 //! Rows come back in no order, because a statement that also reads the caller's access cannot promise one. So every
 //! function here sorts its page, by the same key by which the query has chosen it.
