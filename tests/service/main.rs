@@ -22,6 +22,7 @@ mod pruning;
 mod races;
 mod read_statements;
 mod replays;
+mod same_schema;
 mod sharding;
 mod statements;
 mod stories;
