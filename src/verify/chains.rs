@@ -1,12 +1,15 @@
-//! Invariants 2 and 3: an order and the back orders that follow it.
+//! Invariants 2 and 3: a chain, which is an order and the back orders that follow it one after another.
+//!
+//! What an order leaves pending moves to its back order, so a quantity may be lost or doubled between two orders
+//! although each of them is consistent by itself. These checks compare neighbours, and add up whole chains.
 
 use super::check::Check;
 
-/// See the module.
+/// The checks of quantities along chains (invariant 2) and of how chains are linked (invariant 3).
 pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 2,
-        title: "an inherited line begins with what its parent line back-ordered",
+        title: "a carried-over line begins with what its parent line back-ordered",
         sql: "
             SELECT 'line ' || l.line_number || ' of ' || o.number || ': began with {q:' || l.first_ordered
                 || '}, but {q:' || p.back_ordered || '} of that line were back-ordered' AS detail
@@ -40,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 2,
-        // No command of this version amends a line.
+        // No command of this version changes a line's quantity once its order is placed.
         title: "a line's ordered quantity is what was first placed",
         sql: "
             SELECT 'line ' || l.line_number || ' of ' || o.number || ': ordered {q:' || l.ordered
@@ -51,8 +54,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 2,
         title: "over a chain, what was placed and changed is what was received, cancelled or is pending",
+        // `latest`: the position of each chain's last order, the only one whose pending quantity still counts: what
+        // was pending on an earlier one became ordered on the next. `chain`: per line number, what the original
+        // placed and what all orders of the chain did with it.
         sql: "
-            WITH ends AS (
+            WITH latest AS (
                 SELECT root_id, max(chain_position) AS chain_position FROM purchase_order
                 WHERE store_id = {store} GROUP BY root_id),
             chain AS (
@@ -62,7 +68,7 @@ pub(super) const CHECKS: &[Check] = &[
                     sum(l.received) AS received, sum(l.cancelled) AS cancelled,
                     sum(CASE WHEN o.chain_position = e.chain_position THEN l.pending ELSE 0 END) AS pending
                 FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
-                JOIN ends e ON e.root_id = o.root_id
+                JOIN latest e ON e.root_id = o.root_id
                 WHERE o.store_id = {store}
                 GROUP BY o.root_id, l.line_number)
             SELECT 'line ' || line_number || ' of the chain of ' || number || ': placed {q:' || placed
@@ -123,6 +129,9 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 3,
         title: "an original's number is one that the store has given out",
+        // `original`: each original with the n of its PO-n, NULL if the number is not of that form. At most 18 digits
+        // are cast, so the cast to BIGINT cannot fail. Numbers are padded with zeros to six digits, so a longer one
+        // must not begin with 0.
         sql: "
             WITH original AS (
                 SELECT number, CASE WHEN substr(number, 1, 3) = 'PO-' AND length(number) BETWEEN 9 AND 21
@@ -154,7 +163,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 3,
-        title: "an inherited line keeps what its parent line said",
+        title: "a carried-over line keeps its parent line's product, unit, cost, texts and first promise",
         sql: "
             SELECT 'line ' || l.line_number || ' of ' || o.number || ' is ' || l.product_id || ' (' || l.description
                 || ', ' || COALESCE(l.gtin, 'no gtin') || ') in ' || l.unit || ' at {q:' || l.unit_cost

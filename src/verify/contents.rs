@@ -11,13 +11,13 @@ use crate::repository::session::Session;
 /// What was counted, in one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, diesel::QueryableByName)]
 pub struct Contents {
-    /// Stores.
+    /// How many stores there are.
     #[diesel(sql_type = BigInt)]
     pub stores: i64,
-    /// Purchase orders, back orders among them.
+    /// How many purchase orders there are, back orders included.
     #[diesel(sql_type = BigInt)]
     pub orders: i64,
-    /// Events.
+    /// How many events are retained.
     #[diesel(sql_type = BigInt)]
     pub events: i64,
     /// When the newest event was, in microseconds; none without events.
@@ -25,7 +25,7 @@ pub struct Contents {
     pub newest: Option<i64>,
 }
 
-/// Counts.
+/// Counts what the database holds. All counts are one statement, so they are of one snapshot.
 pub fn contents(session: &mut Session) -> Result<Contents, DbError> {
     let query = "SELECT (SELECT count(*) FROM store) AS stores,
                         (SELECT count(*) FROM purchase_order) AS orders,

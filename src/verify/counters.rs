@@ -1,12 +1,16 @@
-//! Invariant 13: what headers and the store row count.
+//! Invariant 13: the counters that orders and the store keep so that no rule has to load what they count.
+//!
+//! A wrong counter lets a command do what its rule forbids, for example complete an order with something pending.
+//! Each check counts the rows themselves and compares.
 
 use super::check::Check;
 
-/// See the module.
+/// The checks that headers and the store row count what they say they count.
 pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 13,
         title: "a header counts its lines and those with a quantity pending",
+        // `counted`: each order's lines, and those with a quantity pending, as the lines themselves have them.
         sql: "
             WITH counted AS (
                 SELECT po_id, count(*) AS lines, sum(CASE WHEN pending > 0 THEN 1 ELSE 0 END) AS pending
@@ -20,6 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 13,
         title: "a header's totals are the sums over its lines",
+        // `total`: the sums over each order's lines. An order without lines is a finding of another check.
         sql: "
             WITH total AS (
                 SELECT po_id, sum(ordered) AS ordered, sum(received) AS received, sum(rejected) AS rejected,
@@ -37,7 +42,10 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 13,
-        title: "a header counts its receipts, those that stand, and their items",
+        title: "a header counts its receipts, those that are not voided, and their items",
+        // `item` and `booked` count an order's receipt items and receipts apart from each other: joined first, each
+        // receipt would be counted once per item. Receipts are numbered without a gap, so the last number is
+        // their count.
         sql: "
             WITH item AS (
                 SELECT po_id, count(*) AS items FROM receipt_item WHERE store_id = {store} GROUP BY po_id),

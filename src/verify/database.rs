@@ -1,5 +1,7 @@
-//! What is checked once for the database as a whole: that the ledger is guarded, and that nothing
-//! belongs to a store that is not there, which no check of a store would see.
+//! What is checked once for the database as a whole.
+//!
+//! The triggers that protect the stock ledger belong to no store. And rows of a store that does not exist would be
+//! found by no check of a store, because those run for the stores in the table `store` alone.
 
 use diesel::sql_types::Text;
 
@@ -8,17 +10,21 @@ use crate::repository::dialect::ledger_triggers;
 use crate::repository::error::DbError;
 use crate::repository::session::Session;
 
-const GUARD: (u8, &str) = (5, "the ledger's rows are immutable by trigger");
-const STRAY: (u8, &str) = (13, "whatever names a store is of one that exists");
+/// The check that both triggers are there and enabled.
+const LEDGER_TRIGGERS: (u8, &str) = (5, "triggers keep the ledger's rows from being changed");
+/// The check that no row belongs to a store without a row in `store`. There are no foreign keys that would see to it.
+const UNKNOWN_STORE: (u8, &str) = (13, "every row belongs to a store that exists");
 
-/// The checks made here.
-pub(super) const TITLES: [(u8, &str); 2] = [GUARD, STRAY];
+/// The invariant and title of each check that is made here.
+pub(super) const TITLES: [(u8, &str); 2] = [LEDGER_TRIGGERS, UNKNOWN_STORE];
 
-/// The triggers that must be in force.
+/// The triggers that must be enabled: the ledger is append-only for every client of the database, not for the
+/// service alone.
 const TRIGGERS: [&str; 2] = ["stock_movement_no_delete", "stock_movement_no_update"];
 
-/// Each key leads with `store_id`, so each of these reads an index.
-const STRAYS: &str = "
+/// `named` is every store's id that occurs in any table. Each primary key leads with `store_id`, so each of these
+/// SELECTs reads an index only.
+const ROWS_OF_UNKNOWN_STORES: &str = "
     WITH named AS (
         SELECT 'role_permission' AS name, store_id FROM role_permission
         UNION SELECT 'role_grant', store_id FROM role_grant
@@ -31,24 +37,31 @@ const STRAYS: &str = "
         UNION SELECT 'event', store_id FROM event
         UNION SELECT 'stored_response', store_id FROM stored_response
     )
-    SELECT n.name || ' has rows of ' || n.store_id || ', which is no store' AS name
+    SELECT n.name || ' has rows of the store ' || n.store_id || ', which does not exist' AS name
     FROM named n LEFT JOIN store s ON s.store_id = n.store_id
     WHERE s.store_id IS NULL
     ORDER BY 1 LIMIT 100";
 
+/// A row with one text: the name of a trigger, or a sentence about rows of an unknown store.
 #[derive(diesel::QueryableByName)]
 struct Named {
     #[diesel(sql_type = Text)]
     name: String,
 }
 
-/// What is wrong with the database as a whole.
+/// What is wrong with the database as a whole, as findings that name no store.
 pub(super) fn findings(session: &mut Session) -> Result<Vec<Finding>, DbError> {
     let triggers = names(session, ledger_triggers(session))?;
-    let missing = TRIGGERS.into_iter().filter(|trigger| !triggers.iter().any(|name| name == trigger));
-    let missing = missing.map(|trigger| format!("the trigger {trigger} does not guard the stock ledger"));
-    let mut findings: Vec<Finding> = missing.map(|detail| finding(GUARD, detail)).collect();
-    findings.extend(names(session, STRAYS)?.into_iter().map(|detail| finding(STRAY, detail)));
+    let mut findings = Vec::new();
+    for trigger in TRIGGERS {
+        if !triggers.iter().any(|name| name == trigger) {
+            let detail = format!("the trigger {trigger} of the stock ledger is missing, disabled or changed");
+            findings.push(finding(LEDGER_TRIGGERS, detail));
+        }
+    }
+    for detail in names(session, ROWS_OF_UNKNOWN_STORES)? {
+        findings.push(finding(UNKNOWN_STORE, detail));
+    }
     Ok(findings)
 }
 

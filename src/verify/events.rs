@@ -1,36 +1,41 @@
-//! Invariants 8, 9 and 11 as far as the events tell them: an order's revisions and states, the
-//! numbering, and the feature gate. Events may one day be pruned from the oldest on, so each check
-//! asks only what the events that are kept can answer.
+//! Invariants 8, 9 and 11 as far as events can show them: an order's revisions and states (8), the numbering of events
+//! (9), and that back orders were made only while they were turned on (11).
+//!
+//! Events may be pruned from the oldest on, so each check asks only what the retained events can answer. The CTE
+//! `retained` is the number of the oldest event of the store that is still there; if that is 1, all are.
 
 use super::check::Check;
 
-/// See the module.
+/// The checks of a store's events by themselves and against its orders.
 pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 8,
         title: "an order's revisions are consecutive",
+        // `consecutive`: each event of an order with the revision of that order's event before, NULL for its first
+        // retained one, which is revision 1 only if nothing was pruned.
         sql: "
-            WITH told AS (
+            WITH consecutive AS (
                 SELECT po_id, event_number, revision,
                     lag(revision) OVER (PARTITION BY po_id ORDER BY event_number) AS before
                 FROM event WHERE store_id = {store} AND po_id IS NOT NULL),
-            kept AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT 'event ' || t.event_number || ' is revision ' || t.revision || ' of ' || COALESCE(o.number, t.po_id)
                 || ', after ' || COALESCE('revision ' || t.before, 'none') AS detail
-            FROM told t CROSS JOIN kept k
+            FROM consecutive t CROSS JOIN retained k
             LEFT JOIN purchase_order o ON o.store_id = {store} AND o.po_id = t.po_id
             WHERE t.revision <> t.before + 1 OR (t.before IS NULL AND k.first = 1 AND t.revision <> 1)",
     },
     Check {
         invariant: 8,
         title: "an order is as its last event left it",
+        // `latest`: the number of each order's last event.
         sql: "
-            WITH ends AS (
+            WITH latest AS (
                 SELECT po_id, max(event_number) AS event_number FROM event
                 WHERE store_id = {store} AND po_id IS NOT NULL GROUP BY po_id)
             SELECT o.number || ' is ' || o.state || ' at revision ' || o.revision || ', but event ' || e.event_number
                 || ' left it ' || e.state_after || ' at revision ' || e.revision AS detail
-            FROM ends n
+            FROM latest n
             JOIN event e ON e.store_id = {store} AND e.event_number = n.event_number
             JOIN purchase_order o ON o.store_id = {store} AND o.po_id = n.po_id
             WHERE o.state <> e.state_after OR o.revision <> e.revision",
@@ -39,9 +44,9 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: 8,
         title: "an order has events",
         sql: "
-            WITH kept AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT o.number || ' has no event' AS detail
-            FROM purchase_order o CROSS JOIN kept k
+            FROM purchase_order o CROSS JOIN retained k
             WHERE o.store_id = {store} AND COALESCE(k.first, 1) = 1 AND NOT EXISTS (
                 SELECT 1 FROM event e WHERE e.store_id = o.store_id AND e.po_id = o.po_id)",
     },
@@ -49,7 +54,7 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: 8,
         title: "an order's event is of an order",
         sql: "
-            SELECT 'event ' || e.event_number || ' happened to ' || COALESCE(e.po_id, 'nothing') || ', which is no order'
+            SELECT 'event ' || e.event_number || ' happened to ' || COALESCE(e.po_id, 'nothing') || ', which is not an order'
                 AS detail
             FROM event e LEFT JOIN purchase_order o ON o.store_id = e.store_id AND o.po_id = e.po_id
             WHERE e.store_id = {store} AND o.number IS NULL
@@ -59,8 +64,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 8,
         title: "each event leads from one state of its order to another as its type says",
+        // `allowed`: the states from and to which each type of event leads; '' is before an order's creation.
+        // `transition`: each event of an order with the state in which the event before left it. It is '' for the
+        // first retained one, which proves nothing unless it is the order's first.
         sql: "
-            WITH step(event_type, before, after) AS (VALUES
+            WITH allowed(event_type, before, after) AS (VALUES
                 ('ORDER_CREATED', '', 'DRAFT'), ('BACK_ORDER_CREATED', '', 'ON_ORDER'),
                 ('ORDER_UPDATED', 'DRAFT', 'DRAFT'), ('ORDER_UPDATED', 'ON_ORDER', 'ON_ORDER'),
                 ('ORDER_UPDATED', 'RECEIVING', 'RECEIVING'), ('ORDER_PLACED', 'DRAFT', 'ON_ORDER'),
@@ -69,15 +77,15 @@ pub(super) const CHECKS: &[Check] = &[
                 ('ORDER_COMPLETED', 'RECEIVING', 'COMPLETED'),
                 ('ORDER_CANCELLED', 'DRAFT', 'CANCELLED'), ('ORDER_CANCELLED', 'ON_ORDER', 'CANCELLED'),
                 ('ORDER_CANCELLED', 'RECEIVING', 'CANCELLED')),
-            told AS (
+            transition AS (
                 SELECT po_id, event_number, event_type, revision, state_after,
                     COALESCE(lag(state_after) OVER (PARTITION BY po_id ORDER BY event_number), '') AS before
                 FROM event WHERE store_id = {store} AND po_id IS NOT NULL)
             SELECT 'event ' || t.event_number || ', ' || t.event_type || ', led ' || COALESCE(o.number, t.po_id)
                 || ' from ' || CASE WHEN t.before = '' THEN 'nothing' ELSE t.before END || ' to ' || t.state_after
                 AS detail
-            FROM told t
-            LEFT JOIN step s ON s.event_type = t.event_type AND s.before = t.before AND s.after = t.state_after
+            FROM transition t
+            LEFT JOIN allowed s ON s.event_type = t.event_type AND s.before = t.before AND s.after = t.state_after
             LEFT JOIN purchase_order o ON o.store_id = {store} AND o.po_id = t.po_id
             WHERE s.after IS NULL AND (t.before <> '' OR t.revision = 1)",
     },
@@ -85,10 +93,10 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: 8,
         title: "a back order begins as one, right after the completion that made it",
         sql: "
-            WITH kept AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT o.number || ' began with event ' || e.event_number || ', ' || e.event_type || ', which does not follow'
                 || ' the completion of another order' AS detail
-            FROM event e CROSS JOIN kept k
+            FROM event e CROSS JOIN retained k
             JOIN purchase_order o ON o.store_id = e.store_id AND o.po_id = e.po_id
             LEFT JOIN event p ON p.store_id = e.store_id AND p.event_number = e.event_number - 1
                 AND p.event_type = 'ORDER_COMPLETED' AND p.po_id = o.parent_id AND p.event_time = e.event_time
@@ -100,44 +108,46 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 8,
-        title: "an order has as many receipts booked and voided as events that tell of it",
+        title: "an order has as many receipts booked and voided as its events say",
+        // `reported`: receipts booked and voided, by an order's events. `stored`: the same by its receipts. They are
+        // comparable only if no event was pruned.
         sql: "
-            WITH kept AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store}),
-            told AS (
+            WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store}),
+            reported AS (
                 SELECT po_id, sum(CASE WHEN event_type = 'RECEIPT_BOOKED' THEN 1 ELSE 0 END) AS booked,
                     sum(CASE WHEN event_type = 'RECEIPT_VOIDED' THEN 1 ELSE 0 END) AS voided
                 FROM event WHERE store_id = {store} AND po_id IS NOT NULL GROUP BY po_id),
-            there AS (
+            stored AS (
                 SELECT po_id, count(*) AS booked, count(void_time) AS voided FROM receipt
                 WHERE store_id = {store} GROUP BY po_id)
             SELECT o.number || ' has ' || COALESCE(r.booked, 0) || ' receipts, ' || COALESCE(r.voided, 0)
-                || ' of them voided, but its events tell of ' || COALESCE(t.booked, 0) || ' and ' || COALESCE(t.voided, 0)
+                || ' of them voided, but its events say ' || COALESCE(t.booked, 0) || ' and ' || COALESCE(t.voided, 0)
                 AS detail
-            FROM purchase_order o CROSS JOIN kept k
-            LEFT JOIN told t ON t.po_id = o.po_id
-            LEFT JOIN there r ON r.po_id = o.po_id
+            FROM purchase_order o CROSS JOIN retained k
+            LEFT JOIN reported t ON t.po_id = o.po_id
+            LEFT JOIN stored r ON r.po_id = o.po_id
             WHERE o.store_id = {store} AND COALESCE(k.first, 1) = 1
               AND (COALESCE(t.booked, 0) <> COALESCE(r.booked, 0) OR COALESCE(t.voided, 0) <> COALESCE(r.voided, 0))",
     },
     Check {
         invariant: 9,
-        title: "event numbers are consecutive from the first kept",
+        title: "event numbers are consecutive from the oldest one retained",
         sql: "
-            WITH told AS (
+            WITH consecutive AS (
                 SELECT event_number, lag(event_number) OVER (ORDER BY event_number) AS before
                 FROM event WHERE store_id = {store})
             SELECT 'event ' || event_number || ' follows event ' || before AS detail
-            FROM told WHERE event_number <> before + 1",
+            FROM consecutive WHERE event_number <> before + 1",
     },
     Check {
         invariant: 9,
-        title: "the store knows its last event and when that was",
+        title: "the store row has the number and time of its last event",
         sql: "
-            WITH ends AS (SELECT max(event_number) AS event_number FROM event WHERE store_id = {store})
+            WITH latest AS (SELECT max(event_number) AS event_number FROM event WHERE store_id = {store})
             SELECT 'the store''s last event is number ' || s.last_event || ' at {t:' || s.last_event_time
                 || '}, but there is ' || COALESCE('number ' || e.event_number || ' at {t:' || e.event_time || '}', 'none')
                 AS detail
-            FROM store s CROSS JOIN ends n
+            FROM store s CROSS JOIN latest n
             LEFT JOIN event e ON e.store_id = s.store_id AND e.event_number = n.event_number
             WHERE s.store_id = {store} AND (e.event_number IS DISTINCT FROM s.last_event
                 OR e.event_time IS DISTINCT FROM s.last_event_time)",
@@ -155,6 +165,9 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 11,
         title: "no order was open when back orders were turned on",
+        // `enabled`: the events that turned back orders on. `span`: the events with which each order was created
+        // and closed. An order whose creation was pruned is older than every retained event, and one without a
+        // closing event is open unless its state says that this event was pruned.
         sql: "
             WITH enabled AS (
                 SELECT event_number FROM event WHERE store_id = {store} AND event_type = 'BACK_ORDERS_ENABLED'),
@@ -170,32 +183,36 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 11,
-        title: "the store's feature is as its events left it, turned on and off by turns",
+        title: "back orders are on or off as the store's last event about them says, and their events alternate",
+        // `turned`: the events that turned back orders on or off, each with its neighbours of the same kind. The one
+        // without an event after it is the last. A new store has back orders turned off.
         sql: "
             WITH turned AS (
                 SELECT event_number, event_type, lag(event_type) OVER (ORDER BY event_number) AS before,
                     lead(event_type) OVER (ORDER BY event_number) AS after
                 FROM event
                 WHERE store_id = {store} AND event_type IN ('BACK_ORDERS_ENABLED', 'BACK_ORDERS_DISABLED')),
-            kept AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT 'event ' || event_number || ', ' || event_type || ', follows ' || COALESCE(before, 'none of its kind')
                 AS detail
-            FROM turned CROSS JOIN kept
+            FROM turned CROSS JOIN retained
             WHERE event_type = before
-               OR (before IS NULL AND kept.first = 1 AND event_type <> 'BACK_ORDERS_ENABLED')
+               OR (before IS NULL AND retained.first = 1 AND event_type <> 'BACK_ORDERS_ENABLED')
             UNION ALL
             SELECT 'the store has back orders turned ' || CASE WHEN s.back_orders_enabled THEN 'on' ELSE 'off' END
                 || ', but the last event about it is ' || COALESCE(t.event_type, 'missing')
-            FROM store s CROSS JOIN kept LEFT JOIN turned t ON t.after IS NULL
+            FROM store s CROSS JOIN retained LEFT JOIN turned t ON t.after IS NULL
             WHERE s.store_id = {store} AND (
                 (t.event_type IS NOT NULL AND s.back_orders_enabled <> (t.event_type = 'BACK_ORDERS_ENABLED'))
-                OR (t.event_type IS NULL AND s.back_orders_enabled AND kept.first = 1))",
+                OR (t.event_type IS NULL AND s.back_orders_enabled AND retained.first = 1))",
     },
     Check {
         invariant: 11,
         title: "a back order was made only while back orders were turned on",
+        // `history`: each creation of a back order with the numbers of the last events before it that turned back
+        // orders on and off. The greater of the two was in force.
         sql: "
-            WITH told AS (
+            WITH history AS (
                 SELECT event_number, event_type,
                     max(CASE WHEN event_type = 'BACK_ORDERS_ENABLED' THEN event_number END)
                         OVER (ORDER BY event_number) AS turned_on,
@@ -204,9 +221,9 @@ pub(super) const CHECKS: &[Check] = &[
                 FROM event
                 WHERE store_id = {store}
                   AND event_type IN ('BACK_ORDERS_ENABLED', 'BACK_ORDERS_DISABLED', 'BACK_ORDER_CREATED')),
-            kept AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT 'event ' || t.event_number || ' made a back order while back orders were turned off' AS detail
-            FROM told t CROSS JOIN kept k
+            FROM history t CROSS JOIN retained k
             WHERE t.event_type = 'BACK_ORDER_CREATED' AND (t.turned_off > COALESCE(t.turned_on, 0)
                 OR (t.turned_on IS NULL AND t.turned_off IS NULL AND k.first = 1))",
     },

@@ -1,13 +1,16 @@
-//! What was found, told so that a person understands it.
+//! Findings, and their texts as an operator reads them.
+//!
+//! SQL builds the sentences, and neither database can format a scaled quantity or a time the same way as the other.
+//! So the sentences hold marks, `{q:12345}` and `{t:0}`, which are replaced here.
 
 use std::fmt;
 
-/// One violation of one invariant.
+/// One violation of one invariant, which the command line prints as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The store; empty if it is about the database as a whole.
+    /// The id of the store that has the violation; empty if it is one of the database as a whole.
     pub store: String,
-    /// The invariant's number.
+    /// The invariant's number in the documentation.
     pub invariant: u8,
     /// The title of the check that found it.
     pub title: &'static str,
@@ -24,22 +27,24 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Replaces `{q:12345}` by 1.2345 and `{t:0}` by 1970-01-01T00:00:00Z. What is not well formed stays
-/// as it is.
+/// Replaces `{q:12345}` by 1.2345 and `{t:0}` by 1970-01-01T00:00:00Z. What is not well formed stays as it is: the
+/// sentence may quote a text of a caller with a brace in it.
 pub(super) fn readable(detail: &str) -> String {
-    let mut told = String::with_capacity(detail.len());
+    let mut text = String::with_capacity(detail.len());
     let mut rest = detail;
     while let Some(at) = rest.find('{') {
-        told.push_str(&rest[..at]);
+        text.push_str(&rest[..at]);
         rest = &rest[at..];
         let mark = rest.find('}').and_then(|end| Some((decoded(&rest[1..end])?, end + 1)));
-        let (text, length) = mark.unwrap_or(("{".to_owned(), 1));
-        told.push_str(&text);
+        // Without a mark only the brace is passed over, since a mark may begin right behind it.
+        let (replacement, length) = mark.unwrap_or(("{".to_owned(), 1));
+        text.push_str(&replacement);
         rest = &rest[length..];
     }
-    told + rest
+    text + rest
 }
 
+/// The text for what stands between a mark's braces; `None` if it is no mark.
 fn decoded(mark: &str) -> Option<String> {
     match mark.split_once(':')? {
         ("q", number) => number.parse().ok().map(quantity),
@@ -48,6 +53,8 @@ fn decoded(mark: &str) -> Option<String> {
     }
 }
 
+/// A number of ten-thousandths as a decimal number without trailing zeros. It is not the domain's formatting, with
+/// which `verify` shares no code.
 fn quantity(scaled: i128) -> String {
     let sign = if scaled < 0 { "-" } else { "" };
     let (whole, places) = (scaled.unsigned_abs() / 10_000, scaled.unsigned_abs() % 10_000);
@@ -60,8 +67,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_and_times_are_told_as_people_write_them() {
-        let told = readable("ordered {q:100000} + {q:-5} at {t:0}, not {q:x} nor {");
-        assert_eq!(told, "ordered 10 + -0.0005 at 1970-01-01T00:00:00Z, not {q:x} nor {");
+    fn quantities_and_times_are_written_for_people() {
+        let text = readable("ordered {q:100000} + {q:-5} at {t:0}, not {q:x} nor {");
+        assert_eq!(text, "ordered 10 + -0.0005 at 1970-01-01T00:00:00Z, not {q:x} nor {");
     }
 }

@@ -1,8 +1,12 @@
-//! Invariant 1: each line by itself, and against the receipts that stand.
+//! Invariant 1: each line by itself, and against the active receipts, which are those that are not voided.
+//!
+//! A line's quantities are kept on the line so that no command has to add up receipts. CHECKs of the schema hold the
+//! equation too; it is checked here again for databases whose constraints were dropped, and for rows that no
+//! constraint compares: there are no foreign keys between orders, lines, receipts and their items.
 
 use super::check::Check;
 
-/// See the module.
+/// The checks of lines, receipts and receipt items.
 pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 1,
@@ -20,7 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "a line has an excess only if nothing is back-ordered, cancelled or pending",
         sql: "
             SELECT 'line ' || l.line_number || ' of ' || o.number || ': excess {q:' || l.excess
-                || '} beside back-ordered {q:' || l.back_ordered || '}, cancelled {q:' || l.cancelled
+                || '} together with back-ordered {q:' || l.back_ordered || '}, cancelled {q:' || l.cancelled
                 || '}, pending {q:' || l.pending || '}' AS detail
             FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)
             WHERE l.store_id = {store} AND l.excess > 0 AND (l.back_ordered > 0 OR l.cancelled > 0 OR l.pending > 0)",
@@ -44,13 +48,15 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 1,
-        title: "a line has a known unit, and whole quantities where that is whole",
+        title: "a line has a known unit, and whole quantities if that unit is counted in whole numbers",
+        // `known`: each unit with the smallest step of its quantities, in ten-thousandths. The first six are counted
+        // in whole numbers.
         sql: "
             WITH known(unit, step) AS (VALUES
                 ('EACH', 10000), ('PAIR', 10000), ('SET', 10000), ('BOX', 10000), ('ROLL', 10000), ('BOTTLE', 10000),
                 ('KILOGRAM', 1), ('GRAM', 1), ('LITRE', 1), ('MILLILITRE', 1), ('METRE', 1), ('SQUARE_METRE', 1))
-            SELECT 'line ' || l.line_number || ' of ' || o.number || ': quantities that are no numbers of the unit '
-                || l.unit || ': ordered {q:' || l.ordered || '}, received {q:' || l.received || '}, rejected {q:'
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ': quantities that its unit does not allow: '
+                || l.unit || ', ordered {q:' || l.ordered || '}, received {q:' || l.received || '}, rejected {q:'
                 || l.rejected || '}, back-ordered {q:' || l.back_ordered || '}, cancelled {q:' || l.cancelled
                 || '}' AS detail
             FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)
@@ -63,6 +69,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 1,
         title: "received and rejected are the sums over active receipts",
+        // `booked`: per line, what its active receipts hold.
         sql: "
             WITH booked AS (
                 SELECT i.po_id, i.line_number, sum(i.accepted) AS accepted, sum(i.rejected) AS rejected
@@ -80,6 +87,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 1,
         title: "a line's receive times are the first and last of its active receipts",
+        // `booked`: per line, the earliest and latest arrival over its active receipts.
         sql: "
             WITH booked AS (
                 SELECT i.po_id, i.line_number, min(r.receive_time) AS first_time, max(r.receive_time) AS last_time
@@ -102,7 +110,7 @@ pub(super) const CHECKS: &[Check] = &[
         sql: "
             SELECT 'line ' || i.line_number || ' of receipt ' || i.receipt_number || ' of '
                 || COALESCE(o.number, i.po_id) || ': accepted {q:' || i.accepted || '}, rejected {q:' || i.rejected
-                || '} because: ' || COALESCE(i.reject_reason, 'no reason') AS detail
+                || '}, reject reason: ' || COALESCE(i.reject_reason, 'none') AS detail
             FROM receipt_item i LEFT JOIN purchase_order o USING (store_id, po_id)
             WHERE i.store_id = {store} AND (i.accepted < 0 OR i.rejected < 0 OR i.accepted + i.rejected <= 0
                 OR (i.rejected > 0 AND i.reject_reason IS NULL))",
@@ -111,7 +119,7 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: 1,
         title: "a line belongs to an order",
         sql: "
-            SELECT 'line ' || l.line_number || ' belongs to ' || l.po_id || ', which is no order' AS detail
+            SELECT 'line ' || l.line_number || ' belongs to ' || l.po_id || ', which is not an order' AS detail
             FROM purchase_order_line l LEFT JOIN purchase_order o USING (store_id, po_id)
             WHERE l.store_id = {store} AND o.number IS NULL",
     },
@@ -120,7 +128,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "a receipt belongs to an order and has items",
         sql: "
             SELECT 'receipt ' || r.receipt_number || ' of ' || COALESCE(o.number, r.po_id)
-                || CASE WHEN o.number IS NULL THEN ', which is no order' ELSE ' has no items' END AS detail
+                || CASE WHEN o.number IS NULL THEN ', which is not an order' ELSE ' has no items' END AS detail
             FROM receipt r LEFT JOIN purchase_order o USING (store_id, po_id)
             WHERE r.store_id = {store} AND (o.number IS NULL OR NOT EXISTS (
                 SELECT 1 FROM receipt_item i WHERE i.store_id = r.store_id AND i.po_id = r.po_id

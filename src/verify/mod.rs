@@ -1,5 +1,12 @@
-//! The invariants, checked over a whole database by SQL alone. This shares no code with what writes:
-//! a fault there must not hide itself here. Each check is one query, in a file by its topic.
+//! The invariants, checked over a whole database by SQL alone, for operators (`verify`) and at the end of tests.
+//!
+//! Each check is one query for the rows that violate one sentence of an invariant, in a file by its topic. This
+//! module runs them and collects what they find.
+//!
+//! It shares no code with the domain, nor with the rows and queries of the repository: if both used the same wrong
+//! sum, list of states or conversion, `verify` would find the wrong data right. So what a check needs to know, such
+//! as which event needs which permission, is written here a second time. Of the repository it uses the session
+//! alone, to send SQL. It never writes.
 
 mod access;
 mod chains;
@@ -24,7 +31,8 @@ use self::finding::readable;
 use crate::repository::error::DbError;
 use crate::repository::session::Session;
 
-/// Every check that is made of each store.
+/// Every check that is made of each store, in the order in which they run. Tests take this list to prove that each
+/// check was seen to find a violation.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
     let topics = [
         lines::CHECKS,
@@ -40,14 +48,17 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
     topics.into_iter().flatten()
 }
 
-/// The titles of the checks that are made of the database as a whole, with their invariants.
+/// The invariants and titles of the checks that are made once for the database as a whole. They are no [`Check`]s,
+/// because those are queries about one store.
 pub fn database_checks() -> impl Iterator<Item = (u8, &'static str)> {
     database::TITLES.into_iter()
 }
 
-/// Checks everything: the database as a whole, then store after store, each on one snapshot, so that
-/// a service that goes on writing is no finding. `progress` is told how many stores are done, of how
-/// many, before each and at the end.
+/// Checks the database as a whole, then one store after another. Each of these reads one snapshot, so that a running
+/// service, which changes rows between two queries, causes no findings. One snapshot per store is enough, since no
+/// invariant spans two stores, and a shorter one keeps old row versions for less time.
+///
+/// `progress` is called before each store and at the end with the number of stores done and of all stores.
 pub fn verify(session: &mut Session, mut progress: impl FnMut(usize, usize)) -> Result<Vec<Finding>, DbError> {
     let mut findings = session.read(database::findings)?;
     let stores = stores(session)?;
@@ -59,18 +70,20 @@ pub fn verify(session: &mut Session, mut progress: impl FnMut(usize, usize)) -> 
     Ok(findings)
 }
 
+/// A row of the query for the stores' ids.
 #[derive(diesel::QueryableByName)]
 struct StoreId {
     #[diesel(sql_type = Text)]
     store_id: String,
 }
 
-/// The stores there are, by pages.
+/// The ids of all stores. They are read page by page, so that no single query has an unbounded result.
 fn stores(session: &mut Session) -> Result<Vec<String>, DbError> {
     const PAGE: i64 = 1_000;
     let text = "SELECT store_id FROM store WHERE store_id > $1 ORDER BY store_id LIMIT $2";
     let mut stores: Vec<String> = Vec::new();
     loop {
+        // Ids are not empty, so the empty text comes before the first.
         let last = stores.last().cloned().unwrap_or_default();
         let page = diesel::sql_query(text).bind::<Text, _>(last).bind::<BigInt, _>(PAGE);
         let page: Vec<StoreId> = session.load(page)?;
@@ -82,20 +95,28 @@ fn stores(session: &mut Session) -> Result<Vec<String>, DbError> {
     }
 }
 
+/// Runs every check of one store, within the caller's snapshot.
 fn in_store(session: &mut Session, store: &str) -> Result<Vec<Finding>, DbError> {
     let mut findings = Vec::new();
     for check in checks() {
         let details: Vec<Option<String>> = session.load(check.in_store(store))?;
-        findings.extend(told(check, store, details));
+        findings.extend(findings_of(check, store, details));
     }
     Ok(findings)
 }
 
-fn told(check: &Check, store: &str, details: Vec<Option<String>>) -> Vec<Finding> {
-    let more = details.len() > check::SHOWN;
-    let shown = details.into_iter().take(check::SHOWN);
-    let shown = shown.map(|detail| detail.map_or_else(|| format!("wrong: {}", check.title), |text| readable(&text)));
-    let more = more.then(|| format!("there are more like these than the {} shown: {}", check::SHOWN, check.title));
-    let finding = |detail| Finding { store: store.to_owned(), invariant: check.invariant, title: check.title, detail };
-    shown.chain(more).map(finding).collect()
+/// The findings for the rows that a check selected. If it selected more than are shown, a last finding says so.
+fn findings_of(check: &Check, store: &str, details: Vec<Option<String>>) -> Vec<Finding> {
+    let has_more = details.len() > check::SHOWN;
+    let mut findings = Vec::new();
+    for detail in details.into_iter().take(check::SHOWN) {
+        // A NULL in a sentence makes the sentence NULL. The row is a violation all the same.
+        let text = detail.unwrap_or_else(|| format!("wrong: {}", check.title));
+        findings.push(check.finding(store, readable(&text)));
+    }
+    if has_more {
+        let text = format!("there are more like these than the {} shown: {}", check::SHOWN, check.title);
+        findings.push(check.finding(store, text));
+    }
+    findings
 }

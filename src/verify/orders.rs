@@ -1,8 +1,11 @@
 //! Invariant 4: what an order's state says about its lines and receipts.
+//!
+//! The state is stored on the header while the quantities are rows of their own; the schema's CHECKs compare the state
+//! with the header's counters only. Here it is compared with the rows themselves.
 
 use super::check::Check;
 
-/// See the module.
+/// The checks of each state, of a lone header, and of the times that go with a state.
 pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 4,
@@ -18,6 +21,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 4,
         title: "an order has a back order if it is completed and something was back-ordered, and only then",
+        // `moved`: the orders that have moved a quantity to a back order, and how much. Only those are in it, so that
+        // NULL after the join means none.
         sql: "
             WITH moved AS (
                 SELECT po_id, sum(back_ordered) AS quantity FROM purchase_order_line
@@ -51,7 +56,9 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 4,
-        title: "an order is being received if a receipt of it stands, and only then",
+        title: "an order is being received if it has an active receipt, and only then",
+        // `active`: the orders with a receipt that is not voided, and how many. A completed order has received
+        // something, so it has one too.
         sql: "
             WITH active AS (
                 SELECT po_id, count(*) AS receipts FROM receipt

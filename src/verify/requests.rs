@@ -1,12 +1,22 @@
 //! Invariant 10: a request id has one effect and one stored answer.
 //!
-//! The answers are JSON, whose text begins with the event's number. It is read as text, because the
-//! two databases read JSON in different ways, and PostgreSQL fails on what is none.
+//! A request that is sent again is answered from its stored answer and does nothing a second time. So a stored answer
+//! must name the event that its request caused, and no two of them the same one.
+//!
+//! The answers are JSON, whose text begins with the event's number. It is read as text, because the two databases read
+//! JSON in different ways, and PostgreSQL's query fails as a whole on a text that is not JSON, which `verify` must
+//! report as a finding instead. Events may be pruned, so an answer whose event is older than the oldest retained one
+//! is no finding.
 
 use super::check::Check;
 
-/// The stored answers with the numbers of their events, NULL where an answer is unreadable. A
-/// literal by a macro, because only literals can be put together in a constant.
+/// The stored answers with the numbers of their events.
+///
+/// `tail` is what follows `{"event":` in an answer, empty where it begins otherwise. `answer` takes the digits that the
+/// tail begins with; where these are none, too many for a BIGINT, or not followed by `,` or `}`, the answer is
+/// unreadable and its `event_number` is NULL.
+///
+/// It is a macro, because `concat!` takes literals only, not constants.
 macro_rules! answers {
     () => {
         "WITH tail AS (
@@ -22,7 +32,7 @@ macro_rules! answers {
     };
 }
 
-/// See the module.
+/// The checks of stored answers against the events that they name.
 pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 10,
@@ -40,11 +50,11 @@ pub(super) const CHECKS: &[Check] = &[
         title: "a stored answer's event is there, by the same caller at the same time",
         sql: concat!(
             answers!(),
-            ", kept AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            ", retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT 'request ' || a.request_id || ' of ' || a.principal || ' was answered at {t:' || a.create_time
                 || '} with event ' || a.event_number || ', which '
                 || COALESCE('is by ' || e.actor || ' at {t:' || e.event_time || '}', 'is not there') AS detail
-            FROM answer a CROSS JOIN kept k
+            FROM answer a CROSS JOIN retained k
             LEFT JOIN event e ON e.store_id = {store} AND e.event_number = a.event_number
             WHERE (a.event_number > 0 AND a.event_number >= COALESCE(k.first, 0) AND e.actor IS NULL)
                OR e.actor <> a.principal OR e.event_time <> a.create_time"
@@ -53,6 +63,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 10,
         title: "a stored answer names the order that its event happened to",
+        // An event of the store itself has no order, and its answer must name none.
         sql: concat!(
             answers!(),
             "SELECT 'request ' || a.request_id || ' of ' || a.principal || ' was answered by ' || a.outcome
@@ -65,6 +76,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 10,
         title: "no two request ids have the same effect",
+        // A request that changed nothing is stored with event 0, which any number of them may have.
         sql: concat!(
             answers!(),
             "SELECT 'event ' || event_number || ' is the effect of ' || count(*) || ' requests, ' || min(request_id)

@@ -1,8 +1,12 @@
-//! Invariants 5, 6 and 7: the ledger, and the levels that it and the live orders explain.
+//! Invariants 5, 6 and 7: the stock ledger, and the inventory levels.
+//!
+//! A level is kept so that reads and completions need not add anything up. `on_hand` must be what the ledger adds up to
+//! (5), the ledger must be what completed orders received (6), and the other quantities what the live orders, those in
+//! ON_ORDER or RECEIVING, still expect or have staged (7).
 
 use super::check::Check;
 
-/// See the module.
+/// The checks of the ledger by itself, against completed orders, and of levels against both.
 pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 5,
@@ -19,13 +23,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 5,
         title: "what is on hand is the last balance of the ledger",
+        // `latest`: the number of each product's last movement. `ledger`: the balance after it.
         sql: "
-            WITH ends AS (
+            WITH latest AS (
                 SELECT product_id, max(movement_number) AS movement_number FROM stock_movement
                 WHERE store_id = {store} GROUP BY product_id),
             ledger AS (
                 SELECT m.product_id, m.balance_after FROM stock_movement m
-                JOIN ends e ON e.product_id = m.product_id AND e.movement_number = m.movement_number
+                JOIN latest e ON e.product_id = m.product_id AND e.movement_number = m.movement_number
                 WHERE m.store_id = {store})
             SELECT v.product_id || ': {q:' || v.on_hand || '} on hand, but the last balance of its ledger is {q:'
                 || COALESCE(g.balance_after, 0) || '}' AS detail
@@ -34,7 +39,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 5,
-        title: "each ledger row's balance is the one before and its quantity",
+        title: "each ledger row's balance is the balance before plus its quantity",
+        // `ledger`: each row with the balance of the row before it, 0 before the first.
         sql: "
             WITH ledger AS (
                 SELECT product_id, movement_number, quantity, balance_after, COALESCE(lag(balance_after)
@@ -47,12 +53,13 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 5,
         title: "the ledger is numbered without a gap",
+        // `ledger`: each row with the number that it must have.
         sql: "
             WITH ledger AS (
                 SELECT product_id, movement_number,
                     row_number() OVER (PARTITION BY product_id ORDER BY movement_number) AS n
                 FROM stock_movement WHERE store_id = {store})
-            SELECT 'movement ' || movement_number || ' of ' || product_id || ' is the ' || n || 'th' AS detail
+            SELECT 'movement ' || movement_number || ' of ' || product_id || ' is number ' || n || ' in its ledger' AS detail
             FROM ledger WHERE movement_number <> n",
     },
     Check {
@@ -103,7 +110,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 6,
-        title: "a ledger row is of an accepted item of a active receipt, and says what that says",
+        title: "a ledger row is of an accepted item of an active receipt, and agrees with it",
         sql: "
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' puts {q:' || m.quantity
                 || '} on hand at {q:' || m.unit_cost || '} received at {t:' || m.receive_time || '}, but line '
@@ -127,18 +134,20 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 6,
         title: "a ledger row was written by its order's completion",
+        // `retained`: the oldest event that pruning has left. Rows of an older event cannot be checked.
         sql: "
-            WITH kept AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' was written at {t:' || m.create_time
                 || '} by event ' || m.event_number || ', which did not complete its order then' AS detail
-            FROM stock_movement m CROSS JOIN kept
+            FROM stock_movement m CROSS JOIN retained
             LEFT JOIN event e ON e.store_id = m.store_id AND e.event_number = m.event_number
-            WHERE m.store_id = {store} AND m.event_number >= kept.first AND (e.po_id IS DISTINCT FROM m.po_id
+            WHERE m.store_id = {store} AND m.event_number >= retained.first AND (e.po_id IS DISTINCT FROM m.po_id
                 OR e.event_type <> 'ORDER_COMPLETED' OR e.event_time <> m.create_time)",
     },
     Check {
         invariant: 7,
         title: "staged, on_order and back_ordered are the sums over live orders",
+        // `live`: per product, the sums over the lines of live orders. A back order is an order with a parent.
         sql: "
             WITH live AS (
                 SELECT l.product_id, sum(l.received) AS staged, sum(l.pending) AS on_order,

@@ -1,19 +1,24 @@
-//! Invariant 9: times never go back, and what rows say of them is what events say.
+//! Invariant 9: recorded times never go back, and the times on rows are those of their events.
+//!
+//! A store's clock never runs behind its last event, even if the machine's does. What is recorded by the service
+//! (created, placed, booked, voided, closed) is therefore in order; what callers give (ordered, received) is bounded by
+//! it. The queries compare microseconds.
 
 use super::check::Check;
 
-/// See the module.
+/// The checks of the order of times, and of times on rows against those of events.
 pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 9,
         title: "recorded times never go back along the events",
+        // `consecutive`: each event's time with that of the event before.
         sql: "
-            WITH told AS (
+            WITH consecutive AS (
                 SELECT event_number, event_time, lag(event_time) OVER (ORDER BY event_number) AS before
                 FROM event WHERE store_id = {store})
-            SELECT 'event ' || event_number || ' happened at {t:' || event_time || '}, before the one before it at {t:'
+            SELECT 'event ' || event_number || ' happened at {t:' || event_time || '}, but the event before it at {t:'
                 || before || '}' AS detail
-            FROM told WHERE event_time < before",
+            FROM consecutive WHERE event_time < before",
     },
     Check {
         invariant: 9,
@@ -41,8 +46,9 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 9,
-        // The rule is by the store's local day, and SQLite knows no time zones; nor is the zone of that
-        // time kept beside the receipt. No local day is longer than 25 hours, whatever the zone.
+        // The rule is by the store's local day. SQL cannot check it exactly: SQLite has no time zones, and a store's
+        // zone may have been changed since. No local day is longer than 25 hours in any zone, so a receipt that is
+        // 25 hours (90,000,000,000 microseconds) or more before the order is wrong in every zone.
         title: "the day of original_order_time ≤ that of receive_time, and receive_time ≤ booked",
         sql: "
             SELECT 'receipt ' || r.receipt_number || ' of ' || o.number || ': ordered '
@@ -75,7 +81,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 9,
-        title: "a back-ordered line tells when its order was completed",
+        title: "a back-ordered line has the time at which its order was completed",
         sql: "
             SELECT 'line ' || l.line_number || ' of ' || o.number || ': {q:' || l.back_ordered || '} back-ordered '
                 || COALESCE('{t:' || l.back_order_time || '}', 'never') || ' on an order closed '
@@ -103,7 +109,9 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 9,
-        title: "a receipt was booked and voided when, and by whom, events tell",
+        title: "a receipt was booked and voided by the actors and at the times of its events",
+        // An event has no receipt number in a column, so a receipt is looked for by time and actor: `b` is one
+        // booked by the event, `v` one voided by it.
         sql: "
             SELECT 'event ' || e.event_number || ', ' || e.event_type || ' by ' || e.actor || ' at {t:' || e.event_time
                 || '}, is of no receipt of ' || COALESCE(o.number, e.po_id) AS detail

@@ -12,7 +12,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 12,
-        check: "what only a platform operator may do was done by one, and orders never were",
+        check: "platform operators did what only they may do, and changed no order",
         each: &[
             "UPDATE event SET as_operator = NOT as_operator
                WHERE store_id = 'north' AND event_type = 'BACK_ORDERS_DISABLED'",
@@ -21,7 +21,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 12,
-        check: "at each event its actor held the permission",
+        check: "the actor of each event held its permission at that event",
         each: &[
             "UPDATE event SET actor = 'mallory' WHERE po_id = [PO-000003] AND event_type = 'ORDER_PLACED'",
             "UPDATE event SET actor = 'bob' WHERE po_id = [PO-000003] AND event_type = 'ORDER_PLACED'",
@@ -48,7 +48,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 12,
-        check: "a validity period begins and ends with events that there are",
+        check: "a validity period begins and ends with events that exist",
         each: &[
             "UPDATE role_grant SET to_event = 999999 WHERE principal = 'bob'",
             "UPDATE role_grant SET to_event = from_event WHERE principal = 'bob'",
@@ -57,7 +57,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 12,
-        check: "nobody let a role allow what they did not hold",
+        check: "nobody gave a role a permission that they did not hold",
         each: &[
             "UPDATE role_permission SET permission = 'FLY' WHERE role_id = 'buyer' AND permission = 'EDIT'",
             "UPDATE event SET actor = 'bob' WHERE store_id = 'north' AND event_number IN (
@@ -66,7 +66,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 12,
-        check: "a role that somebody holds allows something, from first to last",
+        check: "a role allows something for as long as somebody holds it",
         each: &[
             "INSERT INTO role_grant VALUES ('north', 'emil', 'no-role', 4, NULL)",
             "INSERT INTO role_grant SELECT store_id, 'emil', role_id, from_event, NULL FROM role_permission
@@ -77,7 +77,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 12,
-        check: "nobody holds the same twice at once",
+        check: "no two validity periods of the same grant or permission overlap",
         each: &[
             "INSERT INTO role_grant SELECT store_id, principal, role_id, from_event + 1, NULL FROM role_grant
                WHERE principal = 'bob'",
@@ -97,7 +97,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 12,
-        check: "an event that gives or takes a role has the row that tells so",
+        check: "an event about a role or a grant has a row that begins or ends with it",
         each: &[
             "DELETE FROM role_grant WHERE principal = 'carol'",
             "UPDATE role_grant SET to_event = NULL WHERE principal = 'dora'",

@@ -5,7 +5,7 @@ use super::Corruption;
 pub const PLANTS: &[Corruption] = &[
     Corruption {
         invariant: 2,
-        check: "an inherited line begins with what its parent line back-ordered",
+        check: "a carried-over line begins with what its parent line back-ordered",
         each: &["UPDATE purchase_order_line SET first_ordered = first_ordered + 10000, ordered = ordered + 10000,
                pending = pending + 10000 WHERE po_id = [PO-000001-B2] AND line_number = 2"],
     },
@@ -101,7 +101,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 3,
-        check: "an inherited line keeps what its parent line said",
+        check: "a carried-over line keeps its parent line's product, unit, cost, texts and first promise",
         each: &[
             "UPDATE purchase_order_line SET product_id = 'figs' WHERE po_id = [PO-000001-B2] AND line_number = 1",
             "UPDATE purchase_order_line SET unit_cost = unit_cost + 1 WHERE po_id = [PO-000001-B2] AND line_number = 1",

@@ -25,7 +25,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 13,
-        check: "a header counts its receipts, those that stand, and their items",
+        check: "a header counts its receipts, those that are not voided, and their items",
         each: &[
             "UPDATE purchase_order SET active_receipts = active_receipts + 1 WHERE po_id = [PO-000001]",
             "UPDATE purchase_order SET last_receipt = last_receipt + 1 WHERE po_id = [PO-000001]",
@@ -45,7 +45,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 13,
-        check: "whatever names a store is of one that exists",
+        check: "every row belongs to a store that exists",
         each: &[
             "UPDATE role_permission SET store_id = 'ghost' WHERE store_id = 'north'",
             "UPDATE role_grant SET store_id = 'ghost' WHERE store_id = 'north'",

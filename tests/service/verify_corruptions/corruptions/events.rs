@@ -54,7 +54,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 8,
-        check: "an order has as many receipts booked and voided as events that tell of it",
+        check: "an order has as many receipts booked and voided as its events say",
         each: &[
             "DELETE FROM receipt WHERE po_id = [PO-000001] AND receipt_number = 2",
             "UPDATE receipt SET void_time = NULL, voided_by = NULL, void_reason = NULL WHERE po_id = [PO-000001]",
@@ -63,7 +63,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 9,
-        check: "event numbers are consecutive from the first kept",
+        check: "event numbers are consecutive from the oldest one retained",
         each: &[
             "DELETE FROM event WHERE store_id = 'north' AND event_number = 7",
             "UPDATE event SET event_number = event_number + 1000
@@ -72,7 +72,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 9,
-        check: "the store knows its last event and when that was",
+        check: "the store row has the number and time of its last event",
         each: &[
             "UPDATE store SET last_event = last_event + 1 WHERE store_id = 'north'",
             "UPDATE store SET last_event_time = last_event_time + 1 WHERE store_id = 'north'",
@@ -100,7 +100,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 11,
-        check: "the store's feature is as its events left it, turned on and off by turns",
+        check: "back orders are on or off as the store's last event about them says, and their events alternate",
         each: &[
             "UPDATE store SET back_orders_enabled = NOT back_orders_enabled WHERE store_id = 'north'",
             "UPDATE event SET event_type = 'BACK_ORDERS_ENABLED'

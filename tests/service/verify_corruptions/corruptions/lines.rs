@@ -31,7 +31,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 1,
-        check: "a line has a known unit, and whole quantities where that is whole",
+        check: "a line has a known unit, and whole quantities if that unit is counted in whole numbers",
         each: &[
             "UPDATE purchase_order_line SET unit = 'DOZEN' WHERE po_id = [PO-000002] AND line_number = 1",
             "UPDATE purchase_order_line SET ordered = ordered + 1, pending = pending + 1

@@ -94,7 +94,7 @@ pub const fn loosening(engine: Engine) -> &'static str {
 }
 
 /// The check that must find each of [`guards`].
-pub const GUARD: &str = "the ledger's rows are immutable by trigger";
+pub const GUARD: &str = "triggers keep the ledger's rows from being changed";
 
 /// Holes in the ledger's guard: the only violations that each database has its own words for.
 pub const fn guards(engine: Engine) -> [&'static str; 3] {

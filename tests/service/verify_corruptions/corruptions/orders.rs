@@ -41,7 +41,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 4,
-        check: "an order is being received if a receipt of it stands, and only then",
+        check: "an order is being received if it has an active receipt, and only then",
         each: &[
             "UPDATE purchase_order SET state = 'ON_ORDER' WHERE po_id = [PO-000004]",
             "UPDATE purchase_order SET state = 'RECEIVING' WHERE po_id = [PO-000003]",

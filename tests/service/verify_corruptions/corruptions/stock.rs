@@ -25,7 +25,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 5,
-        check: "each ledger row's balance is the one before and its quantity",
+        check: "each ledger row's balance is the balance before plus its quantity",
         each: &[
             "UPDATE stock_movement SET balance_after = balance_after + 10000
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
@@ -73,7 +73,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 6,
-        check: "a ledger row is of an accepted item of a active receipt, and says what that says",
+        check: "a ledger row is of an accepted item of an active receipt, and agrees with it",
         each: &[
             "UPDATE stock_movement SET unit_cost = unit_cost + 1
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",

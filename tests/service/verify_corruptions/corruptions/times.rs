@@ -62,7 +62,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 9,
-        check: "a back-ordered line tells when its order was completed",
+        check: "a back-ordered line has the time at which its order was completed",
         each: &[
             "UPDATE purchase_order_line SET back_order_time = NULL WHERE po_id = [PO-000001] AND line_number = 1",
             "UPDATE purchase_order_line SET back_order_time = back_order_time + 1
@@ -83,7 +83,7 @@ pub const PLANTS: &[Corruption] = &[
     },
     Corruption {
         invariant: 9,
-        check: "a receipt was booked and voided when, and by whom, events tell",
+        check: "a receipt was booked and voided by the actors and at the times of its events",
         each: &[
             "UPDATE receipt SET booked_by = 'mallory' WHERE po_id = [PO-000004]",
             "UPDATE receipt SET book_time = book_time + 1 WHERE po_id = [PO-000004]",
