@@ -85,7 +85,7 @@ diesel::table! {
         gtin -> Nullable<Text>,
         unit -> Text,
         unit_cost -> BigInt,
-        inherited -> Bool,
+        carried_over -> Bool,
         first_expected_date -> Nullable<Text>,
         first_ordered -> BigInt,
         expected_date -> Nullable<Text>,

@@ -123,7 +123,7 @@ CREATE TABLE purchase_order_line (
     unit TEXT NOT NULL,
     unit_cost INTEGER NOT NULL CHECK (unit_cost BETWEEN 0 AND 10000000000000),
     -- Whether it carries what the parent order's line of this number left pending.
-    inherited INTEGER NOT NULL CHECK (inherited IN (0, 1)),
+    carried_over INTEGER NOT NULL CHECK (carried_over IN (0, 1)),
     -- The first promise along the chain.
     first_expected_date TEXT,
     -- Ordered when first placed; never changes.
@@ -149,9 +149,9 @@ CREATE TABLE purchase_order_line (
     CONSTRAINT purchase_order_line_excess CHECK (excess = 0 OR back_ordered + cancelled + pending = 0)
 ) STRICT, WITHOUT ROWID;
 
--- Orders by product. A back order's inherited lines are found through the chain's original, which
+-- Orders by product. A back order's carried-over lines are found through the chain's original, which
 -- spares a completion one write at a random place per line.
-CREATE INDEX purchase_order_line_by_product ON purchase_order_line (store_id, product_id, po_id) WHERE NOT inherited;
+CREATE INDEX purchase_order_line_by_product ON purchase_order_line (store_id, product_id, po_id) WHERE NOT carried_over;
 
 -- One delivery booked in. It stands until void_time is set.
 CREATE TABLE receipt (

@@ -331,8 +331,7 @@ pub struct Line {
     pub unit: Unit,
     /// What one unit costs, in the order's currency.
     pub unit_cost: UnitCost,
-    /// Whether it carries what the parent order's line of the same number left pending (`inherited` in
-    /// the database).
+    /// Whether it carries what the parent order's line of the same number left pending.
     pub carried_over: bool,
     /// When its goods are expected; the order's date counts where there is none.
     pub expected_date: Option<Date>,

@@ -276,7 +276,7 @@ fn originals_with(store: String, product: String, limit: i64) -> _ {
     pol::table
         .filter(pol::store_id.eq(store))
         .filter(pol::product_id.eq(product))
-        .filter(not(pol::inherited))
+        .filter(not(pol::carried_over))
         .order(pol::po_id)
         .limit(limit)
         .select(pol::po_id)

@@ -13,7 +13,7 @@ use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 use crate::repository::schema::purchase_order_line;
 
-/// A line as it is read. `inherited` says that it comes from the parent of a back order.
+/// A line as it is read. `carried_over` says that it comes from the parent of a back order.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = purchase_order_line)]
 pub struct LineRow {
@@ -25,7 +25,7 @@ pub struct LineRow {
     gtin: Option<String>,
     unit: String,
     unit_cost: i64,
-    inherited: bool,
+    carried_over: bool,
     first_expected_date: Option<String>,
     first_ordered: i64,
     expected_date: Option<String>,
@@ -73,7 +73,7 @@ impl TryFrom<LineRow> for Line {
             gtin: row.gtin,
             unit: unit(row.unit)?,
             unit_cost: UnitCost::from_scaled(row.unit_cost),
-            carried_over: row.inherited,
+            carried_over: row.carried_over,
             expected_date: optional_date(row.expected_date)?,
             first_expected_date: optional_date(row.first_expected_date)?,
             first_ordered: Quantity::from_scaled(row.first_ordered),
@@ -102,7 +102,7 @@ impl Row for Line {
         Column::fixed("gtin", |row| Cell::optional_text(row.gtin.as_deref())),
         Column::fixed("unit", |row| Cell::text(row.unit.name())),
         Column::fixed("unit_cost", |row| Cell::big_int(row.unit_cost.scaled())),
-        Column::fixed("inherited", |row| Cell::Bool(row.carried_over)),
+        Column::fixed("carried_over", |row| Cell::Bool(row.carried_over)),
         Column::fixed("first_expected_date", |row| Cell::formatted(row.first_expected_date)),
         Column::fixed("first_ordered", |row| Cell::big_int(row.first_ordered.scaled())),
         Column::changing("expected_date", |row| Cell::formatted(row.expected_date)),
