@@ -54,8 +54,8 @@ async fn it_ends_in_time_and_what_was_acknowledged_is_there(#[values(Sqlite, Pos
 
     attacked.terminate();
 
-    let told = within_timeout(watched.message()).await.unwrap().unwrap();
-    assert_eq!(told.status(), ServingStatus::NotServing, "it says so before it ends");
+    let health = within_timeout(watched.message()).await.unwrap().unwrap();
+    assert_eq!(health.status(), ServingStatus::NotServing, "it says so before it ends");
     let ended = within_timeout(watched.message()).await.expect_err("what is watched ends with the service");
     assert_eq!(reason(&ended), "STOPPING");
     assert!(attacked.ends_well().await);

@@ -369,10 +369,10 @@ async fn a_file_that_was_copied_without_its_log_is_told_from_one_that_a_crash_le
 
     let verified = run(&copy, &["verify"]);
     assert!(String::from_utf8_lossy(&verified.stdout).contains("0 purchase orders"), "{verified:?}");
-    let told = complaint(verified);
-    assert!(told.contains("-wal") && told.contains("backup"), "{told}");
-    let told = complaint(run(&copy, &["backup", home.path("hidden.sqlite").to_str().unwrap()]));
-    assert!(told.contains("-wal"), "{told}");
+    let text = complaint(verified);
+    assert!(text.contains("-wal") && text.contains("backup"), "{text}");
+    let text = complaint(run(&copy, &["backup", home.path("hidden.sqlite").to_str().unwrap()]));
+    assert!(text.contains("-wal"), "{text}");
     let unaware = Serving::start(&copy, home.path("log-of-copy"));
     assert!(unaware.logged().contains("ERROR") && unaware.logged().contains("is missing"), "{}", unaware.logged());
     unaware.becomes(ServingStatus::Serving).await;

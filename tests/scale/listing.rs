@@ -4,8 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, Database, Setup, World, at};
-use diesel::sql_types::Text;
+use crate::support::{Caller, Database, Setup, World, at, explain, explain_prepared, split_binds};
 use purchase_order_service::proto::v1::ListPurchaseOrdersRequest;
 use purchase_order_service::proto::v1::PurchaseOrderState::{Cancelled, Completed, Draft, OnOrder, Receiving};
 use purchase_order_service::repository::session::{Observed, Observer, Session};
@@ -140,28 +139,16 @@ async fn an_index_leads_to_whatever_a_list_is_asked_for(#[values(Sqlite, Postgre
         let expected: Vec<i64> = (1..=100_000).rev().filter(|i| holds(*i)).take(100).collect();
         assert_eq!(found, expected, "{name}");
         for statement in std::mem::take(&mut *heard.lock().unwrap()) {
-            by_index(&mut session, on, &statement).unwrap_or_else(|why| panic!("{name}: {why}\n  {statement}"));
+            reads_by_index(&mut session, on, &statement).unwrap_or_else(|why| panic!("{name}: {why}\n  {statement}"));
         }
     }
     session.batch(EMPTY).unwrap();
     world.verify().await;
 }
 
-#[derive(diesel::QueryableByName)]
-struct Step {
-    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
-    text: String,
-}
-
-#[derive(diesel::QueryableByName)]
-struct Detail {
-    #[diesel(sql_type = Text)]
-    detail: String,
-}
-
 /// Whether a statement reads little of a large database; if not, its plan.
-fn by_index(session: &mut Session, on: Engine, statement: &str) -> Result<(), String> {
-    let (text, binds) = statement.split_once(" -- binds: ").unwrap();
+fn reads_by_index(session: &mut Session, on: Engine, statement: &str) -> Result<(), String> {
+    let (text, binds) = split_binds(statement);
     match on {
         Sqlite => planned_well(session, text),
         Postgres => reads_little(session, text, binds),
@@ -171,8 +158,7 @@ fn by_index(session: &mut Session, on: Engine, statement: &str) -> Result<(), St
 /// SQLite tells its plan: it must look up and never go through a table, and sort but what it looked up
 /// by keys.
 fn planned_well(session: &mut Session, text: &str) -> Result<(), String> {
-    let plan: Vec<Detail> = session.load(diesel::sql_query(format!("EXPLAIN QUERY PLAN {text}"))).unwrap();
-    let plan: Vec<String> = plan.into_iter().map(|step| step.detail).collect();
+    let plan = explain(session, text);
     let scans = plan.iter().any(|step| step.contains("SCAN purchase_order"));
     let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER BY")) && !text.contains("json_each");
     let store_alone = plan.iter().any(|step| step.contains("SEARCH purchase_order USING PRIMARY KEY (store_id=?)"));
@@ -185,11 +171,7 @@ fn reads_little(session: &mut Session, text: &str, binds: &str) -> Result<(), St
     let binds = binds.replace("\\u{10ffff}", "\u{10FFFF}");
     let binds: Vec<serde_json::Value> = serde_json::from_str(&binds).unwrap();
     let (types, binds): (Vec<&str>, Vec<String>) = binds.iter().map(literal).unzip();
-    session.batch(&format!("PREPARE listed({}) AS {text}", types.join(", "))).unwrap();
-    let explain = format!("EXPLAIN (ANALYZE, TIMING OFF) EXECUTE listed({})", binds.join(", "));
-    let plan: Vec<Step> = session.load(diesel::sql_query(explain)).unwrap();
-    session.batch("DEALLOCATE listed").unwrap();
-    let plan: Vec<String> = plan.into_iter().map(|step| step.text).collect();
+    let plan = explain_prepared(session, text, &types, &binds, "(ANALYZE, TIMING OFF)");
     let after = |step: &str, word: &str| -> i64 {
         let rest = step.split_once(word).map_or("0", |(_, rest)| rest);
         rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Database, World};
+use crate::support::{Database, STORE_TABLES, World};
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;
 use purchase_order_service::repository::dialect::Purpose;
@@ -22,20 +22,6 @@ const MOST: u32 = 8;
 /// the planner leads astray goes through a table for each row of another: of these few orders 14 times
 /// as long in all.
 const ASTRAY: u32 = 4;
-
-const TABLES: [&str; 11] = [
-    "store",
-    "role_permission",
-    "role_grant",
-    "purchase_order",
-    "purchase_order_line",
-    "receipt",
-    "receipt_item",
-    "inventory_level",
-    "stock_movement",
-    "event",
-    "stored_response",
-];
 
 /// Completed orders of ten lines, each with all that belongs to one: four events and the stored answers
 /// of their calls, a receipt with its items, and the levels and the ledger of its ten products.
@@ -99,7 +85,7 @@ fn fill(database: &Database, orders: i64) {
     if database.engine == Sqlite {
         return;
     }
-    for table in TABLES {
+    for table in STORE_TABLES {
         session.batch(&format!("REINDEX TABLE {table}")).unwrap();
     }
     let known = "SELECT count(*) AS count FROM pg_statistic s JOIN pg_class c ON c.oid = s.starelid
@@ -128,7 +114,7 @@ async fn it_takes_in_proportion_to_the_orders_whatever_is_known_of_them(#[values
     let Some(world) = World::on(on).await else { return };
     if on == Postgres {
         // Nobody shall find out about them meanwhile.
-        for table in TABLES {
+        for table in STORE_TABLES {
             let forget = format!("ALTER TABLE {table} SET (autovacuum_enabled = false)");
             world.database.session().batch(&forget).unwrap();
         }

@@ -4,8 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Database, Setup, World};
-use diesel::sql_types::Text;
+use crate::support::{Database, Setup, World, explain, explain_prepared, split_binds};
 use prost::Message;
 use purchase_order_service::proto::v1::{ChainLine, GetBackOrderChainResponse, PurchaseOrder};
 use purchase_order_service::repository::session::{Observed, Observer, Session};
@@ -151,7 +150,7 @@ async fn a_long_chain_is_read_page_by_page(#[values(Sqlite, Postgres)] on: Engin
         self::pages(&world, &at_place(1), 50).await.iter().map(|p| (p.purchase_orders.len(), p.lines.len())).collect();
     assert_eq!(sizes, [(2, 50), (0, 50), (0, 20)]);
     let heard = heard.lock().unwrap().clone();
-    heard.iter().for_each(|statement| by_index(&mut session, on, statement));
+    heard.iter().for_each(|statement| assert_no_scan(&mut session, on, statement));
     session.batch(EMPTY).unwrap();
     world.verify().await;
 }
@@ -177,33 +176,15 @@ async fn the_largest_page_of_a_chain_fits(#[values(Sqlite, Postgres)] on: Engine
     world.verify().await;
 }
 
-#[derive(diesel::QueryableByName)]
-struct Step {
-    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
-    text: String,
-}
-
-#[derive(diesel::QueryableByName)]
-struct Detail {
-    #[diesel(sql_type = Text)]
-    detail: String,
-}
-
-/// Red if a statement goes through a table of orders or lines instead of looking up.
-fn by_index(session: &mut Session, on: Engine, statement: &str) {
-    let (text, binds) = statement.split_once(" -- binds: ").unwrap();
-    let plan: Vec<String> = match on {
-        Sqlite => {
-            let plan: Vec<Detail> = session.load(diesel::sql_query(format!("EXPLAIN QUERY PLAN {text}"))).unwrap();
-            plan.into_iter().map(|step| step.detail).collect()
-        }
+/// Checks that a statement looks orders and lines up by an index and scans neither table.
+fn assert_no_scan(session: &mut Session, on: Engine, statement: &str) {
+    let (text, binds) = split_binds(statement);
+    let plan = match on {
+        Sqlite => explain(session, text),
         Postgres => {
             let binds: Vec<serde_json::Value> = serde_json::from_str(binds).unwrap();
-            let binds = binds.iter().map(|bind| bind.to_string().replace('"', "'")).collect::<Vec<_>>().join(", ");
-            session.batch(&format!("PREPARE chain AS {text}")).unwrap();
-            let plan: Vec<Step> = session.load(diesel::sql_query(format!("EXPLAIN EXECUTE chain({binds})"))).unwrap();
-            session.batch("DEALLOCATE chain").unwrap();
-            plan.into_iter().map(|step| step.text).collect()
+            let binds: Vec<String> = binds.iter().map(|bind| bind.to_string().replace('"', "'")).collect();
+            explain_prepared(session, text, &[], &binds, "")
         }
     };
     // SQLite calls a table by its alias.

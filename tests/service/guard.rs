@@ -119,9 +119,9 @@ impl Guarded {
         let rpcs = Misbehaving::default();
         let reflection = tonic_reflection::server::Builder::configure().build_v1().unwrap();
         let routes = Routes::new(StoreServiceServer::new(rpcs.clone()));
-        let (healthy, told) = watch::channel(true);
+        let (healthy, status) = watch::channel(true);
         let guard = Guard {
-            routes: routes.add_service(HealthService::server(told, &NAMES)).add_service(reflection).prepare(),
+            routes: routes.add_service(HealthService::server(status, &NAMES)).add_service(reflection).prepare(),
             authenticator: Arc::new(Development),
             max_deadline: bounds.call,
             max_public_deadline: bounds.public_call,
@@ -207,7 +207,7 @@ fn asked(service: &str) -> HealthCheckRequest {
 }
 
 /// The next status of a watch.
-async fn told(watched: &mut Streaming<HealthCheckResponse>) -> ServingStatus {
+async fn next_status(watched: &mut Streaming<HealthCheckResponse>) -> ServingStatus {
     within_timeout(watched.message()).await.unwrap().expect("the watch goes on").status()
 }
 
@@ -482,10 +482,10 @@ async fn health_tells_each_change_of_the_whole_and_of_each_service_by_name() {
 
     for (healthy, expected) in [(true, Serving), (false, NotServing), (true, Serving)] {
         guarded.healthy.send_replace(healthy);
-        // What is sent again is no change, and not told again.
+        // What is sent again is no change, and not reported again.
         guarded.healthy.send_replace(healthy);
         for watched in &mut watches {
-            assert_eq!(told(watched).await, expected);
+            assert_eq!(next_status(watched).await, expected);
         }
         for name in ["", STORES] {
             assert_eq!(guarded.check(name).await.unwrap(), expected, "{name}");
@@ -506,7 +506,7 @@ async fn the_health_of_an_unknown_service_is_not_found_and_its_watch_stays_open(
         );
 
         let mut watched = guarded.watch_of(name).await;
-        assert_eq!(told(&mut watched).await, ServiceUnknown, "{name:?}");
+        assert_eq!(next_status(&mut watched).await, ServiceUnknown, "{name:?}");
         guarded.healthy.send_replace(false);
         guarded.healthy.send_replace(true);
         // It has no message and no end yet, and still holds the room of a watch.

@@ -58,15 +58,15 @@ pub fn find_programs() -> Option<PathBuf> {
     let on_path: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
     let linked =
         on_path.iter().filter_map(|place| Some(fs::canonicalize(place.join("initdb")).ok()?.parent()?.to_owned()));
-    let told = Command::new("pg_config").arg("--bindir").output().ok();
-    let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    let configured = Command::new("pg_config").arg("--bindir").output().ok();
+    let configured = configured.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     let mut packaged: Vec<PathBuf> = match fs::read_dir("/usr/lib/postgresql") {
         Ok(versions) => versions.flatten().map(|version| version.path().join("bin")).collect(),
         Err(_) => Vec::new(),
     };
     packaged.sort();
     let whole = |place: &PathBuf| ["initdb", "postgres", "pg_isready"].iter().all(|name| place.join(name).is_file());
-    on_path.iter().cloned().chain(linked).chain(told).chain(packaged.into_iter().rev()).find(whole)
+    on_path.iter().cloned().chain(linked).chain(configured).chain(packaged.into_iter().rev()).find(whole)
 }
 
 fn start(programs: &Path) -> Cluster {

@@ -10,6 +10,21 @@ use tempfile::TempDir;
 
 use super::cluster::{Scratch, cluster};
 
+/// The tables whose rows belong to stores: all but the clock's days and the key of page tokens.
+pub const STORE_TABLES: [&str; 11] = [
+    "store",
+    "role_permission",
+    "role_grant",
+    "purchase_order",
+    "purchase_order_line",
+    "receipt",
+    "receipt_item",
+    "inventory_level",
+    "stock_movement",
+    "event",
+    "stored_response",
+];
+
 /// Which engine a test runs on: every story runs on both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {

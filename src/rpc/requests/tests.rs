@@ -246,7 +246,7 @@ fn what_is_counted_is_what_prost_decodes_of_random_bytes() {
     for round in 0..40_000 {
         let (path, decoded) = DECODED[round % DECODED.len()];
         let mut bytes = random_message(&REQUESTS.shapes[REQUESTS.by_path[path]], &mut random, 0);
-        // Half of them are spoiled somewhere.
+        // Half of them are corrupted somewhere.
         if round % 2 == 0 && !bytes.is_empty() {
             let at = random.usize(..bytes.len());
             match random.u8(..3) {

@@ -33,7 +33,7 @@ use self::disturber::{Disturber, Progress};
 use self::journal::Journal;
 use self::sending::{Counts, Person};
 use crate::support::Engine::Postgres;
-use crate::support::{Instance, World, writer_of};
+use crate::support::{Caller, Instance, World, writer_of};
 
 const STORES: usize = 8;
 /// These stores have one client each, who also turns back orders off and on: that is possible only
@@ -59,11 +59,12 @@ fn store_of(client: usize) -> usize {
     }
 }
 
-/// Creates the stores, with back orders; the number of each one's last event.
-async fn open_stores(world: &World, names: &[String]) -> BTreeMap<String, i64> {
+/// Creates the stores, with back orders; the number of each one's last event. `operator_of` is the operator who calls
+/// about a store.
+pub async fn open_stores(names: &[String], operator_of: impl Fn(&str) -> Caller) -> BTreeMap<String, i64> {
     let mut opened = BTreeMap::new();
     for name in names {
-        let operator = world.operator().at(name);
+        let operator = operator_of(name);
         operator.create_store("alice").ok().await;
         opened.insert(name.clone(), operator.enable_back_orders().ok().await.event_number);
     }
@@ -105,7 +106,7 @@ async fn each_intention_has_one_effect_whatever_happens_to_the_sessions() {
     let Some(world) = World::on(Postgres).await else { return };
     let other = world.another_instance().await;
     let names = store_names();
-    let opened = open_stores(&world, &names).await;
+    let opened = open_stores(&names, |name| world.operator().at(name)).await;
     let of_each = (intentions as usize).div_ceil(CLIENTS);
     let mut to_come = vec![0; STORES];
     (0..CLIENTS).for_each(|client| to_come[store_of(client)] += of_each);

@@ -12,7 +12,6 @@
 
 mod killer;
 
-use std::collections::BTreeMap;
 use std::env;
 
 use fastrand::Rng;
@@ -23,10 +22,10 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use self::killer::{Killer, PAUSE, Victim};
-use crate::chaos::all_of;
 use crate::chaos::audit::audit;
 use crate::chaos::client::{Client, Place};
 use crate::chaos::sending::Person;
+use crate::chaos::{all_of, open_stores};
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Caller, Cluster, Database, cluster};
 
@@ -40,18 +39,6 @@ fn number_from(variable: &str, default: usize) -> usize {
 
 fn store_of(client: usize) -> usize {
     if client == 0 { 0 } else { 1 + client % (STORES - 1) }
-}
-
-/// Creates the stores, with back orders; the number of each one's last event.
-async fn open_stores(channel: &Channel) -> BTreeMap<String, i64> {
-    let mut opened = BTreeMap::new();
-    for number in 0..STORES {
-        let store = format!("store-{number}");
-        let operator = Caller::of(channel.clone(), "operator", &store);
-        operator.create_store("alice").ok().await;
-        opened.insert(store, operator.enable_back_orders().ok().await.event_number);
-    }
-    opened
 }
 
 /// Everybody whom a client speaks for, each by two connections.
@@ -92,7 +79,8 @@ async fn what_was_acknowledged_is_there_once_whatever_was_killed(#[values(Sqlite
     let victims = victims(kills, on);
     let mut killer = Killer::begin(&database, Rng::with_seed(seed));
     let ways = [killer.channel(), killer.channel()];
-    let opened = open_stores(&ways[0]).await;
+    let names: Vec<String> = (0..STORES).map(|number| format!("store-{number}")).collect();
+    let opened = open_stores(&names, |store| Caller::of(ways[0].clone(), "operator", store)).await;
     // So many that there is always another one to be acknowledged after the last kill.
     let of_each = ((victims.len() + 1) * PAUSE.end).div_ceil(CLIENTS) + 10;
 

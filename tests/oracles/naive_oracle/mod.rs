@@ -7,7 +7,7 @@
 mod access;
 mod books;
 mod command;
-mod hand;
+mod generator;
 mod model;
 mod play;
 mod shown;

@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 use crate::naive_oracle::access::OPERATOR;
 use crate::naive_oracle::books::level;
 use crate::naive_oracle::command::{Call, Command, Name, Reason, Time, ensure};
-use crate::naive_oracle::hand::{CALLERS, Hand, NO_PRODUCT, PRODUCTS};
+use crate::naive_oracle::generator::{CALLERS, Generator, NO_PRODUCT, PRODUCTS};
 use crate::naive_oracle::model::Model;
 use crate::naive_oracle::shown::Shown;
 use crate::naive_oracle::wire::{Answer, Wire, decimal};
@@ -27,7 +27,7 @@ pub struct Play {
     seed: u64,
     model: Model,
     wire: Wire,
-    hand: Hand,
+    generator: Generator,
     /// The calls so far: what a failure shows the end of.
     calls: Vec<Call>,
     pub counts: Counts,
@@ -40,8 +40,8 @@ impl Play {
         Caller::of(channel.clone(), OPERATOR, &store).create_store("alice").ok().await;
         let model = Model { created: now, now, events: 1, ..Model::default() };
         let wire = Wire { channel, store, ids: Vec::new() };
-        let hand = Hand::new(seed.wrapping_mul(1_000).wrapping_add(number));
-        let mut play = Self { seed, model, wire, hand, calls: Vec::new(), counts: Counts::new() };
+        let generator = Generator::new(seed.wrapping_mul(1_000).wrapping_add(number));
+        let mut play = Self { seed, model, wire, generator, calls: Vec::new(), counts: Counts::new() };
         for (caller, command) in [
             (OPERATOR, Command::SetBackOrders(true)),
             ("alice", Command::CreateRole { role: "keys", permissions: vec![Permission::ManageAccess] }),
@@ -57,9 +57,9 @@ impl Play {
     pub async fn play(mut self, calls: u64, now: Time) -> Self {
         self.model.now = now;
         for _ in 0..calls {
-            let call = self.hand.next(&self.model, &self.calls);
+            let call = self.generator.next(&self.model, &self.calls);
             self.call(call).await;
-            if self.hand.one_in(6) {
+            if self.generator.one_in(6) {
                 self.look().await;
             }
         }
@@ -73,7 +73,7 @@ impl Play {
     async fn call(&mut self, call: Call) {
         self.calls.push(call.clone());
         let is_new = call.id.is_none_or(|id| !self.model.answered.contains_key(&(call.caller, id)));
-        let preview = if is_new && self.hand.one_in(4) { self.wire.preview(&call).await } else { None };
+        let preview = if is_new && self.generator.one_in(4) { self.wire.preview(&call).await } else { None };
         let got = self.wire.send(&call).await;
         let judged = self.model.judge(&call);
         self.learn(got.as_ref().ok());
@@ -138,18 +138,18 @@ fn difference(expected: &str, got: &str) -> String {
         return format!("expected {expected}\ngot {got}");
     }
     let differ = expected.lines().zip(got.lines()).filter(|(expected, got)| expected != got);
-    let told = differ.map(|(expected, got)| format!("expected {}\ngot      {}", expected.trim(), got.trim()));
-    told.collect::<Vec<_>>().join("\n")
+    let differences = differ.map(|(expected, got)| format!("expected {}\ngot      {}", expected.trim(), got.trim()));
+    differences.collect::<Vec<_>>().join("\n")
 }
 
 /// Reading.
 impl Play {
     async fn look(&mut self) {
-        let caller = if self.hand.one_in(8) { self.hand.one_of(&CALLERS) } else { "carol" };
-        match self.hand.rng.u32(..5) {
+        let caller = if self.generator.one_in(8) { self.generator.one_of(&CALLERS) } else { "carol" };
+        match self.generator.rng.u32(..5) {
             0 => self.look_at_store(caller).await,
             1 | 2 => {
-                let product = if self.hand.one_in(20) { NO_PRODUCT } else { self.hand.one_of(&PRODUCTS).0 };
+                let product = if self.generator.one_in(20) { NO_PRODUCT } else { self.generator.one_of(&PRODUCTS).0 };
                 self.look_at_product(caller, product).await;
             }
             _ => {
@@ -166,8 +166,8 @@ impl Play {
             _ => None,
         });
         match touched {
-            Some(place) if !self.hand.one_in(3) => place,
-            _ => self.hand.rng.usize(..=self.model.orders.len()),
+            Some(place) if !self.generator.one_in(3) => place,
+            _ => self.generator.rng.usize(..=self.model.orders.len()),
         }
     }
 

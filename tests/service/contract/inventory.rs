@@ -129,8 +129,8 @@ async fn list_stock_movements(#[values(Sqlite, Postgres)] on: Engine) {
     let first = story.ok(bob.movements("apples").with(|request| request.page_size = 1)).await;
     let movement = &first.stock_movements[0];
     assert_eq!((movement.movement_number, movement.kind()), (1, StockMovementKind::Receipt));
-    let told = (&*movement.quantity, &*movement.unit_cost, &*movement.balance_after);
-    assert_eq!(told, ("4", "2.5", "4"));
+    let values = (&*movement.quantity, &*movement.unit_cost, &*movement.balance_after);
+    assert_eq!(values, ("4", "2.5", "4"));
     assert_eq!((&movement.purchase_order_id, movement.line_number), (&order.purchase_order_id, 1));
     let times = (movement.receive_time, movement.create_time);
     assert_eq!(times, (at("2026-03-02T09:00:00Z"), at("2026-03-03T10:00:00Z")));

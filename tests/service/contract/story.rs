@@ -20,13 +20,13 @@ pub const ANOTHER_ID: &str = "0191e0c8-0b5e-7c11-9f3a-2f6c1d8e4b7b";
 /// See the module. It ends with [`Story::end`].
 pub struct Story<R> {
     pub world: World,
-    told: RefCell<Told>,
+    seen: RefCell<Seen>,
     rpc: PhantomData<R>,
 }
 
 /// What happened so far.
 #[derive(Default)]
-struct Told {
+struct Seen {
     successes: usize,
     refusals: usize,
     reasons: Reasons,
@@ -37,28 +37,28 @@ impl<R: Rpc> Story<R> {
     pub async fn on(engine: Engine) -> Option<Self> {
         assert_named_after(R::PATH);
         let world = World::on(engine).await?;
-        Some(Self { world, told: RefCell::default(), rpc: PhantomData })
+        Some(Self { world, seen: RefCell::default(), rpc: PhantomData })
     }
 
     /// The answer of a call that must succeed.
     pub async fn ok(&self, call: Call<R>) -> R::Answer {
         let answer = call.ok().await;
-        self.told.borrow_mut().successes += 1;
+        self.seen.borrow_mut().successes += 1;
         answer
     }
 
     /// The refusal of a call that must be refused for this reason.
     pub async fn refused(&self, call: Call<R>, code: Code, reason: &str) -> Refused {
         let refused = call.refused(code, reason).await;
-        let mut told = self.told.borrow_mut();
-        told.refusals += 1;
-        told.reasons.insert(reason_text(code, reason));
+        let mut seen = self.seen.borrow_mut();
+        seen.refusals += 1;
+        seen.reasons.insert(reason_text(code, reason));
         refused
     }
 
     /// Holds what happened against the contract, and checks every invariant of the database.
     pub async fn end(self) {
-        let Told { successes, refusals, reasons } = self.told.take();
+        let Seen { successes, refusals, reasons } = self.seen.take();
         assert!(successes > 0, "{}: nothing succeeded", R::PATH);
         assert!(refusals >= successes, "{}: {refusals} refusals to {successes} successes", R::PATH);
         let documented = CONTRACT.of(R::PATH);

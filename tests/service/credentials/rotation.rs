@@ -110,7 +110,7 @@ async fn everything_is_turned_over_without_a_failed_call(#[values(Sqlite, Postgr
         let caller = bearing(issuer.token("alice"));
         within_timeout(async { while caller.get_store().await.is_err() {} }).await;
     }
-    secured.spoil_keys();
+    secured.break_keys();
     load.go_on().await;
     bearing(newer.token("alice")).get_store().ok().await;
 

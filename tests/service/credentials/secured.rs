@@ -170,7 +170,7 @@ impl Secured {
         fs::write(self.file("keys.json"), key_set(keys)).unwrap();
     }
 
-    pub fn spoil_keys(&self) {
+    pub fn break_keys(&self) {
         fs::write(self.file("keys.json"), "{\"keys\": [{\"kty\": \"OKP\"").unwrap();
     }
 

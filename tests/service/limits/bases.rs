@@ -1,5 +1,5 @@
 //! A valid request for every rpc, with something in every field, so that one field at a time can be
-//! spoiled. An rpc that is missing here fails the tests.
+//! corrupted. An rpc that is missing here fails the tests.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use purchase_order_service::proto::v1::*;
 use crate::support::contract::{RpcOf, dynamic};
 use crate::support::{Call, Caller, MONDAY, Rpc, World, at};
 
-/// The store whose roles and settings are spoiled, so that [`crate::support::STORE`] stays whole.
+/// The store whose roles and settings are corrupted, so that [`crate::support::STORE`] stays whole.
 pub const SOUTH: &str = "south";
 /// A product that both stores count in kilograms.
 pub const GRAIN: &str = "grain";

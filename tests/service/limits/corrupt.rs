@@ -50,22 +50,22 @@ impl Report {
     }
 }
 
-/// Spoils every field of every rpc's request, all rpcs at once.
-pub async fn spoil_all(world: &World, values: Values) -> Report {
+/// Corrupts every field of every rpc's request, all rpcs at once.
+pub async fn corrupt_all(world: &World, values: Values) -> Report {
     let (bench, bases, mut report) = (Bench::in_world(world).await, Arc::new(bases()), Report::default());
-    let mut spoiling = Vec::new();
+    let mut corrupting = Vec::new();
     for rpc in rpcs() {
         let (bench, bases, channel) = (bench.clone(), Arc::clone(&bases), world.channel());
-        spoiling
+        corrupting
             .push(tokio::spawn(async move { corrupt(&rpc, base_of(&bases, &rpc), &bench, &channel, values).await }));
     }
-    for spoilt in spoiling {
-        report.add(spoilt.await.unwrap());
+    for corrupted in corrupting {
+        report.add(corrupted.await.unwrap());
     }
     report
 }
 
-/// Spoils every field of one rpc's request.
+/// Corrupts every field of one rpc's request.
 async fn corrupt(rpc: &RpcOf, base: &Base, bench: &Bench, channel: &Channel, values: Values) -> Report {
     let mut report = Report::default();
     let changes_something = rpc.input.get_field_by_name("request_id").is_some();
@@ -84,8 +84,9 @@ async fn corrupt(rpc: &RpcOf, base: &Base, bench: &Bench, channel: &Channel, val
             }
             answer.as_ref().err().into_iter().for_each(|status| report.hear(rpc, status));
             let complaints = complaints(rpc, &place, value.as_ref(), &answer);
-            let told = |complaint| format!("{} {} = {}: {complaint}", rpc.path, place.path(), shown(value.as_ref()));
-            report.complaints.extend(complaints.into_iter().map(told));
+            let complete =
+                |complaint| format!("{} {} = {}: {complaint}", rpc.path, place.path(), shown(value.as_ref()));
+            report.complaints.extend(complaints.into_iter().map(complete));
         }
     }
     report

@@ -4,7 +4,7 @@
 use prost_reflect::{Kind, Value};
 use rstest::rstest;
 
-use super::corrupt::spoil_all;
+use super::corrupt::corrupt_all;
 use super::rules::{Rule, rule};
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::World;
@@ -67,7 +67,7 @@ fn texts(max: usize) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_and_numbers_at_their_limits(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
-    let report = spoil_all(&world, values).await;
+    let report = corrupt_all(&world, values).await;
     report.is_clean();
     assert!(report.calls > 700, "only {} calls were made", report.calls);
     world.verify().await;
@@ -75,7 +75,7 @@ async fn texts_and_numbers_at_their_limits(#[values(Sqlite, Postgres)] on: Engin
 
 #[test]
 fn the_contract_tells_the_same_limits() {
-    let mut told = 0;
+    let mut checked = 0;
     for rpc in rpcs() {
         for place in places(&rpc.input).iter().filter(|place| place.field().kind() == Kind::String && !place.is_list())
         {
@@ -84,8 +84,8 @@ fn the_contract_tells_the_same_limits() {
             let Some((before, _)) = comment.split_once(" bytes") else { continue };
             let number = before.rsplit(' ').next().unwrap();
             assert_eq!(number, max.to_string(), "{} {}: {comment}", rpc.path, place.path());
-            told += 1;
+            checked += 1;
         }
     }
-    assert!(told > 20, "the comments are found: {told}");
+    assert!(checked > 20, "the comments are found: {checked}");
 }

@@ -9,7 +9,7 @@ use prost_reflect::{Kind, Value};
 use rstest::rstest;
 
 use super::bases::{Bench, base_of, bases};
-use super::corrupt::{Report, spoil_all};
+use super::corrupt::{Report, corrupt_all};
 use super::rules::{Rule, rule};
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::World;
@@ -171,7 +171,7 @@ async fn the_valid_requests_are_valid(#[values(Sqlite, Postgres)] on: Engine) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_is_sent_is_answered_wrongly(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
-    let report = spoil_all(&world, values).await;
+    let report = corrupt_all(&world, values).await;
     write_down(on, &report);
     report.is_clean();
     assert!(report.calls > 3_000, "only {} calls were made", report.calls);

@@ -19,14 +19,14 @@ async fn a_delivery_is_at_most_5_minutes_ahead(#[values(Sqlite, Postgres)] on: E
         alice.receive(&order).accept(1, "1").with(|request| request.receive_time = time)
     };
     // Nanoseconds are cut, so the last of a microsecond still belongs to it.
-    for (told, taken) in [
+    for (given, taken) in [
         ("2026-03-02T10:00:00.000006Z", "2026-03-02T10:00:00.000006Z"),
         ("2026-03-02T10:00:00.000007Z", "2026-03-02T10:00:00.000007Z"),
         ("2026-03-02T10:00:00.000008Z", "2026-03-02T10:00:00.000007Z"),
         ("2026-03-02T10:05:00.000006Z", "2026-03-02T10:00:00.000007Z"),
         ("2026-03-02T10:05:00.000007999Z", "2026-03-02T10:00:00.000007Z"),
     ] {
-        assert_eq!(receive(told).ok().await.receipt.unwrap().receive_time, at(taken), "{told}");
+        assert_eq!(receive(given).ok().await.receipt.unwrap().receive_time, at(taken), "{given}");
     }
     for ahead in ["2026-03-02T10:05:00.000008Z", "9999-12-31T23:59:59.999999999Z"] {
         receive(ahead).refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await.names_fields(&["receive_time"]);
@@ -67,7 +67,7 @@ async fn a_delivery_is_not_before_the_chain_was_ordered(#[values(Sqlite, Postgre
 async fn an_order_is_neither_in_the_future_nor_older_than_ten_years(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let alice = world.alice();
-    for (told, taken) in [
+    for (given, taken) in [
         ("0206-03-02T09:00:00Z", None),
         ("2016-03-01T22:59:59.999999999Z", None),
         ("2016-03-01T23:00:00.999999999Z", Some("2016-03-01T23:00:00.999999Z")),
@@ -77,13 +77,13 @@ async fn an_order_is_neither_in_the_future_nor_older_than_ten_years(#[values(Sql
         ("9999-12-31T23:59:59Z", None),
     ] {
         let draft = alice.draft(&[("apples", "1")]).await;
-        let place = alice.place(&draft).with(|request| request.order_time = at(told));
+        let place = alice.place(&draft).with(|request| request.order_time = at(given));
         let Some(taken) = taken else {
             place.refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await.names_fields(&["order_time"]);
             continue;
         };
         let placed = place.ok().await.purchase_order.unwrap();
-        assert_eq!((placed.order_time, placed.original_order_time), (at(taken), at(taken)), "{told}");
+        assert_eq!((placed.order_time, placed.original_order_time), (at(taken), at(taken)), "{given}");
     }
     world.verify().await;
 }

@@ -101,8 +101,8 @@ async fn an_etag_that_is_not_the_orders_changes_nothing(#[values(Sqlite, Postgre
         let spaced = format!(" {}", now.etag);
         for etag in [seen.etag.as_str(), &zeros, &spaced, "x", "-1", "99", &"9".repeat(2_000)] {
             let status = (row.send)(&stage.me, &now, etag, &new_id()).await.expect_err(row.path);
-            let told = (status.code(), reason(&status));
-            assert_eq!(told, (Code::Aborted, "ETAG_MISMATCH".to_owned()), "{} with {etag}", row.path);
+            let answered = (status.code(), reason(&status));
+            assert_eq!(answered, (Code::Aborted, "ETAG_MISMATCH".to_owned()), "{} with {etag}", row.path);
             let details = status.get_error_details();
             assert_eq!(details.error_info().unwrap().metadata["etag"], now.etag, "{} with {etag}", row.path);
         }

@@ -165,14 +165,14 @@ async fn goods_arrive_between_the_order_and_five_minutes_from_now(#[values(Sqlit
         let refused = delivery(outside).refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await;
         refused.names_fields(&["receive_time"]);
     }
-    for (told, kept) in [
+    for (given, kept) in [
         (MONDAY, MONDAY),
         ("2026-03-01T23:00:00Z", "2026-03-01T23:00:00Z"),
         ("2026-03-03T09:59:59.123456789Z", "2026-03-03T09:59:59.123456Z"),
         ("2026-03-03T10:05:00Z", "2026-03-03T10:00:00Z"),
     ] {
-        let receipt = delivery(told).ok().await.receipt.unwrap();
-        assert_eq!((receipt.receive_time, receipt.book_time), (at(kept), at("2026-03-03T10:00:00Z")), "{told}");
+        let receipt = delivery(given).ok().await.receipt.unwrap();
+        assert_eq!((receipt.receive_time, receipt.book_time), (at(kept), at("2026-03-03T10:00:00Z")), "{given}");
     }
     world.verify().await;
 }
@@ -298,8 +298,8 @@ async fn a_true_now_is_taken_while_the_clock_is_an_hour_behind(#[values(Sqlite, 
     let delivery = |time: &str| alice.receive(&order).accept(1, "1").with(|request| request.receive_time = at(time));
 
     // The store's clock stands at its last event, and five minutes ahead of that are allowed.
-    for told in ["2026-03-03T10:00:00Z", "2026-03-03T10:05:00Z"] {
-        let receipt = delivery(told).ok().await.receipt.unwrap();
+    for given in ["2026-03-03T10:00:00Z", "2026-03-03T10:05:00Z"] {
+        let receipt = delivery(given).ok().await.receipt.unwrap();
         assert_eq!((receipt.receive_time, receipt.book_time), (at("2026-03-03T10:00:00Z"), at("2026-03-03T10:00:00Z")));
     }
     let refused = delivery("2026-03-03T10:05:00.000001Z").refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await;

@@ -1,5 +1,5 @@
-//! `verify` is believed because it was seen red: for each of its checks, violations are corrupted by
-//! hand into a database that nothing is wrong with, and that check must find each of them.
+//! Every check of `verify` is shown to find something: for each of them, a sound database is corrupted by hand in
+//! several ways, one at a time, and that check must find each.
 
 mod corruptions;
 mod story;
@@ -16,7 +16,7 @@ use crate::support::{Database, STORE, World};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn each_planted_violation_is_found(#[values(Sqlite, Postgres)] on: Engine) {
+async fn each_corruption_is_found(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     story::play(&world).await;
     world.verify().await;
@@ -64,7 +64,7 @@ fn every_check_is_seen_red() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fault_that_is_everywhere_is_told_in_bounds() {
+async fn a_violation_in_every_order_is_reported_up_to_a_limit() {
     let Some(world) = World::on(Sqlite).await else { return };
     let alice = world.alice();
     for _ in 0..101 {
@@ -83,13 +83,14 @@ async fn a_fault_that_is_everywhere_is_told_in_bounds() {
     );
 }
 
-/// What is wrong beside the guard of the ledger, which nothing can be corrupted into while it stands.
+/// The findings but those about the ledger's triggers, which are off so that the ledger can be corrupted.
 fn found(session: &mut Session) -> Vec<Finding> {
     let found = verify(session, |_, _| {}).expect("the database can be read");
     found.into_iter().filter(|finding| finding.title != GUARD).collect()
 }
 
-/// What is wrong with how a statement was found, if anything is.
+/// Corrupts by a statement, verifies and restores. If the check did not find it, or a finding has no text or names
+/// another store, all that was found, as a text.
 fn missed(session: &mut Session, corruptions: &Corruption, statement: &str) -> Option<String> {
     session.batch(&corruptions::statements(statement)).unwrap_or_else(|error| panic!("{statement}: {error}"));
     let found = found(session);

@@ -2,7 +2,7 @@
 
 use super::Corruption;
 
-pub const PLANTS: &[Corruption] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     Corruption {
         invariant: 2,
         check: "a carried-over line begins with what its parent line back-ordered",

@@ -2,7 +2,7 @@
 
 use super::Corruption;
 
-pub const PLANTS: &[Corruption] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     Corruption {
         invariant: 8,
         check: "an order's revisions are consecutive",

@@ -2,7 +2,7 @@
 
 use super::Corruption;
 
-pub const PLANTS: &[Corruption] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     Corruption {
         invariant: 1,
         check: "ordered + excess = received + back_ordered + cancelled + pending",

@@ -10,7 +10,7 @@ mod requests;
 mod stock;
 mod times;
 
-use crate::support::{Engine, STORE};
+use crate::support::{Engine, STORE, STORE_TABLES};
 
 /// The violations that one check must find, each by itself.
 pub struct Corruption {
@@ -22,15 +22,15 @@ pub struct Corruption {
 /// All of them.
 pub fn corruptions() -> impl Iterator<Item = &'static Corruption> {
     let topics = [
-        lines::PLANTS,
-        chains::PLANTS,
-        orders::PLANTS,
-        counters::PLANTS,
-        stock::PLANTS,
-        events::PLANTS,
-        times::PLANTS,
-        requests::PLANTS,
-        access::PLANTS,
+        lines::CORRUPTIONS,
+        chains::CORRUPTIONS,
+        orders::CORRUPTIONS,
+        counters::CORRUPTIONS,
+        stock::CORRUPTIONS,
+        events::CORRUPTIONS,
+        times::CORRUPTIONS,
+        requests::CORRUPTIONS,
+        access::CORRUPTIONS,
     ];
     topics.into_iter().flatten()
 }
@@ -41,28 +41,14 @@ pub fn statements(statement: &str) -> String {
     statement.replace("[PO-", &order).replace(']', "')")
 }
 
-const TABLES: [&str; 11] = [
-    "store",
-    "role_permission",
-    "role_grant",
-    "purchase_order",
-    "purchase_order_line",
-    "receipt",
-    "receipt_item",
-    "inventory_level",
-    "stock_movement",
-    "event",
-    "stored_response",
-];
-
 /// The statements that remember every row.
 pub fn keep() -> String {
-    TABLES.map(|table| format!("CREATE TABLE kept_{table} AS SELECT * FROM {table};")).concat()
+    STORE_TABLES.map(|table| format!("CREATE TABLE kept_{table} AS SELECT * FROM {table};")).concat()
 }
 
 /// The statements that bring back what [`keep`] remembered.
 pub fn restore() -> String {
-    TABLES.map(|table| format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table};")).concat()
+    STORE_TABLES.map(|table| format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table};")).concat()
 }
 
 /// Lets in what the schema would not. On SQLite it counts for the session that runs it.

@@ -2,7 +2,7 @@
 
 use super::Corruption;
 
-pub const PLANTS: &[Corruption] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     Corruption {
         invariant: 4,
         check: "a completed order has nothing pending and something received",

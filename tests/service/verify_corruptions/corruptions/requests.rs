@@ -2,7 +2,7 @@
 
 use super::Corruption;
 
-pub const PLANTS: &[Corruption] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     Corruption {
         invariant: 10,
         check: "a stored answer can be read and has a fingerprint",

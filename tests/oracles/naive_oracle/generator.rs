@@ -1,4 +1,4 @@
-//! The hand that plays: draws the next command, mostly one that makes sense where the store stands,
+//! Generates the calls: draws the next command, mostly one that makes sense in the state of the store,
 //! and often enough one that does not.
 
 use fastrand::Rng;
@@ -21,16 +21,16 @@ pub const CALLERS: [Name; 6] = ["alice", "bob", "carol", "dora", "mallory", OPER
 const ROLES: [Name; 5] = ["owner", "manager", "receiver", "keys", "pilot"];
 
 /// A way to draw a verb for an order.
-type Draw = fn(&mut Hand, &Order, Time) -> Verb;
-const ANY: [Draw; 5] = [Hand::place, Hand::receive, Hand::void, Hand::complete, Hand::cancel];
+type Draw = fn(&mut Generator, &Order, Time) -> Verb;
+const ANY: [Draw; 5] = [Generator::place, Generator::receive, Generator::void, Generator::complete, Generator::cancel];
 
-pub struct Hand {
+pub struct Generator {
     pub rng: Rng,
     /// How many orders it would keep open: 0 closes the store's books, so that the gate may open.
     crowd: usize,
 }
 
-impl Hand {
+impl Generator {
     pub fn new(seed: u64) -> Self {
         Self { rng: Rng::with_seed(seed), crowd: 4 }
     }
@@ -134,7 +134,7 @@ impl Hand {
 }
 
 /// Orders and what is done to them.
-impl Hand {
+impl Generator {
     /// Some days from now, or hardly ever a day too early.
     fn expected(&mut self, today: Day) -> Option<Day> {
         match self.rng.u32(..40) {
