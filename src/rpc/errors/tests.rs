@@ -1,5 +1,8 @@
 //! Every refusal and fault as its caller gets it: code, reason, metadata, details, and a bound on its size.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
 use tonic_types::PreconditionViolation;
 
 use super::*;
@@ -181,6 +184,62 @@ fn every_error_has_its_code_reason_and_metadata() {
         names.sort_unstable();
         assert_eq!(names, metadata, "{reason}");
     }
+}
+
+/// The name of an error's variant.
+fn variant(error: &impl Debug) -> String {
+    let text = format!("{error:?}");
+    text.chars().take_while(|character| character.is_alphanumeric()).collect()
+}
+
+/// The variants of an enum in a source file. They are read from there, since no list of them written here would be
+/// known to be complete. In rustfmt's layout a variant begins a line at a depth of four spaces.
+fn variants_in(source: &str, name: &str) -> BTreeSet<String> {
+    let (_, body) = source.split_once(&format!("pub enum {name} {{\n")).unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
+    let variants = lines.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    variants.map(|line| line.chars().take_while(|character| character.is_alphanumeric()).collect()).collect()
+}
+
+#[test]
+fn every_variant_of_every_error_is_in_the_table() {
+    let mut listed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for Expected { error, .. } in refusals().into_iter().chain(faults()) {
+        let (name, variant) = match &error {
+            CallError::Refused(refusal) => ("Refusal", variant(refusal)),
+            CallError::Unauthenticated(error) => ("AuthError", variant(error)),
+            CallError::Service(fault) => ("ServiceFault", variant(fault)),
+            CallError::Transport(fault) => ("TransportFault", variant(fault)),
+        };
+        listed.entry(name).or_default().insert(variant);
+    }
+    for (name, source) in [
+        ("Refusal", include_str!("../../domain/refusal.rs")),
+        ("AuthError", include_str!("../../auth/error.rs")),
+        ("ServiceFault", include_str!("../../workers/error.rs")),
+        ("TransportFault", include_str!("transport_fault.rs")),
+    ] {
+        assert_eq!(listed[name], variants_in(source, name), "{name}");
+    }
+}
+
+/// What a worker refuses or fails with is answered as if the rpc itself had: each row of the table that a worker can
+/// end with has the same status by way of [`WorkerError`].
+#[test]
+fn a_workers_errors_are_answered_as_what_they_hold() {
+    let mut ways = BTreeSet::new();
+    for Expected { error, code, reason, .. } in refusals().into_iter().chain(faults()) {
+        let error = match error {
+            CallError::Refused(refusal) => WorkerError::Refused(refusal),
+            CallError::Service(fault) => WorkerError::Fault(fault),
+            CallError::Unauthenticated(_) | CallError::Transport(_) => continue,
+        };
+        ways.insert(variant(&error));
+        let status = to_status(CallError::from(error));
+        assert_eq!((status.code(), status.get_details_error_info().unwrap().reason.as_str()), (code, reason));
+    }
+    assert_eq!(ways, variants_in(include_str!("../../workers/error.rs"), "WorkerError"));
 }
 
 #[test]
