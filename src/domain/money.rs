@@ -65,4 +65,17 @@ mod tests {
         assert_eq!(UnitCost::MAX.times(Quantity::MAX), "999999999999900000");
         assert_eq!(UnitCost::from_scaled(1).times(Quantity::from_scaled(1)), "0.00000001");
     }
+
+    #[test]
+    fn a_unit_cost_is_at_most_a_thousand_million() {
+        for (text, cost) in [
+            ("0", Some(0)),
+            ("0.0001", Some(1)),
+            ("1000000000", Some(UnitCost::MAX.scaled())),
+            ("1000000000.0001", None),
+            ("-1", None),
+        ] {
+            assert_eq!(UnitCost::parse(text).map(UnitCost::scaled), cost, "{text}");
+        }
+    }
 }

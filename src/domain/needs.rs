@@ -93,3 +93,51 @@ impl Extend<Need> for Needs {
         self.values.extend(needs);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::outcome::ReceiptChanged;
+
+    const ORDER: OrderId = OrderId(Uuid::from_u128(1));
+
+    #[test]
+    fn a_command_that_needs_roles_or_a_summary_is_the_only_one_of_its_store() {
+        for (need, exclusive) in [
+            (Need::Order(ORDER), false),
+            (Need::Line(ORDER, 1), false),
+            (Need::AllLines(ORDER), false),
+            (Need::LinesOfReceipt(ORDER, 1), false),
+            (Need::Receipt(ORDER, 1), false),
+            (Need::StagedItems(ORDER), false),
+            (Need::OtherReceiveTimes(ORDER, 1), true),
+            (Need::Level(ProductId::new("oak")), false),
+            (Need::Roles, true),
+            (Need::GrantsOf(PrincipalId::new("ann")), false),
+            (Need::OpenOrders, true),
+        ] {
+            let mut needs = Needs::default();
+            needs.add(Need::Receipt(ORDER, 7));
+            needs.add(need.clone());
+            assert_eq!(needs.are_exclusive(), exclusive, "{need:?}");
+        }
+    }
+
+    #[test]
+    fn a_replay_needs_what_its_answer_shows() {
+        let receipt = ReceiptChanged { event: 12, order: ORDER, receipt: 3, lines: vec![4, 5] };
+        for (outcome, expected) in [
+            (Outcome::access_changed(12), vec![]),
+            (Outcome::order_changed(12, ORDER), vec![Need::Order(ORDER)]),
+            (
+                Outcome::ReceiptBooked(receipt),
+                vec![Need::Order(ORDER), Need::Line(ORDER, 4), Need::Line(ORDER, 5), Need::Receipt(ORDER, 3)],
+            ),
+        ] {
+            let needs = Needs::of_replay(&outcome);
+            assert_eq!(needs.iter().cloned().collect::<Vec<_>>(), expected);
+        }
+    }
+}

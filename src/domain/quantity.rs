@@ -117,4 +117,12 @@ mod tests {
         assert!(Quantity::from_scaled(20_000).is_whole());
         assert!(!Quantity::from_scaled(20_001).is_whole());
     }
+
+    #[test]
+    fn a_sum_is_exact_and_that_of_nothing_is_zero() {
+        for (parts, sum) in [(&[][..], 0), (&[25_000], 25_000), (&[25_000, -1, 30_001], 55_000)] {
+            let parts = parts.iter().copied().map(Quantity::from_scaled);
+            assert_eq!(parts.sum::<Quantity>(), Quantity::from_scaled(sum));
+        }
+    }
 }

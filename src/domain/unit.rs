@@ -64,3 +64,18 @@ impl Unit {
         matches!(self, Self::Each | Self::Pair | Self::Set | Self::Box | Self::Roll | Self::Bottle)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_unit_is_found_by_its_name_alone() {
+        for unit in Unit::ALL {
+            assert_eq!(Unit::from_name(unit.name()), Some(unit));
+        }
+        for name in ["", "each", "UNIT_EACH"] {
+            assert_eq!(Unit::from_name(name), None, "{name:?}");
+        }
+    }
+}

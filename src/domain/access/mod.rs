@@ -280,4 +280,14 @@ mod tests {
             assert_eq!(authorization.check_no_escalation(&role, &given).is_err(), refused, "{held:?}");
         }
     }
+
+    #[test]
+    fn each_permission_is_found_by_its_name_alone() {
+        for permission in Permission::ALL {
+            assert_eq!(Permission::from_name(permission.name()), Some(permission));
+        }
+        for name in ["", "view", "OWN"] {
+            assert_eq!(Permission::from_name(name), None, "{name:?}");
+        }
+    }
 }

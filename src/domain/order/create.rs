@@ -232,6 +232,12 @@ mod tests {
         );
         assert_eq!((store.level("oak"), store.level("flour")), (String::new(), String::new()));
         assert_eq!(store.events(), ["ORDER_CREATED"]);
+        assert_eq!(
+            store.event_details(),
+            [
+                r#"{"number":"PO-000042","lines":[{"line":1,"quantity":"10"},{"line":2,"quantity":"2.5"},{"line":3,"quantity":"0"}]}"#
+            ]
+        );
         assert_eq!(store.row().open_orders, 1);
         store.accept(create(&["oak 1"]));
         assert_eq!(store.header(OrderId(uuid::Uuid::from_u128(101))).number, "PO-000043");

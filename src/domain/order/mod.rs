@@ -376,4 +376,30 @@ mod tests {
         quantities.balance();
         assert_eq!((quantities.pending, quantities.excess), (units(0), units(2)));
     }
+
+    #[test]
+    fn a_total_takes_each_quantity_of_a_line_after_a_change_for_the_one_before() {
+        let of = |[ordered, received, rejected, back_ordered, cancelled, pending, excess]: [i64; 7]| Quantities {
+            ordered: Quantity::from_scaled(ordered),
+            received: Quantity::from_scaled(received),
+            rejected: Quantity::from_scaled(rejected),
+            back_ordered: Quantity::from_scaled(back_ordered),
+            cancelled: Quantity::from_scaled(cancelled),
+            pending: Quantity::from_scaled(pending),
+            excess: Quantity::from_scaled(excess),
+        };
+        let mut total = of([100; 7]);
+        total.exchange(of([1, 2, 3, 4, 5, 6, 7]), of([10, 20, 30, 40, 50, 60, 70]));
+        assert_eq!(total, of([109, 118, 127, 136, 145, 154, 163]));
+    }
+
+    #[test]
+    fn each_state_is_found_by_its_name_alone() {
+        for state in State::ALL {
+            assert_eq!(State::from_name(state.name()), Some(state));
+        }
+        for name in ["", "draft", "OPEN"] {
+            assert_eq!(State::from_name(name), None, "{name:?}");
+        }
+    }
 }
