@@ -399,4 +399,21 @@ mod tests {
         assert!(refusal.to_string().ends_with("lines[19] is wrong; and 1000000 more"), "{refusal}");
         assert_eq!(Violations::default().or_refuse(Refusal::Invalid), Ok(()));
     }
+
+    #[test]
+    fn a_refusal_about_lines_names_them() {
+        let lines = TruncatedList::of(vec![2, 5]);
+        let number = "PO-000001".to_owned();
+        for refusal in [
+            Refusal::LinesNotFound { number: number.clone(), lines: lines.clone() },
+            Refusal::ExpectedDatePassed { lines: lines.clone(), order_date: "2026-03-02".to_owned() },
+            Refusal::BackOrdersDisabled(lines.clone()),
+            Refusal::PendingUnsettled(lines.clone()),
+            Refusal::OverReceipt { lines: lines.clone(), first: String::new() },
+            Refusal::LinesWithoutQuantity(lines.clone()),
+        ] {
+            assert_eq!(refusal.lines(), Some(&lines), "{}", refusal.reason());
+        }
+        assert_eq!(Refusal::NothingReceived(number).lines(), None);
+    }
 }

@@ -398,4 +398,193 @@ mod tests {
         assert_eq!(violations(|fields| drop(fields.reason("reason", "\n"))), ["reason must not be blank"]);
         assert_eq!(violations(|fields| drop(fields.reason("reason", ""))), Vec::<String>::new());
     }
+
+    /// Parses a text; what it became is `None` if that is unset.
+    type ParseText = fn(&mut FieldParser, &str) -> Option<String>;
+
+    /// The kinds of texts, each with the bytes that it may have at most and whether it is required.
+    const TEXTS: [(&str, ParseText, usize, bool); 12] = [
+        ("optional text", |fields, text| fields.optional_text("f", text, 10), 10, false),
+        ("note", |fields, text| fields.note("f", text), 1_000, false),
+        ("reason", |fields, text| fields.reason("f", text), 1_000, false),
+        ("required reason", |fields, text| Some(fields.required_reason("f", text)), 1_000, true),
+        ("store", |fields, text| Some(fields.store_id(text).to_string()), 63, true),
+        ("role", |fields, text| Some(fields.role_id(text).to_string()), 63, true),
+        ("product", |fields, text| Some(fields.product_id("f", text).to_string()), 64, true),
+        ("product filter", |fields, text| fields.optional_product_id("f", text).map(|id| id.to_string()), 64, false),
+        ("supplier", |fields, text| Some(fields.supplier_id("f", text)), 64, true),
+        ("supplier filter", |fields, text| fields.optional_supplier_id("f", text), 64, false),
+        ("principal", |fields, text| Some(fields.principal("f", text).to_string()), 200, true),
+        ("principal filter", |fields, text| fields.optional_principal("f", text).map(|id| id.to_string()), 200, false),
+    ];
+
+    #[test]
+    fn a_text_is_as_long_as_its_field_allows() {
+        for (kind, parse, most, _) in TEXTS {
+            let (longest, mut fields) = ("a".repeat(most), FieldParser::default());
+            assert_eq!(parse(&mut fields, &longest), Some(longest), "{kind}");
+            assert_eq!(fields.finish(), Ok(()), "{kind}");
+            let too_long = "a".repeat(most + 1);
+            assert_eq!(violations(|fields| drop(parse(fields, &too_long))).len(), 1, "{kind}");
+        }
+        let mut fields = FieldParser::default();
+        assert_eq!((fields.text("f", "0123456789", 10), fields.text("f", "", 10)), ("0123456789".into(), "".into()));
+        assert_eq!(fields.text("f", "01234567890", 10), "", "a placeholder");
+        assert_eq!(fields.violations.total, 1);
+    }
+
+    #[test]
+    fn an_empty_text_is_unset_or_a_violation() {
+        for (kind, parse, _, required) in TEXTS {
+            let mut fields = FieldParser::default();
+            let parsed = parse(&mut fields, "");
+            assert_eq!(parsed.unwrap_or_default(), "", "{kind}");
+            assert_eq!(fields.violations.total, usize::from(required), "{kind}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_lines_and_receipts_begin_at_one() {
+        for (number, allowed) in [(i32::MIN, false), (-1, false), (0, false), (1, true), (i32::MAX, true)] {
+            let mut fields = FieldParser::default();
+            assert_eq!((fields.line_number("line", number), fields.receipt_number(number)), (number, number));
+            assert_eq!(fields.violations.total, if allowed { 0 } else { 2 }, "{number}");
+        }
+    }
+
+    #[test]
+    fn decimals_that_are_not_set_are_zero_or_a_violation() {
+        for (value, quantity, or_zero, cost) in [
+            (None, None, Some(0), None),
+            (Some(""), None, None, None),
+            (Some("0"), Some(0), Some(0), Some(0)),
+            (Some("2.5"), Some(25_000), Some(25_000), Some(25_000)),
+            (Some("-1"), None, None, None),
+            (Some("999999999.9999"), Some(9_999_999_999_999), Some(9_999_999_999_999), Some(9_999_999_999_999)),
+            (Some("1000000000"), None, None, Some(10_000_000_000_000)),
+            (Some("1000000000.0001"), None, None, None),
+        ] {
+            let kinds: [(fn(&mut FieldParser, Option<&str>) -> i64, Option<i64>); 3] = [
+                (|fields, value| fields.quantity("f", value).scaled(), quantity),
+                (|fields, value| fields.quantity_or_zero("f", value).scaled(), or_zero),
+                (|fields, value| fields.unit_cost("f", value).scaled(), cost),
+            ];
+            for (index, (parse, expected)) in kinds.into_iter().enumerate() {
+                let mut fields = FieldParser::default();
+                let parsed = parse(&mut fields, value);
+                assert_eq!(fields.finish_with(Some(parsed)).ok(), expected, "{value:?}, kind {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_of_the_years_1_to_9999() {
+        for (seconds, nanos, allowed) in [
+            (-62_135_596_801, 0, false),
+            (-62_135_596_800, 0, true),
+            (253_402_300_799, 999_999_999, true),
+            (253_402_300_800, 0, false),
+            (0, -1, false),
+            (0, 1_000_000_000, false),
+        ] {
+            let (at, mut fields) = (ProtoTimestamp { seconds, nanos }, FieldParser::default());
+            assert_eq!(fields.time("t", Some(&at)).is_some(), allowed, "{seconds} {nanos}");
+            assert_eq!(fields.time_bound("t", Some(&at)).is_some(), allowed, "{seconds} {nanos}");
+            assert_eq!(fields.violations.total, if allowed { 0 } else { 2 }, "{seconds} {nanos}");
+        }
+        let mut fields = FieldParser::default();
+        assert_eq!((fields.time("t", None), fields.time_bound("t", None)), (None, None));
+        assert_eq!(fields.finish(), Ok(()), "an unset time is none");
+    }
+
+    #[test]
+    fn dates_item_numbers_currencies_and_zones_are_real() {
+        let kinds: [(fn(&mut FieldParser, &str) -> Option<String>, &[(&str, bool)]); 4] = [
+            (
+                |fields, text| fields.date("f", text).map(|date| date.to_string()),
+                &[("2026-02-28", true), ("2026-02-29", false), ("28.2.2026", false)],
+            ),
+            (|fields, text| fields.gtin("f", text), &[("4006381333931", true), ("4006381333932", false), ("1", false)]),
+            (
+                |fields, text| fields.currency("f", text).map(|currency| currency.code().to_owned()),
+                &[("EUR", true), ("eur", false), ("", false)],
+            ),
+            (
+                |fields, text| fields.time_zone("f", text).map(|_| text.to_owned()),
+                &[("Europe/Amsterdam", true), ("Europe/Utopia", false), ("", false)],
+            ),
+        ];
+        for (parse, cases) in kinds {
+            for (text, allowed) in cases {
+                let mut fields = FieldParser::default();
+                let parsed = parse(&mut fields, text);
+                let result = fields.finish_with(parsed);
+                assert_eq!(result.ok().as_deref(), allowed.then_some(*text), "{text:?}");
+            }
+        }
+        assert_eq!(
+            violations(|fields| assert_eq!((fields.date("f", ""), fields.gtin("f", "")), (None, None))),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn an_id_is_a_uuid_in_its_form_with_hyphens() {
+        let id = Uuid::from_u128(0x0193_7B5C_0000_7000_8000_0000_0000_00AB);
+        for (text, allowed) in [
+            (id.hyphenated().to_string(), true),
+            (id.hyphenated().to_string().to_uppercase(), true),
+            (id.simple().to_string(), false),
+            (id.braced().to_string(), false),
+            (id.urn().to_string(), false),
+            (id.hyphenated().to_string().replace('a', "g"), false),
+            ("PO-000001".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(parse_uuid(&text), allowed.then_some(id), "{text}");
+            let mut fields = FieldParser::default();
+            let key = fields.order_key("north", &text);
+            assert_eq!((key.store.as_str(), key.order.0), ("north", if allowed { id } else { Uuid::nil() }));
+            assert_eq!(fields.violations.total, usize::from(!allowed), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_more_of_a_list_is_looped_over_than_its_cap() {
+        let cap = Cap { path: "list", least: 1, most: 3 };
+        for (count, looped, broken) in [(0, 0, 1), (1, 1, 0), (3, 3, 0), (4, 3, 1)] {
+            let (list, mut fields) = (vec![(); count], FieldParser::default());
+            assert_eq!(fields.capped(cap, &list).len(), looped, "{count}");
+            assert_eq!(fields.violations.total, broken, "{count}");
+        }
+    }
+
+    #[test]
+    fn an_update_mask_names_something_and_nothing_unknown() {
+        for (paths, expected) in [
+            (None, vec!["update_mask must name what changes: note, lines"]),
+            (Some(&[][..]), vec!["update_mask must name what changes: note, lines"]),
+            (Some(&["note"]), vec![]),
+            (Some(&["lines", "note", "lines"]), vec![]),
+            (Some(&["note", "state"]), vec!["update_mask.paths[1] must be one of note, lines"]),
+        ] {
+            let mask = paths.map(|paths| FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
+            let named = paths.into_iter().flatten().copied().collect();
+            let told = violations(|fields| assert_eq!(fields.mask(mask.as_ref(), &["note", "lines"]), named));
+            assert_eq!(told, expected, "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_with_a_violation_is_refused_whatever_was_parsed() {
+        for (violated, parsed, accepted) in
+            [(false, Some(1), true), (true, Some(1), false), (false, None, false), (true, None, false)]
+        {
+            let mut fields = FieldParser::default();
+            if violated {
+                fields.violation("f", "is wrong");
+            }
+            assert_eq!(fields.finish_with(parsed).is_ok(), accepted, "{violated} {parsed:?}");
+        }
+    }
 }

@@ -166,4 +166,55 @@ mod tests {
             assert_eq!(read("secret", URL_SAFE_NO_PAD.encode(&raw[..end])), None, "cut to {end} bytes");
         }
     }
+
+    #[test]
+    fn a_page_has_fifty_rows_unless_the_request_says_so_and_a_thousand_at_most() {
+        for (page_size, size, class) in [
+            (0, 50, ReadClass::Small),
+            (1, 1, ReadClass::Small),
+            (100, 100, ReadClass::Small),
+            (101, 101, ReadClass::Large),
+            (1_000, 1_000, ReadClass::Large),
+            (1_001, 1_000, ReadClass::Large),
+            (i32::MAX, 1_000, ReadClass::Large),
+        ] {
+            let mut fields = FieldParser::default();
+            let mut request = ListStoresRequest { page_size, ..ListStoresRequest::default() };
+            let page: Page<String> = Page::of(&PageKey::new("secret"), &mut request, &mut fields);
+            assert_eq!((page.size, page.limit(), page.class()), (size, size as i64 + 1, class), "{page_size}");
+            assert_eq!((fields.finish(), request.page_size), (Ok(()), 0), "{page_size}");
+        }
+    }
+
+    #[test]
+    fn a_negative_size_and_a_token_of_another_list_are_violations() {
+        for (page_size, page_token, refused) in [
+            (-1, String::new(), true),
+            (0, "bm9ydGg".to_owned(), true),
+            (0, token("other"), true),
+            (0, token("secret"), false),
+        ] {
+            let mut fields = FieldParser::default();
+            let mut request = ListStoresRequest { page_size, page_token };
+            Page::<String>::of(&PageKey::new("secret"), &mut request, &mut fields);
+            assert_eq!(fields.finish().is_err(), refused, "{page_size}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_cut_after_its_last_row_and_the_next_begins_there() {
+        let mut request = ListStoresRequest { page_size: 2, ..ListStoresRequest::default() };
+        let page: Page<String> = Page::of(&PageKey::new("secret"), &mut request, &mut FieldParser::default());
+        for (loaded, kept, next) in [
+            (&[][..], &[][..], None),
+            (&["east", "north"], &["east", "north"], None),
+            (&["east", "north", "south"], &["east", "north"], Some("north")),
+        ] {
+            let mut rows = loaded.to_vec();
+            let token = page.cut(&mut rows, |row| (*row).to_owned());
+            assert_eq!(rows, kept);
+            assert_eq!(token.is_empty(), next.is_none());
+            assert_eq!(read("secret", token).as_deref(), next);
+        }
+    }
 }

@@ -82,3 +82,26 @@ async fn count(counting: Counting, framed: Bytes, permit: SharedPermit) -> Resul
         .await
         .unwrap_or_else(|error| Err(ServiceFault::Internal(format!("a request could not be counted: {error}")).into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_message_is_known_with_its_prefix_and_limited() {
+        let framed = |flag: u8, length: usize| [&[flag][..], &(length as u32).to_be_bytes()].concat();
+        for (bytes, expected) in [
+            (vec![], Ok(None)),
+            (vec![0, 0, 0, 0], Ok(None)),
+            (framed(0, 0), Ok(Some(0))),
+            ([framed(0, 258), vec![7; 3]].concat(), Ok(Some(258))),
+            (framed(0, MAX_MESSAGE), Ok(Some(MAX_MESSAGE))),
+            (framed(0, MAX_MESSAGE + 1), Err("MESSAGE_TOO_LARGE")),
+            (framed(1, 3), Err("COMPRESSION_UNSUPPORTED")),
+            (framed(2, 3), Err("MALFORMED_MESSAGE")),
+        ] {
+            let found = length(&bytes).map_err(|fault| fault.reason());
+            assert_eq!(found, expected, "{:?}", bytes.get(..PREFIX));
+        }
+    }
+}

@@ -289,6 +289,13 @@ mod tests {
         let order = store.on_order(&["oak 10", "ash 5"]);
         let earlier = at("2026-03-01T09:00:00Z");
         store.accept(receive(order, &[(2, "1", "0"), (1, "4", "1")]));
+        assert_eq!(
+            store.event_details(),
+            [format!(
+                r#"{{"receipt":1,"receive_time":{},"items":[{{"line":1,"accepted":"4","rejected":"1"}},{{"line":2,"accepted":"1","rejected":"0"}}]}}"#,
+                store.now.micros()
+            )]
+        );
         let reply = store.send(Receive { receive_time: Some(earlier), ..receive(order, &[(1, "1", "0")]) }).unwrap();
 
         assert_eq!(store.receipt_of(order, 1).items, [item(1, "4", "1"), item(2, "1", "0")]);

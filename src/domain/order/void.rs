@@ -146,6 +146,10 @@ mod tests {
         let voided = receipt.voided.clone().unwrap();
         assert_eq!((voided.by.as_str(), voided.time), ("bob", store.now));
         assert_eq!((voided.reason.as_str(), receipt.items.len()), ("counted again", 1));
+        assert_eq!(
+            store.event_details(),
+            [r#"{"receipt":1,"reason":"counted again","items":[{"line":1,"accepted":"4","rejected":"0"}]}"#]
+        );
         assert_eq!(store.level("oak"), "10 on order");
     }
 
