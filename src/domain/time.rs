@@ -131,4 +131,18 @@ mod tests {
         assert_eq!(TimeZone::parse("Europe/Atlantis"), None);
         assert_eq!(TimeZone::parse(""), None);
     }
+
+    #[test]
+    fn instants_beyond_the_calendar_count_as_its_ends() {
+        let utc = TimeZone::parse("UTC").unwrap();
+        for (micros, date) in [
+            (i64::MIN, "-009999-01-02"),
+            (-1, "1969-12-31"),
+            (0, "1970-01-01"),
+            (253_402_300_799_999_999, "9999-12-30"),
+            (i64::MAX, "9999-12-30"),
+        ] {
+            assert_eq!(utc.date_at(Timestamp::from_micros(micros)).to_string(), date, "{micros}");
+        }
+    }
 }

@@ -375,6 +375,11 @@ mod tests {
         quantities.received = units(12);
         quantities.balance();
         assert_eq!((quantities.pending, quantities.excess), (units(0), units(2)));
+        quantities.received = units(4);
+        quantities.back_ordered = units(3);
+        quantities.cancelled = units(2);
+        quantities.balance();
+        assert_eq!((quantities.pending, quantities.excess), (units(1), units(0)));
     }
 
     #[test]
