@@ -69,13 +69,14 @@ mod tests {
     #[test]
     fn a_unit_cost_is_at_most_a_thousand_million() {
         for (text, cost) in [
-            ("0", Some(0)),
-            ("0.0001", Some(1)),
-            ("1000000000", Some(UnitCost::MAX.scaled())),
+            ("0", Some(UnitCost::default())),
+            ("0.0001", Some(UnitCost::from_scaled(1))),
+            ("1000000000", Some(UnitCost::MAX)),
             ("1000000000.0001", None),
             ("-1", None),
         ] {
-            assert_eq!(UnitCost::parse(text).map(UnitCost::scaled), cost, "{text}");
+            assert_eq!(UnitCost::parse(text), cost, "{text}");
         }
+        assert_eq!(UnitCost::from_scaled(25).scaled(), 25, "what is stored is read again");
     }
 }

@@ -455,24 +455,24 @@ mod tests {
     #[test]
     fn decimals_that_are_not_set_are_zero_or_a_violation() {
         for (value, quantity, or_zero, cost) in [
-            (None, None, Some(0), None),
+            (None, None, Some("0"), None),
             (Some(""), None, None, None),
-            (Some("0"), Some(0), Some(0), Some(0)),
-            (Some("2.5"), Some(25_000), Some(25_000), Some(25_000)),
+            (Some("0"), Some("0"), Some("0"), Some("0")),
+            (Some("2.50"), Some("2.5"), Some("2.5"), Some("2.5")),
             (Some("-1"), None, None, None),
-            (Some("999999999.9999"), Some(9_999_999_999_999), Some(9_999_999_999_999), Some(9_999_999_999_999)),
-            (Some("1000000000"), None, None, Some(10_000_000_000_000)),
+            (Some("999999999.9999"), Some("999999999.9999"), Some("999999999.9999"), Some("999999999.9999")),
+            (Some("1000000000"), None, None, Some("1000000000")),
             (Some("1000000000.0001"), None, None, None),
         ] {
-            let kinds: [(fn(&mut FieldParser, Option<&str>) -> i64, Option<i64>); 3] = [
-                (|fields, value| fields.quantity("f", value).scaled(), quantity),
-                (|fields, value| fields.quantity_or_zero("f", value).scaled(), or_zero),
-                (|fields, value| fields.unit_cost("f", value).scaled(), cost),
+            let kinds: [(fn(&mut FieldParser, Option<&str>) -> String, Option<&str>); 3] = [
+                (|fields, value| fields.quantity("f", value).to_string(), quantity),
+                (|fields, value| fields.quantity_or_zero("f", value).to_string(), or_zero),
+                (|fields, value| fields.unit_cost("f", value).to_string(), cost),
             ];
             for (index, (parse, expected)) in kinds.into_iter().enumerate() {
                 let mut fields = FieldParser::default();
                 let parsed = parse(&mut fields, value);
-                assert_eq!(fields.finish_with(Some(parsed)).ok(), expected, "{value:?}, kind {index}");
+                assert_eq!(fields.finish_with(Some(parsed)).ok().as_deref(), expected, "{value:?}, kind {index}");
             }
         }
     }

@@ -299,4 +299,17 @@ mod tests {
         command.lines = Some(vec![new_line("oak", "1")]);
         store.accept(command);
     }
+
+    #[test]
+    fn a_note_on_a_placed_order_leaves_its_lines_and_what_was_promised() {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 10"]);
+        // A back order has the first promise of its parent, which is not its own date.
+        store.change_line(order, 1, |line| line.first_expected_date = Some(date("2026-02-01")));
+        let change = UpdateOrder { note: Some(Some("ring twice".to_owned())), ..nothing(order) };
+        assert_eq!(store.envelope(change.clone()).needs().iter().count(), 0, "no line is loaded for it");
+        store.accept(change);
+        assert_eq!(store.line_of(order, 1).first_expected_date, Some(date("2026-02-01")));
+        assert_eq!(store.event_details(), [r#"{"note":"ring twice"}"#]);
+    }
 }

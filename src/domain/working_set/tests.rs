@@ -25,6 +25,7 @@ fn what_was_there_is_updated_and_what_was_not_is_inserted() {
     entities.put(2, "zwei");
     assert_eq!(to_save(&entities), (vec![], vec!["zwei"], vec!["uno"]));
     assert_eq!(entities.get(&3), Err(NotLoaded("a word")));
+    assert_eq!(entities.present().collect::<Vec<_>>(), [&"uno", &"zwei"]);
 }
 
 #[test]

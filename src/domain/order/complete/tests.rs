@@ -83,6 +83,8 @@ fn what_was_received_goes_on_hand_and_the_back_order_is_on_order() {
         ]
     );
     assert_eq!(store.row().open_orders, 1);
+    assert_eq!(store.header(order).close_time, Some(store.now));
+    assert_eq!(store.line_of(order, 1).back_order_time, Some(store.now));
 }
 
 #[test]
