@@ -122,4 +122,10 @@ mod tests {
         store.call_as_operator();
         assert_eq!(store.refuse(create()), "STORE_EXISTS");
     }
+
+    #[test]
+    fn a_creation_is_the_only_command_of_its_store_in_its_transaction() {
+        // It gives roles and a grant, which change what the callers of other commands may do.
+        assert!(TestStore::missing().envelope(create()).needs().are_exclusive());
+    }
 }
