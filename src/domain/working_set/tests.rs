@@ -1,6 +1,7 @@
 //! Tests of the working set: how entries are saved, and what the commands of a batch see of the decisions before theirs.
 
 use super::*;
+use crate::domain::order::receipt::Voided;
 use crate::domain::testing::TestStore;
 
 fn entities() -> EntityMap<i32, &'static str> {
@@ -136,4 +137,30 @@ fn all_lines_of_an_order_are_there_if_the_batch_created_it() {
         assert_eq!(set.lines_of(&key).map(|lines| lines.len()), lines);
         assert_eq!(set.staged_items_of(&key).is_ok(), lines.is_ok());
     }
+}
+
+#[test]
+fn staged_items_follow_the_receipts_that_decisions_book_and_void() {
+    let mut store = TestStore::new();
+    let order = store.on_order(&["oak 10"]);
+    store.receipt(order, &[(1, "4", "0")]);
+    store.receipt(order, &[(1, "1", "0")]);
+    let [first, second] = [1, 2].map(|number| store.receipt_of(order, number).clone());
+    let key = store.header(order).key.clone();
+    let mut set = WorkingSet::default();
+    set.absorb(Decision { receipts: vec![second.clone()], ..Decision::default() });
+    assert!(set.staged_items_of(&key).is_err(), "one receipt alone is not all of them");
+
+    let mut set = WorkingSet::default();
+    set.set_complete(key.store.clone(), Need::StagedItems(order));
+    for item in first.staged_items() {
+        set.insert_staged_item(key.clone(), item);
+    }
+    set.absorb(Decision { receipts: vec![second], ..Decision::default() });
+    let staged =
+        |set: &WorkingSet| set.staged_items_of(&key).unwrap().iter().map(|item| item.receipt).collect::<Vec<_>>();
+    assert_eq!(staged(&set), [1, 2]);
+    let voided = Voided { time: store.now, by: store.caller.id.clone(), reason: "counted again".to_owned() };
+    set.absorb(Decision { receipts: vec![Receipt { voided: Some(voided), ..first }], ..Decision::default() });
+    assert_eq!(staged(&set), [2]);
 }
