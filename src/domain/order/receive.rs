@@ -412,4 +412,14 @@ mod tests {
             assert_eq!(taken.map(at), (violations.total == 0).then_some(time), "{told} at {now} in {zone:?}");
         }
     }
+
+    #[test]
+    fn as_much_is_rejected_of_a_line_as_a_quantity_holds() {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["flour 2.5 kg"]);
+        store.accept(receive(order, &[(1, "0", "999999999.9998")]));
+        assert_eq!(store.refuse(receive(order, &[(1, "0", "0.0002")])), "INVALID_FOR_STORED_DATA");
+        store.accept(receive(order, &[(1, "0", "0.0001")]));
+        assert_eq!(store.line_of(order, 1).quantities.rejected, Quantity::MAX);
+    }
 }
