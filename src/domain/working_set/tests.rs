@@ -169,7 +169,6 @@ fn staged_items_follow_the_receipts_that_decisions_book_and_void() {
 fn a_store_whose_roles_were_loaded_and_are_none_has_none() {
     let store = StoreId::new("s1");
     let mut set = WorkingSet::default();
-    set.set_complete(store.clone(), Need::Grants);
     assert_eq!(set.roles(&store), Err(NotLoaded("a store's roles")));
     set.set_complete(store.clone(), Need::Roles);
     assert_eq!(set.roles(&store), Ok(&BTreeMap::new()));
