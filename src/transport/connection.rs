@@ -133,6 +133,7 @@ mod tests {
     const RST_STREAM: u8 = 3;
     const SETTINGS: u8 = 4;
     const PING: u8 = 6;
+    const WINDOW_UPDATE: u8 = 8;
     const ACK: u8 = 1;
     const END_HEADERS: u8 = 4;
     const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
@@ -266,5 +267,21 @@ mod tests {
         assert!(expired.certificate_expired().now_or_never().is_some());
 
         assert!(connection(None).certificate_expired().now_or_never().is_none(), "without one it never ends so");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_is_told_the_bounds_of_its_connection() {
+        let mut peer = Peer::connect().await;
+        let settings = peer.next(SETTINGS).await.unwrap().payload;
+        // Each setting has 2 bytes of its number and 4 of its value.
+        let told = |number: u16| {
+            let setting = settings.chunks_exact(6).find(|setting| setting[..2] == number.to_be_bytes());
+            setting.map(|setting| u32::from_be_bytes(setting[2..].try_into().unwrap()))
+        };
+        let (streams, window, headers) = (told(3), told(4), told(6));
+        assert_eq!((streams, window, headers), (Some(MAX_STREAMS), Some(262_144), Some(65_536)));
+        // The window of the whole connection begins at 65,535 bytes and is then raised.
+        let raised = peer.next(WINDOW_UPDATE).await.unwrap();
+        assert_eq!((raised.stream, raised.payload), (0, (1_048_576_u32 - 65_535).to_be_bytes().to_vec()));
     }
 }
