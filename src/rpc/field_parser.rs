@@ -399,6 +399,8 @@ mod tests {
         assert_eq!(violations(|fields| drop(fields.reason("reason", ""))), Vec::<String>::new());
     }
 
+    /// Parses a decimal, which may be unset; what it became.
+    type ParseDecimal = fn(&mut FieldParser, Option<&str>) -> String;
     /// Parses a text; what it became is `None` if that is unset.
     type ParseText = fn(&mut FieldParser, &str) -> Option<String>;
 
@@ -464,7 +466,7 @@ mod tests {
             (Some("1000000000"), None, None, Some("1000000000")),
             (Some("1000000000.0001"), None, None, None),
         ] {
-            let kinds: [(fn(&mut FieldParser, Option<&str>) -> String, Option<&str>); 3] = [
+            let kinds: [(ParseDecimal, Option<&str>); 3] = [
                 (|fields, value| fields.quantity("f", value).to_string(), quantity),
                 (|fields, value| fields.quantity_or_zero("f", value).to_string(), or_zero),
                 (|fields, value| fields.unit_cost("f", value).to_string(), cost),
@@ -499,7 +501,7 @@ mod tests {
 
     #[test]
     fn dates_item_numbers_currencies_and_zones_are_real() {
-        let kinds: [(fn(&mut FieldParser, &str) -> Option<String>, &[(&str, bool)]); 4] = [
+        let kinds: [(ParseText, &[(&str, bool)]); 4] = [
             (
                 |fields, text| fields.date("f", text).map(|date| date.to_string()),
                 &[("2026-02-28", true), ("2026-02-29", false), ("28.2.2026", false)],

@@ -289,6 +289,17 @@ fn the_largest_status_fits_a_clients_headers() {
 #[test]
 fn text_is_cut_between_characters() {
     assert_eq!(cut("short".to_owned(), 10), "short");
+    assert_eq!(cut("fits".to_owned(), 4), "fits");
     assert_eq!(cut("€€€€".to_owned(), 9), "€€...");
     assert_eq!(cut("€€€€".to_owned(), 10), "€€...");
+}
+
+#[test]
+fn the_refusal_of_compression_alone_tells_which_encodings_are_taken() {
+    for (fault, told) in
+        [(TransportFault::CompressionUnsupported, Some("identity")), (TransportFault::MessageTooLarge, None)]
+    {
+        let status = to_status(fault);
+        assert_eq!(status.metadata().get("grpc-accept-encoding").map(|value| value.to_str().unwrap()), told);
+    }
 }
