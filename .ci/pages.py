@@ -6,7 +6,9 @@ Each page is run by one bash process, from the repository's root, in the order o
 may differ. Comments before a block say what cannot be seen from it:
 
   <!-- background -->  the block starts a server: wait until it prints the first line of the next block
-  <!-- skip: WHY -->   the block is not run
+
+A block that is not run says so to the reader, in a line of its own before it: `_Not run in CI: WHY._`
+A block that is neither run, nor compared, nor marked fails the script, before any page is run.
 
 `grpcurl` is a stand-in made of `buf curl`, because grpcurl is not packaged. The databases of the pages
 are made in a scratch folder, whatever the working directory holds.
@@ -23,12 +25,27 @@ import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(?:<!-- (?P<note>.*?) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"(?:<!-- (?P<note>[^\n]*?) -->\n|^_Not run in CI: (?P<skip>[^\n]+)\._\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 LIMIT_SECONDS = 600
 
 
 def blocks(page):
     return [match.groupdict() for match in BLOCK.finditer(page.read_text())]
+
+
+def check_accounted(page):
+    """Fails on a block that is neither run, nor the output of the block before it, nor marked."""
+    found = blocks(page)
+    fences = len(re.findall(r"^\s*```", page.read_text(), re.M))
+    if fences != 2 * len(found):
+        raise SystemExit(f"{page}: a block has no language or is indented, so it would not be run")
+    previous = None
+    for block in found:
+        is_output = block["language"] in ("json", "text") and previous == "run"
+        is_run = block["language"] == "sh" and block["note"] in (None, "background")
+        if not (block["skip"] or is_run or is_output or block["language"] == "mermaid"):
+            raise SystemExit(f"{page}: this block is neither run nor marked as not run:\n{block['text']}")
+        previous = "run" if is_run and not block["skip"] else None
 
 
 def normalized(text):
@@ -102,7 +119,7 @@ def run_page(page, scratch):
         found = blocks(page)
         for index, block in enumerate(found):
             note = block["note"] or ""
-            if block["language"] != "sh" or note.startswith("skip"):
+            if block["language"] != "sh" or block["skip"]:
                 continue
             following = found[index + 1] if index + 1 < len(found) else None
             expected = following["text"] if following and following["language"] in ("json", "text") else None
@@ -121,6 +138,8 @@ def run_page(page, scratch):
 
 
 def main(names):
+    for name in names:
+        check_accounted(ROOT / name)
     scratch = tempfile.mkdtemp()
     try:
         for name in names:
