@@ -1,18 +1,22 @@
 //! Compiles the contract: protox reads it, tonic's build crate generates messages, clients and servers,
 //! and the descriptor set is kept for reflection. For every request with a `request_id`, or with
-//! `page_size` and `page_token`, the trait of `rpc` that reads these fields is implemented as well, so
-//! that no rpc can be forgotten.
+//! `page_size` and `page_token`, the trait of `rpc` that reads these fields is implemented as well, and
+//! for every request and response those that know its costs, so that no rpc can be forgotten.
+
+#[path = "build/costs.rs"]
+mod costs;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use protox::prost::Message;
+use protox::Compiler;
 use protox::prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "purchasing/v1/access_service.proto",
     "purchasing/v1/inventory_service.proto",
+    "purchasing/v1/options.proto",
     "purchasing/v1/purchase_order.proto",
     "purchasing/v1/purchase_order_service.proto",
     "purchasing/v1/store_service.proto",
@@ -23,9 +27,13 @@ const PACKAGE: &str = "purchasing.v1";
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     println!("cargo:rerun-if-changed=migrations");
-    let descriptors = protox::compile(FILES, ["proto"])?;
+    let mut compiler = Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
+    let descriptors = compiler.file_descriptor_set();
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    // The compiler encodes them, because the generated types would lose the marks of costs.
+    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    fs::write(out.join("cost_impls.rs"), costs::impls(&compiler.descriptor_pool(), PACKAGE)?)?;
     fs::write(out.join("request_impls.rs"), request_impls(&descriptors)?)?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     Ok(())

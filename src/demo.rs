@@ -53,6 +53,6 @@ pub async fn create(app: &App) -> Result<(), WorkerError> {
 
 async fn submit(app: &App, operator: &Principal, command: impl Command + 'static) -> Result<(), WorkerError> {
     let (store, principal) = (StoreId::new(STORE), operator.clone());
-    let envelope = Envelope { store, principal, idempotency_key: None, command: Arc::new(command) };
+    let envelope = Envelope { store, principal, idempotency_key: None, named_cost: None, command: Arc::new(command) };
     app.writers.submit(envelope, 0, None).await.map(drop)
 }

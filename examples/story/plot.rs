@@ -6,7 +6,7 @@ use purchase_order_service::proto::v1::{
     CreateStoreRequest, EnableBackOrdersRequest, GetBackOrderChainRequest, GetInventoryLevelRequest,
     GetPurchaseOrderRequest, GetPurchaseOrderResponse, GrantRoleRequest, LineDisposition, ListStockMovementsRequest,
     NewLine, NewReceiptItem, PendingDisposition, PlacePurchaseOrderRequest, PreviewCompletionRequest, PurchaseOrder,
-    PurchaseOrderView, ReceivePurchaseOrderRequest, Unit,
+    PurchaseOrderView, ReceivePurchaseOrderRequest, RejectReason, Unit,
 };
 use uuid::Uuid;
 
@@ -103,7 +103,12 @@ pub async fn receive_in_part(cast: &Cast, order: &PurchaseOrder) -> Told<()> {
         ..Default::default()
     };
     let rejected = Some("2.5".to_owned());
-    let parmesan = NewReceiptItem { rejected, reject_reason: "the seal is broken".to_owned(), ..item(3, "10") };
+    let parmesan = NewReceiptItem {
+        rejected,
+        reject_reason: RejectReason::Damaged.into(),
+        reject_note: "the seal is broken".to_owned(),
+        ..item(3, "10")
+    };
     let receive = ReceivePurchaseOrderRequest {
         store_id: STORE.to_owned(),
         purchase_order_id: order.purchase_order_id.clone(),
@@ -117,8 +122,8 @@ pub async fn receive_in_part(cast: &Cast, order: &PurchaseOrder) -> Told<()> {
     let receipt = received.receipt.unwrap_or_default();
     let (number, note) = (receipt.receipt_number, receipt.delivery_note);
     say(format!("Receipt {number}, delivery note {note}, arrived {}", show::day(receipt.receive_time.as_ref())));
-    for item in receipt.items.iter().filter(|item| !item.reject_reason.is_empty()) {
-        say(format!("Line {}: {} rejected, {}", item.line_number, item.rejected, item.reject_reason));
+    for item in receipt.items.iter().filter(|item| !item.reject_note.is_empty()) {
+        say(format!("Line {}: {} rejected, {}", item.line_number, item.rejected, item.reject_note));
     }
     gap();
     let now = look(&cast.bob, &order.purchase_order_id).await?;

@@ -36,7 +36,7 @@ pub fn ordered(lines: &[PurchaseOrderLine]) {
             line.description.clone(),
             unit(line.unit()),
             line.ordered.clone(),
-            money(&line.unit_cost),
+            money(line.unit_cost()),
         ]);
     }
     table.print();
@@ -69,7 +69,7 @@ pub fn preview(preview: &PreviewCompletionResponse) {
             line.line_number.to_string(),
             line.description.clone(),
             line.pending.clone(),
-            money(&line.pending_cost),
+            money(line.pending_cost()),
             line.back_order.clone(),
             line.cancel.clone(),
             line.unsettled.clone(),
@@ -110,7 +110,7 @@ pub fn movements(movements: &[StockMovement], number_of: impl Fn(&str) -> String
             movement.movement_number.to_string(),
             format!("{order}, line {}, receipt {}", movement.line_number, movement.receipt_number),
             movement.quantity.clone(),
-            money(&movement.unit_cost),
+            money(movement.unit_cost()),
             movement.balance_after.clone(),
             day(movement.receive_time.as_ref()),
         ]);

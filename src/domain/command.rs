@@ -7,11 +7,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::Ids;
-use super::access::{Authorization, Requirement};
+use super::access::{Authorization, CostVisibility, Requirement};
 use super::changeset::Changeset;
-use super::code::StoreId;
+use super::code::{ProductId, StoreId};
 use super::decision::Decision;
 use super::idempotency::{IdempotencyKey, StoredResponseKey};
+use super::inventory::{Level, LevelKey};
 use super::needs::Needs;
 use super::order::actions::{Action, allowed};
 use super::order::receipt::Receipt;
@@ -61,14 +62,15 @@ pub struct Target<'a> {
     pub receipt: Option<i32>,
     /// The etag of the order as the caller last saw it; empty if the caller does not care.
     pub etag: &'a str,
-    /// What is to be done, by which state and quantities are judged.
-    pub action: Action,
+    /// What is to be done, by which state and quantities are judged; none for a command that is no action on
+    /// the order and judges the state by [`Command::check_header`].
+    pub action: Option<Action>,
 }
 
 impl<'a> Target<'a> {
     /// A target without a receipt.
     pub const fn order(order: OrderId, etag: &'a str, action: Action) -> Self {
-        Self { order, receipt: None, etag, action }
+        Self { order, receipt: None, etag, action: Some(action) }
     }
 
     /// Refuses unless the order, and the receipt that is named, exist and the etag is the order's or
@@ -92,6 +94,9 @@ pub struct Envelope {
     pub principal: Principal,
     /// The client's request id and the fingerprint of the request, if the client sent an id.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// The first field of the request that names a cost, if one does: it requires VIEW_COSTS, beside what
+    /// the command requires.
+    pub named_cost: Option<&'static str>,
     /// The command itself; shared, so that an envelope can be cloned for a reader or a writer.
     pub command: Arc<dyn Command>,
 }
@@ -107,9 +112,22 @@ impl Envelope {
         self.idempotency_key.as_ref().map(|key| self.stored_response_key_of(key))
     }
 
+    /// Judges whether the caller may send the command, and with the costs that the request names. What the
+    /// command requires is judged first, so that a caller who may do nothing is told that.
+    pub fn authorize(&self, working_set: &WorkingSet) -> Result<Authorization, Refusal> {
+        let authorization = working_set.authorize(&self.store, &self.principal, self.command.requires())?;
+        authorization.check_named_cost(self.named_cost)?;
+        Ok(authorization)
+    }
+
     /// The full key of an order of the command's store.
     pub fn order_key(&self, order: OrderId) -> OrderKey {
         OrderKey { store: self.store.clone(), order }
+    }
+
+    /// The full key of the level of a product in the command's store.
+    pub fn level_key(&self, product: ProductId) -> LevelKey {
+        LevelKey { store: self.store.clone(), product }
     }
 
     /// What its command needs, collected once per submission or batch.
@@ -136,7 +154,7 @@ pub enum Passed {
 pub fn gate(working_set: &WorkingSet, envelope: &Envelope) -> Result<Passed, Refusal> {
     let command = &envelope.command;
     // Before anything else, so that a refusal never tells a caller without access what there is.
-    let authorization = working_set.authorize(&envelope.store, &envelope.principal, command.requires())?;
+    let authorization = envelope.authorize(working_set)?;
     // Before the target: what the first request did may be the very reason to refuse a second.
     if let Some(outcome) = stored_outcome(working_set, envelope)? {
         return Ok(Passed::Replay(outcome));
@@ -145,7 +163,9 @@ pub fn gate(working_set: &WorkingSet, envelope: &Envelope) -> Result<Passed, Ref
         let order = working_set.order(&envelope.order_key(target.order))?;
         target.check_existence_and_etag(order)?;
         let order = order.ok_or(Refusal::OrderNotFound)?;
-        target.action.check(order)?;
+        if let Some(action) = target.action {
+            action.check(order)?;
+        }
         command.check_header(order)?;
     }
     Ok(Passed::ToDecide(authorization))
@@ -204,27 +224,44 @@ pub struct OrderView {
 pub struct Reply {
     /// What the command did: the same on each replay.
     pub outcome: Outcome,
+    /// Whether the caller may see the costs of the rest, by the permissions of this moment: for a replay
+    /// they may be others than at first.
+    pub costs: CostVisibility,
     /// The store as it is now.
     pub store: Store,
     /// The order that the command was about as it is now, if it was about one.
     pub order: Option<OrderView>,
     /// The receipt that the command booked or voided, if it did.
     pub receipt: Option<Receipt>,
-    /// The lines that the receipt has items of, as they are now.
+    /// The lines that the receipt has items of, or that goods were returned of, as they are now.
     pub lines: Vec<Line>,
+    /// The level of the product that was adjusted as it is now; none if nothing was adjusted, or if the
+    /// product is still new to the store.
+    pub level: Option<Level>,
 }
 
 /// Builds the answer from the working set that the decision was absorbed into.
 pub fn reply(working_set: &WorkingSet, envelope: &Envelope, outcome: Outcome) -> Result<Reply, Refusal> {
     let store = working_set.store(&envelope.store)?.cloned();
     let store = store.ok_or_else(|| Refusal::StoreNotFound(envelope.store.clone()))?;
+    let level = match outcome.product() {
+        Some(product) => working_set.levels.get(&envelope.level_key(product))?.cloned(),
+        None => None,
+    };
     let Some(id) = outcome.order() else {
-        return Ok(Reply { outcome, store, order: None, receipt: None, lines: Vec::new() });
+        // Stores, roles and grants have no costs. Their permissions are not asked for, because a change of
+        // roles or grants may have left them unknown.
+        let costs = match level {
+            Some(_) => CostVisibility::of(working_set.permissions_of(&envelope.store, &envelope.principal.id)?),
+            None => CostVisibility::Hidden,
+        };
+        return Ok(Reply { outcome, costs, store, order: None, receipt: None, lines: Vec::new(), level });
     };
     let key = envelope.order_key(id);
     let order = working_set.order(&key)?.cloned().ok_or(Refusal::OrderNotFound)?;
     // By the permissions as they are now, which for a replay may be others than at first.
     let permissions = working_set.permissions_of(&envelope.store, &envelope.principal.id)?;
+    let costs = CostVisibility::of(permissions);
     let allowed_actions = allowed(&order, permissions);
     let mut lines = Vec::with_capacity(outcome.lines().len());
     for number in outcome.lines() {
@@ -234,7 +271,7 @@ pub fn reply(working_set: &WorkingSet, envelope: &Envelope, outcome: Outcome) ->
         Some(number) => working_set.receipts.get(&ReceiptKey { order: key, number })?.cloned(),
         None => None,
     };
-    Ok(Reply { outcome, store, order: Some(OrderView { order, allowed_actions }), receipt, lines })
+    Ok(Reply { outcome, costs, store, order: Some(OrderView { order, allowed_actions }), receipt, lines, level })
 }
 
 #[cfg(test)]
@@ -287,6 +324,37 @@ mod tests {
         let again = store.send(command).unwrap();
         assert_eq!(first.outcome, again.outcome);
         assert_eq!(again.order.unwrap().order.note.as_deref(), Some("afterwards"));
+    }
+
+    #[test]
+    fn a_reply_tells_whether_costs_are_shown_by_the_permissions_of_its_own_moment() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        store.request_id = request_id("place");
+        assert_eq!(store.send(place(order)).unwrap().costs, CostVisibility::Shown);
+        store.role("owner", &[Permission::View, Permission::Place]);
+        assert_eq!(store.send(place(order)).unwrap().costs, CostVisibility::Hidden, "a replay");
+        store.role("owner", &[Permission::ViewCosts, Permission::Place]);
+        assert_eq!(store.send(place(order)).unwrap().costs, CostVisibility::Shown, "a later replay");
+    }
+
+    #[test]
+    fn a_request_that_names_a_cost_requires_view_costs_beside_its_permission() {
+        let mut store = TestStore::new();
+        store.named_cost = Some("lines.unit_cost");
+        // Each is judged before the existence of the order, and the command's own permission before the cost.
+        for (permissions, refused) in [
+            (
+                &[Permission::View, Permission::Place][..],
+                "lines.unit_cost names a cost, and your roles in this store lack the permission VIEW_COSTS",
+            ),
+            (&[Permission::ViewCosts], "your roles in this store lack the permission PLACE"),
+            (&[Permission::View], "your roles in this store lack the permission PLACE"),
+            (&[Permission::Place, Permission::ViewCosts], "there is no such purchase order in this store"),
+        ] {
+            store.call_with(permissions);
+            assert_eq!(store.refusal_text(place(NO_SUCH_ORDER)), refused);
+        }
     }
 
     #[test]

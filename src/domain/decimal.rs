@@ -1,49 +1,53 @@
-//! Exact decimals with at most 4 places, as ten-thousandths in an integer. The one place that reads
-//! and writes their text form.
+//! Exact decimals with a fixed number of places, as integers of `10^-places`. The one place that reads
+//! and writes their text form, and that rounds.
 
-/// How many of the stored integers make one unit: quantities and costs are stored in ten-thousandths.
-pub const SCALE: i64 = 10_000;
-
-/// How many decimal places fit into [`SCALE`].
-const PLACES: usize = 4;
+/// The integer of `10^-places` that makes one unit.
+pub const fn scale(places: u32) -> i64 {
+    10_i64.pow(places)
+}
 
 /// The accepted form in words, for messages to callers.
-pub const FORM: &str = "a plain decimal such as 12 or 2.5, with 4 places at most";
+pub fn form(places: u32) -> String {
+    format!("a plain decimal such as 12 or 2.5, with {places} places at most")
+}
 
-/// Reads `(0|[1-9][0-9]*)(\.[0-9]{1,4})?` into ten-thousandths.
+/// Reads `(0|[1-9][0-9]*)(\.[0-9]{1,places})?` into an integer of `10^-places`.
 ///
 /// `None` if the text has another form or does not fit.
-pub fn parse(text: &str) -> Option<i64> {
+pub fn parse(text: &str, places: u32) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
     let canonical = whole == "0" || !whole.starts_with('0');
-    if !canonical || !is_digits(whole) || !fraction.is_none_or(|f| is_digits(f) && f.len() <= PLACES) {
+    if !canonical || !is_digits(whole) || !fraction.is_none_or(|f| is_digits(f) && f.len() <= places as usize) {
         return None;
     }
-    // Read as an integer of ten-thousandths: a float would not hold every value exactly.
+    // Read as an integer of the last place: a float would not hold every value exactly.
     let fraction = fraction.unwrap_or("0");
-    let padded = format!("{fraction:0<PLACES$}");
-    whole.parse::<i64>().ok()?.checked_mul(SCALE)?.checked_add(padded.parse().ok()?)
+    let padded = format!("{fraction:0<width$}", width = places as usize);
+    whole.parse::<i64>().ok()?.checked_mul(scale(places))?.checked_add(padded.parse().ok()?)
 }
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Writes ten-thousandths canonically, without trailing zeros and without a bare point.
-pub fn format(value: i64) -> String {
-    format_scaled(i128::from(value), PLACES)
+/// Divides and rounds half to even, which favours neither direction over many roundings. The divisor is
+/// above zero.
+pub const fn divide_half_even(value: i128, divisor: i128) -> i128 {
+    let quotient = value.div_euclid(divisor);
+    let twice_remainder = 2 * value.rem_euclid(divisor);
+    if twice_remainder > divisor || (twice_remainder == divisor && quotient % 2 != 0) { quotient + 1 } else { quotient }
 }
 
-/// Writes an integer of `10^-places` canonically, for products that have more places than a quantity.
-pub fn format_scaled(value: i128, places: usize) -> String {
-    let scale = 10_u128.pow(places as u32);
+/// Writes an integer of `10^-places` canonically, without trailing zeros and without a bare point.
+pub fn format(value: i128, places: u32) -> String {
+    let scale = 10_u128.pow(places);
     let sign = if value < 0 { "-" } else { "" };
     let whole = value.unsigned_abs() / scale;
     let fraction = value.unsigned_abs() % scale;
     if fraction == 0 {
         return format!("{sign}{whole}");
     }
-    let digits = format!("{fraction:0places$}");
+    let digits = format!("{fraction:0width$}", width = places as usize);
     format!("{sign}{whole}.{}", digits.trim_end_matches('0'))
 }
 
@@ -74,8 +78,28 @@ mod tests {
             ("0.0001", 1, "0.0001"),
             ("999999999.9999", 9_999_999_999_999, "999999999.9999"),
         ] {
-            assert_eq!(parse(text), Some(value), "{text}");
-            assert_eq!(format(value), canonical);
+            assert_eq!(parse(text, 4), Some(value), "{text}");
+            assert_eq!(format(value.into(), 4), canonical);
+        }
+        assert_eq!(parse("0.000123", 6), Some(123));
+        assert_eq!(format(-123, 6), "-0.000123");
+    }
+
+    #[test]
+    fn halves_are_rounded_to_the_even_neighbour() {
+        for (value, divisor, rounded) in [
+            (10, 4, 2),
+            (14, 4, 4),
+            (11, 4, 3),
+            (9, 4, 2),
+            (-10, 4, -2),
+            (-14, 4, -4),
+            (-11, 4, -3),
+            (5, 2, 2),
+            (7, 2, 4),
+            (0, 3, 0),
+        ] {
+            assert_eq!(divide_half_even(value, divisor), rounded, "{value} / {divisor}");
         }
     }
 
@@ -86,11 +110,6 @@ mod tests {
         {
             assert_eq!(grouped(value), text);
         }
-    }
-
-    #[test]
-    fn the_form_told_to_callers_names_the_places_that_are_read() {
-        assert!(FORM.ends_with(&format!("with {PLACES} places at most")));
     }
 
     #[test]
@@ -115,7 +134,7 @@ mod tests {
             "922337203685477.5808",
             "99999999999999999999",
         ] {
-            assert_eq!(parse(text), None, "{text:?}");
+            assert_eq!(parse(text, 4), None, "{text:?}");
         }
     }
 }

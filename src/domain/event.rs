@@ -47,23 +47,82 @@ pub struct OrderRevision {
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Detail {
-    StoreCreated { owner: String, currency: &'static str, time_zone: String },
-    StoreUpdated { display_name: Option<String>, time_zone: Option<String> },
+    StoreCreated {
+        owner: String,
+        currency: &'static str,
+        time_zone: String,
+    },
+    StoreUpdated {
+        display_name: Option<String>,
+        time_zone: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        over_receipt_tolerance: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        allow_negative_stock: Option<bool>,
+    },
     BackOrdersEnabled {},
     BackOrdersDisabled {},
-    RoleCreated { role: String, permissions: Vec<&'static str> },
-    RoleUpdated { role: String, added: Vec<&'static str>, removed: Vec<&'static str> },
-    RoleDeleted { role: String },
-    RoleGranted { principal: String, role: String },
-    RoleRevoked { principal: String, role: String },
-    OrderCreated { number: String, lines: Vec<LineQuantity> },
+    RoleCreated {
+        role: String,
+        permissions: Vec<&'static str>,
+    },
+    RoleUpdated {
+        role: String,
+        added: Vec<&'static str>,
+        removed: Vec<&'static str>,
+    },
+    RoleDeleted {
+        role: String,
+    },
+    RoleGranted {
+        principal: String,
+        role: String,
+    },
+    RoleRevoked {
+        principal: String,
+        role: String,
+    },
+    OrderCreated {
+        number: String,
+        lines: Vec<LineQuantity>,
+    },
     OrderUpdated(OrderChanges),
-    OrderPlaced { order_time: i64 },
-    ReceiptBooked { receipt: i32, receive_time: i64, items: Vec<ItemQuantities> },
-    ReceiptVoided { receipt: i32, reason: String, items: Vec<ItemQuantities> },
-    OrderCompleted { settled: Vec<SettledLine>, back_order: Option<OrderId>, cancel_reason: Option<String> },
-    BackOrderCreated { number: String, parent: OrderId, lines: Vec<LineQuantity> },
-    OrderCancelled { reason: Option<String> },
+    OrderPlaced {
+        order_time: i64,
+    },
+    ReceiptBooked {
+        receipt: i32,
+        receive_time: i64,
+        items: Vec<ItemQuantities>,
+    },
+    ReceiptVoided {
+        receipt: i32,
+        reason: String,
+        items: Vec<ItemQuantities>,
+    },
+    OrderCompleted {
+        settled: Vec<SettledLine>,
+        back_order: Option<OrderId>,
+        cancel_reason: Option<String>,
+    },
+    BackOrderCreated {
+        number: String,
+        parent: OrderId,
+        lines: Vec<LineQuantity>,
+    },
+    OrderCancelled {
+        reason: Option<String>,
+    },
+    StockAdjusted {
+        product: String,
+        kind: &'static str,
+        quantity: String,
+        unit_cost: String,
+        on_hand: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<i32>,
+        reason: String,
+    },
 }
 
 /// What was changed of an order: fields that were not are left out, and those that were emptied are
@@ -77,9 +136,20 @@ pub struct OrderChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charges: Option<Vec<ChargeDetail>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_date: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<Vec<LineQuantity>>,
+}
+
+/// A charge as an update left it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChargeDetail {
+    pub description: String,
+    pub amount: String,
 }
 
 /// A line and the quantity that the event is about: ordered, or carried over to a back order.
@@ -130,6 +200,7 @@ impl Detail {
             Self::OrderCompleted { .. } => "ORDER_COMPLETED",
             Self::BackOrderCreated { .. } => "BACK_ORDER_CREATED",
             Self::OrderCancelled { .. } => "ORDER_CANCELLED",
+            Self::StockAdjusted { .. } => "STOCK_ADJUSTED",
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod money;
 pub mod needs;
 pub mod order;
 pub mod outcome;
+pub mod pack;
 pub mod principal;
 pub mod quantity;
 pub mod refusal;

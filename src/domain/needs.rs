@@ -31,6 +31,11 @@ pub enum Need {
     OtherReceiveTimes(OrderId, i32),
     /// The level of a product that no loaded line may name.
     Level(ProductId),
+    /// Which order of the store has this external id, if one has.
+    ExternalId(String),
+    /// For a delivery note that arrives with goods of an order: the active receipt of the same supplier that
+    /// bears it already, the one that arrived last if there are several. A summary that the database makes.
+    DeliveryNote(OrderId, String),
     /// The store's roles and what each allows.
     Roles,
     /// Every grant of the store that holds now.
@@ -47,7 +52,7 @@ impl Need {
     /// stale, and a command that changes roles changes what the callers of other commands may do.
     const fn is_exclusive(&self) -> bool {
         // `Grants` needs no mention: every command that needs them needs `Roles` too.
-        matches!(self, Self::OtherReceiveTimes(..) | Self::OpenOrders | Self::Roles)
+        matches!(self, Self::OtherReceiveTimes(..) | Self::DeliveryNote(..) | Self::OpenOrders | Self::Roles)
     }
 }
 
@@ -75,10 +80,11 @@ impl Needs {
         self.values.iter().any(Need::is_exclusive)
     }
 
-    /// What must be loaded to answer with a stored outcome again: the order, lines and receipt that the
-    /// answer shows as they are now.
+    /// What must be loaded to answer with a stored outcome again: the order, lines, receipt and level that
+    /// the answer shows as they are now.
     pub fn of_replay(outcome: &Outcome) -> Self {
         let mut needs = Self::default();
+        outcome.product().into_iter().for_each(|product| needs.add(Need::Level(product)));
         if let Some(order) = outcome.order() {
             needs.add(Need::Order(order));
             outcome.lines().iter().for_each(|line| needs.add(Need::Line(order, *line)));
@@ -127,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_replay_needs_what_its_answer_shows() {
-        let receipt = ReceiptChanged { event: 12, order: ORDER, receipt: 3, lines: vec![4, 5] };
+        let receipt =
+            ReceiptChanged { event: 12, order: ORDER, receipt: 3, lines: vec![4, 5], same_delivery_note: None };
         for (outcome, expected) in [
             (Outcome::access_changed(12), vec![]),
             (Outcome::order_changed(12, ORDER), vec![Need::Order(ORDER)]),

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::code::ProductId;
 use super::order::OrderId;
 
 /// What a command did: the part of its answer that is the same each time the request is sent again.
@@ -25,6 +26,8 @@ pub enum Outcome {
     ReceiptVoided(ReceiptChanged),
     /// An order was completed, with a back order or without one.
     OrderCompleted(OrderCompleted),
+    /// The stock of a product was adjusted, or was as it should be.
+    StockAdjusted(StockAdjusted),
 }
 
 /// The outcome of a command about a store; see [`Outcome::StoreChanged`].
@@ -63,6 +66,21 @@ pub struct ReceiptChanged {
     pub receipt: i32,
     /// The lines that the receipt has items of; the answer shows them.
     pub lines: Vec<i32>,
+    /// The receipt that bore the same delivery note when this one was booked, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_delivery_note: Option<KnownReceipt>,
+}
+
+/// A receipt that a caller is told of, by its order. It is kept here because the order may have changed when
+/// the answer is repeated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownReceipt {
+    /// The id of the order that it belongs to.
+    pub order: OrderId,
+    /// The number of that order.
+    pub number: String,
+    /// The receipt's number on that order.
+    pub receipt: i32,
 }
 
 /// The outcome of a completion; see [`Outcome::OrderCompleted`].
@@ -86,6 +104,25 @@ pub struct CreatedBackOrder {
     pub number: String,
     /// How many lines it was created with.
     pub lines: i32,
+}
+
+/// The outcome of an adjustment; see [`Outcome::StockAdjusted`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockAdjusted {
+    /// The number of the event; 0 if what was counted is what was on hand.
+    pub event: i64,
+    /// The product, whose level the answer shows.
+    pub product: String,
+    /// The number of the ledger row of that product; 0 if there is none.
+    pub movement: i64,
+    /// What was added to what is on hand, in ten-thousandths of a unit; below zero if it was taken out.
+    pub quantity: i64,
+    /// The order of which goods were returned, if the request named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderId>,
+    /// The line of that order; the answer shows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<i32>,
 }
 
 impl Outcome {
@@ -112,7 +149,8 @@ impl Outcome {
             | Self::OrderChanged(OrderChanged { event, .. })
             | Self::ReceiptBooked(ReceiptChanged { event, .. })
             | Self::ReceiptVoided(ReceiptChanged { event, .. })
-            | Self::OrderCompleted(OrderCompleted { event, .. }) => *event,
+            | Self::OrderCompleted(OrderCompleted { event, .. })
+            | Self::StockAdjusted(StockAdjusted { event, .. }) => *event,
         }
     }
 
@@ -124,6 +162,15 @@ impl Outcome {
             | Self::ReceiptBooked(ReceiptChanged { order, .. })
             | Self::ReceiptVoided(ReceiptChanged { order, .. })
             | Self::OrderCompleted(OrderCompleted { order, .. }) => Some(*order),
+            Self::StockAdjusted(StockAdjusted { order, .. }) => *order,
+        }
+    }
+
+    /// The product whose level the answer shows.
+    pub fn product(&self) -> Option<ProductId> {
+        match self {
+            Self::StockAdjusted(adjusted) => Some(ProductId::new(adjusted.product.as_str())),
+            _ => None,
         }
     }
 
@@ -139,6 +186,7 @@ impl Outcome {
     pub fn lines(&self) -> &[i32] {
         match self {
             Self::ReceiptBooked(changed) | Self::ReceiptVoided(changed) => &changed.lines,
+            Self::StockAdjusted(adjusted) => &adjusted.lines,
             _ => &[],
         }
     }

@@ -14,12 +14,16 @@ use super::decimal;
 pub struct Quantity(i64);
 
 impl Quantity {
+    /// How many decimal places a quantity has.
+    pub const PLACES: u32 = 4;
+    /// One stock unit, as the database stores it.
+    pub const SCALE: i64 = decimal::scale(Self::PLACES);
     /// The quantity zero, which every line and level starts counting from.
     pub const ZERO: Self = Self(0);
     /// The largest quantity of a line: 999,999,999.9999.
     pub const MAX: Self = Self(9_999_999_999_999);
     /// The largest level of a product in a store: 900 thousand million.
-    pub const MAX_LEVEL: Self = Self(900_000_000_000 * decimal::SCALE);
+    pub const MAX_LEVEL: Self = Self(900_000_000_000 * Self::SCALE);
 
     /// From ten-thousandths of a stock unit, as the database stores it.
     pub const fn from_scaled(value: i64) -> Self {
@@ -33,7 +37,7 @@ impl Quantity {
 
     /// Reads the form that callers send; `None` if it is another, or above [`Quantity::MAX`].
     pub fn parse(text: &str) -> Option<Self> {
-        decimal::parse(text).map(Self).filter(|q| *q <= Self::MAX)
+        decimal::parse(text, Self::PLACES).map(Self).filter(|q| *q <= Self::MAX)
     }
 
     /// Whether it is above zero; differences of quantities may be below.
@@ -43,12 +47,12 @@ impl Quantity {
 
     /// Whether it has no fraction, as units that cannot be divided require.
     pub const fn is_whole(self) -> bool {
-        self.0 % decimal::SCALE == 0
+        self.0 % Self::SCALE == 0
     }
 
     /// The whole units in it, for limits that are told in units; a fraction is dropped.
     pub const fn whole_units(self) -> i64 {
-        self.0 / decimal::SCALE
+        self.0 / Self::SCALE
     }
 
     /// The quantity itself if it is above zero, and zero otherwise.
@@ -59,7 +63,7 @@ impl Quantity {
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&decimal::format(self.0))
+        f.write_str(&decimal::format(self.0.into(), Self::PLACES))
     }
 }
 

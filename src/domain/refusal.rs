@@ -10,7 +10,9 @@ use std::fmt;
 use super::access::{MAX_ROLES, Permission};
 use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::decimal::grouped;
-use super::order::{MAX_RECEIPT_ITEMS, State};
+use super::money::Amount;
+use super::order::{MAX_RECEIPT_ITEMS, OrderId, State};
+use super::outcome::KnownReceipt;
 use super::quantity::Quantity;
 use super::working_set::NotLoaded;
 
@@ -117,6 +119,9 @@ pub enum Refusal {
     /// The caller's roles lack a permission.
     #[error("your roles in this store lack the permission {0}")]
     PermissionMissing(Permission),
+    /// The request names a cost in this field, and the caller's roles lack VIEW_COSTS.
+    #[error("{0} names a cost, and your roles in this store lack the permission {permission}", permission = Permission::ViewCosts)]
+    CostNamed(&'static str),
     /// The call is for platform operators, and the caller is none.
     #[error("only a platform operator may do this")]
     NotPlatformOperator,
@@ -155,8 +160,8 @@ pub enum Refusal {
     /// No such role in the store.
     #[error("this store has no role '{0}'")]
     RoleNotFound(RoleId),
-    /// No order of the store ever named the product.
-    #[error("no purchase order of this store has ever named the product '{0}'")]
+    /// No order or adjustment of the store ever named the product.
+    #[error("no purchase order or adjustment of this store has ever named the product '{0}'")]
     ProductNotFound(ProductId),
 
     /// The id of the new store is taken.
@@ -165,6 +170,27 @@ pub enum Refusal {
     /// The id of the new role is taken in this store.
     #[error("this store has a role '{0}' already")]
     RoleExists(RoleId),
+    /// Another order of the store has the external id.
+    #[error("purchase order {number} has the external_id '{external_id}' already")]
+    ExternalIdExists {
+        /// The id that was to be given to an order.
+        external_id: String,
+        /// The number of the order that has it.
+        number: String,
+        /// The id of the order that has it.
+        order: OrderId,
+    },
+    /// An active receipt of the supplier bears the delivery note, and the caller asked to be refused then.
+    #[error(
+        "delivery note '{delivery_note}' of this supplier was booked before, as receipt {} of purchase order {}",
+        known.receipt, known.number
+    )]
+    DeliveryNoteKnown {
+        /// The delivery note that was to be booked.
+        delivery_note: String,
+        /// The receipt that bears it.
+        known: KnownReceipt,
+    },
 
     /// The order has changed since the caller looked.
     #[error("purchase order {number} has changed: its etag is now {current}; look at it again")]
@@ -215,13 +241,22 @@ pub enum Refusal {
     /// Accepted quantities are staged: cancelling the order would lose goods that are in the building.
     #[error("purchase order {0} has accepted quantities staged; complete it, or void their receipts first")]
     AcceptedStaged(String),
-    /// More would be accepted than was ordered on a line.
-    #[error("more would be received than was ordered on {}: line {}", lines_text(lines), first)]
+    /// More would be accepted of a line than is wanted and the tolerance allows.
+    #[error("more would be received than is allowed on {}: line {}", lines_text(lines), first)]
     OverReceipt {
         /// The numbers of the lines with too much.
         lines: TruncatedList<i32>,
-        /// The first of them, and how many of how many.
+        /// The first of them, what it would have, and by how much that is too much.
         first: String,
+    },
+    /// What was received of an order would be worth more than any order may be.
+    #[error(
+        "what was received of purchase order {number} would be worth more than {limit}",
+        limit = Amount::MAX
+    )]
+    ReceivedValueOutOfRange {
+        /// The number of the order.
+        number: String,
     },
     /// The receipt is voided already, by this caller or another.
     #[error("receipt {receipt} of purchase order {number} was voided before")]
@@ -244,6 +279,16 @@ pub enum Refusal {
         lines: TruncatedList<i32>,
         /// The order's date in the store's zone.
         order_date: String,
+    },
+    /// More would be taken out of stock than is on hand.
+    #[error("{on_hand} of product {product} are on hand, {missing} too few: the store does not allow negative stock")]
+    InsufficientStock {
+        /// The product.
+        product: ProductId,
+        /// What is on hand of it.
+        on_hand: Quantity,
+        /// By how much that falls short.
+        missing: Quantity,
     },
     /// A level would leave its range.
     #[error("the stock or the quantity on order of product {0} would pass its limit of {limit} units", limit = grouped(Quantity::MAX_LEVEL.whole_units()))]
@@ -310,7 +355,7 @@ impl Refusal {
             Self::InvalidForStoredData(_) => "INVALID_FOR_STORED_DATA",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::NoStoreAccess(_) => "NO_STORE_ACCESS",
-            Self::PermissionMissing(_) => "PERMISSION_MISSING",
+            Self::PermissionMissing(_) | Self::CostNamed(_) => "PERMISSION_MISSING",
             Self::NotPlatformOperator => "NOT_PLATFORM_OPERATOR",
             Self::PermissionNotHeld { .. } => "PERMISSION_NOT_HELD",
             Self::StoreNotFound(_) => "STORE_NOT_FOUND",
@@ -321,6 +366,8 @@ impl Refusal {
             Self::ProductNotFound(_) => "PRODUCT_NOT_FOUND",
             Self::StoreExists(_) => "STORE_EXISTS",
             Self::RoleExists(_) => "ROLE_EXISTS",
+            Self::ExternalIdExists { .. } => "EXTERNAL_ID_EXISTS",
+            Self::DeliveryNoteKnown { .. } => "DELIVERY_NOTE_KNOWN",
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
             Self::WrongState { .. } => "WRONG_STATE",
             Self::FieldsFixed { .. } => "FIELDS_FIXED",
@@ -331,9 +378,11 @@ impl Refusal {
             Self::NothingPending(_) => "NOTHING_PENDING",
             Self::AcceptedStaged(_) => "ACCEPTED_STAGED",
             Self::OverReceipt { .. } => "OVER_RECEIPT",
+            Self::ReceivedValueOutOfRange { .. } => "RECEIVED_VALUE_OUT_OF_RANGE",
             Self::ReceiptVoided { .. } => "RECEIPT_VOIDED",
             Self::LinesWithoutQuantity(_) => "LINES_WITHOUT_QUANTITY",
             Self::ExpectedDatePassed { .. } => "EXPECTED_DATE_PASSED",
+            Self::InsufficientStock { .. } => "INSUFFICIENT_STOCK",
             Self::LevelOutOfRange(_) => "LEVEL_OUT_OF_RANGE",
             Self::TooManyReceiptItems { .. } => "TOO_MANY_RECEIPT_ITEMS",
             Self::TooManyRoles => "TOO_MANY_ROLES",

@@ -15,6 +15,8 @@ pub const MAX_CODE: usize = 64;
 pub const MAX_DESCRIPTION: usize = 200;
 /// Bytes of a note or reason.
 pub const MAX_NOTE: usize = 1_000;
+/// Bytes of the notes of an order's lines together: with them 5,000 lines still fit into one message.
+pub const MAX_LINE_NOTES: usize = 500_000;
 
 /// Text of several lines, which line feeds and tabs may be part of. Like [`line`] and [`code`] it
 /// answers with the text in normal form C, or else with the rule that the text breaks. Text that is too

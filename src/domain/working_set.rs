@@ -18,7 +18,8 @@ use super::idempotency::{StoredResponse, StoredResponseKey};
 use super::inventory::{Level, LevelKey, Movement};
 use super::needs::Need;
 use super::order::receipt::{Receipt, ReceiveTimes, StagedItem};
-use super::order::{Line, LineKey, Order, OrderKey, ReceiptKey};
+use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
+use super::outcome::KnownReceipt;
 use super::principal::Principal;
 use super::refusal::{Refusal, TruncatedList};
 use super::store::Store;
@@ -161,6 +162,26 @@ pub struct Appended {
     pub grants_closed: Vec<ValidityPeriod<GrantKey>>,
 }
 
+/// An order that is referred to without being loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderReference {
+    /// The id of the order.
+    pub order: OrderId,
+    /// The number that people use.
+    pub number: String,
+}
+
+/// A delivery note of one supplier of one store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeliveryNoteKey {
+    /// The store that was delivered to.
+    pub store: StoreId,
+    /// The supplier who delivered: others may use the same numbers.
+    pub supplier: String,
+    /// The number of the delivery note.
+    pub delivery_note: String,
+}
+
 /// The roles that one principal holds, each with the event that gave it.
 pub type RoleGrants = BTreeMap<RoleId, i64>;
 
@@ -190,6 +211,8 @@ pub struct WorkingSet {
     roles: BTreeMap<StoreId, BTreeMap<RoleId, RolePermissions>>,
     grants: BTreeMap<(StoreId, PrincipalId), RoleGrants>,
     open_orders: BTreeMap<StoreId, TruncatedList<String>>,
+    external_ids: BTreeMap<(StoreId, String), Option<OrderReference>>,
+    delivery_notes: BTreeMap<DeliveryNoteKey, Option<KnownReceipt>>,
     staged_items: BTreeMap<OrderKey, Vec<StagedItem>>,
     other_receive_times: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>>,
     /// The sets of rows that are loaded completely, so that what is missing from them is absent.
@@ -210,6 +233,8 @@ impl Default for WorkingSet {
             roles: BTreeMap::new(),
             grants: BTreeMap::new(),
             open_orders: BTreeMap::new(),
+            external_ids: BTreeMap::new(),
+            delivery_notes: BTreeMap::new(),
             staged_items: BTreeMap::new(),
             other_receive_times: BTreeMap::new(),
             complete: BTreeSet::new(),
@@ -242,6 +267,22 @@ impl WorkingSet {
         self.check_all(&key.store, Need::AllLines(key.order), "all lines of an order")?;
         let range = LineKey::range_of(key);
         Ok(self.lines.entries.range(range).filter_map(|(_, entry)| entry.value.as_ref()).collect())
+    }
+
+    /// The order of a store that has an external id; `None` if none has it.
+    pub fn order_with_external_id(
+        &self,
+        store: &StoreId,
+        external_id: &str,
+    ) -> Result<Option<&OrderReference>, NotLoaded> {
+        let key = (store.clone(), external_id.to_owned());
+        self.external_ids.get(&key).map(Option::as_ref).ok_or(NotLoaded("an external id"))
+    }
+
+    /// The active receipt with a delivery note that arrived last, as it was when the batch was loaded; `None` if
+    /// there is none.
+    pub fn receipt_with_delivery_note(&self, key: &DeliveryNoteKey) -> Result<Option<&KnownReceipt>, NotLoaded> {
+        self.delivery_notes.get(key).map(Option::as_ref).ok_or(NotLoaded("a delivery note"))
     }
 
     /// The items of an order's active receipts, by receipt and line.
@@ -340,6 +381,16 @@ impl WorkingSet {
         self.open_orders.insert(store, open);
     }
 
+    /// Notes which order of a store has an external id, or that none has it.
+    pub fn insert_external_id(&mut self, store: StoreId, external_id: String, order: Option<OrderReference>) {
+        self.external_ids.insert((store, external_id), order);
+    }
+
+    /// Notes which active receipt bears a delivery note, or that none does.
+    pub fn insert_delivery_note(&mut self, key: DeliveryNoteKey, receipt: Option<KnownReceipt>) {
+        self.delivery_notes.insert(key, receipt);
+    }
+
     /// Notes an item of an active receipt, in the order of receipts and lines.
     pub fn insert_staged_item(&mut self, order: OrderKey, item: StagedItem) {
         self.staged_items.entry(order).or_default().push(item);
@@ -379,6 +430,7 @@ impl WorkingSet {
                 self.set_complete(order.key.store.clone(), Need::AllLines(order.key.order));
                 self.set_complete(order.key.store.clone(), Need::StagedItems(order.key.order));
             }
+            self.absorb_external_id(&order);
             self.orders.put(order.key.clone(), order);
         }
         // Removed before the new lines are put, because these may have the same keys.
@@ -408,6 +460,20 @@ impl WorkingSet {
         self.appended.permissions_closed.extend(decision.permissions_closed);
         self.appended.grants.extend(decision.grants);
         self.appended.grants_closed.extend(decision.grants_closed);
+    }
+
+    /// Frees the external id that the order had and takes the one that it has now, so that a later command
+    /// of the batch is refused the same id.
+    fn absorb_external_id(&mut self, order: &Order) {
+        let store = &order.key.store;
+        let before = self.orders.get(&order.key).ok().flatten().and_then(|before| before.external_id.clone());
+        if let Some(before) = before {
+            self.external_ids.insert((store.clone(), before), None);
+        }
+        if let Some(external_id) = order.external_id.clone() {
+            let reference = OrderReference { order: order.key.order, number: order.number.clone() };
+            self.external_ids.insert((store.clone(), external_id), Some(reference));
+        }
     }
 
     fn absorb_staged_items(&mut self, receipt: &Receipt) {

@@ -37,6 +37,8 @@ pub enum Cell<'a> {
     BigInt(Option<i64>),
     /// A 32-bit integer of a column that is never NULL.
     Int(i32),
+    /// A 32-bit integer; `None` is NULL.
+    OptionalInt(Option<i32>),
     /// A truth value of a column that is never NULL.
     Bool(bool),
 }
@@ -361,6 +363,7 @@ impl<R: Row, S: SaveStatement> QueryFragment<Sqlite> for SqliteRowStatement<'_, 
                 Cell::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value),
                 Cell::BigInt(value) => out.push_bind_param::<Nullable<BigInt>, _>(value),
                 Cell::Int(value) => out.push_bind_param::<Integer, _>(value),
+                Cell::OptionalInt(value) => out.push_bind_param::<Nullable<Integer>, _>(value),
                 Cell::Bool(value) => out.push_bind_param::<Bool, _>(value),
             },
         })
@@ -438,6 +441,7 @@ impl<'a> TableRows<'a> {
                 ColumnValues::Text(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
                 ColumnValues::BigInt(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values)?,
                 ColumnValues::Int(values) => out.push_bind_param::<Array<Integer>, _>(values)?,
+                ColumnValues::OptionalInt(values) => out.push_bind_param::<Array<Nullable<Integer>>, _>(values)?,
                 ColumnValues::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values)?,
             }
         }
@@ -531,6 +535,7 @@ enum ColumnValues<'a> {
     Text(Vec<Option<Cow<'a, str>>>),
     BigInt(Vec<Option<i64>>),
     Int(Vec<i32>),
+    OptionalInt(Vec<Option<i32>>),
     Bool(Vec<bool>),
 }
 
@@ -541,6 +546,7 @@ impl<'a> ColumnValues<'a> {
             Cell::Text(value) => Self::Text(vec![value]),
             Cell::BigInt(value) => Self::BigInt(vec![value]),
             Cell::Int(value) => Self::Int(vec![value]),
+            Cell::OptionalInt(value) => Self::OptionalInt(vec![value]),
             Cell::Bool(value) => Self::Bool(vec![value]),
         }
     }
@@ -551,6 +557,7 @@ impl<'a> ColumnValues<'a> {
             (Self::Text(values), Cell::Text(value)) => values.push(value),
             (Self::BigInt(values), Cell::BigInt(value)) => values.push(value),
             (Self::Int(values), Cell::Int(value)) => values.push(value),
+            (Self::OptionalInt(values), Cell::OptionalInt(value)) => values.push(value),
             (Self::Bool(values), Cell::Bool(value)) => values.push(value),
             _ => return false,
         }

@@ -21,7 +21,7 @@ use super::rows::level::LevelRow;
 use super::rows::line::LineRow;
 use super::rows::order::OrderRow;
 use super::rows::order_id;
-use super::rows::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow};
+use super::rows::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow, item_costs};
 use super::rows::store::StoreRow;
 use super::schema::purchase_order;
 use super::session::Session;
@@ -30,11 +30,12 @@ use crate::domain::inventory::{Level, LevelKey};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey, State};
+use crate::domain::outcome::KnownReceipt;
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{MAX_NAMED, TruncatedList};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
-use crate::domain::working_set::WorkingSet;
+use crate::domain::working_set::{DeliveryNoteKey, OrderReference, WorkingSet};
 
 /// Locks those of these stores that no other transaction has locked, and loads their rows. This must be the first
 /// statement of a write transaction. A store that is not in the working set afterwards is locked elsewhere, or does not
@@ -83,6 +84,8 @@ struct NeedsByKind {
     staged_items: BTreeSet<OrderKey>,
     other_receive_times: BTreeSet<ReceiptKey>,
     levels: BTreeSet<LevelKey>,
+    external_ids: BTreeSet<(StoreId, String)>,
+    delivery_notes: BTreeSet<(OrderKey, String)>,
     roles: BTreeSet<StoreId>,
     grants: BTreeSet<StoreId>,
     grants_of_principals: BTreeSet<(StoreId, PrincipalId)>,
@@ -117,6 +120,12 @@ impl NeedsByKind {
             }
             Need::Level(product) => {
                 self.levels.insert(LevelKey { store: store.clone(), product: product.clone() });
+            }
+            Need::ExternalId(external_id) => {
+                self.external_ids.insert((store.clone(), external_id.clone()));
+            }
+            Need::DeliveryNote(id, delivery_note) => {
+                self.delivery_notes.insert((key_of_order(store, *id), delivery_note.clone()));
             }
             Need::Roles => {
                 self.roles.insert(store.clone());
@@ -162,6 +171,8 @@ pub fn details<'a>(
     staged_items(session, working_set, by_kind.staged_items)?;
     other_receive_times(session, working_set, by_kind.other_receive_times)?;
     levels(session, working_set, by_kind.levels)?;
+    external_ids(session, working_set, by_kind.external_ids)?;
+    delivery_notes(session, working_set, &by_kind.delivery_notes)?;
     roles(session, working_set, by_kind.roles)?;
     grants(session, working_set, by_kind.grants)?;
     grants_of_principals(session, working_set, by_kind.grants_of_principals)?;
@@ -301,8 +312,8 @@ fn receipts(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<
     Ok(())
 }
 
-/// Store, order, receipt number, line number, `receive_time` and accepted quantity.
-type StagedItemRow = (String, String, i32, i32, i64, i64);
+/// Store, order, receipt number, line number, `receive_time`, accepted quantity, its excess, and the costs of either.
+type StagedItemRow = (String, String, i32, i32, i64, i64, i64, Option<i64>, Option<i64>);
 
 fn staged_items(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
     let mut found = rows::<lookups::StagedItems, StagedItemRow>(session, keys.iter().map(order_key))?;
@@ -311,12 +322,14 @@ fn staged_items(session: &mut Session, working_set: &mut WorkingSet, keys: BTree
     for key in keys {
         working_set.set_complete(key.store, Need::StagedItems(key.order));
     }
-    for (store, order, receipt, line, receive_time, accepted) in found {
+    for (store, order, receipt, line, receive_time, accepted, excess, unit_cost, excess_unit_cost) in found {
         let item = StagedItem {
             receipt,
             line,
             receive_time: Timestamp::from_micros(receive_time),
             accepted: Quantity::from_scaled(accepted),
+            excess: Quantity::from_scaled(excess),
+            costs: item_costs(unit_cost, excess_unit_cost),
         };
         working_set.insert_staged_item(key_of_order(&StoreId::new(store), order_id(&order)?), item);
     }
@@ -356,6 +369,50 @@ fn levels(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<Le
     }
     for level in found {
         working_set.levels.insert_loaded(level.key.clone(), level);
+    }
+    Ok(())
+}
+
+/// Store, external id, order and its number.
+type ExternalIdRow = (String, String, String, String);
+
+fn external_ids(
+    session: &mut Session,
+    working_set: &mut WorkingSet,
+    keys: BTreeSet<(StoreId, String)>,
+) -> Result<(), DbError> {
+    let looked_up = keys.iter().map(|(store, external_id)| vec![store.as_str().into(), external_id.as_str().into()]);
+    let rows = rows::<lookups::ExternalIds, ExternalIdRow>(session, looked_up)?;
+    for (store, external_id) in keys {
+        working_set.insert_external_id(store, external_id, None);
+    }
+    for (store, external_id, order, number) in rows {
+        let reference = OrderReference { order: order_id(&order)?, number };
+        working_set.insert_external_id(StoreId::new(store), external_id, Some(reference));
+    }
+    Ok(())
+}
+
+/// Store, supplier and delivery note; then order, number of the order and number of the receipt, if there is one.
+type DeliveryNoteRow = (String, String, String, Option<String>, Option<String>, Option<i32>);
+
+fn delivery_notes(
+    session: &mut Session,
+    working_set: &mut WorkingSet,
+    keys: &BTreeSet<(OrderKey, String)>,
+) -> Result<(), DbError> {
+    let looked_up = keys.iter().map(|(order, note)| [order_key(order), vec![note.as_str().into()]].concat());
+    for (store, supplier, delivery_note, order, number, receipt) in
+        rows::<lookups::DeliveryNotes, DeliveryNoteRow>(session, looked_up)?
+    {
+        let key = DeliveryNoteKey { store: StoreId::new(store), supplier, delivery_note };
+        let known = match (order, number, receipt) {
+            (Some(order), Some(number), Some(receipt)) => {
+                Some(KnownReceipt { order: order_id(&order)?, number, receipt })
+            }
+            _ => None,
+        };
+        working_set.insert_delivery_note(key, known);
     }
     Ok(())
 }

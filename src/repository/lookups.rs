@@ -4,7 +4,7 @@
 //! an index, so that the time a lookup takes depends on its keys and the rows that it finds, and not on how much is
 //! stored. Joins lead from the keys themselves, so no lookup waits for what another one has found.
 
-use diesel::sql_types::{BigInt, Integer, Text};
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
 use super::keys::{ColumnsOfTwoTables, KeyType, Lookup, SelectedColumns, SqlColumns};
 use super::schema;
@@ -129,15 +129,18 @@ impl Lookup for ItemsOfReceipt {
         AND receipt_item.po_id = k.k1 AND receipt_item.receipt_number = k.k2"];
 }
 
-/// What [`StagedItems`] selects: store, order, receipt number, line number, `receive_time`, accepted quantity.
+/// What [`StagedItems`] selects: store, order, receipt number, line number, `receive_time`, accepted quantity, its
+/// excess, and the costs of a unit of either that the item names.
 pub struct StagedItemColumns;
 impl SelectedColumns for StagedItemColumns {
-    type Columns = SqlColumns<(Text, Text, Integer, Integer, BigInt, BigInt)>;
+    type Columns =
+        SqlColumns<(Text, Text, Integer, Integer, BigInt, BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>)>;
 
     fn columns() -> Self::Columns {
         SqlColumns::new(
             "receipt.store_id, receipt.po_id, receipt.receipt_number, receipt_item.line_number, \
-             receipt.receive_time, receipt_item.accepted",
+             receipt.receive_time, receipt_item.accepted, receipt_item.excess, receipt_item.unit_cost, \
+             receipt_item.excess_unit_cost",
         )
     }
 }
@@ -183,6 +186,61 @@ impl Lookup for OtherReceiveTimes {
          AND mine.line_number = receipt_item.line_number",
     ];
     const GROUP: &'static str = " GROUP BY k.k0, k.k1, k.k2, receipt_item.line_number";
+}
+
+/// What [`ExternalIds`] selects: store, external id, order, number.
+pub struct ExternalIdColumns;
+impl SelectedColumns for ExternalIdColumns {
+    type Columns = SqlColumns<(Text, Text, Text, Text)>;
+
+    fn columns() -> Self::Columns {
+        SqlColumns::new("purchase_order.store_id, k.k1, purchase_order.po_id, purchase_order.number")
+    }
+}
+
+/// The orders that have these external ids.
+pub struct ExternalIds;
+impl Lookup for ExternalIds {
+    type Columns = ExternalIdColumns;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
+    const JOINS: &'static [&'static str] =
+        &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.external_id = k.k1"];
+}
+
+/// What [`DeliveryNotes`] selects: store, supplier, delivery note; then the order, that order's number and the number of
+/// the latest active receipt that bears the note, which are null where none does. Each of these is a subquery with a
+/// limit, so that one entry of an index is read however often a note was used.
+pub struct DeliveryNoteColumns;
+impl SelectedColumns for DeliveryNoteColumns {
+    type Columns = SqlColumns<(Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Integer>)>;
+
+    fn columns() -> Self::Columns {
+        SqlColumns::new(
+            "purchase_order.store_id, purchase_order.supplier_id, k.k2, \
+             (SELECT receipt.po_id FROM receipt WHERE receipt.store_id = purchase_order.store_id \
+              AND receipt.supplier_id = purchase_order.supplier_id AND receipt.delivery_note = k.k2 \
+              AND receipt.void_time IS NULL \
+              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1), \
+             (SELECT noted.number FROM receipt JOIN purchase_order AS noted ON noted.store_id = receipt.store_id \
+              AND noted.po_id = receipt.po_id WHERE receipt.store_id = purchase_order.store_id \
+              AND receipt.supplier_id = purchase_order.supplier_id AND receipt.delivery_note = k.k2 \
+              AND receipt.void_time IS NULL \
+              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1), \
+             (SELECT receipt.receipt_number FROM receipt WHERE receipt.store_id = purchase_order.store_id \
+              AND receipt.supplier_id = purchase_order.supplier_id AND receipt.delivery_note = k.k2 \
+              AND receipt.void_time IS NULL \
+              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1)",
+        )
+    }
+}
+
+/// For an order and a delivery note, the latest active receipt of the order's supplier that bears the note.
+pub struct DeliveryNotes;
+impl Lookup for DeliveryNotes {
+    type Columns = DeliveryNoteColumns;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
+    const JOINS: &'static [&'static str] =
+        &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k1"];
 }
 
 /// Inventory levels by product.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::domain::order::MAX_LINES;
+use crate::domain::order::{MAX_CHARGES, MAX_LINES};
 
 /// The bounds of one list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,8 @@ pub struct Cap {
 
 /// The lines of a draft, in a create or update.
 pub const LINES: Cap = Cap { path: "lines", least: 1, most: MAX_LINES };
+/// What is paid for an order besides its lines.
+pub const CHARGES: Cap = Cap { path: "charges", least: 0, most: MAX_CHARGES };
 /// The lines of which a completion decides by itself what happens to their pending quantity.
 pub const DISPOSITIONS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
 /// The items of a receipt.
@@ -42,6 +44,7 @@ pub fn of(message: &str, field: &str) -> Option<Cap> {
     let message = message.strip_prefix("purchasing.v1.").unwrap_or(message);
     Some(match (message, field) {
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "lines") => LINES,
+        ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "charges") => CHARGES,
         ("PreviewCompletionRequest" | "CompletePurchaseOrderRequest", "lines") => DISPOSITIONS,
         ("ReceivePurchaseOrderRequest", "items") => ITEMS,
         ("ListInventoryLevelsRequest", "product_ids") => PRODUCTS,

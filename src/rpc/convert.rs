@@ -6,12 +6,16 @@
 use prost_types::Timestamp as ProtoTimestamp;
 
 use crate::domain::access::Permission;
+use crate::domain::code::PrincipalId;
 use crate::domain::command::{OrderView, Reply};
-use crate::domain::inventory::{Level, Movement};
+use crate::domain::inventory::adjust::AdjustmentKind;
+use crate::domain::inventory::{Level, Movement, MovementKind};
 use crate::domain::order::actions::Action;
 use crate::domain::order::complete::Disposition;
-use crate::domain::order::receipt::{Receipt, ReceiptItem};
-use crate::domain::order::{Line, Order, OrderId, Quantities, State};
+use crate::domain::order::receipt::{Receipt, ReceiptItem, RejectReason};
+use crate::domain::order::{Charge, Line, Order, OrderId, Quantities, State};
+use crate::domain::pack::whole_packs_in;
+use crate::domain::quantity::Quantity;
 use crate::domain::store::Store;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::unit::Unit;
@@ -47,13 +51,15 @@ pub fn store(store: &Store) -> v1::Store {
         back_orders_enabled: store.back_orders_enabled,
         open_purchase_order_count: store.open_orders,
         create_time: Some(time(store.create_time)),
+        over_receipt_tolerance: store.over_receipt_tolerance.to_string(),
+        allow_negative_stock: store.allow_negative_stock,
     }
 }
 
 /// A header, with the actions that this caller may take now.
 pub fn purchase_order(seen: &OrderView) -> v1::PurchaseOrder {
     let OrderView { order, allowed_actions } = seen;
-    let closed = |state| maybe_time(order.close_time.filter(|_| order.state == state));
+    let (completed, cancelled) = (order.state == State::Completed, order.state == State::Cancelled);
     v1::PurchaseOrder {
         store_id: order.key.store.to_string(),
         purchase_order_id: order.key.order.to_string(),
@@ -68,8 +74,8 @@ pub fn purchase_order(seen: &OrderView) -> v1::PurchaseOrder {
         create_time: Some(time(order.create_time)),
         order_time: maybe_time(order.order_time),
         place_time: maybe_time(order.place_time),
-        complete_time: closed(State::Completed),
-        cancel_time: closed(State::Cancelled),
+        complete_time: maybe_time(order.close_time.filter(|_| completed)),
+        cancel_time: maybe_time(order.close_time.filter(|_| cancelled)),
         cancel_reason: order.cancel_reason.clone().unwrap_or_default(),
         original_order_time: maybe_time(order.original_order_time),
         original_purchase_order_id: order.root.to_string(),
@@ -81,7 +87,29 @@ pub fn purchase_order(seen: &OrderView) -> v1::PurchaseOrder {
         pending_line_count: order.counters.pending_lines,
         active_receipt_count: order.counters.active_receipts,
         allowed_actions: allowed_actions.iter().map(|allowed| action(*allowed).into()).collect(),
+        external_id: order.external_id.clone().unwrap_or_default(),
+        ordered_cost: Some(order.counters.ordered_cost.to_string()),
+        received_cost: Some(order.counters.received_cost.to_string()),
+        pending_cost: Some(order.counters.pending_cost.to_string()),
+        charges_cost: Some(order.charges_cost().to_string()),
+        created_by: order.created_by.to_string(),
+        placed_by: principal(order.placed_by.as_ref()),
+        completed_by: principal(order.closed_by.as_ref().filter(|_| completed)),
+        cancelled_by: principal(order.closed_by.as_ref().filter(|_| cancelled)),
     }
+}
+
+fn principal(id: Option<&PrincipalId>) -> String {
+    id.map(PrincipalId::to_string).unwrap_or_default()
+}
+
+/// What is paid for an order besides its lines.
+pub fn charges(order: &Order) -> Vec<v1::Charge> {
+    let mut charges = Vec::with_capacity(order.charges.len());
+    for Charge { description, amount } in &order.charges {
+        charges.push(v1::Charge { description: description.clone(), amount: Some(amount.to_string()) });
+    }
+    charges
 }
 
 fn totals(totals: &Quantities) -> v1::QuantityTotals {
@@ -92,6 +120,7 @@ fn totals(totals: &Quantities) -> v1::QuantityTotals {
         back_ordered: totals.back_ordered.to_string(),
         cancelled: totals.cancelled.to_string(),
         pending: totals.pending.to_string(),
+        excess: totals.excess.to_string(),
     }
 }
 
@@ -104,7 +133,7 @@ pub fn line(order: &Order, line: &Line) -> v1::PurchaseOrderLine {
         description: line.description.clone(),
         gtin: line.gtin.clone().unwrap_or_default(),
         unit: unit(line.unit).into(),
-        unit_cost: line.unit_cost.to_string(),
+        unit_cost: Some(line.unit_cost.to_string()),
         expected_date: date(order.expected_date_of(line)),
         first_expected_date: date(line.first_expected_date),
         ordered: ordered.to_string(),
@@ -115,16 +144,34 @@ pub fn line(order: &Order, line: &Line) -> v1::PurchaseOrderLine {
         cancelled: cancelled.to_string(),
         pending: pending.to_string(),
         excess: excess.to_string(),
+        returned: line.returned.to_string(),
         first_receive_time: maybe_time(line.first_receive_time),
         last_receive_time: maybe_time(line.last_receive_time),
         back_order_time: maybe_time(line.back_order_time),
+        supplier_product_id: line.supplier_product.clone().unwrap_or_default(),
+        note: line.note.clone().unwrap_or_default(),
+        pack_size: line.pack_size.map(|size| size.to_string()).unwrap_or_default(),
+        pack_cost: line.pack_cost.map(|cost| cost.to_string()),
+        ordered_packs: packs(line, ordered),
+        received_packs: packs(line, received),
+        pending_packs: packs(line, pending),
+        over_receipt_tolerance: line.tolerance.map(|tolerance| tolerance.to_string()).unwrap_or_default(),
+        ordered_cost: Some(line.value_of(ordered).to_string()),
+        pending_cost: Some(line.value_of(pending).to_string()),
     }
+}
+
+/// A quantity in packs of its line; empty if it is not a whole number of packs.
+fn packs(line: &Line, quantity: Quantity) -> String {
+    let packs = line.pack_size.and_then(|size| whole_packs_in(quantity, size));
+    packs.map(|packs| packs.to_string()).unwrap_or_default()
 }
 
 /// A receipt with its items.
 pub fn receipt(receipt: &Receipt) -> v1::Receipt {
     let items: Vec<v1::ReceiptItem> = receipt.items.iter().map(receipt_item).collect();
-    v1::Receipt { item_count: items.len() as i32, items, ..receipt_header(receipt, 0) }
+    let value = Some(receipt.value().to_string());
+    v1::Receipt { item_count: items.len() as i32, items, value, ..receipt_header(receipt, 0) }
 }
 
 /// A receipt as lists show it: with the number of its items and without the items.
@@ -142,6 +189,10 @@ pub fn receipt_header(receipt: &Receipt, item_count: i32) -> v1::Receipt {
         items: Vec::new(),
         item_count,
         voided_by: voided.map(|voided| voided.by.to_string()).unwrap_or_default(),
+        store_id: receipt.key.order.store.to_string(),
+        purchase_order_id: receipt.key.order.order.to_string(),
+        supplier_id: receipt.supplier.clone(),
+        value: None,
     }
 }
 
@@ -150,8 +201,33 @@ fn receipt_item(item: &ReceiptItem) -> v1::ReceiptItem {
         line_number: item.line,
         accepted: item.accepted.to_string(),
         rejected: item.rejected.to_string(),
-        reject_reason: item.reject_reason.clone().unwrap_or_default(),
+        reject_reason: item.rejection.as_ref().map_or(0, |rejection| reject_reason(rejection.reason).into()),
+        reject_note: item.rejection.as_ref().and_then(|rejection| rejection.note.clone()).unwrap_or_default(),
+        excess: item.excess.to_string(),
+        unit_cost: item.costs.unit_cost.map(|cost| cost.to_string()),
+        excess_unit_cost: item.costs.excess_unit_cost.map(|cost| cost.to_string()),
+        value: Some(item.value.to_string()),
     }
+}
+
+const fn reject_reason(reason: RejectReason) -> v1::RejectReason {
+    match reason {
+        RejectReason::Damaged => v1::RejectReason::Damaged,
+        RejectReason::Expired => v1::RejectReason::Expired,
+        RejectReason::WrongProduct => v1::RejectReason::WrongProduct,
+        RejectReason::Quality => v1::RejectReason::Quality,
+        RejectReason::NotOrdered => v1::RejectReason::NotOrdered,
+        RejectReason::Other => v1::RejectReason::Other,
+    }
+}
+
+/// The reject reason with this number in the contract: `Some(None)` for unspecified, `None` for unknown
+/// numbers.
+pub fn reject_reason_of(wire: i32) -> Option<Option<RejectReason>> {
+    if wire == 0 {
+        return Some(None);
+    }
+    RejectReason::ALL.into_iter().find(|known| reject_reason(*known) as i32 == wire).map(Some)
 }
 
 /// The inventory level of one product in one store.
@@ -164,22 +240,49 @@ pub fn level(level: &Level) -> v1::InventoryLevel {
         staged: level.inbound.staged.to_string(),
         on_order: level.inbound.on_order.to_string(),
         back_ordered: level.inbound.back_ordered.to_string(),
+        average_cost: Some(level.average_cost.to_string()),
+        value: Some(level.value().to_string()),
     }
 }
 
-/// A row of the stock ledger. Completing orders is the only thing that moves stock so far, so there is one kind.
+/// A row of the stock ledger.
 pub fn movement(movement: &Movement) -> v1::StockMovement {
     v1::StockMovement {
         movement_number: movement.number,
-        kind: v1::StockMovementKind::Receipt.into(),
+        kind: movement_kind(movement.kind).into(),
         quantity: movement.quantity.to_string(),
-        unit_cost: movement.unit_cost.to_string(),
+        unit_cost: Some(movement.unit_cost.to_string()),
         balance_after: movement.balance_after.to_string(),
         create_time: Some(time(movement.create_time)),
-        purchase_order_id: movement.order.to_string(),
-        line_number: movement.line,
-        receipt_number: movement.receipt,
-        receive_time: Some(time(movement.receive_time)),
+        purchase_order_id: id(movement.order),
+        line_number: movement.line.unwrap_or_default(),
+        receipt_number: movement.receipt.unwrap_or_default(),
+        receive_time: maybe_time(movement.receive_time),
+        average_cost_after: Some(movement.average_after.to_string()),
+        reason: movement.reason.clone().unwrap_or_default(),
+    }
+}
+
+const fn movement_kind(kind: MovementKind) -> v1::StockMovementKind {
+    match kind {
+        MovementKind::Receipt => v1::StockMovementKind::Receipt,
+        MovementKind::Sale => v1::StockMovementKind::Sale,
+        MovementKind::CustomerReturn => v1::StockMovementKind::CustomerReturn,
+        MovementKind::ReturnToSupplier => v1::StockMovementKind::ReturnToSupplier,
+        MovementKind::Count => v1::StockMovementKind::Count,
+        MovementKind::Loss => v1::StockMovementKind::Loss,
+    }
+}
+
+/// The kind of adjustment with this number in the contract; `None` for unspecified and unknown numbers.
+pub fn adjustment_kind_of(wire: i32) -> Option<AdjustmentKind> {
+    match v1::AdjustmentKind::try_from(wire).ok()? {
+        v1::AdjustmentKind::Unspecified => None,
+        v1::AdjustmentKind::Sale => Some(AdjustmentKind::Sale),
+        v1::AdjustmentKind::CustomerReturn => Some(AdjustmentKind::CustomerReturn),
+        v1::AdjustmentKind::ReturnToSupplier => Some(AdjustmentKind::ReturnToSupplier),
+        v1::AdjustmentKind::Count => Some(AdjustmentKind::Count),
+        v1::AdjustmentKind::Loss => Some(AdjustmentKind::Loss),
     }
 }
 
@@ -195,7 +298,7 @@ const fn state(state: State) -> v1::PurchaseOrderState {
 
 const fn action(action: Action) -> v1::PurchaseOrderAction {
     match action {
-        Action::Update => v1::PurchaseOrderAction::Update,
+        Action::Update | Action::UpdateExternalId => v1::PurchaseOrderAction::Update,
         Action::Place => v1::PurchaseOrderAction::Place,
         Action::Receive => v1::PurchaseOrderAction::Receive,
         Action::VoidReceipt => v1::PurchaseOrderAction::VoidReceipt,
@@ -226,6 +329,7 @@ pub const fn unit(unit: Unit) -> v1::Unit {
 pub const fn permission(permission: Permission) -> v1::Permission {
     match permission {
         Permission::View => v1::Permission::View,
+        Permission::ViewCosts => v1::Permission::ViewCosts,
         Permission::Edit => v1::Permission::Edit,
         Permission::Place => v1::Permission::Place,
         Permission::Receive => v1::Permission::Receive,

@@ -13,8 +13,10 @@ use uuid::Uuid;
 use super::caps::{self, Cap};
 use crate::domain::code::{Code, PrincipalId, ProductId, RoleId, StoreId};
 use crate::domain::decimal;
-use crate::domain::money::{Currency, UnitCost};
+use crate::domain::money::{Amount, Currency, UnitCost};
+use crate::domain::order::tolerance::Tolerance;
 use crate::domain::order::{OrderId, OrderKey};
+use crate::domain::pack::StatedQuantity;
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::text;
@@ -88,6 +90,15 @@ impl FieldParser {
     /// Text of one line and at most `max` bytes; `None` if it is empty.
     pub fn optional_text(&mut self, field: impl Display, value: &str, max: usize) -> Option<String> {
         Some(self.text(field, value, max)).filter(|text| !text.is_empty())
+    }
+
+    /// Text of one line and at most `max` bytes that says something.
+    pub fn required_text(&mut self, field: impl Display, value: &str, max: usize) -> String {
+        let text = text::line(value, max).and_then(|text| match text::is_blank(&text) {
+            true => Err("must not be blank".to_owned()),
+            false => Ok(text),
+        });
+        self.checked(field, text)
     }
 
     /// A note: text that may have line feeds and tabs; `None` if it is empty.
@@ -169,6 +180,11 @@ impl FieldParser {
 
     /// A supplier's code; `None` if it is empty, as in a filter that is not set.
     pub fn optional_supplier_id(&mut self, field: impl Display, value: &str) -> Option<String> {
+        self.optional_code(field, value, text::MAX_CODE)
+    }
+
+    /// A code of the caller's or the supplier's own; `None` if it is empty.
+    pub fn optional_own_code(&mut self, field: impl Display, value: &str) -> Option<String> {
         self.optional_code(field, value, text::MAX_CODE)
     }
 
@@ -259,22 +275,56 @@ impl FieldParser {
 
     /// A quantity; unset means zero.
     pub fn quantity_or_zero(&mut self, field: impl Display, value: Option<&str>) -> Quantity {
-        let Some(text) = value else { return Quantity::ZERO };
-        Quantity::parse(text).unwrap_or_else(|| {
-            self.violation(field, decimal_rule("999,999,999.9999"));
-            Quantity::ZERO
+        self.optional_quantity(field, value).unwrap_or(Quantity::ZERO)
+    }
+
+    /// A quantity; `None` if it is unset.
+    pub fn optional_quantity(&mut self, field: impl Display, value: Option<&str>) -> Option<Quantity> {
+        value.map(|text| {
+            Quantity::parse(text).unwrap_or_else(|| {
+                self.violation(field, decimal_rule(Quantity::PLACES, Quantity::MAX));
+                Quantity::ZERO
+            })
         })
     }
 
-    /// A unit cost that must be set; it may be zero.
-    pub fn unit_cost(&mut self, field: impl Display, value: Option<&str>) -> UnitCost {
+    /// A quantity in units, in packs or in both. Whether the two agree is judged with the size of a pack.
+    pub fn stated_quantity(
+        &mut self,
+        (units_field, units): (impl Display, Option<&str>),
+        (packs_field, packs): (impl Display, Option<&str>),
+    ) -> StatedQuantity {
+        let units = self.optional_quantity(units_field, units);
+        StatedQuantity { units, packs: self.optional_quantity(packs_field, packs) }
+    }
+
+    /// The cost of a unit or a pack; `None` if it is unset. It may be zero.
+    pub fn optional_cost(&mut self, field: impl Display, value: Option<&str>) -> Option<UnitCost> {
+        value.map(|text| {
+            UnitCost::parse(text).unwrap_or_else(|| {
+                self.violation(field, decimal_rule(UnitCost::PLACES, UnitCost::MAX));
+                UnitCost::default()
+            })
+        })
+    }
+
+    /// An amount that must be set; it may be zero.
+    pub fn amount(&mut self, field: impl Display, value: Option<&str>) -> Amount {
         let Some(text) = value else {
             self.violation(field, "is required");
-            return UnitCost::default();
+            return Amount::ZERO;
         };
-        UnitCost::parse(text).unwrap_or_else(|| {
-            self.violation(field, decimal_rule("1,000,000,000"));
-            UnitCost::default()
+        Amount::parse(text).unwrap_or_else(|| {
+            self.violation(field, decimal_rule(Amount::PLACES, Amount::MAX));
+            Amount::ZERO
+        })
+    }
+
+    /// An over-receipt tolerance in per cent.
+    pub fn tolerance(&mut self, field: impl Display, text: &str) -> Tolerance {
+        Tolerance::parse(text).unwrap_or_else(|| {
+            self.violation(field, decimal_rule(Tolerance::PLACES, Tolerance::MAX));
+            Tolerance::default()
         })
     }
 
@@ -303,8 +353,9 @@ impl FieldParser {
     }
 }
 
-fn decimal_rule(max: &str) -> String {
-    format!("must be {}, up to {max}", decimal::FORM)
+/// The rule of a decimal field, for a value that breaks it.
+fn decimal_rule(places: u32, max: impl Display) -> String {
+    format!("must be {}, up to {max}", decimal::form(places))
 }
 
 /// Dates, times, currencies and time zones.
@@ -456,7 +507,7 @@ mod tests {
 
     #[test]
     fn decimals_that_are_not_set_are_zero_or_a_violation() {
-        for (value, quantity, or_zero, cost) in [
+        for (value, quantity, or_zero, amount) in [
             (None, None, Some("0"), None),
             (Some(""), None, None, None),
             (Some("0"), Some("0"), Some("0"), Some("0")),
@@ -464,12 +515,13 @@ mod tests {
             (Some("-1"), None, None, None),
             (Some("999999999.9999"), Some("999999999.9999"), Some("999999999.9999"), Some("999999999.9999")),
             (Some("1000000000"), None, None, Some("1000000000")),
-            (Some("1000000000.0001"), None, None, None),
+            (Some("100000000000"), None, None, Some("100000000000")),
+            (Some("100000000000.0001"), None, None, None),
         ] {
             let kinds: [(ParseDecimal, Option<&str>); 3] = [
                 (|fields, value| fields.quantity("f", value).to_string(), quantity),
                 (|fields, value| fields.quantity_or_zero("f", value).to_string(), or_zero),
-                (|fields, value| fields.unit_cost("f", value).to_string(), cost),
+                (|fields, value| fields.amount("f", value).to_string(), amount),
             ];
             for (index, (parse, expected)) in kinds.into_iter().enumerate() {
                 let mut fields = FieldParser::default();

@@ -7,6 +7,7 @@
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use super::costs::NamesCost;
 use super::field_parser::{FieldParser, parse_uuid};
 use crate::domain::idempotency::IdempotencyKey;
 
@@ -14,12 +15,14 @@ use crate::domain::idempotency::IdempotencyKey;
 pub struct Idempotency {
     /// `None` if the client sent no request id: then nothing is stored, and sending it twice does it twice.
     pub key: Option<IdempotencyKey>,
+    /// The first field of the request that names a cost, if one does.
+    pub named_cost: Option<&'static str>,
     /// The encoded size of the whole request.
     pub bytes: usize,
 }
 
 /// A request of a mutating rpc. The build script implements it for every request with a `request_id`.
-pub trait IdempotentRequest: Message + Sized {
+pub trait IdempotentRequest: Message + NamesCost + Sized {
     /// The rpc's full name. It is a part of the fingerprint, so that one id cannot serve two rpcs whose
     /// requests have the same bytes.
     const RPC: &'static str;
@@ -31,19 +34,20 @@ pub trait IdempotentRequest: Message + Sized {
     /// taken out because hashing a copy without it would copy the largest request, which is megabytes.
     fn idempotency(&mut self, fields: &mut FieldParser) -> Idempotency {
         let bytes = self.encoded_len();
+        let named_cost = self.names_cost();
         let id = std::mem::take(self.request_id());
         if id.is_empty() {
-            return Idempotency { key: None, bytes };
+            return Idempotency { key: None, named_cost, bytes };
         }
         let Some(id) = parse_uuid(&id) else {
             fields.violation("request_id", "must be a UUID such as 0191e0c8-0b5e-7c11-9f3a-2f6c1d8e4b7a");
-            return Idempotency { key: None, bytes };
+            return Idempotency { key: None, named_cost, bytes };
         };
         let mut hash = Sha256::new();
         hash.update(Self::RPC);
         hash.update([0]);
         hash.update(self.encode_to_vec());
         let fingerprint = format!("{:x}", hash.finalize());
-        Idempotency { key: Some(IdempotencyKey { id, fingerprint }), bytes }
+        Idempotency { key: Some(IdempotencyKey { id, fingerprint }), named_cost, bytes }
     }
 }

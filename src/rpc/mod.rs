@@ -11,6 +11,9 @@
 //!   into a command, submit it, answer.
 //! - The reads stand together in `reads.rs`, or in a folder `reads` where they are many.
 //!
+//! What a handler gets back, it can only turn into a message by [`Unredacted::answer`], which unsets what
+//! the caller may not see; see [`costs`].
+//!
 //! Before a handler runs, a call has passed the [`guard`], which authenticated its caller. Whether the
 //! caller may do what they ask is judged with the data, in the same transaction or snapshot: see
 //! [`policy`] and [`Call`].
@@ -19,6 +22,7 @@ pub mod access;
 pub mod bodies;
 pub mod caps;
 pub mod convert;
+mod costs;
 pub mod errors;
 pub mod field_parser;
 pub mod guard;
@@ -37,6 +41,7 @@ use std::sync::Arc;
 
 use tonic::Status;
 
+use self::costs::Unredacted;
 use self::guard::call::{Call, Submission};
 use self::page::PageKey;
 pub use self::unary::MAX_MESSAGE;
@@ -65,20 +70,28 @@ pub struct App {
 pub struct Service(pub Arc<App>);
 
 impl App {
-    /// Has a command decided, saved and committed, and waits for the reply until the call's deadline.
-    pub async fn submit(&self, call: &Call, submission: Submission) -> Result<Reply, Status> {
+    /// Has a command decided, saved and committed, and waits for the reply until the call's deadline. What
+    /// the caller may not see of the reply is unset in the answer that [`Unredacted::answer`] makes.
+    pub async fn submit(&self, call: &Call, submission: Submission) -> Result<Unredacted<Reply>, Status> {
         let Submission { envelope, bytes } = submission;
-        call.within_deadline(self.writers.submit(envelope, bytes, Some(call.deadline()))).await
+        let reply = call.within_deadline(self.writers.submit(envelope, bytes, Some(call.deadline()))).await?;
+        let costs = reply.costs;
+        Ok(Unredacted::new(reply, costs))
     }
 
     /// Reads from one snapshot before the call's deadline. `work` may run again on a fresh connection. It
-    /// can read a store only with the proof that [`Call::check`] makes.
-    pub async fn read<T, F>(&self, call: &Call, class: ReadClass, work: F) -> Result<T, Status>
+    /// can read a store only with the proof that [`Call::check`] makes, and the judgement of that proof
+    /// decides what the answer shows.
+    pub async fn read<T, F>(&self, call: &Call, class: ReadClass, work: F) -> Result<Unredacted<T>, Status>
     where
         T: Send + 'static,
         F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send + 'static,
     {
         let caller = Some(call.principal().id.clone());
-        call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), work)).await
+        let redactable = move |session: &mut ReadSession<'_>| {
+            let read = work(session)?;
+            Ok(Unredacted::new(read, session.costs()))
+        };
+        call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), redactable)).await
     }
 }

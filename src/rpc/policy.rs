@@ -61,7 +61,7 @@ pub fn of(path: &str, public_reflection: bool) -> Option<Policy> {
         return of_orders(rpc);
     }
     if let Some(rpc) = path.strip_prefix(INVENTORY) {
-        return matches!(rpc, "GetInventoryLevel" | "ListInventoryLevels" | "ListStockMovements").then_some(VIEW);
+        return of_inventory(rpc);
     }
     if let Some(rpc) = path.strip_prefix(STORES) {
         return of_stores(rpc);
@@ -97,6 +97,14 @@ fn of_orders(rpc: &str) -> Option<Policy> {
         | "GetReceipt"
         | "ListReceipts"
         | "GetBackOrderChain" => VIEW,
+        _ => return None,
+    })
+}
+
+fn of_inventory(rpc: &str) -> Option<Policy> {
+    Some(match rpc {
+        "AdjustInventory" => Policy::Command,
+        "GetInventoryLevel" | "ListInventoryLevels" | "ListStockMovements" => VIEW,
         _ => return None,
     })
 }

@@ -23,7 +23,7 @@ macro_rules! required_permissions {
             ('RECEIPT_BOOKED', 'RECEIVE', 'NEVER'), ('RECEIPT_VOIDED', 'RECEIVE', 'NEVER'),
             ('ORDER_COMPLETED', 'COMPLETE_PURCHASE_ORDERS', 'NEVER'),
             ('BACK_ORDER_CREATED', 'COMPLETE_PURCHASE_ORDERS', 'NEVER'),
-            ('ORDER_CANCELLED', 'CANCEL', 'NEVER')) "
+            ('ORDER_CANCELLED', 'CANCEL', 'NEVER'), ('STOCK_ADJUSTED', 'ADJUST_INVENTORY', 'NEVER')) "
     };
 }
 
@@ -43,8 +43,8 @@ macro_rules! actor_held {
     };
 }
 
-/// The validity periods of grants and of permissions in one list: what is held, of which kind it is, and the events
-/// with which it begins and ends. It is a macro for the same reason as [`required_permissions`].
+/// The validity periods of grants and of permissions in one list: what is held, of which kind it is, and the events with
+/// which it begins and ends. It is a macro for the same reason as [`required_permissions`].
 macro_rules! validity_periods {
     () => {
         "WITH validity AS (

@@ -166,10 +166,10 @@ pub(super) const CHECKS: &[Check] = &[
         title: "a carried-over line keeps its parent line's product, unit, cost, texts and first promise",
         sql: "
             SELECT 'line ' || l.line_number || ' of ' || o.number || ' is ' || l.product_id || ' (' || l.description
-                || ', ' || COALESCE(l.gtin, 'no gtin') || ') in ' || l.unit || ' at {q:' || l.unit_cost
+                || ', ' || COALESCE(l.gtin, 'no gtin') || ') in ' || l.unit || ' at {c:' || l.unit_cost
                 || '} promised for ' || COALESCE(l.first_expected_date, 'no date') || ', but before it was '
                 || p.product_id || ' (' || p.description || ', ' || COALESCE(p.gtin, 'no gtin') || ') in ' || p.unit
-                || ' at {q:' || p.unit_cost || '} promised for ' || COALESCE(p.first_expected_date, 'no date') AS detail
+                || ' at {c:' || p.unit_cost || '} promised for ' || COALESCE(p.first_expected_date, 'no date') AS detail
             FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
             JOIN purchase_order_line p ON p.store_id = o.store_id AND p.po_id = o.parent_id
                 AND p.line_number = l.line_number

@@ -10,8 +10,6 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Nullable, Text};
 
-use super::finding::Finding;
-
 /// How many findings of one check in one store are shown: one fault may well break every order.
 pub(super) const SHOWN: usize = 100;
 
@@ -26,7 +24,7 @@ pub struct Check {
     /// What is checked; no two checks have the same title.
     pub title: &'static str,
     /// Selects one text column `detail` per violation in the store `{store}`. In it, `{q:12345}`
-    /// stands for a quantity in ten-thousandths and `{t:0}` for a time in microseconds.
+    /// stands for a quantity in ten-thousandths, `{c:12345}` for a cost in millionths and `{t:0}` for a time in microseconds.
     pub(super) sql: &'static str,
 }
 
@@ -34,11 +32,6 @@ impl Check {
     /// The query for one store. It selects one row more than is shown, which tells whether there are more.
     pub(super) fn in_store<'a>(&self, store: &'a str) -> InStore<'a> {
         InStore { sql: self.sql, store }
-    }
-
-    /// A finding of this check in a store.
-    pub(super) fn finding(&self, store: &str, detail: String) -> Finding {
-        Finding { store: store.to_owned(), invariant: self.invariant, title: self.title, detail }
     }
 }
 

@@ -28,17 +28,18 @@ pub(super) const CHECKS: &[Check] = &[
         sql: "
             WITH total AS (
                 SELECT po_id, sum(ordered) AS ordered, sum(received) AS received, sum(rejected) AS rejected,
-                    sum(back_ordered) AS back_ordered, sum(cancelled) AS cancelled, sum(pending) AS pending
+                    sum(back_ordered) AS back_ordered, sum(cancelled) AS cancelled, sum(pending) AS pending,
+                    sum(excess) AS excess
                 FROM purchase_order_line WHERE store_id = {store} GROUP BY po_id)
             SELECT o.number || ' totals ordered {q:' || o.ordered || '}, received {q:' || o.received || '}, rejected {q:'
                 || o.rejected || '}, back-ordered {q:' || o.back_ordered || '}, cancelled {q:' || o.cancelled
-                || '}, pending {q:' || o.pending || '}, but its lines {q:' || t.ordered || '}, {q:' || t.received
+                || '}, pending {q:' || o.pending || '}, excess {q:' || o.excess || '}, but its lines {q:' || t.ordered || '}, {q:' || t.received
                 || '}, {q:' || t.rejected || '}, {q:' || t.back_ordered || '}, {q:' || t.cancelled || '}, {q:'
-                || t.pending || '}' AS detail
+                || t.pending || '}, {q:' || t.excess || '}' AS detail
             FROM purchase_order o JOIN total t ON t.po_id = o.po_id
             WHERE o.store_id = {store} AND (o.ordered <> t.ordered OR o.received <> t.received
                 OR o.rejected <> t.rejected OR o.back_ordered <> t.back_ordered OR o.cancelled <> t.cancelled
-                OR o.pending <> t.pending)",
+                OR o.pending <> t.pending OR o.excess <> t.excess)",
     },
     Check {
         invariant: 13,
@@ -63,6 +64,19 @@ pub(super) const CHECKS: &[Check] = &[
             WHERE o.store_id = {store} AND (o.active_receipts <> COALESCE(b.active, 0)
                 OR o.last_receipt <> COALESCE(b.receipts, 0) OR o.last_receipt <> COALESCE(b.last, 0)
                 OR o.receipt_items <> COALESCE(i.items, 0))",
+    },
+    Check {
+        invariant: 13,
+        title: "a header's received cost is the sum of its active receipts' values",
+        sql: "
+            WITH booked AS (
+                SELECT i.po_id, sum(i.value) AS value
+                FROM receipt r JOIN receipt_item i USING (store_id, po_id, receipt_number)
+                WHERE r.store_id = {store} AND r.void_time IS NULL GROUP BY i.po_id)
+            SELECT o.number || ' has received for {q:' || o.received_cost || '}, but its active receipts are worth {q:'
+                || COALESCE(b.value, 0) || '}' AS detail
+            FROM purchase_order o LEFT JOIN booked b ON b.po_id = o.po_id
+            WHERE o.store_id = {store} AND o.received_cost <> COALESCE(b.value, 0)",
     },
     Check {
         invariant: 13,

@@ -71,10 +71,11 @@ pub(super) const CHECKS: &[Check] = &[
             WITH allowed(event_type, before, after) AS (VALUES
                 ('ORDER_CREATED', '', 'DRAFT'), ('BACK_ORDER_CREATED', '', 'ON_ORDER'),
                 ('ORDER_UPDATED', 'DRAFT', 'DRAFT'), ('ORDER_UPDATED', 'ON_ORDER', 'ON_ORDER'),
-                ('ORDER_UPDATED', 'RECEIVING', 'RECEIVING'), ('ORDER_PLACED', 'DRAFT', 'ON_ORDER'),
+                ('ORDER_UPDATED', 'RECEIVING', 'RECEIVING'), ('ORDER_UPDATED', 'COMPLETED', 'COMPLETED'),
+                ('ORDER_UPDATED', 'CANCELLED', 'CANCELLED'), ('ORDER_PLACED', 'DRAFT', 'ON_ORDER'),
                 ('RECEIPT_BOOKED', 'ON_ORDER', 'RECEIVING'), ('RECEIPT_BOOKED', 'RECEIVING', 'RECEIVING'),
                 ('RECEIPT_VOIDED', 'RECEIVING', 'RECEIVING'), ('RECEIPT_VOIDED', 'RECEIVING', 'ON_ORDER'),
-                ('ORDER_COMPLETED', 'RECEIVING', 'COMPLETED'),
+                ('ORDER_COMPLETED', 'RECEIVING', 'COMPLETED'), ('STOCK_ADJUSTED', 'COMPLETED', 'COMPLETED'),
                 ('ORDER_CANCELLED', 'DRAFT', 'CANCELLED'), ('ORDER_CANCELLED', 'ON_ORDER', 'CANCELLED'),
                 ('ORDER_CANCELLED', 'RECEIVING', 'CANCELLED')),
             transition AS (
@@ -173,7 +174,7 @@ pub(super) const CHECKS: &[Check] = &[
                 SELECT event_number FROM event WHERE store_id = {store} AND event_type = 'BACK_ORDERS_ENABLED'),
             span AS (
                 SELECT po_id, min(CASE WHEN revision = 1 THEN event_number END) AS first,
-                    max(CASE WHEN state_after IN ('COMPLETED', 'CANCELLED') THEN event_number END) AS last
+                    max(CASE WHEN event_type IN ('ORDER_COMPLETED', 'ORDER_CANCELLED') THEN event_number END) AS last
                 FROM event WHERE store_id = {store} AND po_id IS NOT NULL GROUP BY po_id)
             SELECT o.number || ' was open at event ' || e.event_number || ', when back orders were turned on' AS detail
             FROM enabled e CROSS JOIN span s

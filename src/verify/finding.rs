@@ -27,8 +27,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Replaces `{q:12345}` by 1.2345 and `{t:0}` by 1970-01-01T00:00:00Z. What is not well formed stays as it is: the
-/// sentence may quote a text of a caller with a brace in it.
+/// Replaces `{q:12345}` by 1.2345, `{c:12345}` by 0.012345 and `{t:0}` by 1970-01-01T00:00:00Z. What is not well formed
+/// stays as it is: the sentence may quote a text of a caller with a brace in it.
 pub(super) fn readable(detail: &str) -> String {
     let mut text = String::with_capacity(detail.len());
     let mut rest = detail;
@@ -47,18 +47,20 @@ pub(super) fn readable(detail: &str) -> String {
 /// The text for what stands between a mark's braces; `None` if it is no mark.
 fn decoded(mark: &str) -> Option<String> {
     match mark.split_once(':')? {
-        ("q", number) => number.parse().ok().map(quantity),
+        ("q", number) => number.parse().ok().map(|scaled| decimal(scaled, 4)),
+        ("c", number) => number.parse().ok().map(|scaled| decimal(scaled, 6)),
         ("t", number) => jiff::Timestamp::from_microsecond(number.parse().ok()?).ok().map(|time| time.to_string()),
         _ => None,
     }
 }
 
-/// A number of ten-thousandths as a decimal number without trailing zeros. It is not the domain's formatting, with
+/// An integer of `10^-places` as a decimal number without trailing zeros. It is not the domain's formatting, with
 /// which `verify` shares no code.
-fn quantity(scaled: i128) -> String {
+fn decimal(scaled: i128, places: usize) -> String {
     let sign = if scaled < 0 { "-" } else { "" };
-    let (whole, places) = (scaled.unsigned_abs() / 10_000, scaled.unsigned_abs() % 10_000);
-    let text = format!("{sign}{whole}.{places:04}");
+    let scale = 10_u128.pow(places as u32);
+    let (whole, fraction) = (scaled.unsigned_abs() / scale, scaled.unsigned_abs() % scale);
+    let text = format!("{sign}{whole}.{fraction:0places$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -67,8 +69,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_and_times_are_written_for_people() {
-        let text = readable("ordered {q:100000} + {q:-5} at {t:0}, not {q:x} nor {");
-        assert_eq!(text, "ordered 10 + -0.0005 at 1970-01-01T00:00:00Z, not {q:x} nor {");
+    fn quantities_and_times_are_told_as_people_write_them() {
+        let text = readable("ordered {q:100000} + {q:-5} for {c:2500000} at {t:0}, not {q:x} nor {");
+        assert_eq!(text, "ordered 10 + -0.0005 for 2.5 at 1970-01-01T00:00:00Z, not {q:x} nor {");
     }
 }

@@ -9,9 +9,11 @@
 //! alone, to send SQL. It never writes.
 
 mod access;
+mod average_cost;
 mod chains;
 mod check;
 mod contents;
+mod costs;
 mod counters;
 mod database;
 mod events;
@@ -52,6 +54,12 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
 /// because those are queries about one store.
 pub fn database_checks() -> impl Iterator<Item = (u8, &'static str)> {
     database::TITLES.into_iter()
+}
+
+/// The titles of the checks of each store that are computed in code over rows read by SQL, with their
+/// invariants.
+pub fn computed_checks() -> impl Iterator<Item = (u8, &'static str)> {
+    [average_cost::TITLE, costs::HEADER_TITLE, costs::ITEM_TITLE].into_iter()
 }
 
 /// Checks the database as a whole, then one store after another. Each of these reads one snapshot, so that a running
@@ -100,23 +108,31 @@ fn in_store(session: &mut Session, store: &str) -> Result<Vec<Finding>, DbError>
     let mut findings = Vec::new();
     for check in checks() {
         let details: Vec<Option<String>> = session.load(check.in_store(store))?;
-        findings.extend(findings_of(check, store, details));
+        findings.extend(findings_of((check.invariant, check.title), store, details));
     }
+    let averages = average_cost::findings(session, store, check::SHOWN + 1)?;
+    findings.extend(findings_of(average_cost::TITLE, store, averages));
+    let headers = costs::headers(session, store, check::SHOWN + 1)?;
+    findings.extend(findings_of(costs::HEADER_TITLE, store, headers));
+    let items = costs::items(session, store, check::SHOWN + 1)?;
+    findings.extend(findings_of(costs::ITEM_TITLE, store, items));
     Ok(findings)
 }
 
 /// The findings for the rows that a check selected. If it selected more than are shown, a last finding says so.
-fn findings_of(check: &Check, store: &str, details: Vec<Option<String>>) -> Vec<Finding> {
+fn findings_of((invariant, title): (u8, &'static str), store: &str, details: Vec<Option<String>>) -> Vec<Finding> {
     let has_more = details.len() > check::SHOWN;
-    let mut findings = Vec::new();
+    let mut texts = Vec::new();
     for detail in details.into_iter().take(check::SHOWN) {
         // A NULL in a sentence makes the sentence NULL. The row is a violation all the same.
-        let text = detail.unwrap_or_else(|| format!("wrong: {}", check.title));
-        findings.push(check.finding(store, readable(&text)));
+        texts.push(detail.map_or_else(|| format!("wrong: {title}"), |text| readable(&text)));
     }
     if has_more {
-        let text = format!("there are more like these than the {} shown: {}", check::SHOWN, check.title);
-        findings.push(check.finding(store, text));
+        texts.push(format!("there are more like these than the {} shown: {title}", check::SHOWN));
+    }
+    let mut findings = Vec::with_capacity(texts.len());
+    for detail in texts {
+        findings.push(Finding { store: store.to_owned(), invariant, title, detail });
     }
     findings
 }

@@ -89,35 +89,70 @@ pub(super) const CHECKS: &[Check] = &[
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' is of ' || COALESCE(o.number, m.po_id)
                 || ', which is ' || COALESCE(o.state, 'no order') AS detail
             FROM stock_movement m LEFT JOIN purchase_order o USING (store_id, po_id)
-            WHERE m.store_id = {store} AND o.state IS DISTINCT FROM 'COMPLETED'",
+            WHERE m.store_id = {store} AND m.po_id IS NOT NULL AND o.state IS DISTINCT FROM 'COMPLETED'",
     },
     Check {
         invariant: 6,
-        title: "each accepted item of a completed order has exactly one ledger row",
+        title: "each accepted item of a completed order has exactly one ledger row per cost",
         sql: "
-            WITH ledger AS (
-                SELECT po_id, receipt_number, line_number, count(*) AS movements FROM stock_movement
-                WHERE store_id = {store} GROUP BY po_id, receipt_number, line_number)
-            SELECT 'line ' || i.line_number || ' of receipt ' || i.receipt_number || ' of ' || o.number || ': {q:'
-                || i.accepted || '} accepted, but ' || COALESCE(g.movements, 0) || ' ledger rows' AS detail
-            FROM purchase_order o
-            JOIN receipt r USING (store_id, po_id)
-            JOIN receipt_item i USING (store_id, po_id, receipt_number)
-            LEFT JOIN ledger g ON g.po_id = o.po_id AND g.receipt_number = i.receipt_number
-                AND g.line_number = i.line_number
-            WHERE o.store_id = {store} AND o.state = 'COMPLETED' AND r.void_time IS NULL AND i.accepted > 0
+            WITH part AS (
+                -- An item is one part at one cost, or two where its excess has a cost of its own.
+                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted AS quantity,
+                    COALESCE(i.unit_cost, l.unit_cost) AS unit_cost
+                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
+                WHERE i.store_id = {store}
+                  AND COALESCE(i.excess_unit_cost, i.unit_cost, l.unit_cost) = COALESCE(i.unit_cost, l.unit_cost)
+                UNION ALL
+                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted - i.excess,
+                    COALESCE(i.unit_cost, l.unit_cost)
+                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
+                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost)
+                UNION ALL
+                SELECT i.po_id, i.receipt_number, i.line_number, i.excess, i.excess_unit_cost
+                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
+                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost)),
+            ledger AS (
+                SELECT po_id, receipt_number, line_number, unit_cost, count(*) AS movements FROM stock_movement
+                WHERE store_id = {store} AND kind = 'RECEIPT' GROUP BY po_id, receipt_number, line_number, unit_cost)
+            SELECT 'line ' || p.line_number || ' of receipt ' || p.receipt_number || ' of ' || o.number || ': {q:'
+                || p.quantity || '} accepted at {c:' || p.unit_cost || '}, but ' || COALESCE(g.movements, 0)
+                || ' ledger rows' AS detail
+            FROM part p
+            JOIN purchase_order o ON o.store_id = {store} AND o.po_id = p.po_id
+            JOIN receipt r ON r.store_id = {store} AND r.po_id = p.po_id AND r.receipt_number = p.receipt_number
+            LEFT JOIN ledger g ON g.po_id = p.po_id AND g.receipt_number = p.receipt_number
+                AND g.line_number = p.line_number AND g.unit_cost = p.unit_cost
+            WHERE o.state = 'COMPLETED' AND r.void_time IS NULL AND p.quantity > 0
               AND COALESCE(g.movements, 0) <> 1",
     },
     Check {
         invariant: 6,
         title: "a ledger row is of an accepted item of an active receipt, and agrees with it",
         sql: "
+            WITH part AS (
+                -- An item is one part at one cost, or two where its excess has a cost of its own.
+                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted AS quantity,
+                    COALESCE(i.unit_cost, l.unit_cost) AS unit_cost
+                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
+                WHERE i.store_id = {store}
+                  AND COALESCE(i.excess_unit_cost, i.unit_cost, l.unit_cost) = COALESCE(i.unit_cost, l.unit_cost)
+                UNION ALL
+                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted - i.excess,
+                    COALESCE(i.unit_cost, l.unit_cost)
+                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
+                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost)
+                UNION ALL
+                SELECT i.po_id, i.receipt_number, i.line_number, i.excess, i.excess_unit_cost
+                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
+                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost))
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' puts {q:' || m.quantity
-                || '} on hand at {q:' || m.unit_cost || '} received at {t:' || m.receive_time || '}, but line '
-                || m.line_number || ' of receipt ' || m.receipt_number || ' of ' || COALESCE(o.number, m.po_id)
+                || '} on hand at {c:' || m.unit_cost || '} received at {t:' || COALESCE(m.receive_time, 0)
+                || '}, but line ' || COALESCE(m.line_number, 0) || ' of receipt ' || COALESCE(m.receipt_number, 0)
+                || ' of ' || COALESCE(o.number, m.po_id, 'no order')
                 || CASE WHEN i.accepted IS NULL OR l.product_id IS NULL OR r.receive_time IS NULL THEN ' is not there'
                     WHEN r.void_time IS NOT NULL THEN ' is voided'
-                    ELSE ' is {q:' || i.accepted || '} of ' || l.product_id || ' at {q:' || l.unit_cost
+                    ELSE ' is {q:' || i.accepted || '} of ' || l.product_id || ', {q:' || i.excess
+                        || '} of it excess, at {c:' || COALESCE(i.unit_cost, l.unit_cost)
                         || '} received at {t:' || r.receive_time || '}' END AS detail
             FROM stock_movement m
             LEFT JOIN purchase_order o USING (store_id, po_id)
@@ -127,9 +162,11 @@ pub(super) const CHECKS: &[Check] = &[
                 AND r.receipt_number = m.receipt_number
             LEFT JOIN receipt_item i ON i.store_id = m.store_id AND i.po_id = m.po_id
                 AND i.receipt_number = m.receipt_number AND i.line_number = m.line_number
-            WHERE m.store_id = {store} AND (m.kind <> 'RECEIPT' OR r.void_time IS NOT NULL
-                OR i.accepted IS DISTINCT FROM m.quantity OR l.product_id IS DISTINCT FROM m.product_id
-                OR l.unit_cost IS DISTINCT FROM m.unit_cost OR r.receive_time IS DISTINCT FROM m.receive_time)",
+            LEFT JOIN part p ON p.po_id = m.po_id AND p.receipt_number = m.receipt_number
+                AND p.line_number = m.line_number AND p.quantity = m.quantity AND p.unit_cost = m.unit_cost
+            WHERE m.store_id = {store} AND m.kind = 'RECEIPT' AND (r.void_time IS NOT NULL
+                OR p.quantity IS NULL OR l.product_id IS DISTINCT FROM m.product_id
+                OR r.receive_time IS DISTINCT FROM m.receive_time)",
     },
     Check {
         invariant: 6,
@@ -141,8 +178,90 @@ pub(super) const CHECKS: &[Check] = &[
                 || '} by event ' || m.event_number || ', which did not complete its order then' AS detail
             FROM stock_movement m CROSS JOIN retained
             LEFT JOIN event e ON e.store_id = m.store_id AND e.event_number = m.event_number
-            WHERE m.store_id = {store} AND m.event_number >= retained.first AND (e.po_id IS DISTINCT FROM m.po_id
-                OR e.event_type <> 'ORDER_COMPLETED' OR e.event_time <> m.create_time)",
+            WHERE m.store_id = {store} AND m.kind = 'RECEIPT' AND m.event_number >= retained.first
+              AND (e.po_id IS DISTINCT FROM m.po_id OR e.event_type <> 'ORDER_COMPLETED'
+                OR e.event_time <> m.create_time)",
+    },
+    Check {
+        invariant: 6,
+        title: "a ledger row is of a known kind, moves stock its way and says what its kind says",
+        sql: "
+            WITH known(kind, is_receipt, may_add, may_take) AS (VALUES
+                ('RECEIPT', 1, 1, 0), ('SALE', 0, 0, 1), ('CUSTOMER_RETURN', 0, 1, 0), ('RETURN_TO_SUPPLIER', 0, 0, 1),
+                ('COUNT', 0, 1, 1), ('LOSS', 0, 0, 1)),
+            described AS (
+                SELECT m.*, CASE WHEN po_id IS NULL THEN 0 ELSE 1 END AS has_order,
+                    CASE WHEN line_number IS NULL THEN 0 ELSE 1 END AS has_line,
+                    CASE WHEN receipt_number IS NULL THEN 0 ELSE 1 END AS has_receipt,
+                    CASE WHEN receive_time IS NULL THEN 0 ELSE 1 END AS has_time,
+                    CASE WHEN reason IS NULL THEN 0 ELSE 1 END AS has_reason
+                FROM stock_movement m WHERE store_id = {store})
+            SELECT 'movement ' || t.movement_number || ' of ' || t.product_id || ' is a ' || t.kind || ' of {q:'
+                || t.quantity || '} at {c:' || t.unit_cost || '}, with order ' || COALESCE(t.po_id, 'none') || ', line '
+                || COALESCE(CAST(t.line_number AS TEXT), 'none') || ', receipt '
+                || COALESCE(CAST(t.receipt_number AS TEXT), 'none') || ', time '
+                || COALESCE('{t:' || t.receive_time || '}', 'none') || ' and reason ' || COALESCE(t.reason, 'none')
+                AS detail
+            FROM described t LEFT JOIN known k ON k.kind = t.kind
+            WHERE k.kind IS NULL OR t.quantity = 0 OR (t.quantity > 0 AND k.may_add = 0)
+               OR (t.quantity < 0 AND k.may_take = 0) OR t.has_order <> t.has_line OR t.has_receipt <> k.is_receipt
+               OR t.has_time <> k.is_receipt OR t.has_reason = k.is_receipt OR t.has_order < k.is_receipt
+               OR (t.has_order = 1 AND t.kind NOT IN ('RECEIPT', 'RETURN_TO_SUPPLIER'))
+               OR t.unit_cost NOT BETWEEN 0 AND 1000000000000000",
+    },
+    Check {
+        invariant: 6,
+        title: "an adjustment was written by its own event",
+        sql: "
+            WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' was written at {t:' || m.create_time
+                || '} by event ' || m.event_number || ', which did not adjust it then' AS detail
+            FROM stock_movement m CROSS JOIN retained
+            LEFT JOIN event e ON e.store_id = m.store_id AND e.event_number = m.event_number
+            WHERE m.store_id = {store} AND m.kind <> 'RECEIPT' AND m.event_number >= retained.first
+              AND (e.event_type IS DISTINCT FROM 'STOCK_ADJUSTED' OR e.po_id IS DISTINCT FROM m.po_id
+                OR e.event_time <> m.create_time)",
+    },
+    Check {
+        invariant: 6,
+        title: "an event that adjusted stock has exactly one ledger row",
+        sql: "
+            WITH ledger AS (
+                SELECT event_number, count(*) AS movements FROM stock_movement
+                WHERE store_id = {store} GROUP BY event_number)
+            SELECT 'event ' || e.event_number || ' adjusted stock by ' || COALESCE(g.movements, 0) || ' ledger rows'
+                AS detail
+            FROM event e LEFT JOIN ledger g ON g.event_number = e.event_number
+            WHERE e.store_id = {store} AND e.event_type = 'STOCK_ADJUSTED' AND COALESCE(g.movements, 0) <> 1",
+    },
+    Check {
+        invariant: 6,
+        title: "what a line returned is the sum of its ledger rows, and was received",
+        sql: "
+            WITH ledger AS (
+                SELECT po_id, line_number, -sum(quantity) AS quantity FROM stock_movement
+                WHERE store_id = {store} AND kind = 'RETURN_TO_SUPPLIER' GROUP BY po_id, line_number)
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ': {q:' || l.returned || '} returned of {q:'
+                || l.received || '} received, but its ledger rows add up to {q:' || COALESCE(g.quantity, 0) || '}'
+                AS detail
+            FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)
+            LEFT JOIN ledger g ON g.po_id = l.po_id AND g.line_number = l.line_number
+            WHERE l.store_id = {store} AND (l.returned <> COALESCE(g.quantity, 0)
+                OR l.returned NOT BETWEEN 0 AND l.received)",
+    },
+    Check {
+        invariant: 6,
+        title: "a return is of a line of its product, at that line's cost",
+        sql: "
+            SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' returns {q:' || -m.quantity
+                || '} at {c:' || m.unit_cost || '}, but line ' || COALESCE(CAST(m.line_number AS TEXT), 'none') || ' of '
+                || m.po_id || COALESCE(' is of ' || l.product_id || ' at {c:' || l.unit_cost || '}', ' is not there')
+                AS detail
+            FROM stock_movement m
+            LEFT JOIN purchase_order_line l ON l.store_id = m.store_id AND l.po_id = m.po_id
+                AND l.line_number = m.line_number
+            WHERE m.store_id = {store} AND m.kind = 'RETURN_TO_SUPPLIER' AND m.po_id IS NOT NULL
+              AND (l.product_id IS DISTINCT FROM m.product_id OR l.unit_cost IS DISTINCT FROM m.unit_cost)",
     },
     Check {
         invariant: 7,
@@ -174,12 +293,29 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 7,
+        title: "the average cost is that of the last ledger row",
+        sql: "
+            WITH ends AS (
+                SELECT product_id, max(movement_number) AS movement_number FROM stock_movement
+                WHERE store_id = {store} GROUP BY product_id),
+            ledger AS (
+                SELECT m.product_id, m.average_after FROM stock_movement m
+                JOIN ends e ON e.product_id = m.product_id AND e.movement_number = m.movement_number
+                WHERE m.store_id = {store})
+            SELECT v.product_id || ' costs {c:' || v.average_cost || '} on average, but {c:'
+                || COALESCE(g.average_after, 0) || '} after the last row of its ledger' AS detail
+            FROM inventory_level v LEFT JOIN ledger g ON g.product_id = v.product_id
+            WHERE v.store_id = {store} AND v.average_cost <> COALESCE(g.average_after, 0)",
+    },
+    Check {
+        invariant: 7,
         title: "no level is beyond its limit",
         sql: "
             SELECT product_id || ': {q:' || on_hand || '} on hand, {q:' || staged || '} staged, {q:' || on_order
                 || '} on order, {q:' || back_ordered || '} of them back-ordered' AS detail
             FROM inventory_level
-            WHERE store_id = {store} AND (on_hand > 9000000000000000 OR staged > 9000000000000000
+            WHERE store_id = {store} AND (on_hand > 9000000000000000 OR on_hand < -9000000000000000
+                OR staged > 9000000000000000
                 OR on_order > 9000000000000000 OR back_ordered > on_order)",
     },
 ];

@@ -99,6 +99,7 @@ pub(super) mod tests {
             store: StoreId::new(store),
             principal: Principal { id: PrincipalId::new("alice"), is_operator: false },
             idempotency_key: None,
+            named_cost: None,
             command: Arc::new(DisableBackOrders),
         };
         let (responder, answer) = Responder::channel();

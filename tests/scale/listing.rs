@@ -20,15 +20,16 @@ const FILL: &str = "
         i % 100 = 0 AS is_child, CASE WHEN i > 99900 THEN 1 ELSE 0 END AS live FROM n)
     SELECT 'north', id, 'XO-' || substr(CAST(1000000 + i AS TEXT), 2), CASE WHEN is_child THEN before END,
         CASE WHEN is_child THEN before ELSE id END, CASE WHEN is_child THEN 1 ELSE 0 END, 'supplier-' || (i % 1000),
-        CASE WHEN i % 3 = 0 THEN 'ref-' || (i % 30000) END, NULL, 'EUR', NULL, t, i,
-        CASE WHEN live = 1 THEN 'ON_ORDER' ELSE 'CANCELLED' END, 3, t, t, t, CASE WHEN live = 0 THEN t END, NULL, NULL,
-        2, 2 * live, 0, 0, 0, 20000, 0, 0, 0, 20000 * (1 - live), 20000 * live
+        CASE WHEN i % 3 = 0 THEN 'ref-' || (i % 30000) END, NULL, NULL, '[]', 'EUR', NULL, t, 'alice', i,
+        CASE WHEN live = 1 THEN 'ON_ORDER' ELSE 'CANCELLED' END, 3, t, t, 'alice', t, CASE WHEN live = 0 THEN t END,
+        CASE WHEN live = 0 THEN 'alice' END, NULL, NULL,
+        2, 2 * live, 0, 0, 0, 20000, 0, 0, 0, 20000 * (1 - live), 20000 * live, 0, 0, 0, 0
     FROM o;
     INSERT INTO purchase_order_line
     SELECT p.store_id, p.po_id, l.n,
         CASE WHEN l.n = 1 THEN 'common' ELSE 'rare-' || ((p.create_time / 60000000 - p.chain_position) % 10000 / 10) END,
-        '', NULL, 'EACH', 0, p.parent_id IS NOT NULL, NULL, 10000, NULL, 10000, 0, 0, 0,
-        10000 - p.pending / 2, p.pending / 2, 0, NULL, NULL, NULL
+        '', NULL, NULL, NULL, 'EACH', NULL, 0, NULL, NULL, p.parent_id IS NOT NULL, NULL, 10000, NULL, 10000, 0, 0, 0,
+        10000 - p.pending / 2, p.pending / 2, 0, 0, NULL, NULL, NULL
     FROM purchase_order p CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) l WHERE p.number LIKE 'XO-%'";
 
 const EMPTY: &str = "

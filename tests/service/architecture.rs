@@ -194,6 +194,18 @@ fn in_rpc_only_the_call_makes_proofs_of_access() {
     assert_eq!(wrong, [""; 0]);
 }
 
+/// What a caller may not see is unset where a response is made. Health has no costs, and no caller.
+#[test]
+fn in_rpc_only_the_redaction_makes_responses() {
+    let makers = [vec!["rpc", "costs"], vec!["rpc", "health"]];
+    let mut made = Vec::new();
+    for source in sources().iter().filter(|source| source.area() == "rpc" && source.code.contains("Response::new")) {
+        made.push(source.module.clone());
+    }
+    made.sort();
+    assert_eq!(made, makers);
+}
+
 /// Each service has a folder, and each mutating rpc a file in it; see `src/rpc/mod.rs`.
 #[test]
 fn every_mutating_rpc_has_a_file_of_its_own() {

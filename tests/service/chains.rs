@@ -39,21 +39,23 @@ impl Chain {
                 k < {orders} AS chained FROM n)
              SELECT 'north', id, 'XC-' || k, CASE WHEN chained AND k > 0 THEN before END,
                 CASE WHEN chained THEN '00000000-0000-7000-8000-000000000000' ELSE id END,
-                CASE WHEN chained THEN k ELSE 0 END, '{code}', '{description}', '{note}', 'EUR', '2026-03-10', k, k,
-                CASE WHEN k < {orders} - 1 THEN 'COMPLETED' ELSE 'ON_ORDER' END, 3, k, k, k,
-                CASE WHEN k < {orders} - 1 THEN k END, CASE WHEN k < {orders} - 1 THEN '{note}' END,
+                CASE WHEN chained THEN k ELSE 0 END, '{code}', '{description}', '{note}', NULL, '[]', 'EUR', '2026-03-10', k,
+                'alice', k,
+                CASE WHEN k < {orders} - 1 THEN 'COMPLETED' ELSE 'ON_ORDER' END, 3, k, k, 'alice', k,
+                CASE WHEN k < {orders} - 1 THEN k END, CASE WHEN k < {orders} - 1 THEN 'alice' END, CASE WHEN k < {orders} - 1 THEN '{note}' END,
                 CASE WHEN k < {orders} - 1 THEN id END, {lines}, 0, 0, 0, 0, 9999999999999,
                 CASE WHEN k < {orders} - 1 THEN 9999999999999 ELSE 0 END, 0,
                 CASE WHEN k < {orders} - 1 THEN 9999999999999 ELSE 0 END, 0,
-                CASE WHEN k < {orders} - 1 THEN 0 ELSE 9999999999999 END
+                CASE WHEN k < {orders} - 1 THEN 0 ELSE 9999999999999 END,
+                CASE WHEN k < {orders} - 1 THEN 9999999999999 ELSE 0 END, 0, 0, 0
              FROM o;
              INSERT INTO purchase_order_line
              WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {lines}),
              l AS (SELECT o.store_id, o.po_id, o.create_time AS k, n.i FROM purchase_order o CROSS JOIN n
                 WHERE o.number LIKE 'XC-%' AND CASE WHEN o.create_time >= {orders} THEN n.i = 1
                     ELSE o.create_time = 0 OR (o.create_time + n.i) % 3 = 0 END)
-             SELECT store_id, po_id, i, '{code}-' || i, '{description}-' || k, NULL, 'EACH', 0, k > 0, NULL,
-                10000, NULL, 3 + k * 31 % 1000 + i + k % 5, k * 31 % 1000 + i, 0, 2, k % 5, 1, 0,
+             SELECT store_id, po_id, i, '{code}-' || i, '{description}-' || k, NULL, NULL, NULL, 'EACH', NULL, 0, NULL, NULL, k > 0, NULL,
+                10000, NULL, 3 + k * 31 % 1000 + i + k % 5, k * 31 % 1000 + i, 0, 2, k % 5, 1, 0, k % 2,
                 CASE WHEN i % 4 > 0 THEN 1000 * k + i END, CASE WHEN i % 4 > 0 THEN 2000 * k + i END, NULL
              FROM l"
         )
@@ -80,6 +82,7 @@ impl Chain {
             ordered: units(3 + line),
             received: units(on().map(received).sum()),
             on_hand: units(on().filter(|place| *place < self.orders - 1).map(received).sum()),
+            returned: units(on().map(|place| place % 2).sum()),
             cancelled: units(on().map(|place| place % 5).sum()),
             pending: units(on().count() as i64),
             first_receive_time: came.then(|| time(line)),

@@ -12,6 +12,7 @@ mod architecture;
 mod chains;
 mod cli;
 mod contract;
+mod costs;
 mod credentials;
 mod guard;
 mod harness;

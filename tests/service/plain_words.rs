@@ -31,8 +31,19 @@ const RETIRED: [(&str, &str); 23] = [
     ("workspace", "working set"),
 ];
 
-const SEARCHED: [&str; 10] =
-    ["src", "proto", "migrations", "docs", "tests", "examples", "benches", ".ci", "README.md", "CONTRIBUTING.md"];
+const SEARCHED: [&str; 11] = [
+    "build",
+    "src",
+    "proto",
+    "migrations",
+    "docs",
+    "tests",
+    "examples",
+    "benches",
+    ".ci",
+    "README.md",
+    "CONTRIBUTING.md",
+];
 
 #[test]
 fn retired_words_do_not_come_back() {

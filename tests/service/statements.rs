@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Call, Caller, Database, Mutation, Recorder, Rpc, Setup, Statement, Transaction, World, line};
+use purchase_order_service::proto::v1::AdjustmentKind::{ReturnToSupplier, Sale};
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::Permission::{Edit, View};
 use purchase_order_service::proto::v1::PurchaseOrder;
@@ -219,6 +220,8 @@ async fn each_command_takes_so_many_round_trips() {
     taken.push_str(&format!("{:<24} {}\n", "Complete, again", 2 + loads.len() + saves.len()));
     let child = PurchaseOrder { purchase_order_id: completed.back_order.unwrap().purchase_order_id, ..order.clone() };
     count!("CancelPurchaseOrder", alice.cancel(&child));
+    count!("AdjustInventory", alice.adjust("apples", Sale, "1"));
+    count!("AdjustInventory: of line", alice.adjust("apples", ReturnToSupplier, "1").of_line(&order, 1));
 
     let expected = "\
 CreateStore              7
@@ -240,6 +243,8 @@ VoidReceipt              9
 CompletePurchaseOrder    7
 Complete, again          5
 CancelPurchaseOrder      6
+AdjustInventory          6
+AdjustInventory: of line 7
 ";
     assert_eq!(taken, expected);
     world.verify().await;

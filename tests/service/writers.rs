@@ -323,7 +323,13 @@ impl OneWriter {
             store: StoreId::new(STORE),
             principal: Principal { id: PrincipalId::new(name), is_operator: true },
             idempotency_key: None,
-            command: Arc::new(UpdateStore { display_name: Some(name.to_owned()), time_zone: None }),
+            named_cost: None,
+            command: Arc::new(UpdateStore {
+                display_name: Some(name.to_owned()),
+                time_zone: None,
+                over_receipt_tolerance: None,
+                allow_negative_stock: None,
+            }),
         };
         let mut submitted: Submitted<'_> = Box::pin(self.writers.submit(envelope, 1, deadline));
         assert!((&mut submitted).now_or_never().is_none(), "it is queued");

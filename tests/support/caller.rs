@@ -58,7 +58,8 @@ pub fn line(product: &str, quantity: &str) -> NewLine {
         description: format!("fresh {product}"),
         unit: Unit::Each.into(),
         quantity: Some(quantity.to_owned()),
-        unit_cost: Some("2.5".to_owned()),
+        // What is ordered by the hundred million costs next to nothing: the value of an order is limited.
+        unit_cost: Some(if quantity.len() < 9 { "2.5" } else { "0.000001" }.to_owned()),
         ..NewLine::default()
     }
 }
@@ -234,6 +235,18 @@ impl Caller {
         })
     }
 
+    /// An adjustment of a product, with a reason.
+    pub fn adjust(&self, product_id: &str, kind: AdjustmentKind, quantity: &str) -> Call<AdjustInventoryRequest> {
+        self.call(AdjustInventoryRequest {
+            store_id: self.store_id(),
+            product_id: product_id.to_owned(),
+            kind: kind.into(),
+            quantity: Some(quantity.to_owned()),
+            reason: "as told".to_owned(),
+            ..AdjustInventoryRequest::default()
+        })
+    }
+
     /// What a product stands at, as one line that leaves out what is nothing.
     pub async fn stock(&self, product_id: &str) -> String {
         let level = self.level(product_id).ok().await.inventory_level.expect("the level is answered");
@@ -247,6 +260,26 @@ impl Caller {
     }
 }
 
+impl Call<AdjustInventoryRequest> {
+    /// What a unit cost that is put in.
+    pub fn costing(self, unit_cost: &str) -> Self {
+        self.with(|request| request.unit_cost = Some(unit_cost.to_owned()))
+    }
+
+    /// The unit in which the product is counted.
+    pub fn counted_in(self, unit: Unit) -> Self {
+        self.with(|request| request.unit = unit.into())
+    }
+
+    /// By which line of which order the goods came that go back.
+    pub fn of_line(self, order: &PurchaseOrder, line_number: i32) -> Self {
+        self.with(|request| {
+            request.purchase_order_id = order.purchase_order_id.clone();
+            request.line_number = line_number;
+        })
+    }
+}
+
 /// A line as one line of text that leaves out what is nothing.
 pub fn line_text(line: &PurchaseOrderLine) -> String {
     let parts = [
@@ -257,6 +290,7 @@ pub fn line_text(line: &PurchaseOrderLine) -> String {
         (&line.cancelled, "cancelled"),
         (&line.pending, "pending"),
         (&line.excess, "excess"),
+        (&line.returned, "returned"),
     ];
     format!("{} {}: {}", line.line_number, line.product_id, parts_text(&parts))
 }
@@ -373,10 +407,16 @@ impl Call<ReceivePurchaseOrderRequest> {
         self.with(|request| request.items.push(item))
     }
 
-    /// So much of a line is refused at the transport.
-    pub fn reject(self, line: i32, quantity: &str, reason: &str) -> Self {
-        let (rejected, reject_reason) = (Some(quantity.to_owned()), reason.to_owned());
-        let item = NewReceiptItem { line_number: line, rejected, reject_reason, ..NewReceiptItem::default() };
+    /// So much of a line is refused as damaged, with a note; without a note, no reason is given.
+    pub fn reject(self, line: i32, quantity: &str, note: &str) -> Self {
+        let reason = if note.is_empty() { RejectReason::Unspecified } else { RejectReason::Damaged };
+        let item = NewReceiptItem {
+            line_number: line,
+            rejected: Some(quantity.to_owned()),
+            reject_reason: reason.into(),
+            reject_note: note.to_owned(),
+            ..NewReceiptItem::default()
+        };
         self.with(|request| request.items.push(item))
     }
 

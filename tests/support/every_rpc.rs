@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use purchase_order_service::proto::v1::{Permission, PurchaseOrder};
+use purchase_order_service::proto::v1::{AdjustmentKind, Permission, PurchaseOrder};
 use tonic::Status;
 
 use super::caller::Caller;
@@ -17,6 +17,8 @@ pub enum Needs {
     Operator,
     /// This permission, by a role.
     Role(Permission),
+    /// This permission and VIEW_COSTS, by a role.
+    RoleWithCosts(Permission),
     /// This permission, by a role or as an operator.
     RoleOrOperator(Permission),
 }
@@ -41,12 +43,14 @@ fn entry<R: Rpc>(needs: Needs, request: impl Fn(&Caller) -> Call<R> + 'static) -
 
 /// Every rpc, called about an order that does not exist.
 pub fn every_rpc() -> Vec<Entry> {
-    use Needs::{AnyRole, Nothing, Operator, Role, RoleOrOperator};
-    use Permission::{Cancel, CompletePurchaseOrders, Edit, ManageAccess, ManageStore, Place, Receive, View};
+    use Needs::{AnyRole, Nothing, Operator, Role, RoleOrOperator, RoleWithCosts};
+    use Permission::{
+        AdjustInventory, Cancel, CompletePurchaseOrders, Edit, ManageAccess, ManageStore, Place, Receive, View,
+    };
     let none =
         || PurchaseOrder { purchase_order_id: "01234567-89ab-7cde-8f01-23456789abcd".into(), ..Default::default() };
     vec![
-        entry(Role(Edit), |caller| caller.create(&[("apples", "1")])),
+        entry(RoleWithCosts(Edit), |caller| caller.create(&[("apples", "1")])),
         entry(Role(View), move |caller| caller.get(&none().purchase_order_id)),
         entry(Role(View), |caller| caller.list()),
         entry(Role(Edit), move |caller| caller.update(&none(), &["note"])),
@@ -63,6 +67,7 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(View), |caller| caller.level("apples")),
         entry(Role(View), |caller| caller.list_levels()),
         entry(Role(View), |caller| caller.movements("apples")),
+        entry(Role(AdjustInventory), |caller| caller.adjust("apples", AdjustmentKind::Sale, "1")),
         entry(Operator, |caller| caller.create_store("sam")),
         entry(AnyRole, |caller| caller.get_store()),
         entry(Nothing, |caller| caller.list_stores()),

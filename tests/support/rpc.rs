@@ -174,6 +174,11 @@ impl Rpc for GetInventoryLevelRequest {
     type Answer = GetInventoryLevelResponse;
 }
 
+impl Rpc for AdjustInventoryRequest {
+    const PATH: &'static str = "/purchasing.v1.InventoryService/AdjustInventory";
+    type Answer = AdjustInventoryResponse;
+}
+
 impl Rpc for ListStockMovementsRequest {
     const PATH: &'static str = "/purchasing.v1.InventoryService/ListStockMovements";
     type Answer = ListStockMovementsResponse;
@@ -300,6 +305,12 @@ impl Mutation for CompletePurchaseOrderRequest {
 }
 
 impl Mutation for CancelPurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for AdjustInventoryRequest {
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
     }

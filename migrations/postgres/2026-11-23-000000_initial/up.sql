@@ -1,6 +1,6 @@
 -- A purchase order service's schema. Every key leads with store_id: the store is the unit of
--- consistency and of sharding. Quantities are ten-thousandths of a unit and money is
--- ten-thousandths of the currency's unit, both in BIGINT. Times are microseconds since
+-- consistency and of sharding. Quantities are ten-thousandths of a unit, costs of a unit are millionths
+-- and amounts ten-thousandths of the currency's unit, all in BIGINT. Times are microseconds since
 -- 1970-01-01 UTC. Dates are ISO 8601 text in the store's time zone. There are no foreign keys on
 -- lines, receipts and the ledger: writes go through one code path, the `verify` command checks
 -- what they would, and they were measured at 40 % of the database's CPU on large orders.
@@ -15,6 +15,10 @@ CREATE TABLE store (
     create_time BIGINT NOT NULL,
     -- Whether a completion may make a back order.
     back_orders_enabled BOOLEAN NOT NULL,
+    -- How much more than ordered may be received of a line, in ten-thousandths of a per cent.
+    over_receipt_tolerance BIGINT NOT NULL CHECK (over_receipt_tolerance BETWEEN 0 AND 10000000),
+    -- Whether an adjustment may take out more than is on hand.
+    allow_negative_stock BOOLEAN NOT NULL,
     -- Purchase orders that are neither COMPLETED nor CANCELLED.
     open_orders BIGINT NOT NULL CHECK (open_orders >= 0),
     -- The number in the last PO-000001 given out.
@@ -63,9 +67,14 @@ CREATE TABLE purchase_order (
     supplier_id TEXT COLLATE "C" NOT NULL,
     supplier_reference TEXT COLLATE "C",
     note TEXT,
+    -- The caller's own id.
+    external_id TEXT COLLATE "C",
+    -- What is paid besides the lines: a JSON array of descriptions and amounts.
+    charges TEXT NOT NULL,
     currency TEXT NOT NULL,
     expected_date TEXT,
     create_time BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
     -- The number of the event that created it: lists are in this order where times are alike.
     create_event BIGINT NOT NULL,
     state TEXT COLLATE "C" NOT NULL CHECK (state IN ('DRAFT', 'ON_ORDER', 'RECEIVING', 'COMPLETED', 'CANCELLED')),
@@ -74,9 +83,11 @@ CREATE TABLE purchase_order (
     -- When it was ordered from the supplier, as told; when that was recorded; the chain's first.
     order_time BIGINT,
     place_time BIGINT,
+    placed_by TEXT,
     original_order_time BIGINT,
-    -- When it was completed or cancelled, and why it or a part of it was cancelled.
+    -- When and by whom it was completed or cancelled, and why it or a part of it was cancelled.
     close_time BIGINT,
+    closed_by TEXT,
     cancel_reason TEXT,
     -- The back order that carries what this order left pending.
     child_id TEXT COLLATE "C",
@@ -92,12 +103,21 @@ CREATE TABLE purchase_order (
     back_ordered BIGINT NOT NULL CHECK (back_ordered >= 0),
     cancelled BIGINT NOT NULL CHECK (cancelled >= 0),
     pending BIGINT NOT NULL CHECK (pending >= 0),
+    excess BIGINT NOT NULL CHECK (excess >= 0),
+    -- Sums of rounded values: what is ordered and pending over the lines, what was accepted over the items
+    -- of active receipts.
+    ordered_cost BIGINT NOT NULL CHECK (ordered_cost >= 0),
+    pending_cost BIGINT NOT NULL CHECK (pending_cost >= 0),
+    received_cost BIGINT NOT NULL CHECK (received_cost BETWEEN 0 AND 1000000000000000),
     PRIMARY KEY (store_id, po_id),
+    CONSTRAINT purchase_order_equation CHECK (ordered + excess = received + back_ordered + cancelled + pending),
     CONSTRAINT purchase_order_chain CHECK ((parent_id IS NULL) = (chain_position = 0)),
     CONSTRAINT purchase_order_placed CHECK (
-        state IN ('DRAFT', 'CANCELLED') OR (order_time IS NOT NULL AND place_time IS NOT NULL AND original_order_time IS NOT NULL)
+        state IN ('DRAFT', 'CANCELLED') OR (order_time IS NOT NULL AND place_time IS NOT NULL AND original_order_time IS NOT NULL AND placed_by IS NOT NULL)
     ),
-    CONSTRAINT purchase_order_closed CHECK ((state IN ('COMPLETED', 'CANCELLED')) = (close_time IS NOT NULL)),
+    CONSTRAINT purchase_order_closed CHECK (
+        (state IN ('COMPLETED', 'CANCELLED')) = (close_time IS NOT NULL) AND (close_time IS NULL) = (closed_by IS NULL)
+    ),
     CONSTRAINT purchase_order_receiving CHECK ((state IN ('DRAFT', 'ON_ORDER')) <= (active_receipts = 0) AND (state = 'RECEIVING') <= (active_receipts > 0)),
     CONSTRAINT purchase_order_settled CHECK (
         (state = 'COMPLETED') <= (pending = 0 AND received > 0 AND (back_ordered > 0) = (child_id IS NOT NULL))
@@ -108,6 +128,7 @@ CREATE TABLE purchase_order (
 CREATE UNIQUE INDEX purchase_order_number ON purchase_order (store_id, number);
 CREATE UNIQUE INDEX purchase_order_one_child ON purchase_order (store_id, parent_id) WHERE parent_id IS NOT NULL;
 CREATE UNIQUE INDEX purchase_order_chain_position ON purchase_order (store_id, root_id, chain_position);
+CREATE UNIQUE INDEX purchase_order_external_id ON purchase_order (store_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX purchase_order_newest ON purchase_order (store_id, create_time, create_event);
 CREATE INDEX purchase_order_by_state ON purchase_order (store_id, state, create_time, create_event);
 CREATE INDEX purchase_order_by_supplier ON purchase_order (store_id, supplier_id, create_time, create_event);
@@ -120,8 +141,17 @@ CREATE TABLE purchase_order_line (
     product_id TEXT COLLATE "C" NOT NULL,
     description TEXT NOT NULL,
     gtin TEXT,
+    -- The supplier's own code of the product; text for people.
+    supplier_product_id TEXT,
+    note TEXT,
     unit TEXT NOT NULL,
-    unit_cost BIGINT NOT NULL CHECK (unit_cost BETWEEN 0 AND 10000000000000),
+    -- Units in a pack.
+    pack_size BIGINT CHECK (pack_size BETWEEN 1 AND 9999999999999),
+    unit_cost BIGINT NOT NULL CHECK (unit_cost BETWEEN 0 AND 1000000000000000),
+    -- What a pack costs, where the line is priced by the pack; unit_cost is then its rounded part.
+    pack_cost BIGINT CHECK (pack_cost BETWEEN 0 AND 1000000000000000),
+    -- Over-receipt tolerance in ten-thousandths of a per cent; the store's where there is none.
+    tolerance BIGINT CHECK (tolerance BETWEEN 0 AND 10000000),
     -- Whether it carries what the parent order's line of this number left pending.
     carried_over BOOLEAN NOT NULL,
     -- The first promise along the chain.
@@ -138,15 +168,18 @@ CREATE TABLE purchase_order_line (
     back_ordered BIGINT NOT NULL CHECK (back_ordered >= 0),
     cancelled BIGINT NOT NULL CHECK (cancelled >= 0),
     pending BIGINT NOT NULL CHECK (pending >= 0),
-    -- Received beyond ordered.
+    -- Received beyond what was wanted.
     excess BIGINT NOT NULL CHECK (excess >= 0),
+    -- Went back to the supplier after the completion; not part of the equation.
+    returned BIGINT NOT NULL CHECK (returned BETWEEN 0 AND received),
     -- Earliest and latest receive_time over active receipts; when back_ordered moved on.
     first_receive_time BIGINT,
     last_receive_time BIGINT,
     back_order_time BIGINT,
     PRIMARY KEY (store_id, po_id, line_number),
     CONSTRAINT purchase_order_line_equation CHECK (ordered + excess = received + back_ordered + cancelled + pending),
-    CONSTRAINT purchase_order_line_excess CHECK (excess = 0 OR back_ordered + cancelled + pending = 0)
+    CONSTRAINT purchase_order_line_excess CHECK (excess = 0 OR back_ordered + pending = 0),
+    CONSTRAINT purchase_order_line_pack CHECK (pack_cost IS NULL OR pack_size IS NOT NULL)
 ) WITH (fillfactor = 70);
 
 -- Orders by product. A back order's carried-over lines are found through the chain's original, which
@@ -163,7 +196,9 @@ CREATE TABLE receipt (
     receive_time BIGINT NOT NULL,
     book_time BIGINT NOT NULL,
     booked_by TEXT NOT NULL,
-    delivery_note TEXT,
+    -- The order's supplier.
+    supplier_id TEXT COLLATE "C" NOT NULL,
+    delivery_note TEXT COLLATE "C",
     note TEXT,
     void_time BIGINT,
     voided_by TEXT,
@@ -172,23 +207,36 @@ CREATE TABLE receipt (
     CONSTRAINT receipt_void CHECK ((void_time IS NULL) = (voided_by IS NULL) AND (void_time IS NULL) = (void_reason IS NULL))
 );
 
+-- The same delivery note again, and the receipts of a delivery note.
+CREATE INDEX receipt_by_delivery_note ON receipt (store_id, supplier_id, delivery_note, receive_time)
+    WHERE delivery_note IS NOT NULL AND void_time IS NULL;
+
 CREATE TABLE receipt_item (
     store_id TEXT COLLATE "C" NOT NULL,
     po_id TEXT COLLATE "C" NOT NULL,
     receipt_number INTEGER NOT NULL,
     line_number INTEGER NOT NULL,
     accepted BIGINT NOT NULL CHECK (accepted >= 0),
+    -- The part of accepted that went beyond what was pending when it was booked.
+    excess BIGINT NOT NULL CHECK (excess BETWEEN 0 AND accepted),
     rejected BIGINT NOT NULL CHECK (rejected >= 0),
-    reject_reason TEXT,
+    reject_reason TEXT CHECK (reject_reason IN ('DAMAGED', 'EXPIRED', 'WRONG_PRODUCT', 'QUALITY', 'NOT_ORDERED', 'OTHER')),
+    reject_note TEXT,
+    -- Invoiced costs of a unit; the line's cost where there is none. The second is for the excess.
+    unit_cost BIGINT CHECK (unit_cost BETWEEN 0 AND 1000000000000000),
+    excess_unit_cost BIGINT CHECK (excess_unit_cost BETWEEN 0 AND 1000000000000000),
+    -- What accepted is worth, rounded once.
+    value BIGINT NOT NULL CHECK (value >= 0),
     PRIMARY KEY (store_id, po_id, receipt_number, line_number),
     CONSTRAINT receipt_item_something CHECK (accepted + rejected > 0),
-    CONSTRAINT receipt_item_reason CHECK (rejected = 0 OR reject_reason IS NOT NULL)
+    CONSTRAINT receipt_item_reason CHECK ((rejected = 0) = (reject_reason IS NULL) AND (reject_reason <> 'OTHER' OR reject_note IS NOT NULL)),
+    CONSTRAINT receipt_item_excess_cost CHECK (excess_unit_cost IS NULL OR excess > 0)
 );
 
 CREATE TABLE inventory_level (
     store_id TEXT COLLATE "C" NOT NULL,
     product_id TEXT COLLATE "C" NOT NULL,
-    -- Fixed by the product's first line in the store.
+    -- Fixed by the product's first line or adjustment in the store.
     unit TEXT NOT NULL,
     -- Available for sale.
     on_hand BIGINT NOT NULL,
@@ -197,6 +245,8 @@ CREATE TABLE inventory_level (
     -- Pending on orders that are ON_ORDER or RECEIVING; and the part that is on back orders.
     on_order BIGINT NOT NULL CHECK (on_order >= 0),
     back_ordered BIGINT NOT NULL CHECK (back_ordered BETWEEN 0 AND on_order),
+    -- What a unit on hand costs on average: average_after of the last ledger row; 0 if there is none.
+    average_cost BIGINT NOT NULL CHECK (average_cost BETWEEN 0 AND 1000000000000000),
     -- The number of the last ledger row.
     last_movement BIGINT NOT NULL CHECK (last_movement >= 0),
     PRIMARY KEY (store_id, product_id)
@@ -208,19 +258,38 @@ CREATE TABLE stock_movement (
     product_id TEXT COLLATE "C" NOT NULL,
     -- 1, 2, 3 ... per store and product.
     movement_number BIGINT NOT NULL CHECK (movement_number >= 1),
-    kind TEXT NOT NULL CHECK (kind IN ('RECEIPT')),
+    kind TEXT NOT NULL
+        CHECK (kind IN ('RECEIPT', 'SALE', 'CUSTOMER_RETURN', 'RETURN_TO_SUPPLIER', 'COUNT', 'LOSS')),
     quantity BIGINT NOT NULL CHECK (quantity <> 0),
-    unit_cost BIGINT NOT NULL,
+    unit_cost BIGINT NOT NULL CHECK (unit_cost BETWEEN 0 AND 1000000000000000),
     balance_after BIGINT NOT NULL,
+    -- The average cost of a unit afterwards.
+    average_after BIGINT NOT NULL CHECK (average_after BETWEEN 0 AND 1000000000000000),
     create_time BIGINT NOT NULL,
     -- The event that wrote it.
     event_number BIGINT NOT NULL,
-    po_id TEXT COLLATE "C" NOT NULL,
-    line_number INTEGER NOT NULL,
-    receipt_number INTEGER NOT NULL,
-    -- When the goods arrived.
-    receive_time BIGINT NOT NULL,
-    PRIMARY KEY (store_id, product_id, movement_number)
+    -- The order and line by which the goods came: always of a RECEIPT, and where it is known of a
+    -- RETURN_TO_SUPPLIER.
+    po_id TEXT COLLATE "C",
+    line_number INTEGER,
+    -- By which receipt, and when the goods arrived; of a RECEIPT alone.
+    receipt_number INTEGER,
+    receive_time BIGINT,
+    -- Why it was adjusted; of every kind but RECEIPT.
+    reason TEXT,
+    PRIMARY KEY (store_id, product_id, movement_number),
+    CONSTRAINT stock_movement_origin CHECK (
+        (po_id IS NULL) = (line_number IS NULL)
+        AND (kind = 'RECEIPT') <= (po_id IS NOT NULL)
+        AND (po_id IS NOT NULL) <= (kind IN ('RECEIPT', 'RETURN_TO_SUPPLIER'))
+        AND (kind = 'RECEIPT') = (receipt_number IS NOT NULL)
+        AND (kind = 'RECEIPT') = (receive_time IS NOT NULL)
+        AND (kind = 'RECEIPT') = (reason IS NULL)
+    ),
+    CONSTRAINT stock_movement_direction CHECK (
+        (kind IN ('RECEIPT', 'CUSTOMER_RETURN')) <= (quantity > 0)
+        AND (kind IN ('SALE', 'RETURN_TO_SUPPLIER', 'LOSS')) <= (quantity < 0)
+    )
 );
 
 -- What happened, per store numbered 1, 2, 3 ... without a gap.

@@ -1,6 +1,6 @@
 -- A purchase order service's schema. Every key leads with store_id: the store is the unit of
--- consistency and of sharding. Quantities are ten-thousandths of a unit and money is
--- ten-thousandths of the currency's unit, both in INTEGER. Times are microseconds since
+-- consistency and of sharding. Quantities are ten-thousandths of a unit, costs of a unit are millionths
+-- and amounts ten-thousandths of the currency's unit, all in INTEGER. Times are microseconds since
 -- 1970-01-01 UTC. Dates are ISO 8601 text in the store's time zone. There are no foreign keys on
 -- lines, receipts and the ledger: writes go through one code path, the `verify` command checks
 -- what they would, and they were measured at 40 % of the database's CPU on large orders.
@@ -15,6 +15,10 @@ CREATE TABLE store (
     create_time INTEGER NOT NULL,
     -- Whether a completion may make a back order.
     back_orders_enabled INTEGER NOT NULL CHECK (back_orders_enabled IN (0, 1)),
+    -- How much more than ordered may be received of a line, in ten-thousandths of a per cent.
+    over_receipt_tolerance INTEGER NOT NULL CHECK (over_receipt_tolerance BETWEEN 0 AND 10000000),
+    -- Whether an adjustment may take out more than is on hand.
+    allow_negative_stock INTEGER NOT NULL CHECK (allow_negative_stock IN (0, 1)),
     -- Purchase orders that are neither COMPLETED nor CANCELLED.
     open_orders INTEGER NOT NULL CHECK (open_orders >= 0),
     -- The number in the last PO-000001 given out.
@@ -63,9 +67,14 @@ CREATE TABLE purchase_order (
     supplier_id TEXT NOT NULL,
     supplier_reference TEXT,
     note TEXT,
+    -- The caller's own id.
+    external_id TEXT,
+    -- What is paid besides the lines: a JSON array of descriptions and amounts.
+    charges TEXT NOT NULL,
     currency TEXT NOT NULL,
     expected_date TEXT,
     create_time INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
     -- The number of the event that created it: lists are in this order where times are alike.
     create_event INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('DRAFT', 'ON_ORDER', 'RECEIVING', 'COMPLETED', 'CANCELLED')),
@@ -74,9 +83,11 @@ CREATE TABLE purchase_order (
     -- When it was ordered from the supplier, as told; when that was recorded; the chain's first.
     order_time INTEGER,
     place_time INTEGER,
+    placed_by TEXT,
     original_order_time INTEGER,
-    -- When it was completed or cancelled, and why it or a part of it was cancelled.
+    -- When and by whom it was completed or cancelled, and why it or a part of it was cancelled.
     close_time INTEGER,
+    closed_by TEXT,
     cancel_reason TEXT,
     -- The back order that carries what this order left pending.
     child_id TEXT,
@@ -92,12 +103,21 @@ CREATE TABLE purchase_order (
     back_ordered INTEGER NOT NULL CHECK (back_ordered >= 0),
     cancelled INTEGER NOT NULL CHECK (cancelled >= 0),
     pending INTEGER NOT NULL CHECK (pending >= 0),
+    excess INTEGER NOT NULL CHECK (excess >= 0),
+    -- Sums of rounded values: what is ordered and pending over the lines, what was accepted over the items
+    -- of active receipts.
+    ordered_cost INTEGER NOT NULL CHECK (ordered_cost >= 0),
+    pending_cost INTEGER NOT NULL CHECK (pending_cost >= 0),
+    received_cost INTEGER NOT NULL CHECK (received_cost BETWEEN 0 AND 1000000000000000),
     PRIMARY KEY (store_id, po_id),
+    CONSTRAINT purchase_order_equation CHECK (ordered + excess = received + back_ordered + cancelled + pending),
     CONSTRAINT purchase_order_chain CHECK ((parent_id IS NULL) = (chain_position = 0)),
     CONSTRAINT purchase_order_placed CHECK (
-        state IN ('DRAFT', 'CANCELLED') OR (order_time IS NOT NULL AND place_time IS NOT NULL AND original_order_time IS NOT NULL)
+        state IN ('DRAFT', 'CANCELLED') OR (order_time IS NOT NULL AND place_time IS NOT NULL AND original_order_time IS NOT NULL AND placed_by IS NOT NULL)
     ),
-    CONSTRAINT purchase_order_closed CHECK ((state IN ('COMPLETED', 'CANCELLED')) = (close_time IS NOT NULL)),
+    CONSTRAINT purchase_order_closed CHECK (
+        (state IN ('COMPLETED', 'CANCELLED')) = (close_time IS NOT NULL) AND (close_time IS NULL) = (closed_by IS NULL)
+    ),
     CONSTRAINT purchase_order_receiving CHECK ((state IN ('DRAFT', 'ON_ORDER')) <= (active_receipts = 0) AND (state = 'RECEIVING') <= (active_receipts > 0)),
     CONSTRAINT purchase_order_settled CHECK (
         (state = 'COMPLETED') <= (pending = 0 AND received > 0 AND (back_ordered > 0) = (child_id IS NOT NULL))
@@ -108,6 +128,7 @@ CREATE TABLE purchase_order (
 CREATE UNIQUE INDEX purchase_order_number ON purchase_order (store_id, number);
 CREATE UNIQUE INDEX purchase_order_one_child ON purchase_order (store_id, parent_id) WHERE parent_id IS NOT NULL;
 CREATE UNIQUE INDEX purchase_order_chain_position ON purchase_order (store_id, root_id, chain_position);
+CREATE UNIQUE INDEX purchase_order_external_id ON purchase_order (store_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX purchase_order_newest ON purchase_order (store_id, create_time, create_event);
 CREATE INDEX purchase_order_by_state ON purchase_order (store_id, state, create_time, create_event);
 CREATE INDEX purchase_order_by_supplier ON purchase_order (store_id, supplier_id, create_time, create_event);
@@ -120,8 +141,17 @@ CREATE TABLE purchase_order_line (
     product_id TEXT NOT NULL,
     description TEXT NOT NULL,
     gtin TEXT,
+    -- The supplier's own code of the product; text for people.
+    supplier_product_id TEXT,
+    note TEXT,
     unit TEXT NOT NULL,
-    unit_cost INTEGER NOT NULL CHECK (unit_cost BETWEEN 0 AND 10000000000000),
+    -- Units in a pack.
+    pack_size INTEGER CHECK (pack_size BETWEEN 1 AND 9999999999999),
+    unit_cost INTEGER NOT NULL CHECK (unit_cost BETWEEN 0 AND 1000000000000000),
+    -- What a pack costs, where the line is priced by the pack; unit_cost is then its rounded part.
+    pack_cost INTEGER CHECK (pack_cost BETWEEN 0 AND 1000000000000000),
+    -- Over-receipt tolerance in ten-thousandths of a per cent; the store's where there is none.
+    tolerance INTEGER CHECK (tolerance BETWEEN 0 AND 10000000),
     -- Whether it carries what the parent order's line of this number left pending.
     carried_over INTEGER NOT NULL CHECK (carried_over IN (0, 1)),
     -- The first promise along the chain.
@@ -138,15 +168,18 @@ CREATE TABLE purchase_order_line (
     back_ordered INTEGER NOT NULL CHECK (back_ordered >= 0),
     cancelled INTEGER NOT NULL CHECK (cancelled >= 0),
     pending INTEGER NOT NULL CHECK (pending >= 0),
-    -- Received beyond ordered.
+    -- Received beyond what was wanted.
     excess INTEGER NOT NULL CHECK (excess >= 0),
+    -- Went back to the supplier after the completion; not part of the equation.
+    returned INTEGER NOT NULL CHECK (returned BETWEEN 0 AND received),
     -- Earliest and latest receive_time over active receipts; when back_ordered moved on.
     first_receive_time INTEGER,
     last_receive_time INTEGER,
     back_order_time INTEGER,
     PRIMARY KEY (store_id, po_id, line_number),
     CONSTRAINT purchase_order_line_equation CHECK (ordered + excess = received + back_ordered + cancelled + pending),
-    CONSTRAINT purchase_order_line_excess CHECK (excess = 0 OR back_ordered + cancelled + pending = 0)
+    CONSTRAINT purchase_order_line_excess CHECK (excess = 0 OR back_ordered + pending = 0),
+    CONSTRAINT purchase_order_line_pack CHECK (pack_cost IS NULL OR pack_size IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
 -- Orders by product. A back order's carried-over lines are found through the chain's original, which
@@ -163,6 +196,8 @@ CREATE TABLE receipt (
     receive_time INTEGER NOT NULL,
     book_time INTEGER NOT NULL,
     booked_by TEXT NOT NULL,
+    -- The order's supplier.
+    supplier_id TEXT NOT NULL,
     delivery_note TEXT,
     note TEXT,
     void_time INTEGER,
@@ -172,23 +207,36 @@ CREATE TABLE receipt (
     CONSTRAINT receipt_void CHECK ((void_time IS NULL) = (voided_by IS NULL) AND (void_time IS NULL) = (void_reason IS NULL))
 ) STRICT, WITHOUT ROWID;
 
+-- The same delivery note again, and the receipts of a delivery note.
+CREATE INDEX receipt_by_delivery_note ON receipt (store_id, supplier_id, delivery_note, receive_time)
+    WHERE delivery_note IS NOT NULL AND void_time IS NULL;
+
 CREATE TABLE receipt_item (
     store_id TEXT NOT NULL,
     po_id TEXT NOT NULL,
     receipt_number INTEGER NOT NULL,
     line_number INTEGER NOT NULL,
     accepted INTEGER NOT NULL CHECK (accepted >= 0),
+    -- The part of accepted that went beyond what was pending when it was booked.
+    excess INTEGER NOT NULL CHECK (excess BETWEEN 0 AND accepted),
     rejected INTEGER NOT NULL CHECK (rejected >= 0),
-    reject_reason TEXT,
+    reject_reason TEXT CHECK (reject_reason IN ('DAMAGED', 'EXPIRED', 'WRONG_PRODUCT', 'QUALITY', 'NOT_ORDERED', 'OTHER')),
+    reject_note TEXT,
+    -- Invoiced costs of a unit; the line's cost where there is none. The second is for the excess.
+    unit_cost INTEGER CHECK (unit_cost BETWEEN 0 AND 1000000000000000),
+    excess_unit_cost INTEGER CHECK (excess_unit_cost BETWEEN 0 AND 1000000000000000),
+    -- What accepted is worth, rounded once.
+    value INTEGER NOT NULL CHECK (value >= 0),
     PRIMARY KEY (store_id, po_id, receipt_number, line_number),
     CONSTRAINT receipt_item_something CHECK (accepted + rejected > 0),
-    CONSTRAINT receipt_item_reason CHECK (rejected = 0 OR reject_reason IS NOT NULL)
+    CONSTRAINT receipt_item_reason CHECK ((rejected = 0) = (reject_reason IS NULL) AND (reject_reason <> 'OTHER' OR reject_note IS NOT NULL)),
+    CONSTRAINT receipt_item_excess_cost CHECK (excess_unit_cost IS NULL OR excess > 0)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE inventory_level (
     store_id TEXT NOT NULL,
     product_id TEXT NOT NULL,
-    -- Fixed by the product's first line in the store.
+    -- Fixed by the product's first line or adjustment in the store.
     unit TEXT NOT NULL,
     -- Available for sale.
     on_hand INTEGER NOT NULL,
@@ -197,6 +245,8 @@ CREATE TABLE inventory_level (
     -- Pending on orders that are ON_ORDER or RECEIVING; and the part that is on back orders.
     on_order INTEGER NOT NULL CHECK (on_order >= 0),
     back_ordered INTEGER NOT NULL CHECK (back_ordered BETWEEN 0 AND on_order),
+    -- What a unit on hand costs on average: average_after of the last ledger row; 0 if there is none.
+    average_cost INTEGER NOT NULL CHECK (average_cost BETWEEN 0 AND 1000000000000000),
     -- The number of the last ledger row.
     last_movement INTEGER NOT NULL CHECK (last_movement >= 0),
     PRIMARY KEY (store_id, product_id)
@@ -208,19 +258,38 @@ CREATE TABLE stock_movement (
     product_id TEXT NOT NULL,
     -- 1, 2, 3 ... per store and product.
     movement_number INTEGER NOT NULL CHECK (movement_number >= 1),
-    kind TEXT NOT NULL CHECK (kind IN ('RECEIPT')),
+    kind TEXT NOT NULL
+        CHECK (kind IN ('RECEIPT', 'SALE', 'CUSTOMER_RETURN', 'RETURN_TO_SUPPLIER', 'COUNT', 'LOSS')),
     quantity INTEGER NOT NULL CHECK (quantity <> 0),
-    unit_cost INTEGER NOT NULL,
+    unit_cost INTEGER NOT NULL CHECK (unit_cost BETWEEN 0 AND 1000000000000000),
     balance_after INTEGER NOT NULL,
+    -- The average cost of a unit afterwards.
+    average_after INTEGER NOT NULL CHECK (average_after BETWEEN 0 AND 1000000000000000),
     create_time INTEGER NOT NULL,
     -- The event that wrote it.
     event_number INTEGER NOT NULL,
-    po_id TEXT NOT NULL,
-    line_number INTEGER NOT NULL,
-    receipt_number INTEGER NOT NULL,
-    -- When the goods arrived.
-    receive_time INTEGER NOT NULL,
-    PRIMARY KEY (store_id, product_id, movement_number)
+    -- The order and line by which the goods came: always of a RECEIPT, and where it is known of a
+    -- RETURN_TO_SUPPLIER.
+    po_id TEXT,
+    line_number INTEGER,
+    -- By which receipt, and when the goods arrived; of a RECEIPT alone.
+    receipt_number INTEGER,
+    receive_time INTEGER,
+    -- Why it was adjusted; of every kind but RECEIPT.
+    reason TEXT,
+    PRIMARY KEY (store_id, product_id, movement_number),
+    CONSTRAINT stock_movement_origin CHECK (
+        (po_id IS NULL) = (line_number IS NULL)
+        AND (kind = 'RECEIPT') <= (po_id IS NOT NULL)
+        AND (po_id IS NOT NULL) <= (kind IN ('RECEIPT', 'RETURN_TO_SUPPLIER'))
+        AND (kind = 'RECEIPT') = (receipt_number IS NOT NULL)
+        AND (kind = 'RECEIPT') = (receive_time IS NOT NULL)
+        AND (kind = 'RECEIPT') = (reason IS NULL)
+    ),
+    CONSTRAINT stock_movement_direction CHECK (
+        (kind IN ('RECEIPT', 'CUSTOMER_RETURN')) <= (quantity > 0)
+        AND (kind IN ('SALE', 'RETURN_TO_SUPPLIER', 'LOSS')) <= (quantity < 0)
+    )
 ) STRICT, WITHOUT ROWID;
 
 -- What happened, per store numbered 1, 2, 3 ... without a gap.

@@ -24,6 +24,8 @@ pub const MAX_ROLES: usize = 100;
 pub enum Permission {
     /// See orders, receipts, levels and the ledger of the store.
     View,
+    /// See costs, amounts and values in any answer, and name costs in requests.
+    ViewCosts,
     /// Create orders, and change drafts and the notes of open orders.
     Edit,
     /// Place drafts, which commits the store towards its suppliers.
@@ -36,7 +38,7 @@ pub enum Permission {
     Reopen,
     /// Cancel orders of which nothing was accepted.
     Cancel,
-    /// Adjust stock by hand; no rpc uses it yet.
+    /// Adjust stock beside orders: sales, returns, counts and losses.
     AdjustInventory,
     /// Change the store's display name and time zone.
     ManageStore,
@@ -48,8 +50,9 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order in which answers list them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::View,
+        Self::ViewCosts,
         Self::Edit,
         Self::Place,
         Self::Receive,
@@ -66,6 +69,7 @@ impl Permission {
     pub const fn name(self) -> &'static str {
         match self {
             Self::View => "VIEW",
+            Self::ViewCosts => "VIEW_COSTS",
             Self::Edit => "EDIT",
             Self::Place => "PLACE",
             Self::Receive => "RECEIVE",
@@ -104,6 +108,30 @@ pub enum Requirement {
     AnyRoleOrOperator,
 }
 
+/// Whether an answer may show its caller costs, amounts and values.
+///
+/// It is decided here and nowhere else, by the permissions of the moment at which the answer is made. A
+/// role alone decides it: a platform operator without one reads no orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CostVisibility {
+    /// The answer is given as it is.
+    Shown,
+    /// Every field that holds a cost is unset, and requests may not name one.
+    Hidden,
+}
+
+impl CostVisibility {
+    /// What the holder of these permissions may see.
+    pub fn of(permissions: &BTreeSet<Permission>) -> Self {
+        if permissions.contains(&Permission::ViewCosts) { Self::Shown } else { Self::Hidden }
+    }
+
+    /// What may be shown of an answer that two judgements contribute to: costs only if both allow it.
+    pub fn and(self, other: Self) -> Self {
+        if self == Self::Shown { other } else { Self::Hidden }
+    }
+}
+
 /// A caller who was allowed to make the call, and as what: events record it, and escalation is judged
 /// by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +143,15 @@ pub struct Authorization {
 }
 
 impl Authorization {
+    /// Refuses a request that names a cost, by the path of its field, if the caller may not see costs:
+    /// who may not learn what goods cost does not decide it either.
+    pub fn check_named_cost(&self, named_cost: Option<&'static str>) -> Result<(), Refusal> {
+        match (named_cost, CostVisibility::of(&self.permissions)) {
+            (Some(field), CostVisibility::Hidden) => Err(Refusal::CostNamed(field)),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses to let the caller give, by `role`, what they do not hold themselves.
     pub fn check_no_escalation(&self, role: &RoleId, given: &BTreeSet<Permission>) -> Result<(), Refusal> {
         if self.as_operator {
@@ -264,6 +301,18 @@ mod tests {
                 assert_eq!(there, judged(!STORE_EXISTS, &[], false, requirement), "{requirement:?}");
             }
         }
+    }
+
+    #[test]
+    fn costs_are_shown_by_view_costs_alone_and_only_if_every_judgement_shows_them() {
+        use CostVisibility::{Hidden, Shown};
+        for permission in Permission::ALL {
+            let expected = if permission == Permission::ViewCosts { Shown } else { Hidden };
+            assert_eq!(CostVisibility::of(&BTreeSet::from([permission])), expected, "{permission}");
+        }
+        assert_eq!(CostVisibility::of(&BTreeSet::new()), Hidden);
+        let together = [(Shown, Shown), (Shown, Hidden), (Hidden, Shown), (Hidden, Hidden)];
+        assert_eq!(together.map(|(one, other)| one.and(other)), [Shown, Hidden, Hidden, Hidden]);
     }
 
     #[test]

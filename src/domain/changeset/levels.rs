@@ -18,21 +18,18 @@ impl Changeset<'_> {
         }
     }
 
-    /// Creates the empty level of a product that no order has named before, which fixes its unit.
+    /// Creates the empty level of a product that is new to the store, which fixes its unit.
     pub fn create_level(&mut self, product: &ProductId, unit: Unit) {
         let key = self.level_key(product);
         self.levels.insert(key.clone(), Level::empty(key, unit));
     }
 
-    /// Puts a quantity on hand by a ledger row. The row's number and balance are filled in here, so that
-    /// several rows of one command follow each other.
-    pub fn post(&mut self, movement: Movement) -> Result<(), Refusal> {
-        let level = self.level_mut(&movement.level)?;
-        level.on_hand += movement.quantity;
-        level.last_movement += 1;
-        let posted = Movement { number: level.last_movement, balance_after: level.on_hand, ..movement };
-        self.decision.movements.push(posted);
-        Ok(())
+    /// Puts a quantity on hand, or takes it away, by a ledger row, and returns the row as it is stored. Its
+    /// number, balance and average are filled in here, so that several rows of one command follow each
+    /// other.
+    pub fn post(&mut self, movement: Movement) -> Result<&Movement, Refusal> {
+        let posted = self.level_mut(&movement.level)?.post(movement);
+        Ok(self.decision.movements.push_mut(posted))
     }
 
     /// The level of a product that a line names, to change. Every line has a level since its product was
@@ -46,7 +43,8 @@ impl Changeset<'_> {
         self.levels.get_mut(key).ok_or_else(|| Refusal::Bug(format!("there is no level of {}", key.product)))
     }
 
-    fn level_key(&self, product: &ProductId) -> LevelKey {
+    /// The full key of the level of a product.
+    pub fn level_key(&self, product: &ProductId) -> LevelKey {
         LevelKey { store: self.envelope.store.clone(), product: product.clone() }
     }
 }

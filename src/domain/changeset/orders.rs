@@ -6,8 +6,9 @@ use super::Changeset;
 use crate::domain::event::{Detail, OrderRevision};
 use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
+use crate::domain::outcome::KnownReceipt;
 use crate::domain::refusal::{Refusal, TruncatedList};
-use crate::domain::working_set::NotLoaded;
+use crate::domain::working_set::{DeliveryNoteKey, NotLoaded, OrderReference};
 
 /// Reading, as it was before this changeset.
 impl Changeset<'_> {
@@ -53,6 +54,25 @@ impl Changeset<'_> {
             Some(receipt) => Ok(receipt.clone()),
             None => Err(Refusal::ReceiptNotFound { number: order.number.clone(), receipt: number }),
         }
+    }
+
+    /// The order of the store that has an external id; `None` if none has it.
+    pub fn order_with_external_id(&self, external_id: &str) -> Result<Option<OrderReference>, Refusal> {
+        Ok(self.working_set.order_with_external_id(&self.envelope.store, external_id)?.cloned())
+    }
+
+    /// The latest active receipt of a supplier with a delivery note; `None` if there is none.
+    pub fn receipt_with_delivery_note(
+        &self,
+        supplier: &str,
+        delivery_note: &str,
+    ) -> Result<Option<KnownReceipt>, Refusal> {
+        let key = DeliveryNoteKey {
+            store: self.envelope.store.clone(),
+            supplier: supplier.to_owned(),
+            delivery_note: delivery_note.to_owned(),
+        };
+        Ok(self.working_set.receipt_with_delivery_note(&key)?.cloned())
     }
 
     /// The items of an order's active receipts, by receipt and line.

@@ -3,8 +3,12 @@
 //! What is on hand is exactly the sum of the ledger rows, and what is staged or on order exactly what
 //! the lines of live orders add. Both are kept as sums, so that a level is read without its history.
 
+pub mod adjust;
+pub mod average_cost;
+
+use self::average_cost::ValuedStock;
 use super::code::{ProductId, StoreId};
-use super::money::UnitCost;
+use super::money::{Amount, UnitCost};
 use super::order::{Line, Order, OrderId, Quantities};
 use super::quantity::Quantity;
 use super::time::Timestamp;
@@ -19,18 +23,20 @@ pub struct LevelKey {
     pub product: ProductId,
 }
 
-/// The stock of one product in one store. It exists from the first line that names the product on, also
-/// while every quantity is zero.
+/// The stock of one product in one store. It exists from the first line or adjustment that names the
+/// product on, also while every quantity is zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Level {
     /// The store and the product; never changes.
     pub key: LevelKey,
-    /// What the quantities count; fixed by the first line that names the product in the store.
+    /// What the quantities count; fixed by the first line or adjustment that names the product in the store.
     pub unit: Unit,
     /// What is available for sale: the sum of all ledger rows.
     pub on_hand: Quantity,
     /// What live orders add: staged in the building, or still to be delivered.
     pub inbound: InboundStock,
+    /// What a unit on hand costs on average: that of the last ledger row; 0 if it has none.
+    pub average_cost: UnitCost,
     /// The number of its last ledger row; 0 if it has none.
     pub last_movement: i64,
 }
@@ -38,13 +44,45 @@ pub struct Level {
 impl Level {
     /// The level of a product that no order of the store has named before.
     pub fn empty(key: LevelKey, unit: Unit) -> Self {
-        Self { key, unit, on_hand: Quantity::ZERO, inbound: InboundStock::default(), last_movement: 0 }
+        Self {
+            key,
+            unit,
+            on_hand: Quantity::ZERO,
+            inbound: InboundStock::default(),
+            average_cost: UnitCost::default(),
+            last_movement: 0,
+        }
     }
 
-    /// Whether every quantity of the level is at most [`Quantity::MAX_LEVEL`].
+    /// Whether every quantity of the level is at most [`Quantity::MAX_LEVEL`], and what is on hand no
+    /// further below zero.
     pub fn is_within_range(&self) -> bool {
         let InboundStock { staged, on_order, back_ordered } = self.inbound;
-        [self.on_hand, staged, on_order, back_ordered].iter().all(|q| *q <= Quantity::MAX_LEVEL)
+        self.on_hand >= -Quantity::MAX_LEVEL
+            && [self.on_hand, staged, on_order, back_ordered].iter().all(|q| *q <= Quantity::MAX_LEVEL)
+    }
+
+    /// What the stock on hand is worth at its average cost. Stock below zero is worth nothing: nobody owns
+    /// it.
+    pub fn value(&self) -> Amount {
+        self.average_cost.times(self.on_hand.or_nothing()).rounded()
+    }
+
+    /// Posts a ledger row: what it puts on hand or takes away moves the level and its average cost. The row
+    /// gets its number, balance and average, whatever it had.
+    pub fn post(&mut self, movement: Movement) -> Movement {
+        if movement.quantity.is_positive() {
+            let stock = ValuedStock { on_hand: self.on_hand, average: self.average_cost };
+            self.average_cost = stock.average_with(movement.quantity, movement.unit_cost);
+        }
+        self.on_hand += movement.quantity;
+        self.last_movement += 1;
+        Movement {
+            number: self.last_movement,
+            balance_after: self.on_hand,
+            average_after: self.average_cost,
+            ..movement
+        }
     }
 }
 
@@ -80,30 +118,77 @@ impl InboundStock {
     }
 }
 
+/// Why stock changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MovementKind {
+    /// An order was completed: what was accepted went on hand.
+    Receipt,
+    /// Goods were sold.
+    Sale,
+    /// A customer brought goods back.
+    CustomerReturn,
+    /// Goods went back to their supplier.
+    ReturnToSupplier,
+    /// Stock was counted, and what is on hand was set to what was found.
+    Count,
+    /// Goods were lost, broken, stolen or spoilt.
+    Loss,
+}
+
+impl MovementKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Receipt, Self::Sale, Self::CustomerReturn, Self::ReturnToSupplier, Self::Count, Self::Loss];
+
+    /// The name it is stored by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Receipt => "RECEIPT",
+            Self::Sale => "SALE",
+            Self::CustomerReturn => "CUSTOMER_RETURN",
+            Self::ReturnToSupplier => "RETURN_TO_SUPPLIER",
+            Self::Count => "COUNT",
+            Self::Loss => "LOSS",
+        }
+    }
+
+    /// The kind stored by a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// One row of the stock ledger, which is only ever appended to: an accepted receipt item that went on
-/// hand.
+/// hand, or an adjustment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movement {
     /// The level whose ledger it belongs to.
     pub level: LevelKey,
-    /// 1, 2, 3 ... in that ledger, without a gap.
+    /// 1, 2, 3 ... in that ledger, without a gap. The changeset gives it, as it does the balance and the
+    /// average.
     pub number: i64,
-    /// How much was added to what is on hand.
+    /// Why stock changed.
+    pub kind: MovementKind,
+    /// How much was added to what is on hand; below zero if it was taken away.
     pub quantity: Quantity,
-    /// What one unit cost, as on the order line.
+    /// What one unit cost: as on the order line, as the adjustment says, or the average.
     pub unit_cost: UnitCost,
     /// What was on hand afterwards, so that the ledger can be checked row by row.
     pub balance_after: Quantity,
+    /// The average cost afterwards, rounded once per row.
+    pub average_after: UnitCost,
     /// When it was posted, by the store's clock.
     pub create_time: Timestamp,
-    /// The number of the event that posted it: the completion of its order.
+    /// The number of the event that posted it: the completion of its order, or the adjustment.
     pub event: i64,
-    /// The order whose completion posted it.
-    pub order: OrderId,
-    /// The line of that order that was received.
-    pub line: i32,
-    /// The receipt of that order by which it was accepted.
-    pub receipt: i32,
-    /// When the goods arrived, which may be days before they were posted.
-    pub receive_time: Timestamp,
+    /// The order that the goods came by; of adjustments, only a return to the supplier may have one.
+    pub order: Option<OrderId>,
+    /// The line of that order.
+    pub line: Option<i32>,
+    /// The receipt of that order by which it was accepted; only of a RECEIPT.
+    pub receipt: Option<i32>,
+    /// When the goods arrived, which may be days before they were posted; only of a RECEIPT.
+    pub receive_time: Option<Timestamp>,
+    /// Why an adjustment was made; a RECEIPT needs no reason.
+    pub reason: Option<String>,
 }

@@ -14,6 +14,9 @@ use crate::domain::refusal::Refusal;
 pub enum Action {
     /// Change its note and reference, and everything else while it is a draft.
     Update,
+    /// Change the caller's own id for it, and nothing else: possible in every state, so no list of allowed
+    /// actions names it.
+    UpdateExternalId,
     /// Place the draft, which is on order from then on.
     Place,
     /// Book a delivery in as a receipt.
@@ -27,13 +30,15 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 6] = [Self::Update, Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel];
+    /// Those that answers list.
+    const LISTED: [Self; 6] =
+        [Self::Update, Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel];
 
     /// The permission that the action takes: commands require it, and the list of allowed actions is
     /// made with it.
     pub const fn permission(self) -> Permission {
         match self {
-            Self::Update => Permission::Edit,
+            Self::Update | Self::UpdateExternalId => Permission::Edit,
             Self::Place => Permission::Place,
             Self::Receive | Self::VoidReceipt => Permission::Receive,
             Self::Complete => Permission::CompletePurchaseOrders,
@@ -50,6 +55,7 @@ impl Action {
     /// Refuses what the order's state does not allow.
     pub fn check_state(self, order: &Order) -> Result<(), Refusal> {
         let (in_state, rule) = match self {
+            Self::UpdateExternalId => (true, "the external id may change in every state"),
             Self::Update => (order.state.is_open(), "a closed order is not changed any more"),
             Self::Place => (order.state == State::Draft, "only a DRAFT is placed"),
             Self::Receive => (order.state.is_live(), "goods are received while it is ON_ORDER or RECEIVING"),
@@ -76,7 +82,7 @@ impl Action {
 /// interfaces show them as buttons.
 pub fn allowed(order: &Order, permissions: &BTreeSet<Permission>) -> Vec<Action> {
     let mut allowed = Vec::new();
-    for action in Action::ALL {
+    for action in Action::LISTED {
         if permissions.contains(&action.permission()) && action.check(order).is_ok() {
             allowed.push(action);
         }

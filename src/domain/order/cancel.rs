@@ -54,6 +54,7 @@ impl Command for CancelOrder {
         let cancelled = Order {
             state: State::Cancelled,
             close_time: Some(changeset.now()),
+            closed_by: Some(changeset.caller().clone()),
             cancel_reason: self.reason.clone(),
             ..order
         };

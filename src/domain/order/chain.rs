@@ -24,6 +24,8 @@ pub struct ChainLine {
     pub received: Quantity,
     /// The part of `received` whose orders are completed, so that it is in stock.
     pub on_hand: Quantity,
+    /// What went back to the supplier on all orders of the chain together; `received` still counts it.
+    pub returned: Quantity,
     /// What was cancelled on all orders of the chain together.
     pub cancelled: Quantity,
     /// What is still to be delivered on the last order of the chain.

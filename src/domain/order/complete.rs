@@ -15,7 +15,8 @@ use crate::domain::access::Requirement;
 use crate::domain::changeset::Changeset;
 use crate::domain::command::{Command, Target};
 use crate::domain::event::{Detail, LineQuantity, SettledLine};
-use crate::domain::inventory::Movement;
+use crate::domain::inventory::{Movement, MovementKind};
+use crate::domain::money::UnitCost;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::quantity::Quantity;
@@ -262,6 +263,7 @@ impl CompleteOrder {
         let completed = Order {
             state: State::Completed,
             close_time: Some(now),
+            closed_by: Some(changeset.caller().clone()),
             cancel_reason: cancel_reason.clone(),
             child,
             ..order.clone()
@@ -311,16 +313,21 @@ impl CompleteOrder {
             supplier: parent.supplier.clone(),
             supplier_reference: parent.supplier_reference.clone(),
             note: None,
+            external_id: None,
+            charges: Vec::new(),
             currency: parent.currency,
             expected_date: self.expected_date.or(parent.expected_date),
             create_time: now,
+            created_by: changeset.caller().clone(),
             create_event: 0,
             state: State::OnOrder,
             revision: 0,
             order_time: Some(now),
             place_time: Some(now),
+            placed_by: Some(changeset.caller().clone()),
             original_order_time: parent.original_order_time,
             close_time: None,
+            closed_by: None,
             cancel_reason: None,
             child: None,
             counters: OrderCounters::default(),
@@ -336,13 +343,19 @@ impl CompleteOrder {
             product: line.product.clone(),
             description: line.description.clone(),
             gtin: line.gtin.clone(),
+            supplier_product: line.supplier_product.clone(),
+            note: line.note.clone(),
             unit: line.unit,
+            pack_size: line.pack_size,
             unit_cost: line.unit_cost,
+            pack_cost: line.pack_cost,
+            tolerance: line.tolerance,
             carried_over: true,
             expected_date: line.expected_date.filter(|_| self.expected_date.is_none()),
             first_expected_date: line.first_expected_date.or(self.expected_date),
             first_ordered: quantity,
             quantities: Quantities::ordered(quantity),
+            returned: Quantity::ZERO,
             first_receive_time: None,
             last_receive_time: None,
             back_order_time: None,
@@ -373,8 +386,8 @@ fn settle(disposed: &DisposedLine, now: Timestamp) -> Line {
     line
 }
 
-/// Posts one ledger row for an accepted item. Each delivery has a row of its own and not each line,
-/// so that the ledger tells when the goods of each receipt arrived.
+/// Posts an accepted item, one ledger row for each cost. Each delivery has rows of its own and not each
+/// line, so that the ledger tells when the goods of each receipt arrived and what they cost.
 fn post_item(
     changeset: &mut Changeset<'_>,
     order: &Order,
@@ -382,24 +395,31 @@ fn post_item(
     item: &StagedItem,
     event: i64,
 ) -> Result<(), Refusal> {
-    if !item.accepted.is_positive() {
-        return Ok(());
-    }
     let line = &find_line(lines, item.line)?.line;
-    changeset.post(Movement {
-        level: line.level_key(),
-        // The changeset fills in the number and the balance.
-        number: 0,
-        quantity: item.accepted,
-        unit_cost: line.unit_cost,
-        balance_after: Quantity::ZERO,
-        create_time: changeset.now(),
-        event,
-        order: order.key.order,
-        line: item.line,
-        receipt: item.receipt,
-        receive_time: item.receive_time,
-    })
+    for part in item.costs.parts_of(line, item.accepted, item.excess) {
+        // Where everything was rejected, or everything was in excess, a part is empty.
+        if !part.quantity.is_positive() {
+            continue;
+        }
+        changeset.post(Movement {
+            level: line.level_key(),
+            // The changeset fills in the number, the balance and the average.
+            number: 0,
+            kind: MovementKind::Receipt,
+            quantity: part.quantity,
+            unit_cost: part.unit_cost,
+            balance_after: Quantity::ZERO,
+            average_after: UnitCost::default(),
+            create_time: changeset.now(),
+            event,
+            order: Some(order.key.order),
+            line: Some(item.line),
+            receipt: Some(item.receipt),
+            receive_time: Some(item.receive_time),
+            reason: None,
+        })?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! CreatePurchaseOrder: a draft is created, with the next order number of its store. It commits the store
 //! to nothing and adds nothing to levels, but it fixes the units of products that are new to the store.
 
-use super::{Line, LineKey, Order, OrderCounters, Quantities, State};
+use super::tolerance::Tolerance;
+use super::{Charge, Line, LineKey, Order, OrderCounters, OrderId, Quantities, State};
 use crate::domain::access::{Permission, Requirement};
 use crate::domain::changeset::Changeset;
 use crate::domain::code::ProductId;
 use crate::domain::command::Command;
 use crate::domain::event::{Detail, LineQuantity};
-use crate::domain::money::{Currency, UnitCost};
+use crate::domain::money::{Amount, Currency, UnitCost};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
+use crate::domain::pack::unit_cost_of;
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::time::Date;
@@ -24,6 +26,10 @@ pub struct CreateOrder {
     pub supplier_reference: Option<String>,
     /// Text for people; no rule reads it.
     pub note: Option<String>,
+    /// The caller's own id for the order, which no other order of the store may have.
+    pub external_id: Option<String>,
+    /// What is paid besides the lines, at most [`MAX_CHARGES`](super::MAX_CHARGES).
+    pub charges: Vec<Charge>,
     /// The currency that the caller expects, compared with the store's, so that costs are not taken for
     /// another currency.
     pub currency: Option<Currency>,
@@ -43,14 +49,56 @@ pub struct NewLine {
     pub description: String,
     /// The global trade item number, with a valid check digit.
     pub gtin: Option<String>,
+    /// The supplier's own code of the product.
+    pub supplier_product: Option<String>,
+    /// Text for people; no rule reads it.
+    pub note: Option<String>,
     /// The unit that the quantity counts; it must be the one in which the store counts the product.
     pub unit: Unit,
     /// How many are ordered; 0 is allowed while the order is a draft.
     pub quantity: Quantity,
-    /// What one unit costs, in the store's currency.
-    pub unit_cost: UnitCost,
+    /// How many units are in a pack; above zero.
+    pub pack_size: Option<Quantity>,
+    /// What it costs, in the store's currency.
+    pub price: Price,
+    /// How much more may be received than is ordered, if not what the store's tolerance allows.
+    pub tolerance: Option<Tolerance>,
     /// When the goods of this line are expected, if not at the order's date.
     pub expected_date: Option<Date>,
+}
+
+/// How a line is priced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Price {
+    /// The cost of one unit.
+    Unit(UnitCost),
+    /// The cost of one pack, and what one unit costs then.
+    Pack {
+        /// What one pack costs.
+        pack_cost: UnitCost,
+        /// The rounded part of it that one unit costs.
+        unit_cost: UnitCost,
+    },
+}
+
+impl Price {
+    /// The price by the pack; `None` if a unit would cost more than [`UnitCost::MAX`].
+    pub fn by_pack(pack_cost: UnitCost, pack_size: Quantity) -> Option<Self> {
+        unit_cost_of(pack_cost, pack_size).map(|unit_cost| Self::Pack { pack_cost, unit_cost })
+    }
+
+    const fn unit_cost(self) -> UnitCost {
+        match self {
+            Self::Unit(unit_cost) | Self::Pack { unit_cost, .. } => unit_cost,
+        }
+    }
+
+    const fn pack_cost(self) -> Option<UnitCost> {
+        match self {
+            Self::Unit(_) => None,
+            Self::Pack { pack_cost, .. } => Some(pack_cost),
+        }
+    }
 }
 
 impl Command for CreateOrder {
@@ -60,6 +108,7 @@ impl Command for CreateOrder {
 
     fn needs(&self, needs: &mut Needs) {
         needs.extend(self.lines.iter().map(|line| Need::Level(line.product.clone())));
+        needs.extend(self.external_id.iter().cloned().map(Need::ExternalId));
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
@@ -67,10 +116,13 @@ impl Command for CreateOrder {
         self.check_currency(changeset, &mut violations)?;
         fix_units(changeset, &self.lines, &mut violations)?;
         violations.or_refuse(Refusal::InvalidForStoredData)?;
+        check_external_id(changeset, None, self.external_id.as_deref())?;
         // Only now, when nothing can be refused any more: a refused request takes no order number.
         let order = self.header(changeset)?;
         let id = order.key.order;
-        for line in lines_of(&order, &self.lines) {
+        let lines = lines_of(&order, &self.lines);
+        check_value(&order, &lines)?;
+        for line in lines {
             changeset.put_line(line);
         }
         let detail = Detail::OrderCreated { number: order.number.clone(), lines: quantities(&self.lines) };
@@ -106,16 +158,21 @@ impl CreateOrder {
             supplier: self.supplier.clone(),
             supplier_reference: self.supplier_reference.clone(),
             note: self.note.clone(),
+            external_id: self.external_id.clone(),
+            charges: self.charges.clone(),
             currency,
             expected_date: self.expected_date,
             create_time: changeset.now(),
+            created_by: changeset.caller().clone(),
             create_event: 0,
             state: State::Draft,
             revision: 0,
             order_time: None,
             place_time: None,
+            placed_by: None,
             original_order_time: None,
             close_time: None,
+            closed_by: None,
             cancel_reason: None,
             child: None,
             counters: OrderCounters::default(),
@@ -138,17 +195,52 @@ fn new_line(draft: &Order, number: i32, line: &NewLine) -> Line {
         product: line.product.clone(),
         description: line.description.clone(),
         gtin: line.gtin.clone(),
+        supplier_product: line.supplier_product.clone(),
+        note: line.note.clone(),
         unit: line.unit,
-        unit_cost: line.unit_cost,
+        pack_size: line.pack_size,
+        unit_cost: line.price.unit_cost(),
+        pack_cost: line.price.pack_cost(),
+        tolerance: line.tolerance,
         carried_over: false,
         expected_date: line.expected_date,
         first_expected_date: line.expected_date.or(draft.expected_date),
         first_ordered: line.quantity,
         quantities: Quantities::ordered(line.quantity),
+        returned: Quantity::ZERO,
         first_receive_time: None,
         last_receive_time: None,
         back_order_time: None,
     }
+}
+
+/// Refuses an external id that another order of the store has: a caller would find the wrong order by it.
+/// `own` is the order that may have it already.
+pub(super) fn check_external_id(
+    changeset: &Changeset<'_>,
+    own: Option<OrderId>,
+    external_id: Option<&str>,
+) -> Result<(), Refusal> {
+    let Some(external_id) = external_id else { return Ok(()) };
+    match changeset.order_with_external_id(external_id)? {
+        Some(other) if Some(other.order) != own => {
+            let external_id = external_id.to_owned();
+            Err(Refusal::ExternalIdExists { external_id, number: other.number, order: other.order })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses an order that is worth more than any may be: sums over orders stay far from where they would
+/// overflow.
+pub(super) fn check_value(draft: &Order, lines: &[Line]) -> Result<(), Refusal> {
+    let of_lines: Amount = lines.iter().map(|line| line.value_of(line.quantities.ordered)).sum();
+    let value = of_lines + draft.charges_cost();
+    if value <= Amount::MAX {
+        return Ok(());
+    }
+    let rule = format_args!("make the order worth {value} with its charges; at most {} is allowed", Amount::MAX);
+    Err(Refusal::invalid_for_stored_data("lines", rule))
 }
 
 /// The ordered quantities of new lines as an event tells them, numbered like [`lines_of`].
@@ -197,6 +289,8 @@ mod tests {
             supplier: "acme".to_owned(),
             supplier_reference: None,
             note: None,
+            external_id: None,
+            charges: Vec::new(),
             currency: None,
             expected_date: None,
             lines,
@@ -209,9 +303,13 @@ mod tests {
             product: ProductId::new(words[0]),
             description: words[0].to_owned(),
             gtin: None,
+            supplier_product: None,
+            note: None,
             unit: if words.get(2) == Some(&"kg") { Unit::Kilogram } else { Unit::Each },
             quantity: quantity(words[1]),
-            unit_cost: UnitCost::from_scaled(10_000),
+            pack_size: None,
+            price: Price::Unit(UnitCost::from_scaled(1_000_000)),
+            tolerance: None,
             expected_date: None,
         }
     }
@@ -274,6 +372,51 @@ mod tests {
         // The refused request has fixed nothing.
         store.accept(create(&["flour 2"]));
         assert_eq!(store.line_of(FIRST_NEW_ORDER, 1).unit, Unit::Each);
+    }
+
+    #[test]
+    fn an_order_priced_by_the_pack_is_worth_its_packs() {
+        for (ordered, unit_cost, ordered_cost) in
+            [("12", "0.833333", "10"), ("36", "0.833333", "30"), ("13", "0.833333", "10.8333"), ("0", "0.833333", "0")]
+        {
+            let mut store = TestStore::new();
+            let mut command = create(&[&format!("oak {ordered}")]);
+            let size = quantity("12");
+            command.lines[0].pack_size = Some(size);
+            command.lines[0].price = Price::by_pack(UnitCost::parse("10").unwrap(), size).unwrap();
+            store.accept(command);
+            assert_eq!(store.line_of(FIRST_NEW_ORDER, 1).unit_cost.to_string(), unit_cost);
+            let counters = store.header(FIRST_NEW_ORDER).counters;
+            assert_eq!(counters.ordered_cost.to_string(), ordered_cost, "{ordered}");
+            assert_eq!(counters.pending_cost.to_string(), ordered_cost, "{ordered}");
+        }
+    }
+
+    #[test]
+    fn lines_and_charges_together_have_a_limit() {
+        let mut store = TestStore::new();
+        let mut command = create(&["oak 100", "ash 1"]);
+        command.lines[0].price = Price::Unit(UnitCost::MAX);
+        command.lines[1].price = Price::Unit(UnitCost::from_scaled(0));
+        command.charges = vec![Charge { description: "freight".to_owned(), amount: Amount::ZERO }];
+        store.accept(command.clone());
+        command.charges[0].amount = Amount::from_scaled(1);
+        assert_eq!(
+            store.refusal_text(command),
+            "lines make the order worth 100000000000.0001 with its charges; at most 100000000000 is allowed"
+        );
+    }
+
+    #[test]
+    fn an_external_id_names_one_order_of_the_store() {
+        let mut store = TestStore::new();
+        let mut command = create(&["oak 10"]);
+        command.external_id = Some("erp-7".to_owned());
+        store.accept(command.clone());
+        assert_eq!(store.header(FIRST_NEW_ORDER).external_id.as_deref(), Some("erp-7"));
+        assert_eq!(store.refusal_text(command.clone()), "purchase order PO-000001 has the external_id 'erp-7' already");
+        command.external_id = Some("erp-8".to_owned());
+        store.accept(command);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod place;
 pub mod preview;
 pub mod receipt;
 pub mod receive;
+pub mod tolerance;
 pub mod update;
 pub mod void;
 
@@ -23,9 +24,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::receipt::Receipt;
-use super::code::{ProductId, StoreId};
+use self::tolerance::Tolerance;
+use super::code::{PrincipalId, ProductId, StoreId};
 use super::inventory::LevelKey;
-use super::money::{Currency, UnitCost};
+use super::money::{Amount, Currency, ExactAmount, UnitCost};
+use super::pack::whole_packs_in;
 use super::quantity::Quantity;
 use super::refusal::Refusal;
 use super::time::{Date, Timestamp};
@@ -36,6 +39,8 @@ pub const MAX_LINES: usize = 5_000;
 /// How many items the receipts of one order have at most, voided ones included: a completion loads all
 /// that are active.
 pub const MAX_RECEIPT_ITEMS: i64 = 20_000;
+/// How many charges an order has at most.
+pub const MAX_CHARGES: usize = 20;
 
 /// A purchase order's id, made by the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -161,12 +166,19 @@ pub struct Order {
     pub supplier_reference: Option<String>,
     /// Text for people; may change while the order is open. A back order does not copy it.
     pub note: Option<String>,
+    /// The caller's own id for the order, unique in the store; may change in every state. A back order does
+    /// not copy it.
+    pub external_id: Option<String>,
+    /// What is paid besides the lines; fixed once the order is placed, and not copied to a back order.
+    pub charges: Vec<Charge>,
     /// The store's currency, in which all costs are.
     pub currency: Currency,
     /// When the goods are expected; the own date of a line overrides it.
     pub expected_date: Option<Date>,
     /// When it was created, by the store's clock.
     pub create_time: Timestamp,
+    /// Who created it; for a back order, who completed its parent.
+    pub created_by: PrincipalId,
     /// The number of the event that created it; 0 until the event is recorded.
     pub create_event: i64,
     /// Decides what may be done to it; changes by commands alone and never by time.
@@ -177,10 +189,14 @@ pub struct Order {
     pub order_time: Option<Timestamp>,
     /// When it was placed here.
     pub place_time: Option<Timestamp>,
+    /// Who placed it; for a back order, who completed its parent.
+    pub placed_by: Option<PrincipalId>,
     /// `order_time` of the chain's original: goods cannot arrive before that day.
     pub original_order_time: Option<Timestamp>,
     /// When it was completed or cancelled; none while it is open.
     pub close_time: Option<Timestamp>,
+    /// Who completed or cancelled it.
+    pub closed_by: Option<PrincipalId>,
     /// Why it, or a pending part of it, was cancelled.
     pub cancel_reason: Option<String>,
     /// The back order that carries what its completion left pending, if there is one.
@@ -220,10 +236,25 @@ impl Order {
         line.expected_date.or(self.expected_date)
     }
 
+    /// What the charges add up to.
+    pub fn charges_cost(&self) -> Amount {
+        self.charges.iter().map(|charge| charge.amount).sum()
+    }
+
     /// The refusal of an action that the order's state does not allow; `rule` says which states do.
     pub fn wrong_state(&self, rule: &'static str) -> Refusal {
         Refusal::WrongState { number: self.number.clone(), state: self.state, rule }
     }
+}
+
+/// Something that is paid for an order besides its lines, such as freight. It counts in the order's value,
+/// never holds up a completion and never becomes stock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// What it is for.
+    pub description: String,
+    /// How much it is, in the order's currency.
+    pub amount: Amount,
 }
 
 /// Sums over the lines and receipts of an order, kept in its header so that a rule need not load them.
@@ -242,6 +273,12 @@ pub struct OrderCounters {
     pub receipt_items: i32,
     /// The quantities of all its lines added up, whatever their units.
     pub totals: Quantities,
+    /// What is ordered, added up over the rounded values of the lines.
+    pub ordered_cost: Amount,
+    /// What is pending, added up over the rounded values of the lines.
+    pub pending_cost: Amount,
+    /// What was accepted, added up over the rounded values of the items of active receipts.
+    pub received_cost: Amount,
 }
 
 impl OrderCounters {
@@ -255,18 +292,29 @@ impl OrderCounters {
         self.lines += i32::from(after.is_some()) - i32::from(before.is_some());
         self.pending_lines += i32::from(is_pending) - i32::from(was_pending);
         self.totals.exchange(quantities_before, quantities_after);
+        self.ordered_cost += ordered_cost(after) - ordered_cost(before);
+        self.pending_cost += pending_cost(after) - pending_cost(before);
     }
 
     /// Counts a receipt as it is after a change instead of as it was before; `None` before is a new
     /// one.
     pub fn count_receipt(&mut self, before: Option<&Receipt>, after: &Receipt) {
         self.active_receipts += i32::from(after.is_active()) - i32::from(before.is_some_and(Receipt::is_active));
+        self.received_cost += after.active_value() - before.map_or(Amount::ZERO, Receipt::active_value);
         // Voiding changes neither: numbers and items of a receipt are taken for good.
         if before.is_none() {
             self.last_receipt = self.last_receipt.max(after.key.number);
             self.receipt_items += after.items.len() as i32;
         }
     }
+}
+
+fn ordered_cost(line: Option<&Line>) -> Amount {
+    line.map_or(Amount::ZERO, |line| line.value_of(line.quantities.ordered))
+}
+
+fn pending_cost(line: Option<&Line>) -> Amount {
+    line.map_or(Amount::ZERO, |line| line.value_of(line.quantities.pending))
 }
 
 /// The quantities of a line, or of all lines of an order.
@@ -287,7 +335,7 @@ pub struct Quantities {
     pub cancelled: Quantity,
     /// What is still to be delivered on this order.
     pub pending: Quantity,
-    /// What was received beyond what was ordered.
+    /// What was received beyond what was wanted.
     pub excess: Quantity,
 }
 
@@ -327,10 +375,20 @@ pub struct Line {
     pub description: String,
     /// The global trade item number, if the caller gave one.
     pub gtin: Option<String>,
+    /// The supplier's own code of the product, if the caller gave one.
+    pub supplier_product: Option<String>,
+    /// Text for people; no rule reads it. A back order copies it.
+    pub note: Option<String>,
     /// The unit that its quantities count, the same for the product in the whole store.
     pub unit: Unit,
-    /// What one unit costs, in the order's currency.
+    /// How many units are in a pack, where the goods come in packs.
+    pub pack_size: Option<Quantity>,
+    /// What one unit costs, in the order's currency. Stock is valued by it.
     pub unit_cost: UnitCost,
+    /// What one pack costs, if that is how the line was priced; `unit_cost` is then its rounded part.
+    pub pack_cost: Option<UnitCost>,
+    /// How much more may be received than is wanted; the store's tolerance counts where there is none.
+    pub tolerance: Option<Tolerance>,
     /// Whether it carries what the parent order's line of the same number left pending.
     pub carried_over: bool,
     /// When its goods are expected; the order's date counts where there is none.
@@ -341,6 +399,9 @@ pub struct Line {
     pub first_ordered: Quantity,
     /// Where its quantity is: pending, received, back-ordered or cancelled.
     pub quantities: Quantities,
+    /// What went back to the supplier after the completion; at most what was received, and no part of the
+    /// equation.
+    pub returned: Quantity,
     /// The earliest `receive_time` of the active receipts that have it.
     pub first_receive_time: Option<Timestamp>,
     /// The latest `receive_time` of the active receipts that have it.
@@ -353,6 +414,32 @@ impl Line {
     /// The key of the level of its product, which exists since the line was created.
     pub fn level_key(&self) -> LevelKey {
         LevelKey { store: self.key.order.store.clone(), product: self.product.clone() }
+    }
+
+    /// What a quantity of it is worth, rounded once.
+    pub fn value_of(&self, quantity: Quantity) -> Amount {
+        self.exact_value_of(quantity).rounded()
+    }
+
+    /// What a quantity of it is worth: whole packs by the cost of a pack where the line has one, so that 12
+    /// for 10.00 is worth exactly 10.00, and everything else by the cost of a unit.
+    pub fn exact_value_of(&self, quantity: Quantity) -> ExactAmount {
+        let packs = self.pack_size.and_then(|size| whole_packs_in(quantity, size));
+        match (self.pack_cost, packs) {
+            (Some(pack_cost), Some(packs)) => pack_cost.times_packs(packs),
+            _ => self.unit_cost.times(quantity),
+        }
+    }
+
+    /// The most that may be received of it in all: what is wanted with the tolerance on top.
+    pub fn most_receivable(&self, of_store: Tolerance) -> Quantity {
+        let wanted = self.quantities.ordered - self.quantities.cancelled;
+        self.tolerance.unwrap_or(of_store).most(wanted.or_nothing())
+    }
+
+    /// How much of it can still go back to the supplier, once its order is completed.
+    pub fn returnable(&self) -> Quantity {
+        self.quantities.received - self.returned
     }
 
     /// Whether a quantity may be on this line: units such as EACH allow no fractions.

@@ -54,6 +54,7 @@ impl Command for PlaceOrder {
             state: State::OnOrder,
             order_time: Some(order_time),
             place_time: Some(changeset.now()),
+            placed_by: Some(changeset.caller().clone()),
             original_order_time: Some(order_time),
             ..order
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::Order;
+use super::actions::Action;
 use super::complete::{CompleteOrder, DisposedLine, MissingReason, Plan};
 use crate::domain::Ids;
 use crate::domain::access::Authorization;
@@ -47,11 +48,11 @@ pub struct ResultingStock {
 /// [`gate`](crate::domain::command::gate) refuses of the completion, with one exception: an order of
 /// which nothing was accepted can be previewed, and its preview has that as a blocker.
 pub fn gate(working_set: &WorkingSet, envelope: &Envelope, complete: &CompleteOrder) -> Result<Authorization, Refusal> {
-    let authorization = working_set.authorize(&envelope.store, &envelope.principal, complete.requires())?;
+    let authorization = envelope.authorize(working_set)?;
     if let Some(target) = complete.target() {
         let order = working_set.order(&envelope.order_key(target.order))?;
         target.check_existence_and_etag(order)?;
-        target.action.check_state(order.ok_or(Refusal::OrderNotFound)?)?;
+        Action::Complete.check_state(order.ok_or(Refusal::OrderNotFound)?)?;
     }
     Ok(authorization)
 }

@@ -3,12 +3,14 @@
 use super::ReceiptKey;
 use crate::domain::code::PrincipalId;
 use crate::domain::event::ItemQuantities;
+use crate::domain::money::{Amount, ExactAmount, UnitCost};
+use crate::domain::order::Line;
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 
-/// Bytes of all reject reasons of one receipt: with them, every line touched and 5,000 items, an answer
+/// Bytes of all reject notes of one receipt: with them, every line touched and 5,000 items, an answer
 /// still fits into a message.
-pub const MAX_REJECT_REASONS: usize = 1_000_000;
+pub const MAX_REJECT_NOTES: usize = 500_000;
 
 /// A goods receipt: one delivery that was booked in. Its quantities are staged until the order is
 /// completed. It is active until it is voided; it is never deleted, and nothing else of it ever changes.
@@ -22,6 +24,8 @@ pub struct Receipt {
     pub book_time: Timestamp,
     /// The principal who booked it in.
     pub booked_by: PrincipalId,
+    /// The order's supplier, by which the same delivery note is found again.
+    pub supplier: String,
     /// The number of the supplier's delivery note, as the caller gave it.
     pub delivery_note: Option<String>,
     /// Text for people; no rule reads it.
@@ -43,10 +47,22 @@ impl Receipt {
         let items = if self.is_active() { self.items.as_slice() } else { &[] };
         items.iter().map(|item| StagedItem {
             receipt: self.key.number,
-            receive_time: self.receive_time,
             line: item.line,
+            receive_time: self.receive_time,
             accepted: item.accepted,
+            excess: item.excess,
+            costs: item.costs,
         })
+    }
+
+    /// What its items are worth together.
+    pub fn value(&self) -> Amount {
+        self.items.iter().map(|item| item.value).sum()
+    }
+
+    /// What it adds to the received cost of its order: nothing once it is voided.
+    pub fn active_value(&self) -> Amount {
+        if self.is_active() { self.value() } else { Amount::ZERO }
     }
 
     /// Its items as an event tells them.
@@ -81,10 +97,114 @@ pub struct ReceiptItem {
     pub line: i32,
     /// What was kept; it is staged until the order is completed.
     pub accepted: Quantity,
+    /// The part of `accepted` that went beyond what was pending when it was booked. It is kept as it was
+    /// then, because it may have its own cost; the line's excess is another matter once receipts are voided.
+    pub excess: Quantity,
     /// What was sent back or refused; it stays pending on the line.
     pub rejected: Quantity,
     /// Why it was rejected; present if and only if anything was.
-    pub reject_reason: Option<String>,
+    pub rejection: Option<Rejection>,
+    /// What the goods cost according to the invoice.
+    pub costs: ItemCosts,
+    /// What the accepted quantity is worth, rounded once.
+    pub value: Amount,
+}
+
+/// What the accepted units of an item cost, where the caller says it; otherwise the line's cost counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ItemCosts {
+    /// The invoiced cost of one unit.
+    pub unit_cost: Option<UnitCost>,
+    /// The cost of one unit beyond what was pending; 0 for goods that are free.
+    pub excess_unit_cost: Option<UnitCost>,
+}
+
+impl ItemCosts {
+    /// What `accepted` units of a line are worth, `excess` of them beyond what was pending. Where no cost is
+    /// named, whole packs count by the cost of a pack.
+    pub fn value_of(&self, line: &Line, accepted: Quantity, excess: Quantity) -> Amount {
+        let Some(excess_unit_cost) = self.excess_unit_cost else {
+            return self.exact_value_of(line, accepted).rounded();
+        };
+        (self.exact_value_of(line, accepted - excess) + excess_unit_cost.times(excess)).rounded()
+    }
+
+    fn exact_value_of(&self, line: &Line, quantity: Quantity) -> ExactAmount {
+        match self.unit_cost {
+            Some(unit_cost) => unit_cost.times(quantity),
+            None => line.exact_value_of(quantity),
+        }
+    }
+
+    /// How an accepted quantity goes to stock: one part for each cost, the ordinary one before the excess.
+    pub fn parts_of(&self, line: &Line, accepted: Quantity, excess: Quantity) -> Vec<CostedQuantity> {
+        let unit_cost = self.unit_cost.unwrap_or(line.unit_cost);
+        let excess_unit_cost = self.excess_unit_cost.unwrap_or(unit_cost);
+        if excess_unit_cost == unit_cost {
+            return vec![CostedQuantity { quantity: accepted, unit_cost }];
+        }
+        let ordinary = CostedQuantity { quantity: accepted - excess, unit_cost };
+        let excess = CostedQuantity { quantity: excess, unit_cost: excess_unit_cost };
+        vec![ordinary, excess]
+    }
+}
+
+/// A quantity of one cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CostedQuantity {
+    /// How many units; a part of an item may be zero.
+    pub quantity: Quantity,
+    /// What each of them costs.
+    pub unit_cost: UnitCost,
+}
+
+/// Why a delivered quantity was rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The reason, by which rejections are counted.
+    pub reason: RejectReason,
+    /// The same for people; required with [`RejectReason::Other`].
+    pub note: Option<String>,
+}
+
+/// Why goods are rejected on delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectReason {
+    /// Broken or spoiled.
+    Damaged,
+    /// Past its date, or too close to it.
+    Expired,
+    /// Another product than ordered.
+    WrongProduct,
+    /// Not as good as agreed.
+    Quality,
+    /// Nobody ordered it.
+    NotOrdered,
+    /// Something else, which a note says.
+    Other,
+}
+
+impl RejectReason {
+    /// Every reason, in the order of the contract.
+    pub const ALL: [Self; 6] =
+        [Self::Damaged, Self::Expired, Self::WrongProduct, Self::Quality, Self::NotOrdered, Self::Other];
+
+    /// The name it is stored by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Damaged => "DAMAGED",
+            Self::Expired => "EXPIRED",
+            Self::WrongProduct => "WRONG_PRODUCT",
+            Self::Quality => "QUALITY",
+            Self::NotOrdered => "NOT_ORDERED",
+            Self::Other => "OTHER",
+        }
+    }
+
+    /// The reason stored by a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
 }
 
 /// What a completion must know of an item of an active receipt to post it to the ledger.
@@ -98,6 +218,10 @@ pub struct StagedItem {
     pub receive_time: Timestamp,
     /// What was kept; 0 where everything was rejected, which is not posted.
     pub accepted: Quantity,
+    /// The part of it that went beyond what was pending.
+    pub excess: Quantity,
+    /// What the goods cost according to the invoice.
+    pub costs: ItemCosts,
 }
 
 /// The first and the last time at which a line was received.

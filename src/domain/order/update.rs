@@ -2,12 +2,12 @@
 //! and only its note and reference may change.
 
 use super::actions::Action;
-use super::create::{NewLine, fix_units, lines_of, quantities};
-use super::{Line, Order, OrderId, State};
+use super::create::{NewLine, check_external_id, check_value, fix_units, lines_of, quantities};
+use super::{Charge, Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
 use crate::domain::changeset::Changeset;
 use crate::domain::command::{Command, Target};
-use crate::domain::event::{Detail, LineQuantity, OrderChanges};
+use crate::domain::event::{ChargeDetail, Detail, LineQuantity, OrderChanges};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::{Refusal, TruncatedList, Violations};
@@ -26,6 +26,10 @@ pub struct UpdateOrder {
     pub supplier_reference: Option<Option<String>>,
     /// Another text for people.
     pub note: Option<Option<String>>,
+    /// Another id of the caller's own, or none; in every state.
+    pub external_id: Option<Option<String>>,
+    /// Other charges in place of all that there are; only while the order is a draft.
+    pub charges: Option<Vec<Charge>>,
     /// Another expected date, or none; only while the order is a draft.
     pub expected_date: Option<Option<Date>>,
     /// New lines in place of all that there are, numbered from 1; only while the order is a draft.
@@ -38,18 +42,20 @@ impl Command for UpdateOrder {
     }
 
     fn target(&self) -> Option<Target<'_>> {
-        Some(Target::order(self.order, &self.etag, Action::Update))
+        let action = if self.changes_external_id_alone() { Action::UpdateExternalId } else { Action::Update };
+        Some(Target::order(self.order, &self.etag, action))
     }
 
     /// What was agreed with the supplier is fixed once the order is placed.
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {
-        if order.state == State::Draft {
+        if order.state == State::Draft || self.changes_external_id_alone() {
             return Ok(());
         }
         let mut fixed = Vec::new();
         for (is_named, field) in [
             (self.supplier.is_some(), "supplier_id"),
             (self.expected_date.is_some(), "expected_date"),
+            (self.charges.is_some(), "charges"),
             (self.lines.is_some(), "lines"),
         ] {
             if is_named {
@@ -70,6 +76,9 @@ impl Command for UpdateOrder {
         for line in self.lines.iter().flatten() {
             needs.add(Need::Level(line.product.clone()));
         }
+        if let Some(Some(external_id)) = &self.external_id {
+            needs.add(Need::ExternalId(external_id.clone()));
+        }
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
@@ -77,6 +86,8 @@ impl Command for UpdateOrder {
         let mut violations = Violations::default();
         fix_units(changeset, self.lines.as_deref().unwrap_or_default(), &mut violations)?;
         violations.or_refuse(Refusal::InvalidForStoredData)?;
+        let external_id = self.external_id.as_ref().and_then(Option::as_deref);
+        check_external_id(changeset, Some(self.order), external_id)?;
         let after = self.header(&before);
         let mut changes = changes(&before, &after);
         if self.rewrites_lines() {
@@ -92,9 +103,23 @@ impl Command for UpdateOrder {
 
 impl UpdateOrder {
     /// Whether lines may change: they do with the expected date too, because a line without a date of
-    /// its own was first promised for the date of the order.
+    /// its own was first promised for the date of the order. New charges are judged with the lines, whose
+    /// values they are added to.
     fn rewrites_lines(&self) -> bool {
-        self.lines.is_some() || self.expected_date.is_some()
+        self.lines.is_some() || self.expected_date.is_some() || self.charges.is_some()
+    }
+
+    /// Whether it changes nothing that was ever agreed or shown to others: the caller's own id may change
+    /// in every state.
+    fn changes_external_id_alone(&self) -> bool {
+        let Self { supplier, supplier_reference, note, charges, expected_date, lines, .. } = self;
+        self.external_id.is_some()
+            && supplier.is_none()
+            && supplier_reference.is_none()
+            && note.is_none()
+            && charges.is_none()
+            && expected_date.is_none()
+            && lines.is_none()
     }
 
     fn header(&self, before: &Order) -> Order {
@@ -102,6 +127,8 @@ impl UpdateOrder {
             supplier: self.supplier.clone().unwrap_or_else(|| before.supplier.clone()),
             supplier_reference: self.supplier_reference.clone().unwrap_or_else(|| before.supplier_reference.clone()),
             note: self.note.clone().unwrap_or_else(|| before.note.clone()),
+            external_id: self.external_id.clone().unwrap_or_else(|| before.external_id.clone()),
+            charges: self.charges.clone().unwrap_or_else(|| before.charges.clone()),
             expected_date: self.expected_date.unwrap_or(before.expected_date),
             ..before.clone()
         }
@@ -120,6 +147,7 @@ impl UpdateOrder {
             Some(lines) => lines_of(after, lines),
             None => old.iter().cloned().map(|line| promised(line, after)).collect(),
         };
+        check_value(after, &new)?;
         if new == old {
             return Ok(None);
         }
@@ -134,6 +162,10 @@ fn promised(line: Line, draft: &Order) -> Line {
     Line { first_expected_date: draft.expected_date_of(&line), ..line }
 }
 
+fn told_charge(charge: &Charge) -> ChargeDetail {
+    ChargeDetail { description: charge.description.clone(), amount: charge.amount.to_string() }
+}
+
 fn changes(before: &Order, after: &Order) -> OrderChanges {
     fn changed<T: Clone + PartialEq>(before: &T, after: &T) -> Option<T> {
         if before == after { None } else { Some(after.clone()) }
@@ -143,6 +175,8 @@ fn changes(before: &Order, after: &Order) -> OrderChanges {
         supplier: changed(&before.supplier, &after.supplier),
         supplier_reference: changed(&before.supplier_reference, &after.supplier_reference),
         note: changed(&before.note, &after.note),
+        external_id: changed(&before.external_id, &after.external_id),
+        charges: changed(&before.charges, &after.charges).map(|charges| charges.iter().map(told_charge).collect()),
         expected_date: date.map(|date| date.map(|date| date.to_string())),
         lines: None,
     }
@@ -153,7 +187,8 @@ mod tests {
     use super::*;
     use crate::domain::access::Permission;
     use crate::domain::code::ProductId;
-    use crate::domain::money::UnitCost;
+    use crate::domain::money::{Amount, UnitCost};
+    use crate::domain::order::create::Price;
     use crate::domain::testing::{NO_SUCH_ORDER, TestStore, date, quantity};
     use crate::domain::unit::Unit;
 
@@ -164,6 +199,8 @@ mod tests {
             supplier: None,
             supplier_reference: None,
             note: None,
+            external_id: None,
+            charges: None,
             expected_date: None,
             lines: None,
         }
@@ -174,9 +211,13 @@ mod tests {
             product: ProductId::new(product),
             description: product.to_owned(),
             gtin: None,
+            supplier_product: None,
+            note: None,
             unit: Unit::Each,
             quantity: quantity(ordered),
-            unit_cost: UnitCost::from_scaled(10_000),
+            pack_size: None,
+            price: Price::Unit(UnitCost::from_scaled(1_000_000)),
+            tolerance: None,
             expected_date: None,
         }
     }
@@ -268,6 +309,38 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_external_id_changes_in_every_state() {
+        for state in State::ALL {
+            let mut store = TestStore::new();
+            let order = store.order_in(state);
+            let named = |id: Option<&str>| UpdateOrder { external_id: Some(id.map(str::to_owned)), ..nothing(order) };
+            store.accept(named(Some("erp-7")));
+            assert_eq!(store.header(order).external_id.as_deref(), Some("erp-7"), "{state}");
+            assert_eq!(store.event_details(), [r#"{"external_id":"erp-7"}"#]);
+            assert_eq!(store.accept(named(Some("erp-7"))), 0);
+            let other = store.draft(&["oak 1"]);
+            assert_eq!(store.refuse(UpdateOrder { order: other, ..named(Some("erp-7")) }), "EXTERNAL_ID_EXISTS");
+            store.accept(named(None));
+            store.accept(UpdateOrder { order: other, ..named(Some("erp-7")) });
+        }
+    }
+
+    #[test]
+    fn the_charges_of_a_draft_are_replaced_as_a_whole() {
+        let mut store = TestStore::new();
+        let order = store.draft(&["oak 10"]);
+        let freight = Charge { description: "freight".to_owned(), amount: Amount::parse("12.5").unwrap() };
+        store.accept(UpdateOrder { charges: Some(vec![freight.clone()]), ..nothing(order) });
+        assert_eq!(store.header(order).charges_cost().to_string(), "12.5");
+        assert_eq!(store.event_details(), [r#"{"charges":[{"description":"freight","amount":"12.5"}]}"#]);
+        let too_much = Charge { amount: Amount::MAX, ..freight };
+        let text = store.refusal_text(UpdateOrder { charges: Some(vec![too_much]), ..nothing(order) });
+        assert!(text.starts_with("lines make the order worth 100000000010"), "{text}");
+        store.accept(UpdateOrder { charges: Some(Vec::new()), ..nothing(order) });
+        assert_eq!(store.header(order).charges, []);
     }
 
     #[test]

@@ -69,7 +69,13 @@ impl VoidReceipt {
         changeset.put_receipt(Receipt { voided: Some(voided), ..receipt });
         let detail = Detail::ReceiptVoided { receipt: self.receipt, reason: self.reason.clone(), items };
         let event = changeset.put_order(order, detail)?;
-        Ok(Outcome::ReceiptVoided(ReceiptChanged { event, order: self.order, receipt: self.receipt, lines }))
+        Ok(Outcome::ReceiptVoided(ReceiptChanged {
+            event,
+            order: self.order,
+            receipt: self.receipt,
+            lines,
+            same_delivery_note: None,
+        }))
     }
 }
 

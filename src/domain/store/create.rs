@@ -8,6 +8,7 @@ use crate::domain::command::Command;
 use crate::domain::event::Detail;
 use crate::domain::money::Currency;
 use crate::domain::needs::{Need, Needs};
+use crate::domain::order::tolerance::Tolerance;
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
@@ -50,6 +51,8 @@ impl Command for CreateStore {
             time_zone: self.time_zone.clone(),
             create_time: changeset.now(),
             back_orders_enabled: false,
+            over_receipt_tolerance: Tolerance::default(),
+            allow_negative_stock: false,
             open_orders: 0,
             last_order_number: 0,
             last_event: 0,

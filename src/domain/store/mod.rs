@@ -7,6 +7,7 @@ pub mod update;
 
 use super::code::StoreId;
 use super::money::Currency;
+use super::order::tolerance::Tolerance;
 use super::time::{TimeZone, Timestamp};
 
 /// A shop or warehouse. Its row is locked by every command of the store, so its counters are never
@@ -25,6 +26,10 @@ pub struct Store {
     pub create_time: Timestamp,
     /// Whether a completion may create a back order.
     pub back_orders_enabled: bool,
+    /// How much more than ordered a delivery may bring of a line that has no tolerance of its own.
+    pub over_receipt_tolerance: Tolerance,
+    /// Whether an adjustment may take out more than is on hand, so that a till can go on selling.
+    pub allow_negative_stock: bool,
     /// How many orders are neither completed nor cancelled; back orders are enabled only while it is 0.
     pub open_orders: i64,
     /// The number of the last original order; the next one gets the next number, without a gap.

@@ -5,6 +5,7 @@ use crate::domain::changeset::Changeset;
 use crate::domain::command::Command;
 use crate::domain::event::Detail;
 use crate::domain::needs::Needs;
+use crate::domain::order::tolerance::Tolerance;
 use crate::domain::outcome::Outcome;
 use crate::domain::refusal::Refusal;
 use crate::domain::store::Store;
@@ -17,6 +18,10 @@ pub struct UpdateStore {
     pub display_name: Option<String>,
     /// The zone by which dates are judged from now on; what was judged before stays.
     pub time_zone: Option<TimeZone>,
+    /// How much more than ordered may be received of a line from now on; what was booked before stays.
+    pub over_receipt_tolerance: Option<Tolerance>,
+    /// Whether stock may fall below zero from now on; stock that did stays there.
+    pub allow_negative_stock: Option<bool>,
 }
 
 impl Command for UpdateStore {
@@ -31,6 +36,8 @@ impl Command for UpdateStore {
         let after = Store {
             display_name: self.display_name.clone().unwrap_or_else(|| before.display_name.clone()),
             time_zone: self.time_zone.clone().unwrap_or_else(|| before.time_zone.clone()),
+            over_receipt_tolerance: self.over_receipt_tolerance.unwrap_or(before.over_receipt_tolerance),
+            allow_negative_stock: self.allow_negative_stock.unwrap_or(before.allow_negative_stock),
             ..before.clone()
         };
         if after == before {
@@ -43,6 +50,11 @@ impl Command for UpdateStore {
                 .as_ref()
                 .filter(|zone| **zone != before.time_zone)
                 .map(|zone| zone.name().to_owned()),
+            over_receipt_tolerance: self
+                .over_receipt_tolerance
+                .filter(|tolerance| *tolerance != before.over_receipt_tolerance)
+                .map(|tolerance| tolerance.to_string()),
+            allow_negative_stock: self.allow_negative_stock.filter(|allow| *allow != before.allow_negative_stock),
         };
         *changeset.store_mut()? = after;
         let event = changeset.record(detail)?;
@@ -59,6 +71,8 @@ mod tests {
         UpdateStore {
             display_name: display_name.map(str::to_owned),
             time_zone: time_zone.map(|name| TimeZone::parse(name).unwrap()),
+            over_receipt_tolerance: None,
+            allow_negative_stock: None,
         }
     }
 
@@ -77,6 +91,34 @@ mod tests {
             let row = store.row();
             assert_eq!(row.display_name, name.unwrap_or("First"));
             assert_eq!(row.time_zone.name(), zone.unwrap_or("Europe/Amsterdam"));
+        }
+    }
+
+    #[test]
+    fn a_tolerance_counts_from_now_on() {
+        let mut store = TestStore::new();
+        let twelve = Tolerance::parse("12.5");
+        store.accept(UpdateStore { over_receipt_tolerance: twelve, ..update(None, None) });
+        assert_eq!(
+            store.event_details(),
+            [r#"{"display_name":null,"time_zone":null,"over_receipt_tolerance":"12.5"}"#]
+        );
+        assert_eq!(Some(store.row().over_receipt_tolerance), twelve);
+        assert_eq!(store.accept(UpdateStore { over_receipt_tolerance: twelve, ..update(None, None) }), 0);
+    }
+
+    #[test]
+    fn negative_stock_is_allowed_and_forbidden_again() {
+        let mut store = TestStore::new();
+        for (allow, detail) in [
+            (false, ""),
+            (true, r#"{"display_name":null,"time_zone":null,"allow_negative_stock":true}"#),
+            (true, ""),
+            (false, r#"{"display_name":null,"time_zone":null,"allow_negative_stock":false}"#),
+        ] {
+            store.accept(UpdateStore { allow_negative_stock: Some(allow), ..update(None, None) });
+            assert_eq!(store.event_details().concat(), detail);
+            assert_eq!(store.row().allow_negative_stock, allow);
         }
     }
 

@@ -6,6 +6,7 @@
 //! more is refused as a bug here and not in production. Second, all counters and levels are summed up
 //! anew from the rows afterwards and compared with those that the decision derived.
 
+mod load;
 mod show;
 mod sums;
 
@@ -24,12 +25,14 @@ use super::idempotency::{IdempotencyKey, StoredResponse, StoredResponseKey};
 use super::inventory::{Level, LevelKey};
 use super::money::{Currency, UnitCost};
 use super::needs::Need;
-use super::order::receipt::{Receipt, ReceiptItem, ReceiveTimes};
+use super::order::receipt::{ItemCosts, Receipt, ReceiptItem, RejectReason, Rejection};
+use super::order::receive::NewItem;
+use super::order::tolerance::Tolerance;
 use super::order::{Line, LineKey, Order, OrderCounters, OrderId, OrderKey, Quantities, ReceiptKey, State};
-use super::outcome::Outcome;
+use super::pack::StatedQuantity;
 use super::principal::Principal;
 use super::quantity::Quantity;
-use super::refusal::{Refusal, TruncatedList};
+use super::refusal::Refusal;
 use super::store::Store;
 use super::time::{Date, TimeZone, Timestamp};
 use super::unit::Unit;
@@ -53,10 +56,32 @@ pub fn quantity(text: &str) -> Quantity {
     Quantity::parse(text).unwrap()
 }
 
-/// A received item of a line: how much was accepted and how much rejected.
+/// A received item of a line that costs 1: how much was accepted and how much rejected.
 pub fn item(line: i32, accepted: &str, rejected: &str) -> ReceiptItem {
+    let new = new_item(line, accepted, rejected);
+    ReceiptItem {
+        line,
+        accepted: quantity(accepted),
+        excess: Quantity::ZERO,
+        rejected: quantity(rejected),
+        rejection: new.rejection,
+        costs: new.costs,
+        value: UnitCost::from_scaled(1_000_000).times(quantity(accepted)).rounded(),
+    }
+}
+
+/// The same item as a caller sends it.
+pub fn new_item(line: i32, accepted: &str, rejected: &str) -> NewItem {
     let (accepted, rejected) = (quantity(accepted), quantity(rejected));
-    ReceiptItem { line, accepted, rejected, reject_reason: rejected.is_positive().then(|| "broken".to_owned()) }
+    let broken = Rejection { reason: RejectReason::Damaged, note: Some("broken".to_owned()) };
+    NewItem {
+        index: 0,
+        line,
+        accepted: StatedQuantity::units(accepted),
+        rejected: StatedQuantity::units(rejected),
+        rejection: if rejected.is_positive() { Some(broken) } else { None },
+        costs: ItemCosts::default(),
+    }
 }
 
 /// Ids from 100 on, so that they differ from those of arranged orders (1, 2, 3 ...).
@@ -85,6 +110,8 @@ pub struct TestStore {
     pub now: Timestamp,
     /// The request id that the next command carries, and the fingerprint of its request.
     pub request_id: Option<IdempotencyKey>,
+    /// The field by which the next commands' requests name a cost, if they do.
+    pub named_cost: Option<&'static str>,
     /// What the last command decided; empty if it was replayed.
     pub decided: Decision,
     orders: BTreeMap<OrderKey, Order>,
@@ -106,6 +133,7 @@ impl TestStore {
             caller: Principal { id: PrincipalId::new("operator"), is_operator: true },
             now: at(NOW),
             request_id: None,
+            named_cost: None,
             decided: Decision::default(),
             orders: BTreeMap::new(),
             lines: BTreeMap::new(),
@@ -129,6 +157,8 @@ impl TestStore {
             time_zone: TimeZone::parse("Europe/Amsterdam").unwrap(),
             create_time: at("2026-03-01T09:00:00Z"),
             back_orders_enabled: true,
+            over_receipt_tolerance: Tolerance::default(),
+            allow_negative_stock: false,
             open_orders: 0,
             last_order_number: 0,
             last_event: 10,
@@ -218,6 +248,7 @@ impl TestStore {
             receive_time: self.now,
             book_time: self.now,
             booked_by: self.caller.id.clone(),
+            supplier: "acme".to_owned(),
             delivery_note: None,
             note: None,
             voided: None,
@@ -268,16 +299,21 @@ impl TestStore {
             supplier: "acme".to_owned(),
             supplier_reference: None,
             note: None,
+            external_id: None,
+            charges: Vec::new(),
             currency,
             expected_date: None,
             create_time: at("2026-02-28T08:00:00Z"),
+            created_by: PrincipalId::new("ann"),
             create_event: 1,
             state,
             revision: 1,
             order_time: placed,
             place_time: placed,
+            placed_by: placed.map(|_| PrincipalId::new("ann")),
             original_order_time: placed,
             close_time: None,
+            closed_by: None,
             cancel_reason: None,
             child: None,
             counters: OrderCounters::default(),
@@ -298,13 +334,19 @@ impl TestStore {
             product: ProductId::new(words[0]),
             description: words[0].to_owned(),
             gtin: None,
+            supplier_product: None,
+            note: None,
             unit: if words.get(2) == Some(&"kg") { Unit::Kilogram } else { Unit::Each },
-            unit_cost: UnitCost::from_scaled(10_000),
+            pack_size: None,
+            unit_cost: UnitCost::from_scaled(1_000_000),
+            pack_cost: None,
+            tolerance: None,
             carried_over: false,
             expected_date: None,
             first_expected_date: None,
             first_ordered: ordered,
             quantities: Quantities::ordered(ordered),
+            returned: Quantity::ZERO,
             first_receive_time: None,
             last_receive_time: None,
             back_order_time: None,
@@ -369,6 +411,7 @@ impl TestStore {
             store: StoreId::new("s1"),
             principal: self.caller.clone(),
             idempotency_key: self.request_id.clone(),
+            named_cost: self.named_cost,
             command: Arc::new(command),
         }
     }
@@ -397,126 +440,6 @@ impl TestStore {
             self.load_need(&mut set, need);
         }
         set
-    }
-
-    fn load_for_replay(&self, set: &mut WorkingSet, outcome: &Outcome) {
-        for need in super::needs::Needs::of_replay(outcome).iter() {
-            self.load_need(set, need);
-        }
-    }
-
-    fn load_need(&self, set: &mut WorkingSet, need: &Need) {
-        let store = StoreId::new("s1");
-        match need {
-            Need::Order(order) => {
-                let key = self.order_key(*order);
-                set.orders.insert_absent(key.clone());
-                if let Some(order) = self.orders.get(&key) {
-                    set.orders.insert_loaded(key, order.clone());
-                }
-            }
-            Need::Line(order, number) => {
-                let key = LineKey { order: self.order_key(*order), number: *number };
-                set.lines.insert_absent(key.clone());
-                self.load_line(set, &key);
-            }
-            Need::AllLines(order) => {
-                set.set_complete(store, need.clone());
-                for (key, _) in self.lines.range(LineKey::range_of(&self.order_key(*order))) {
-                    self.load_line(set, key);
-                }
-            }
-            Need::LinesOfReceipt(order, number) => {
-                let key = ReceiptKey { order: self.order_key(*order), number: *number };
-                for item in self.receipts.get(&key).into_iter().flat_map(|receipt| &receipt.items) {
-                    self.load_line(set, &LineKey { order: key.order.clone(), number: item.line });
-                }
-            }
-            Need::Receipt(order, number) => {
-                let key = ReceiptKey { order: self.order_key(*order), number: *number };
-                set.receipts.insert_absent(key.clone());
-                if let Some(receipt) = self.receipts.get(&key) {
-                    set.receipts.insert_loaded(key, receipt.clone());
-                }
-            }
-            Need::StagedItems(order) => {
-                set.set_complete(store, need.clone());
-                let key = self.order_key(*order);
-                for item in self.receipts_of(&key).flat_map(Receipt::staged_items) {
-                    set.insert_staged_item(key.clone(), item);
-                }
-            }
-            Need::OtherReceiveTimes(order, number) => {
-                let key = ReceiptKey { order: self.order_key(*order), number: *number };
-                set.insert_other_receive_times(key.clone(), self.other_receive_times(&key));
-            }
-            Need::Level(product) => {
-                let key = LevelKey { store, product: product.clone() };
-                set.levels.insert_absent(key.clone());
-                if let Some(level) = self.levels.get(&key) {
-                    set.levels.insert_loaded(key, level.clone());
-                }
-            }
-            Need::Roles => {
-                set.set_complete(store.clone(), Need::Roles);
-                for (role, permissions) in &self.roles {
-                    for (permission, from_event) in permissions {
-                        let (store, role) = (store.clone(), role.clone());
-                        let key = super::access::RolePermissionKey { store, role, permission: *permission };
-                        set.insert_role_permission(key, *from_event);
-                    }
-                }
-            }
-            Need::Grants => {
-                set.set_complete(store, Need::Grants);
-                for principal in self.grants.keys() {
-                    self.load_grants(set, principal);
-                }
-            }
-            Need::GrantsOf(principal) => {
-                set.set_complete(store, need.clone());
-                self.load_grants(set, principal);
-            }
-            Need::OpenOrders => {
-                let open = self.orders.values().filter(|order| order.state.is_open());
-                let open = open.map(|order| order.number.clone()).collect();
-                set.insert_open_orders(store, TruncatedList::of(open));
-            }
-        }
-    }
-
-    fn load_line(&self, set: &mut WorkingSet, key: &LineKey) {
-        if let Some(line) = self.lines.get(key) {
-            let level = self.levels[&line.level_key()].clone();
-            set.levels.insert_loaded(level.key.clone(), level);
-            set.lines.insert_loaded(key.clone(), line.clone());
-        }
-    }
-
-    fn load_grants(&self, set: &mut WorkingSet, principal: &PrincipalId) {
-        for (role, from_event) in self.grants.get(principal).into_iter().flatten() {
-            set.insert_grant(StoreId::new("s1"), principal.clone(), role.clone(), *from_event);
-        }
-    }
-
-    fn receipts_of(&self, order: &OrderKey) -> impl Iterator<Item = &Receipt> {
-        self.receipts.range(ReceiptKey::range_of(order)).map(|(_, receipt)| receipt)
-    }
-
-    fn other_receive_times(&self, key: &ReceiptKey) -> BTreeMap<i32, ReceiveTimes> {
-        let mut times: BTreeMap<i32, ReceiveTimes> = BTreeMap::new();
-        let Some(receipt) = self.receipts.get(key) else { return times };
-        for other in self.receipts_of(&key.order).filter(|other| other.key != *key && other.is_active()) {
-            for item in &other.items {
-                if receipt.items.iter().any(|own| own.line == item.line) {
-                    let time = other.receive_time;
-                    let times = times.entry(item.line).or_insert(ReceiveTimes { first: time, last: time });
-                    times.first = times.first.min(time);
-                    times.last = times.last.max(time);
-                }
-            }
-        }
-        times
     }
 
     fn save(&mut self, decision: &Decision) {

@@ -53,11 +53,16 @@ impl TestStore {
                 counters.lines += 1;
                 counters.pending_lines += i32::from(line.quantities.pending.is_positive());
                 add(&mut counters.totals, line.quantities);
+                counters.ordered_cost += line.value_of(line.quantities.ordered);
+                counters.pending_cost += line.value_of(line.quantities.pending);
             }
             for receipt in self.receipts_of(key) {
                 counters.active_receipts += i32::from(receipt.is_active());
                 counters.last_receipt = receipt.key.number;
                 counters.receipt_items += receipt.items.len() as i32;
+                if receipt.is_active() {
+                    counters.received_cost += receipt.items.iter().map(|item| item.value).sum();
+                }
             }
             sums.insert(key.clone(), counters);
         }

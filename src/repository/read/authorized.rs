@@ -30,7 +30,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Integer, IntoNullable, Nullable, Text};
 use diesel::sqlite::SqliteConnection;
 
-use crate::domain::access::{CallerAccess, Permission, Requirement, authorize};
+use crate::domain::access::{CallerAccess, CostVisibility, Permission, Requirement, authorize};
 use crate::domain::code::StoreId;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -110,7 +110,8 @@ impl AccessCheck {
 
     /// Judges by the row of [`AccessQuery`]; `None` means that there is no such store. The rule decides in that case too:
     /// only platform operators may learn that a store does not exist.
-    fn judge(&self, found: Option<AccessRow>) -> Result<Authorized, ReadError> {
+    /// It notes as well what the judgement says about costs.
+    fn judge(&self, found: Option<AccessRow>, costs: &mut JudgedCosts) -> Result<Authorized, ReadError> {
         let mut store = None;
         let mut permissions = BTreeSet::new();
         if let Some((row, names)) = found {
@@ -120,6 +121,7 @@ impl AccessCheck {
         // The rule of the domain decides, as it does for commands: reads and writes cannot differ in who may do them.
         let access = CallerAccess { store: &self.store, store_exists: store.is_some(), permissions: &permissions };
         authorize(access, &self.principal, self.requirement)?;
+        costs.note(&permissions);
         // Only a platform operator gets here without a store.
         let store = store.ok_or_else(|| Refusal::StoreNotFound(self.store.clone()))?;
         Ok(Authorized { store, permissions })
@@ -140,12 +142,36 @@ impl AccessCheck {
 /// A session for the reads of one caller. A handler can do nothing with it but give it to one of the reads of this folder.
 pub struct ReadSession<'s> {
     session: &'s mut Session,
+    costs: JudgedCosts,
+}
+
+/// What the judgements of a read have found about costs. A read that was not judged shows none.
+#[derive(Clone, Copy, Debug, Default)]
+struct JudgedCosts(Option<CostVisibility>);
+
+impl JudgedCosts {
+    /// Notes a judgement. What was judged before counts as well, so that an answer from several stores
+    /// shows no cost of one where its caller may not see them.
+    fn note(&mut self, permissions: &BTreeSet<Permission>) {
+        let judged = CostVisibility::of(permissions);
+        self.0 = Some(self.0.map_or(judged, |before| before.and(judged)));
+    }
 }
 
 impl<'s> ReadSession<'s> {
     /// Reads on this session, which must be one that cannot write.
     pub fn new(session: &'s mut Session) -> Self {
-        Self { session }
+        Self { session, costs: JudgedCosts::default() }
+    }
+
+    /// Whether the answer that is made of what was read may show costs.
+    pub fn costs(&self) -> CostVisibility {
+        self.costs.0.unwrap_or(CostVisibility::Hidden)
+    }
+
+    /// Notes that a caller with these permissions was judged by something else than an [`AccessCheck`].
+    pub(super) fn note_judged(&mut self, permissions: &BTreeSet<Permission>) {
+        self.costs.note(permissions);
     }
 
     /// The session itself, for a read that judges access by rules of its own.
@@ -159,19 +185,13 @@ impl<'s> ReadSession<'s> {
     where
         Q: LoadQuery<'q, PgConnection, R> + LoadQuery<'q, SqliteConnection, R>,
     {
-        // Within a snapshot the statement belongs to the snapshot's attempt.
-        let attempt = self.session.attempt(TransactionName::Read);
-        let rows = self.session.load(query);
-        match attempt {
-            Some(attempt) => attempt.end(rows),
-            None => rows,
-        }
+        load_counted(self.session, query)
     }
 
     /// Judges a caller's access and reads no data but the store.
     pub(super) fn authorize(&mut self, check: &AccessCheck) -> Result<Authorized, ReadError> {
         let found: Vec<AccessRow> = self.load(check.access_query())?;
-        check.judge(found.into_iter().next())
+        check.judge(found.into_iter().next(), &mut self.costs)
     }
 
     /// Judges a caller's access and loads the rows of a query, in no order, by one statement.
@@ -187,13 +207,13 @@ impl<'s> ReadSession<'s> {
         let relations = AccessRelation(check.access_query()).full_join(check.restrict(query));
         let mut access = None;
         let mut rows = Vec::new();
-        for (access_row, row) in self.load(SelectAll(relations))? {
+        for (access_row, row) in load_counted(self.session, SelectAll(relations))? {
             // At most one row of the result is the access query's.
             access = access.or(access_row);
             rows.extend(row);
         }
         // Judged before anything is returned: the rows of a caller who is refused are dropped here.
-        Ok((check.judge(access)?, rows))
+        Ok((check.judge(access, &mut self.costs)?, rows))
     }
 
     /// Judges a caller's access and loads the rows of two queries, in no order, by one statement.
@@ -212,12 +232,12 @@ impl<'s> ReadSession<'s> {
         let mut access = None;
         let mut first_rows = Vec::new();
         let mut second_rows = Vec::new();
-        for ((access_row, first), second) in self.load(SelectAll(relations))? {
+        for ((access_row, first), second) in load_counted(self.session, SelectAll(relations))? {
             access = access.or(access_row);
             first_rows.extend(first);
             second_rows.extend(second);
         }
-        Ok((check.judge(access)?, first_rows, second_rows))
+        Ok((check.judge(access, &mut self.costs)?, first_rows, second_rows))
     }
 
     /// Judges a caller's access and loads the rows of three queries, in no order, by one statement.
@@ -241,13 +261,13 @@ impl<'s> ReadSession<'s> {
         let mut first_rows = Vec::new();
         let mut second_rows = Vec::new();
         let mut third_rows = Vec::new();
-        for (((access_row, first), second), third) in self.load(SelectAll(relations))? {
+        for (((access_row, first), second), third) in load_counted(self.session, SelectAll(relations))? {
             access = access.or(access_row);
             first_rows.extend(first);
             second_rows.extend(second);
             third_rows.extend(third);
         }
-        Ok((check.judge(access)?, first_rows, second_rows, third_rows))
+        Ok((check.judge(access, &mut self.costs)?, first_rows, second_rows, third_rows))
     }
 
     /// Runs a read that needs more than one statement on one snapshot. It costs two round trips more.
@@ -255,7 +275,13 @@ impl<'s> ReadSession<'s> {
         &mut self,
         work: impl FnOnce(&mut ReadSession<'_>) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        self.session.snapshot(TransactionName::Read, |session| work(&mut ReadSession { session }))
+        let costs = &mut self.costs;
+        self.session.snapshot(TransactionName::Read, |session| {
+            let mut snapshot = ReadSession { session, costs: *costs };
+            let read = work(&mut snapshot)?;
+            *costs = snapshot.costs;
+            Ok(read)
+        })
     }
 
     /// Loads further rows of a store, in the snapshot in which the caller was found to have access to it. The query must
@@ -265,6 +291,20 @@ impl<'s> ReadSession<'s> {
         Q: LoadQuery<'q, PgConnection, R> + LoadQuery<'q, SqliteConnection, R>,
     {
         Ok(self.load(query)?)
+    }
+}
+
+/// Loads rows as one attempt of the transaction that the caller's reads are counted as.
+fn load_counted<'q, R, Q>(session: &'q mut Session, query: Q) -> Result<Vec<R>, DbError>
+where
+    Q: LoadQuery<'q, PgConnection, R> + LoadQuery<'q, SqliteConnection, R>,
+{
+    // Within a snapshot the statement belongs to the snapshot's attempt.
+    let attempt = session.attempt(TransactionName::Read);
+    let rows = session.load(query);
+    match attempt {
+        Some(attempt) => attempt.end(rows),
+        None => rows,
     }
 }
 

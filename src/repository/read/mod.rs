@@ -34,8 +34,9 @@ pub fn needs_for_caller(
     session.snapshot(|snapshot| {
         let session = snapshot.session();
         let mut working_set = gate_of(session, envelope)?;
-        gate(&working_set)?;
+        let authorization = gate(&working_set)?;
         needs_of(session, &mut working_set, envelope)?;
+        snapshot.note_judged(&authorization.permissions);
         Ok(working_set)
     })
 }

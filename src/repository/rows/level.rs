@@ -3,9 +3,9 @@
 
 use diesel::prelude::{Queryable, Selectable};
 
-use super::{line::unit, order_id};
+use super::{line::unit, optional_order_id};
 use crate::domain::code::{ProductId, StoreId};
-use crate::domain::inventory::{InboundStock, Level, LevelKey, Movement};
+use crate::domain::inventory::{InboundStock, Level, LevelKey, Movement, MovementKind};
 use crate::domain::money::UnitCost;
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
@@ -24,6 +24,7 @@ pub struct LevelRow {
     staged: i64,
     on_order: i64,
     back_ordered: i64,
+    average_cost: i64,
     last_movement: i64,
 }
 
@@ -40,6 +41,7 @@ impl TryFrom<LevelRow> for Level {
                 on_order: Quantity::from_scaled(row.on_order),
                 back_ordered: Quantity::from_scaled(row.back_ordered),
             },
+            average_cost: UnitCost::from_scaled(row.average_cost),
             last_movement: row.last_movement,
         })
     }
@@ -56,6 +58,7 @@ impl Row for Level {
         Column::changing("staged", |row| Cell::big_int(row.inbound.staged.scaled())),
         Column::changing("on_order", |row| Cell::big_int(row.inbound.on_order.scaled())),
         Column::changing("back_ordered", |row| Cell::big_int(row.inbound.back_ordered.scaled())),
+        Column::changing("average_cost", |row| Cell::big_int(row.average_cost.scaled())),
         Column::changing("last_movement", |row| Cell::big_int(row.last_movement)),
     ];
 }
@@ -67,35 +70,40 @@ pub struct MovementRow {
     store_id: String,
     product_id: String,
     movement_number: i64,
-    #[diesel(column_name = kind)]
-    _kind: String,
+    kind: String,
     quantity: i64,
     unit_cost: i64,
     balance_after: i64,
+    average_after: i64,
     create_time: i64,
     event_number: i64,
-    po_id: String,
-    line_number: i32,
-    receipt_number: i32,
-    receive_time: i64,
+    po_id: Option<String>,
+    line_number: Option<i32>,
+    receipt_number: Option<i32>,
+    receive_time: Option<i64>,
+    reason: Option<String>,
 }
 
 impl TryFrom<MovementRow> for Movement {
     type Error = DbError;
 
     fn try_from(row: MovementRow) -> Result<Self, DbError> {
+        let kind = MovementKind::from_name(&row.kind);
         Ok(Self {
             level: LevelKey { store: StoreId::new(row.store_id), product: ProductId::new(row.product_id) },
             number: row.movement_number,
+            kind: kind.ok_or_else(|| DbError::unreadable("movement kind", row.kind))?,
             quantity: Quantity::from_scaled(row.quantity),
             unit_cost: UnitCost::from_scaled(row.unit_cost),
             balance_after: Quantity::from_scaled(row.balance_after),
+            average_after: UnitCost::from_scaled(row.average_after),
             create_time: Timestamp::from_micros(row.create_time),
             event: row.event_number,
-            order: order_id(&row.po_id)?,
+            order: optional_order_id(row.po_id)?,
             line: row.line_number,
             receipt: row.receipt_number,
-            receive_time: Timestamp::from_micros(row.receive_time),
+            receive_time: row.receive_time.map(Timestamp::from_micros),
+            reason: row.reason,
         })
     }
 }
@@ -106,15 +114,17 @@ impl Row for Movement {
         Column::key("store_id", |row| Cell::text(row.level.store.as_str())),
         Column::key("product_id", |row| Cell::text(row.level.product.as_str())),
         Column::key("movement_number", |row| Cell::big_int(row.number)),
-        Column::fixed("kind", |_| Cell::text("RECEIPT")),
+        Column::fixed("kind", |row| Cell::text(row.kind.name())),
         Column::fixed("quantity", |row| Cell::big_int(row.quantity.scaled())),
         Column::fixed("unit_cost", |row| Cell::big_int(row.unit_cost.scaled())),
         Column::fixed("balance_after", |row| Cell::big_int(row.balance_after.scaled())),
+        Column::fixed("average_after", |row| Cell::big_int(row.average_after.scaled())),
         Column::fixed("create_time", |row| Cell::big_int(row.create_time.micros())),
         Column::fixed("event_number", |row| Cell::big_int(row.event)),
-        Column::fixed("po_id", |row| Cell::text(row.order.to_string())),
-        Column::fixed("line_number", |row| Cell::Int(row.line)),
-        Column::fixed("receipt_number", |row| Cell::Int(row.receipt)),
-        Column::fixed("receive_time", |row| Cell::big_int(row.receive_time.micros())),
+        Column::fixed("po_id", |row| Cell::formatted(row.order)),
+        Column::fixed("line_number", |row| Cell::OptionalInt(row.line)),
+        Column::fixed("receipt_number", |row| Cell::OptionalInt(row.receipt)),
+        Column::fixed("receive_time", |row| Cell::BigInt(row.receive_time.map(Timestamp::micros))),
+        Column::fixed("reason", |row| Cell::optional_text(row.reason.as_deref())),
     ];
 }

@@ -3,9 +3,12 @@
 
 use diesel::prelude::{Queryable, Selectable};
 
-use super::{currency, optional_date, optional_order_id, order_id};
-use crate::domain::code::StoreId;
-use crate::domain::order::{Order, OrderCounters, OrderKey, Quantities, State};
+use serde::{Deserialize, Serialize};
+
+use super::{currency, json, optional_date, optional_order_id, order_id};
+use crate::domain::code::{PrincipalId, StoreId};
+use crate::domain::money::Amount;
+use crate::domain::order::{Charge, Order, OrderCounters, OrderKey, Quantities, State};
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::repository::bulk::{Cell, Column, Row};
@@ -25,16 +28,21 @@ pub struct OrderRow {
     supplier_id: String,
     supplier_reference: Option<String>,
     note: Option<String>,
+    external_id: Option<String>,
+    charges: String,
     currency: String,
     expected_date: Option<String>,
     create_time: i64,
+    created_by: String,
     create_event: i64,
     state: String,
     revision: i64,
     order_time: Option<i64>,
     place_time: Option<i64>,
+    placed_by: Option<String>,
     original_order_time: Option<i64>,
     close_time: Option<i64>,
+    closed_by: Option<String>,
     cancel_reason: Option<String>,
     child_id: Option<String>,
     line_count: i32,
@@ -48,6 +56,10 @@ pub struct OrderRow {
     back_ordered: i64,
     cancelled: i64,
     pending: i64,
+    excess: i64,
+    ordered_cost: i64,
+    pending_cost: i64,
+    received_cost: i64,
 }
 
 impl OrderRow {
@@ -71,13 +83,37 @@ impl OrderRow {
                 back_ordered: Quantity::from_scaled(self.back_ordered),
                 cancelled: Quantity::from_scaled(self.cancelled),
                 pending: Quantity::from_scaled(self.pending),
-                // Not stored, because it follows: ordered + excess = received + back_ordered + cancelled + pending.
-                excess: Quantity::from_scaled(
-                    self.received + self.back_ordered + self.cancelled + self.pending - self.ordered,
-                ),
+                excess: Quantity::from_scaled(self.excess),
             },
+            ordered_cost: Amount::from_scaled(self.ordered_cost),
+            pending_cost: Amount::from_scaled(self.pending_cost),
+            received_cost: Amount::from_scaled(self.received_cost),
         }
     }
+}
+
+/// A charge as it is stored; its amount in ten-thousandths, which SQL can add up.
+#[derive(Serialize, Deserialize)]
+struct ChargeJson {
+    description: String,
+    amount: i64,
+}
+
+fn charges(json: &str) -> Result<Vec<Charge>, DbError> {
+    let stored: Vec<ChargeJson> = serde_json::from_str(json).map_err(|_| DbError::unreadable("charges", json))?;
+    let mut charges = Vec::with_capacity(stored.len());
+    for ChargeJson { description, amount } in stored {
+        charges.push(Charge { description, amount: Amount::from_scaled(amount) });
+    }
+    Ok(charges)
+}
+
+fn charges_json(charges: &[Charge]) -> String {
+    let mut stored = Vec::with_capacity(charges.len());
+    for Charge { description, amount } in charges {
+        stored.push(ChargeJson { description: description.clone(), amount: amount.scaled() });
+    }
+    json(&stored)
 }
 
 impl TryFrom<OrderRow> for Order {
@@ -94,16 +130,21 @@ impl TryFrom<OrderRow> for Order {
             supplier: row.supplier_id,
             supplier_reference: row.supplier_reference,
             note: row.note,
+            external_id: row.external_id,
+            charges: charges(&row.charges)?,
             currency: currency(&row.currency)?,
             expected_date: optional_date(row.expected_date)?,
             create_time: Timestamp::from_micros(row.create_time),
+            created_by: PrincipalId::new(row.created_by),
             create_event: row.create_event,
             state: State::from_name(&row.state).ok_or_else(|| DbError::unreadable("state", row.state))?,
             revision: row.revision,
             order_time: row.order_time.map(Timestamp::from_micros),
             place_time: row.place_time.map(Timestamp::from_micros),
+            placed_by: row.placed_by.map(PrincipalId::new),
             original_order_time: row.original_order_time.map(Timestamp::from_micros),
             close_time: row.close_time.map(Timestamp::from_micros),
+            closed_by: row.closed_by.map(PrincipalId::new),
             cancel_reason: row.cancel_reason,
             child: optional_order_id(row.child_id)?,
             counters,
@@ -122,17 +163,22 @@ impl Row for Order {
         Column::fixed("chain_position", |row| Cell::Int(row.chain_position)),
         Column::fixed("currency", |row| Cell::text(row.currency.code())),
         Column::fixed("create_time", |row| Cell::big_int(row.create_time.micros())),
+        Column::fixed("created_by", |row| Cell::text(row.created_by.as_str())),
         Column::fixed("create_event", |row| Cell::big_int(row.create_event)),
         Column::changing("supplier_id", |row| Cell::text(&row.supplier)),
         Column::changing("supplier_reference", |row| Cell::optional_text(row.supplier_reference.as_deref())),
         Column::changing("note", |row| Cell::optional_text(row.note.as_deref())),
+        Column::changing("external_id", |row| Cell::optional_text(row.external_id.as_deref())),
+        Column::changing("charges", |row| Cell::text(charges_json(&row.charges))),
         Column::changing("expected_date", |row| Cell::formatted(row.expected_date)),
         Column::changing("state", |row| Cell::text(row.state.name())),
         Column::changing("revision", |row| Cell::big_int(row.revision)),
         Column::changing("order_time", |row| Cell::BigInt(row.order_time.map(Timestamp::micros))),
         Column::changing("place_time", |row| Cell::BigInt(row.place_time.map(Timestamp::micros))),
+        Column::changing("placed_by", |row| Cell::optional_text(row.placed_by.as_ref().map(PrincipalId::as_str))),
         Column::changing("original_order_time", |row| Cell::BigInt(row.original_order_time.map(Timestamp::micros))),
         Column::changing("close_time", |row| Cell::BigInt(row.close_time.map(Timestamp::micros))),
+        Column::changing("closed_by", |row| Cell::optional_text(row.closed_by.as_ref().map(PrincipalId::as_str))),
         Column::changing("cancel_reason", |row| Cell::optional_text(row.cancel_reason.as_deref())),
         Column::changing("child_id", |row| Cell::formatted(row.child)),
         Column::changing("line_count", |row| Cell::Int(row.counters.lines)),
@@ -146,5 +192,9 @@ impl Row for Order {
         Column::changing("back_ordered", |row| Cell::big_int(row.counters.totals.back_ordered.scaled())),
         Column::changing("cancelled", |row| Cell::big_int(row.counters.totals.cancelled.scaled())),
         Column::changing("pending", |row| Cell::big_int(row.counters.totals.pending.scaled())),
+        Column::changing("excess", |row| Cell::big_int(row.counters.totals.excess.scaled())),
+        Column::changing("ordered_cost", |row| Cell::big_int(row.counters.ordered_cost.scaled())),
+        Column::changing("pending_cost", |row| Cell::big_int(row.counters.pending_cost.scaled())),
+        Column::changing("received_cost", |row| Cell::big_int(row.counters.received_cost.scaled())),
     ];
 }

@@ -4,7 +4,8 @@ use diesel::prelude::{Queryable, Selectable};
 
 use super::order_id;
 use crate::domain::code::{PrincipalId, StoreId};
-use crate::domain::order::receipt::{Receipt, ReceiptItem, Voided};
+use crate::domain::money::{Amount, UnitCost};
+use crate::domain::order::receipt::{ItemCosts, Receipt, ReceiptItem, RejectReason, Rejection, Voided};
 use crate::domain::order::{OrderKey, ReceiptKey};
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
@@ -22,6 +23,7 @@ pub struct ReceiptRow {
     receive_time: i64,
     book_time: i64,
     booked_by: String,
+    supplier_id: String,
     delivery_note: Option<String>,
     note: Option<String>,
     void_time: Option<i64>,
@@ -48,6 +50,7 @@ impl TryFrom<ReceiptRow> for Receipt {
             receive_time: Timestamp::from_micros(row.receive_time),
             book_time: Timestamp::from_micros(row.book_time),
             booked_by: PrincipalId::new(row.booked_by),
+            supplier: row.supplier_id,
             delivery_note: row.delivery_note,
             note: row.note,
             voided,
@@ -65,8 +68,13 @@ pub struct ReceiptItemRow {
     receipt_number: i32,
     line_number: i32,
     accepted: i64,
+    excess: i64,
     rejected: i64,
     reject_reason: Option<String>,
+    reject_note: Option<String>,
+    unit_cost: Option<i64>,
+    excess_unit_cost: Option<i64>,
+    value: i64,
 }
 
 /// An item as a row of its own: in the domain it is a part of its receipt and has no key.
@@ -77,6 +85,22 @@ pub struct ItemOfReceipt {
     pub item: ReceiptItem,
 }
 
+fn rejection(reason: Option<String>, note: Option<String>) -> Result<Option<Rejection>, DbError> {
+    let Some(name) = reason else { return Ok(None) };
+    match RejectReason::from_name(&name) {
+        Some(reason) => Ok(Some(Rejection { reason, note })),
+        None => Err(DbError::unreadable("reject reason", name)),
+    }
+}
+
+/// The costs that an item names, from the columns that hold them.
+pub fn item_costs(unit_cost: Option<i64>, excess_unit_cost: Option<i64>) -> ItemCosts {
+    ItemCosts {
+        unit_cost: unit_cost.map(UnitCost::from_scaled),
+        excess_unit_cost: excess_unit_cost.map(UnitCost::from_scaled),
+    }
+}
+
 impl TryFrom<ReceiptItemRow> for ItemOfReceipt {
     type Error = DbError;
 
@@ -85,8 +109,11 @@ impl TryFrom<ReceiptItemRow> for ItemOfReceipt {
         let item = ReceiptItem {
             line: row.line_number,
             accepted: Quantity::from_scaled(row.accepted),
+            excess: Quantity::from_scaled(row.excess),
             rejected: Quantity::from_scaled(row.rejected),
-            reject_reason: row.reject_reason,
+            rejection: rejection(row.reject_reason, row.reject_note)?,
+            costs: item_costs(row.unit_cost, row.excess_unit_cost),
+            value: Amount::from_scaled(row.value),
         };
         Ok(Self { receipt: ReceiptKey { order, number: row.receipt_number }, item })
     }
@@ -101,6 +128,7 @@ impl Row for Receipt {
         Column::fixed("receive_time", |row| Cell::big_int(row.receive_time.micros())),
         Column::fixed("book_time", |row| Cell::big_int(row.book_time.micros())),
         Column::fixed("booked_by", |row| Cell::text(row.booked_by.as_str())),
+        Column::fixed("supplier_id", |row| Cell::text(&row.supplier)),
         Column::fixed("delivery_note", |row| Cell::optional_text(row.delivery_note.as_deref())),
         Column::fixed("note", |row| Cell::optional_text(row.note.as_deref())),
         Column::changing("void_time", |row| Cell::BigInt(row.voided.as_ref().map(|voided| voided.time.micros()))),
@@ -119,7 +147,16 @@ impl Row for ItemOfReceipt {
         Column::key("receipt_number", |row| Cell::Int(row.receipt.number)),
         Column::key("line_number", |row| Cell::Int(row.item.line)),
         Column::fixed("accepted", |row| Cell::big_int(row.item.accepted.scaled())),
+        Column::fixed("excess", |row| Cell::big_int(row.item.excess.scaled())),
         Column::fixed("rejected", |row| Cell::big_int(row.item.rejected.scaled())),
-        Column::fixed("reject_reason", |row| Cell::optional_text(row.item.reject_reason.as_deref())),
+        Column::fixed("reject_reason", |row| {
+            Cell::optional_text(row.item.rejection.as_ref().map(|rejection| rejection.reason.name()))
+        }),
+        Column::fixed("reject_note", |row| {
+            Cell::optional_text(row.item.rejection.as_ref().and_then(|rejection| rejection.note.as_deref()))
+        }),
+        Column::fixed("unit_cost", |row| Cell::BigInt(row.item.costs.unit_cost.map(UnitCost::scaled))),
+        Column::fixed("excess_unit_cost", |row| Cell::BigInt(row.item.costs.excess_unit_cost.map(UnitCost::scaled))),
+        Column::fixed("value", |row| Cell::big_int(row.item.value.scaled())),
     ];
 }

@@ -5,6 +5,7 @@ use diesel::prelude::{Queryable, Selectable};
 
 use super::currency;
 use crate::domain::code::StoreId;
+use crate::domain::order::tolerance::Tolerance;
 use crate::domain::store::Store;
 use crate::domain::time::{TimeZone, Timestamp};
 use crate::repository::bulk::{Cell, Column, Row};
@@ -21,6 +22,8 @@ pub struct StoreRow {
     time_zone: String,
     create_time: i64,
     back_orders_enabled: bool,
+    over_receipt_tolerance: i64,
+    allow_negative_stock: bool,
     open_orders: i64,
     last_order_number: i64,
     last_event: i64,
@@ -39,6 +42,8 @@ impl TryFrom<StoreRow> for Store {
                 .ok_or_else(|| DbError::unreadable("time zone", row.time_zone))?,
             create_time: Timestamp::from_micros(row.create_time),
             back_orders_enabled: row.back_orders_enabled,
+            over_receipt_tolerance: Tolerance::from_scaled(row.over_receipt_tolerance),
+            allow_negative_stock: row.allow_negative_stock,
             open_orders: row.open_orders,
             last_order_number: row.last_order_number,
             last_event: row.last_event,
@@ -57,6 +62,8 @@ impl Row for Store {
         Column::changing("display_name", |row| Cell::text(&row.display_name)),
         Column::changing("time_zone", |row| Cell::text(row.time_zone.name())),
         Column::changing("back_orders_enabled", |row| Cell::Bool(row.back_orders_enabled)),
+        Column::changing("over_receipt_tolerance", |row| Cell::big_int(row.over_receipt_tolerance.scaled())),
+        Column::changing("allow_negative_stock", |row| Cell::Bool(row.allow_negative_stock)),
         Column::changing("open_orders", |row| Cell::big_int(row.open_orders)),
         Column::changing("last_order_number", |row| Cell::big_int(row.last_order_number)),
         Column::changing("last_event", |row| Cell::big_int(row.last_event)),

@@ -1,6 +1,6 @@
 //! CreateRole.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use super::fields::{parse_permissions, role};
 use crate::domain::access::create_role::CreateRole;
@@ -15,11 +15,11 @@ use crate::rpc::idempotency::IdempotentRequest;
 pub(super) async fn create_role(
     app: &App,
     request: Request<v1::CreateRoleRequest>,
-) -> Result<v1::CreateRoleResponse, Status> {
+) -> Result<Response<v1::CreateRoleResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let Parsed { submission, role } = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::CreateRoleResponse { role: Some(role), event_number: reply.outcome.event() })
+    Ok(reply.answer(|reply| v1::CreateRoleResponse { role: Some(role), event_number: reply.outcome.event() }))
 }
 
 struct Parsed {

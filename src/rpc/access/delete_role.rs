@@ -1,6 +1,6 @@
 //! DeleteRole.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::access::delete_role::DeleteRole;
 use crate::domain::refusal::Refusal;
@@ -14,11 +14,11 @@ use crate::rpc::idempotency::IdempotentRequest;
 pub(super) async fn delete_role(
     app: &App,
     request: Request<v1::DeleteRoleRequest>,
-) -> Result<v1::DeleteRoleResponse, Status> {
+) -> Result<Response<v1::DeleteRoleResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::DeleteRoleResponse { event_number: reply.outcome.event() })
+    Ok(reply.answer(|reply| v1::DeleteRoleResponse { event_number: reply.outcome.event() }))
 }
 
 fn parse(call: &Call, mut request: v1::DeleteRoleRequest) -> Result<Submission, Refusal> {

@@ -1,6 +1,6 @@
 //! GrantRole.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use super::fields::grant;
 use crate::domain::access::grants::GrantRole;
@@ -15,11 +15,11 @@ use crate::rpc::idempotency::IdempotentRequest;
 pub(super) async fn grant_role(
     app: &App,
     request: Request<v1::GrantRoleRequest>,
-) -> Result<v1::GrantRoleResponse, Status> {
+) -> Result<Response<v1::GrantRoleResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let Parsed { submission, grant } = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::GrantRoleResponse { grant: Some(grant), event_number: reply.outcome.event() })
+    Ok(reply.answer(|reply| v1::GrantRoleResponse { grant: Some(grant), event_number: reply.outcome.event() }))
 }
 
 struct Parsed {

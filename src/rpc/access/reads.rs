@@ -1,6 +1,6 @@
 //! ListRoles and ListGrants.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use super::fields::{grant, role};
 use crate::domain::code::{PrincipalId, StoreId};
@@ -17,12 +17,15 @@ use crate::workers::ReadClass;
 pub(super) async fn list_roles(
     app: &App,
     request: Request<v1::ListRolesRequest>,
-) -> Result<v1::ListRolesResponse, Status> {
+) -> Result<Response<v1::ListRolesResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let store = parse_roles(&request).map_err(to_status)?;
     let check = call.check(store).map_err(to_status)?;
-    let roles = app.read(&call, ReadClass::Small, move |session| access::roles(session, &check)).await?;
-    Ok(v1::ListRolesResponse { roles: roles.iter().map(|(id, permissions)| role(id, permissions)).collect() })
+    let read = app.read(&call, ReadClass::Small, move |session| access::roles(session, &check)).await?;
+    Ok(read.answer(|roles| {
+        let roles = roles.iter().map(|(id, permissions)| role(id, permissions)).collect();
+        v1::ListRolesResponse { roles }
+    }))
 }
 
 fn parse_roles(request: &v1::ListRolesRequest) -> Result<StoreId, Refusal> {
@@ -35,21 +38,21 @@ fn parse_roles(request: &v1::ListRolesRequest) -> Result<StoreId, Refusal> {
 pub(super) async fn list_grants(
     app: &App,
     request: Request<v1::ListGrantsRequest>,
-) -> Result<v1::ListGrantsResponse, Status> {
+) -> Result<Response<v1::ListGrantsResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let ListGrants { store, principal, page } = parse_grants(app, request).map_err(to_status)?;
     let check = call.check(store).map_err(to_status)?;
     let asked = page.clone();
-    let mut grants = app
+    let read = app
         .read(&call, page.class(), move |session| {
             access::grants(session, &check, principal.as_ref(), asked.after.as_ref(), asked.limit())
         })
         .await?;
-    let next_page_token = page.cut(&mut grants, |(principal, role)| (principal.to_string(), role.to_string()));
-    Ok(v1::ListGrantsResponse {
-        grants: grants.iter().map(|(principal, role)| grant(principal, role)).collect(),
-        next_page_token,
-    })
+    Ok(read.answer(|mut grants| {
+        let next_page_token = page.cut(&mut grants, |(principal, role)| (principal.to_string(), role.to_string()));
+        let grants = grants.iter().map(|(principal, role)| grant(principal, role)).collect();
+        v1::ListGrantsResponse { grants, next_page_token }
+    }))
 }
 
 struct ListGrants {

@@ -1,6 +1,6 @@
 //! RevokeRole.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::access::grants::RevokeRole;
 use crate::domain::refusal::Refusal;
@@ -14,11 +14,11 @@ use crate::rpc::idempotency::IdempotentRequest;
 pub(super) async fn revoke_role(
     app: &App,
     request: Request<v1::RevokeRoleRequest>,
-) -> Result<v1::RevokeRoleResponse, Status> {
+) -> Result<Response<v1::RevokeRoleResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::RevokeRoleResponse { event_number: reply.outcome.event() })
+    Ok(reply.answer(|reply| v1::RevokeRoleResponse { event_number: reply.outcome.event() }))
 }
 
 fn parse(call: &Call, mut request: v1::RevokeRoleRequest) -> Result<Submission, Refusal> {

@@ -1,6 +1,6 @@
 //! UpdateRole.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use super::fields::{parse_permissions, role};
 use crate::domain::access::update_role::UpdateRole;
@@ -18,11 +18,11 @@ const FIELDS: [&str; 1] = ["permissions"];
 pub(super) async fn update_role(
     app: &App,
     request: Request<v1::UpdateRoleRequest>,
-) -> Result<v1::UpdateRoleResponse, Status> {
+) -> Result<Response<v1::UpdateRoleResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let Parsed { submission, role } = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::UpdateRoleResponse { role: Some(role), event_number: reply.outcome.event() })
+    Ok(reply.answer(|reply| v1::UpdateRoleResponse { role: Some(role), event_number: reply.outcome.event() }))
 }
 
 struct Parsed {

@@ -7,6 +7,7 @@ use tonic::Code;
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation};
 
 use super::{MAX_TEXT, cut};
+use crate::domain::access::Permission;
 use crate::domain::refusal::{Refusal, TruncatedList, Violation};
 
 /// Bytes of one violation's rule. With [`crate::domain::refusal::MAX_NAMED`] of them a status stays well
@@ -17,16 +18,20 @@ pub(super) fn code(refusal: &Refusal) -> Code {
     use Refusal as R;
     match refusal {
         R::Invalid(_) | R::InvalidForStoredData(_) | R::RequestIdReused => Code::InvalidArgument,
-        R::NoStoreAccess(_) | R::PermissionMissing(_) | R::NotPlatformOperator | R::PermissionNotHeld { .. } => {
-            Code::PermissionDenied
-        }
+        R::NoStoreAccess(_)
+        | R::PermissionMissing(_)
+        | R::CostNamed(_)
+        | R::NotPlatformOperator
+        | R::PermissionNotHeld { .. } => Code::PermissionDenied,
         R::StoreNotFound(_)
         | R::OrderNotFound
         | R::LinesNotFound { .. }
         | R::ReceiptNotFound { .. }
         | R::RoleNotFound(_)
         | R::ProductNotFound(_) => Code::NotFound,
-        R::StoreExists(_) | R::RoleExists(_) => Code::AlreadyExists,
+        R::StoreExists(_) | R::RoleExists(_) | R::ExternalIdExists { .. } | R::DeliveryNoteKnown { .. } => {
+            Code::AlreadyExists
+        }
         R::EtagMismatch { .. } => Code::Aborted,
         R::WrongState { .. }
         | R::FieldsFixed { .. }
@@ -37,9 +42,11 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::NothingPending(_)
         | R::AcceptedStaged(_)
         | R::OverReceipt { .. }
+        | R::ReceivedValueOutOfRange { .. }
         | R::ReceiptVoided { .. }
         | R::LinesWithoutQuantity(_)
         | R::ExpectedDatePassed { .. }
+        | R::InsufficientStock { .. }
         | R::LevelOutOfRange(_)
         | R::TooManyReceiptItems { .. }
         | R::TooManyRoles
@@ -60,6 +67,7 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             vec![("store_id", store.to_string())]
         }
         R::PermissionMissing(permission) => vec![("permission", permission.to_string())],
+        R::CostNamed(field) => vec![("permission", Permission::ViewCosts.to_string()), ("field", (*field).to_owned())],
         R::PermissionNotHeld { role, permissions } => {
             vec![("role_id", role.to_string()), ("permissions", joined(permissions))]
         }
@@ -70,12 +78,29 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         R::FieldsFixed { number, state, fields } => {
             vec![("number", number.clone()), ("state", state.to_string()), ("fields", joined(fields))]
         }
+        R::ExternalIdExists { external_id, number, order } => vec![
+            ("external_id", external_id.clone()),
+            ("number", number.clone()),
+            ("purchase_order_id", order.to_string()),
+        ],
+        R::DeliveryNoteKnown { delivery_note, known } => vec![
+            ("delivery_note", delivery_note.clone()),
+            ("number", known.number.clone()),
+            ("purchase_order_id", known.order.to_string()),
+            ("receipt_number", known.receipt.to_string()),
+        ],
+        R::ReceivedValueOutOfRange { number } => vec![("number", number.clone())],
         R::RoleInUse { role, holders } => vec![
             ("role_id", role.to_string()),
             ("principals", cut(joined(holders), MAX_TEXT)),
             ("total", holders.total.to_string()),
         ],
         R::OpenOrders(open) => vec![("numbers", joined(open)), ("total", open.total.to_string())],
+        R::InsufficientStock { product, on_hand, missing } => vec![
+            ("product_id", product.to_string()),
+            ("on_hand", on_hand.to_string()),
+            ("missing", missing.to_string()),
+        ],
         R::LevelOutOfRange(products) => {
             vec![("product_ids", cut(joined(products), MAX_TEXT)), ("total", products.total.to_string())]
         }

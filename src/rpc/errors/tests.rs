@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use tonic_types::PreconditionViolation;
+use uuid::Uuid;
 
 use super::*;
 use crate::domain::access::Permission;
 use crate::domain::code::{PrincipalId, ProductId, RoleId, StoreId};
-use crate::domain::order::State;
+use crate::domain::order::{OrderId, State};
+use crate::domain::outcome::KnownReceipt;
+use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{TruncatedList, Violations};
 
 /// Common clients accept 8 KiB of headers by default, and some of these are not the status.
@@ -78,6 +81,15 @@ fn refusals() -> Vec<Expected> {
     let etag = Refusal::EtagMismatch { number: number.clone(), current: "7".to_owned() };
     let items = Refusal::TooManyReceiptItems { number: number.clone(), items: 20_001 };
     let open = many(|index| format!("PO-{index:06}"));
+    let order = OrderId(Uuid::nil());
+    let external_id = Refusal::ExternalIdExists { external_id: "e".repeat(64), number: number.clone(), order };
+    let known = KnownReceipt { order, number: number.clone(), receipt: 3 };
+    let delivery_note = Refusal::DeliveryNoteKnown { delivery_note: "d".repeat(200), known };
+    let stock = Refusal::InsufficientStock {
+        product: ProductId::new("p".repeat(64)),
+        on_hand: Quantity::MAX,
+        missing: Quantity::MAX,
+    };
     vec![
         refused(Refusal::Invalid(violations()), InvalidArgument, "INVALID_REQUEST", &["violations_total"]),
         refused(
@@ -89,6 +101,12 @@ fn refusals() -> Vec<Expected> {
         refused(Refusal::RequestIdReused, InvalidArgument, "REQUEST_ID_REUSED", &[]),
         refused(Refusal::NoStoreAccess(store.clone()), PermissionDenied, "NO_STORE_ACCESS", &["store_id"]),
         refused(Refusal::PermissionMissing(Permission::View), PermissionDenied, "PERMISSION_MISSING", &["permission"]),
+        refused(
+            Refusal::CostNamed("lines.unit_cost"),
+            PermissionDenied,
+            "PERMISSION_MISSING",
+            &["field", "permission"],
+        ),
         refused(Refusal::NotPlatformOperator, PermissionDenied, "NOT_PLATFORM_OPERATOR", &[]),
         refused(not_held, PermissionDenied, "PERMISSION_NOT_HELD", &["permissions", "role_id"]),
         refused(Refusal::StoreNotFound(store.clone()), NotFound, "STORE_NOT_FOUND", &["store_id"]),
@@ -104,6 +122,20 @@ fn refusals() -> Vec<Expected> {
         ),
         refused(Refusal::StoreExists(store), AlreadyExists, "STORE_EXISTS", &["store_id"]),
         refused(Refusal::RoleExists(role), AlreadyExists, "ROLE_EXISTS", &["role_id"]),
+        refused(external_id, AlreadyExists, "EXTERNAL_ID_EXISTS", &["external_id", "number", "purchase_order_id"]),
+        refused(
+            delivery_note,
+            AlreadyExists,
+            "DELIVERY_NOTE_KNOWN",
+            &["delivery_note", "number", "purchase_order_id", "receipt_number"],
+        ),
+        refused(
+            Refusal::ReceivedValueOutOfRange { number: number.clone() },
+            FailedPrecondition,
+            "RECEIVED_VALUE_OUT_OF_RANGE",
+            &["number"],
+        ),
+        refused(stock, FailedPrecondition, "INSUFFICIENT_STOCK", &["missing", "on_hand", "product_id"]),
         refused(etag, Aborted, "ETAG_MISMATCH", &["etag", "number"]),
         refused(wrong_state, FailedPrecondition, "WRONG_STATE", &["number", "state"]),
         refused(fields_fixed, FailedPrecondition, "FIELDS_FIXED", &["fields", "number", "state"]),

@@ -77,16 +77,19 @@ impl Call {
 
     /// A command as the writers take it, with this caller as its principal.
     pub fn submission(&self, store: StoreId, idempotency: Idempotency, command: impl Command + 'static) -> Submission {
-        let Idempotency { key, bytes } = idempotency;
+        let Idempotency { key, named_cost, bytes } = idempotency;
         let principal = self.principal.clone();
-        let envelope = Envelope { store, principal, idempotency_key: key, command: Arc::new(command) };
+        let command = Arc::new(command);
+        let envelope = Envelope { store, principal, idempotency_key: key, named_cost, command };
         Submission { envelope, bytes }
     }
 
     /// A command to be decided without being saved, for a preview. It has no request id because nothing
-    /// is stored that a retry could repeat.
+    /// is stored that a retry could repeat, and names no cost, because a preview's request has no field
+    /// for one.
     pub fn envelope(&self, store: StoreId, command: impl Command + 'static) -> Envelope {
-        Envelope { store, principal: self.principal.clone(), idempotency_key: None, command: Arc::new(command) }
+        let (principal, command) = (self.principal.clone(), Arc::new(command));
+        Envelope { store, principal, idempotency_key: None, named_cost: None, command }
     }
 }
 

@@ -1,6 +1,6 @@
-//! InventoryService: stock levels and the stock ledger. It has reads alone: stock changes when purchase
-//! orders change.
+//! InventoryService: stock levels, the stock ledger, and what moves stock beside purchase orders.
 
+mod adjust;
 mod reads;
 
 use tonic::{Request, Response, Status};
@@ -15,20 +15,27 @@ impl InventoryService for Service {
         &self,
         request: Request<v1::GetInventoryLevelRequest>,
     ) -> Result<Response<v1::GetInventoryLevelResponse>, Status> {
-        reads::level(&self.0, request).await.map(Response::new)
+        reads::level(&self.0, request).await
     }
 
     async fn list_inventory_levels(
         &self,
         request: Request<v1::ListInventoryLevelsRequest>,
     ) -> Result<Response<v1::ListInventoryLevelsResponse>, Status> {
-        reads::levels(&self.0, request).await.map(Response::new)
+        reads::levels(&self.0, request).await
+    }
+
+    async fn adjust_inventory(
+        &self,
+        request: Request<v1::AdjustInventoryRequest>,
+    ) -> Result<Response<v1::AdjustInventoryResponse>, Status> {
+        adjust::adjust(&self.0, request).await
     }
 
     async fn list_stock_movements(
         &self,
         request: Request<v1::ListStockMovementsRequest>,
     ) -> Result<Response<v1::ListStockMovementsResponse>, Status> {
-        reads::movements(&self.0, request).await.map(Response::new)
+        reads::movements(&self.0, request).await
     }
 }

@@ -1,6 +1,6 @@
 //! GetInventoryLevel, ListInventoryLevels and ListStockMovements.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::code::{ProductId, StoreId};
 use crate::domain::inventory::LevelKey;
@@ -18,16 +18,16 @@ use crate::workers::ReadClass;
 pub(super) async fn level(
     app: &App,
     request: Request<v1::GetInventoryLevelRequest>,
-) -> Result<v1::GetInventoryLevelResponse, Status> {
+) -> Result<Response<v1::GetInventoryLevelResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let LevelKey { store, product } = parse_level(&request).map_err(to_status)?;
     let check = call.check(store).map_err(to_status)?;
-    let level = app
+    let read = app
         .read(&call, ReadClass::Small, move |session| {
             inventory::level(session, &check, &product)?.ok_or_else(|| not_found(&product))
         })
         .await?;
-    Ok(v1::GetInventoryLevelResponse { inventory_level: Some(convert::level(&level)) })
+    Ok(read.answer(|level| v1::GetInventoryLevelResponse { inventory_level: Some(convert::level(&level)) }))
 }
 
 fn parse_level(request: &v1::GetInventoryLevelRequest) -> Result<LevelKey, Refusal> {
@@ -41,19 +41,21 @@ fn parse_level(request: &v1::GetInventoryLevelRequest) -> Result<LevelKey, Refus
 pub(super) async fn levels(
     app: &App,
     request: Request<v1::ListInventoryLevelsRequest>,
-) -> Result<v1::ListInventoryLevelsResponse, Status> {
+) -> Result<Response<v1::ListInventoryLevelsResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let ListLevels { store, products, page } = parse_levels(app, request).map_err(to_status)?;
     let check = call.check(store).map_err(to_status)?;
     let asked = page.clone();
-    let mut levels = app
+    let read = app
         .read(&call, page.class(), move |session| {
             inventory::levels(session, &check, &products, asked.after.as_deref(), asked.limit())
         })
         .await?;
-    let next_page_token = page.cut(&mut levels, |last| last.key.product.to_string());
-    let inventory_levels = levels.iter().map(convert::level).collect();
-    Ok(v1::ListInventoryLevelsResponse { inventory_levels, next_page_token })
+    Ok(read.answer(|mut levels| {
+        let next_page_token = page.cut(&mut levels, |last| last.key.product.to_string());
+        let inventory_levels = levels.iter().map(convert::level).collect();
+        v1::ListInventoryLevelsResponse { inventory_levels, next_page_token }
+    }))
 }
 
 struct ListLevels {
@@ -78,21 +80,23 @@ fn parse_levels(app: &App, mut request: v1::ListInventoryLevelsRequest) -> Resul
 pub(super) async fn movements(
     app: &App,
     request: Request<v1::ListStockMovementsRequest>,
-) -> Result<v1::ListStockMovementsResponse, Status> {
+) -> Result<Response<v1::ListStockMovementsResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let ListMovements { key, page } = parse_movements(app, request).map_err(to_status)?;
     let LevelKey { store, product } = key;
     let check = call.check(store).map_err(to_status)?;
     let asked = page.clone();
-    let mut movements = app
+    let read = app
         .read(&call, page.class(), move |session| {
             let found = inventory::movements(session, &check, &product, asked.after.unwrap_or(0), asked.limit())?;
             found.ok_or_else(|| not_found(&product))
         })
         .await?;
-    let next_page_token = page.cut(&mut movements, |last| last.number);
-    let stock_movements = movements.iter().map(convert::movement).collect();
-    Ok(v1::ListStockMovementsResponse { stock_movements, next_page_token })
+    Ok(read.answer(|mut movements| {
+        let next_page_token = page.cut(&mut movements, |last| last.number);
+        let stock_movements = movements.iter().map(convert::movement).collect();
+        v1::ListStockMovementsResponse { stock_movements, next_page_token }
+    }))
 }
 
 struct ListMovements {

@@ -1,6 +1,6 @@
 //! CancelPurchaseOrder.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::order::cancel::CancelOrder;
 use crate::domain::refusal::Refusal;
@@ -15,14 +15,14 @@ use crate::rpc::idempotency::IdempotentRequest;
 pub(super) async fn cancel(
     app: &App,
     request: Request<v1::CancelPurchaseOrderRequest>,
-) -> Result<v1::CancelPurchaseOrderResponse, Status> {
+) -> Result<Response<v1::CancelPurchaseOrderResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::CancelPurchaseOrderResponse {
+    Ok(reply.answer(|reply| v1::CancelPurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
         event_number: reply.outcome.event(),
-    })
+    }))
 }
 
 fn parse(call: &Call, mut request: v1::CancelPurchaseOrderRequest) -> Result<Submission, Refusal> {

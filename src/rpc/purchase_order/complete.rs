@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::order::complete::{CompleteOrder, LineDisposition};
 use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
@@ -19,15 +19,15 @@ use crate::rpc::idempotency::IdempotentRequest;
 pub(super) async fn complete(
     app: &App,
     request: Request<v1::CompletePurchaseOrderRequest>,
-) -> Result<v1::CompletePurchaseOrderResponse, Status> {
+) -> Result<Response<v1::CompletePurchaseOrderResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::CompletePurchaseOrderResponse {
+    Ok(reply.answer(|reply| v1::CompletePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
         back_order: created_back_order(&reply.outcome).map(back_order),
         event_number: reply.outcome.event(),
-    })
+    }))
 }
 
 fn created_back_order(outcome: &Outcome) -> Option<&CreatedBackOrder> {

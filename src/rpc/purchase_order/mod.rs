@@ -22,97 +22,97 @@ impl PurchaseOrderService for Service {
         &self,
         request: Request<v1::CreatePurchaseOrderRequest>,
     ) -> Result<Response<v1::CreatePurchaseOrderResponse>, Status> {
-        create::create(&self.0, request).await.map(Response::new)
+        create::create(&self.0, request).await
     }
 
     async fn update_purchase_order(
         &self,
         request: Request<v1::UpdatePurchaseOrderRequest>,
     ) -> Result<Response<v1::UpdatePurchaseOrderResponse>, Status> {
-        update::update(&self.0, request).await.map(Response::new)
+        update::update(&self.0, request).await
     }
 
     async fn get_purchase_order(
         &self,
         request: Request<v1::GetPurchaseOrderRequest>,
     ) -> Result<Response<v1::GetPurchaseOrderResponse>, Status> {
-        reads::get(&self.0, request).await.map(Response::new)
+        reads::get(&self.0, request).await
     }
 
     async fn list_purchase_order_lines(
         &self,
         request: Request<v1::ListPurchaseOrderLinesRequest>,
     ) -> Result<Response<v1::ListPurchaseOrderLinesResponse>, Status> {
-        reads::lines(&self.0, request).await.map(Response::new)
+        reads::lines(&self.0, request).await
     }
 
     async fn list_purchase_orders(
         &self,
         request: Request<v1::ListPurchaseOrdersRequest>,
     ) -> Result<Response<v1::ListPurchaseOrdersResponse>, Status> {
-        reads::list(&self.0, request).await.map(Response::new)
+        reads::list(&self.0, request).await
     }
 
     async fn place_purchase_order(
         &self,
         request: Request<v1::PlacePurchaseOrderRequest>,
     ) -> Result<Response<v1::PlacePurchaseOrderResponse>, Status> {
-        place::place(&self.0, request).await.map(Response::new)
+        place::place(&self.0, request).await
     }
 
     async fn receive_purchase_order(
         &self,
         request: Request<v1::ReceivePurchaseOrderRequest>,
     ) -> Result<Response<v1::ReceivePurchaseOrderResponse>, Status> {
-        receive::receive(&self.0, request).await.map(Response::new)
+        receive::receive(&self.0, request).await
     }
 
     async fn get_receipt(
         &self,
         request: Request<v1::GetReceiptRequest>,
     ) -> Result<Response<v1::GetReceiptResponse>, Status> {
-        reads::receipts::get(&self.0, request).await.map(Response::new)
+        reads::receipts::get(&self.0, request).await
     }
 
     async fn list_receipts(
         &self,
         request: Request<v1::ListReceiptsRequest>,
     ) -> Result<Response<v1::ListReceiptsResponse>, Status> {
-        reads::receipts::list(&self.0, request).await.map(Response::new)
+        reads::receipts::list(&self.0, request).await
     }
 
     async fn void_receipt(
         &self,
         request: Request<v1::VoidReceiptRequest>,
     ) -> Result<Response<v1::VoidReceiptResponse>, Status> {
-        void::void(&self.0, request).await.map(Response::new)
+        void::void(&self.0, request).await
     }
 
     async fn preview_completion(
         &self,
         request: Request<v1::PreviewCompletionRequest>,
     ) -> Result<Response<v1::PreviewCompletionResponse>, Status> {
-        reads::preview::preview(&self.0, request).await.map(Response::new)
+        reads::preview::preview(&self.0, request).await
     }
 
     async fn complete_purchase_order(
         &self,
         request: Request<v1::CompletePurchaseOrderRequest>,
     ) -> Result<Response<v1::CompletePurchaseOrderResponse>, Status> {
-        complete::complete(&self.0, request).await.map(Response::new)
+        complete::complete(&self.0, request).await
     }
 
     async fn cancel_purchase_order(
         &self,
         request: Request<v1::CancelPurchaseOrderRequest>,
     ) -> Result<Response<v1::CancelPurchaseOrderResponse>, Status> {
-        cancel::cancel(&self.0, request).await.map(Response::new)
+        cancel::cancel(&self.0, request).await
     }
 
     async fn get_back_order_chain(
         &self,
         request: Request<v1::GetBackOrderChainRequest>,
     ) -> Result<Response<v1::GetBackOrderChainResponse>, Status> {
-        reads::chain::chain(&self.0, request).await.map(Response::new)
+        reads::chain::chain(&self.0, request).await
     }
 }

@@ -1,6 +1,6 @@
 //! PlacePurchaseOrder.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::order::place::PlaceOrder;
 use crate::domain::refusal::Refusal;
@@ -15,14 +15,14 @@ use crate::rpc::idempotency::IdempotentRequest;
 pub(super) async fn place(
     app: &App,
     request: Request<v1::PlacePurchaseOrderRequest>,
-) -> Result<v1::PlacePurchaseOrderResponse, Status> {
+) -> Result<Response<v1::PlacePurchaseOrderResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::PlacePurchaseOrderResponse {
+    Ok(reply.answer(|reply| v1::PlacePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
         event_number: reply.outcome.event(),
-    })
+    }))
 }
 
 fn parse(call: &Call, mut request: v1::PlacePurchaseOrderRequest) -> Result<Submission, Refusal> {

@@ -1,8 +1,8 @@
 //! UpdatePurchaseOrder.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
-use super::create::parse_lines;
+use super::create::{parse_charges, parse_lines};
 use crate::domain::order::update::UpdateOrder;
 use crate::domain::refusal::Refusal;
 use crate::domain::text::MAX_DESCRIPTION;
@@ -15,19 +15,20 @@ use crate::rpc::guard::call::{Call, Submission};
 use crate::rpc::idempotency::IdempotentRequest;
 
 /// The fields that `update_mask` may name.
-const FIELDS: [&str; 5] = ["supplier_id", "supplier_reference", "note", "expected_date", "lines"];
+const FIELDS: [&str; 7] =
+    ["supplier_id", "supplier_reference", "note", "external_id", "charges", "expected_date", "lines"];
 
 pub(super) async fn update(
     app: &App,
     request: Request<v1::UpdatePurchaseOrderRequest>,
-) -> Result<v1::UpdatePurchaseOrderResponse, Status> {
+) -> Result<Response<v1::UpdatePurchaseOrderResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::UpdatePurchaseOrderResponse {
+    Ok(reply.answer(|reply| v1::UpdatePurchaseOrderResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
         event_number: reply.outcome.event(),
-    })
+    }))
 }
 
 /// A field that the mask does not name is not judged: it may hold anything.
@@ -43,6 +44,8 @@ fn parse(call: &Call, mut request: v1::UpdatePurchaseOrderRequest) -> Result<Sub
         supplier: None,
         supplier_reference: None,
         note: None,
+        external_id: None,
+        charges: None,
         expected_date: None,
         lines: None,
     };
@@ -55,6 +58,12 @@ fn parse(call: &Call, mut request: v1::UpdatePurchaseOrderRequest) -> Result<Sub
     }
     if mask.contains("note") {
         update.note = Some(fields.note("note", &request.note));
+    }
+    if mask.contains("external_id") {
+        update.external_id = Some(fields.optional_own_code("external_id", &request.external_id));
+    }
+    if mask.contains("charges") {
+        update.charges = Some(parse_charges(&mut fields, &request.charges));
     }
     if mask.contains("expected_date") {
         update.expected_date = Some(fields.date("expected_date", &request.expected_date));

@@ -1,6 +1,6 @@
 //! VoidReceipt.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::order::void::VoidReceipt;
 use crate::domain::refusal::Refusal;
@@ -15,16 +15,16 @@ use crate::rpc::idempotency::IdempotentRequest;
 pub(super) async fn void(
     app: &App,
     request: Request<v1::VoidReceiptRequest>,
-) -> Result<v1::VoidReceiptResponse, Status> {
+) -> Result<Response<v1::VoidReceiptResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::VoidReceiptResponse {
+    Ok(reply.answer(|reply| v1::VoidReceiptResponse {
         purchase_order: reply.order.as_ref().map(convert::purchase_order),
         receipt: reply.receipt.as_ref().map(convert::receipt),
         lines: convert::touched_lines(&reply),
         event_number: reply.outcome.event(),
-    })
+    }))
 }
 
 fn parse(call: &Call, mut request: v1::VoidReceiptRequest) -> Result<Submission, Refusal> {

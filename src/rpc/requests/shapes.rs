@@ -189,6 +189,7 @@ mod tests {
         found.iter().for_each(|(path, cap)| assert_eq!(path, cap.path));
         let known = [
             caps::LINES,
+            caps::CHARGES,
             caps::DISPOSITIONS,
             caps::ITEMS,
             caps::PRODUCTS,

@@ -28,13 +28,15 @@ const DECODED: [(&str, Decoded); 7] = [
     (CREATE, |bytes| {
         let request = v1::CreatePurchaseOrderRequest::decode(bytes).ok()?;
         let header = [&request.store_id, &request.request_id, &request.supplier_id, &request.note];
-        Some((vec![request.lines.len()], texts(&header) + lines(&request.lines)))
+        let memory = texts(&header) + lines(&request.lines) + charges(&request.charges);
+        Some((vec![request.lines.len(), request.charges.len()], memory))
     }),
     (UPDATE, |bytes| {
         let request = v1::UpdatePurchaseOrderRequest::decode(bytes).ok()?;
         let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
-        let memory = texts(&[&request.store_id, &request.etag]) + strings(&paths) + lines(&request.lines);
-        Some((vec![paths.len(), request.lines.len()], memory))
+        let header = texts(&[&request.store_id, &request.etag]);
+        let memory = header + strings(&paths) + lines(&request.lines) + charges(&request.charges);
+        Some((vec![paths.len(), request.lines.len(), request.charges.len()], memory))
     }),
     (LIST, |bytes| {
         let request = v1::ListPurchaseOrdersRequest::decode(bytes).ok()?;
@@ -75,6 +77,11 @@ fn optional(of: &[&Option<String>]) -> usize {
 
 fn strings(of: &Vec<String>) -> usize {
     vector(of) + texts(&of.iter().collect::<Vec<_>>())
+}
+
+fn charges(of: &Vec<v1::Charge>) -> usize {
+    let within = |charge: &v1::Charge| texts(&[&charge.description]) + optional(&[&charge.amount]);
+    vector(of) + of.iter().map(within).sum::<usize>()
 }
 
 fn lines(of: &Vec<v1::NewLine>) -> usize {

@@ -1,6 +1,6 @@
 //! CreateStore.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::refusal::Refusal;
 use crate::domain::store::create::CreateStore;
@@ -15,11 +15,14 @@ use crate::rpc::{App, convert};
 pub(super) async fn create(
     app: &App,
     request: Request<v1::CreateStoreRequest>,
-) -> Result<v1::CreateStoreResponse, Status> {
+) -> Result<Response<v1::CreateStoreResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::CreateStoreResponse { store: Some(convert::store(&reply.store)), event_number: reply.outcome.event() })
+    Ok(reply.answer(|reply| v1::CreateStoreResponse {
+        store: Some(convert::store(&reply.store)),
+        event_number: reply.outcome.event(),
+    }))
 }
 
 fn parse(call: &Call, mut request: v1::CreateStoreRequest) -> Result<Submission, Refusal> {

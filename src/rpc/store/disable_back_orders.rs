@@ -1,6 +1,6 @@
 //! DisableBackOrders.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::refusal::Refusal;
 use crate::domain::store::back_orders::DisableBackOrders;
@@ -14,11 +14,14 @@ use crate::rpc::{App, convert};
 pub(super) async fn disable_back_orders(
     app: &App,
     request: Request<v1::DisableBackOrdersRequest>,
-) -> Result<v1::DisableBackOrdersResponse, Status> {
+) -> Result<Response<v1::DisableBackOrdersResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::DisableBackOrdersResponse { store: Some(convert::store(&reply.store)), event_number: reply.outcome.event() })
+    Ok(reply.answer(|reply| v1::DisableBackOrdersResponse {
+        store: Some(convert::store(&reply.store)),
+        event_number: reply.outcome.event(),
+    }))
 }
 
 fn parse(call: &Call, mut request: v1::DisableBackOrdersRequest) -> Result<Submission, Refusal> {

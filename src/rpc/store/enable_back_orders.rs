@@ -1,6 +1,6 @@
 //! EnableBackOrders.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::refusal::Refusal;
 use crate::domain::store::back_orders::EnableBackOrders;
@@ -14,11 +14,14 @@ use crate::rpc::{App, convert};
 pub(super) async fn enable_back_orders(
     app: &App,
     request: Request<v1::EnableBackOrdersRequest>,
-) -> Result<v1::EnableBackOrdersResponse, Status> {
+) -> Result<Response<v1::EnableBackOrdersResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::EnableBackOrdersResponse { store: Some(convert::store(&reply.store)), event_number: reply.outcome.event() })
+    Ok(reply.answer(|reply| v1::EnableBackOrdersResponse {
+        store: Some(convert::store(&reply.store)),
+        event_number: reply.outcome.event(),
+    }))
 }
 
 fn parse(call: &Call, mut request: v1::EnableBackOrdersRequest) -> Result<Submission, Refusal> {

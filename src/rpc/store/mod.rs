@@ -18,38 +18,38 @@ impl StoreService for Service {
         &self,
         request: Request<v1::CreateStoreRequest>,
     ) -> Result<Response<v1::CreateStoreResponse>, Status> {
-        create::create(&self.0, request).await.map(Response::new)
+        create::create(&self.0, request).await
     }
 
     async fn get_store(&self, request: Request<v1::GetStoreRequest>) -> Result<Response<v1::GetStoreResponse>, Status> {
-        reads::get(&self.0, request).await.map(Response::new)
+        reads::get(&self.0, request).await
     }
 
     async fn list_stores(
         &self,
         request: Request<v1::ListStoresRequest>,
     ) -> Result<Response<v1::ListStoresResponse>, Status> {
-        reads::list(&self.0, request).await.map(Response::new)
+        reads::list(&self.0, request).await
     }
 
     async fn update_store(
         &self,
         request: Request<v1::UpdateStoreRequest>,
     ) -> Result<Response<v1::UpdateStoreResponse>, Status> {
-        update::update(&self.0, request).await.map(Response::new)
+        update::update(&self.0, request).await
     }
 
     async fn enable_back_orders(
         &self,
         request: Request<v1::EnableBackOrdersRequest>,
     ) -> Result<Response<v1::EnableBackOrdersResponse>, Status> {
-        enable_back_orders::enable_back_orders(&self.0, request).await.map(Response::new)
+        enable_back_orders::enable_back_orders(&self.0, request).await
     }
 
     async fn disable_back_orders(
         &self,
         request: Request<v1::DisableBackOrdersRequest>,
     ) -> Result<Response<v1::DisableBackOrdersResponse>, Status> {
-        disable_back_orders::disable_back_orders(&self.0, request).await.map(Response::new)
+        disable_back_orders::disable_back_orders(&self.0, request).await
     }
 }

@@ -1,6 +1,6 @@
 //! UpdateStore.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::refusal::Refusal;
 use crate::domain::store::update::UpdateStore;
@@ -13,16 +13,19 @@ use crate::rpc::idempotency::IdempotentRequest;
 use crate::rpc::{App, convert};
 
 /// The fields that `update_mask` may name.
-const FIELDS: [&str; 2] = ["display_name", "time_zone"];
+const FIELDS: [&str; 4] = ["display_name", "time_zone", "over_receipt_tolerance", "allow_negative_stock"];
 
 pub(super) async fn update(
     app: &App,
     request: Request<v1::UpdateStoreRequest>,
-) -> Result<v1::UpdateStoreResponse, Status> {
+) -> Result<Response<v1::UpdateStoreResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
-    Ok(v1::UpdateStoreResponse { store: Some(convert::store(&reply.store)), event_number: reply.outcome.event() })
+    Ok(reply.answer(|reply| v1::UpdateStoreResponse {
+        store: Some(convert::store(&reply.store)),
+        event_number: reply.outcome.event(),
+    }))
 }
 
 /// A field that the mask does not name is not judged: it may hold anything.
@@ -31,12 +34,20 @@ fn parse(call: &Call, mut request: v1::UpdateStoreRequest) -> Result<Submission,
     let store = fields.store_id(&request.store_id);
     let idempotency = request.idempotency(&mut fields);
     let mask = fields.mask(request.update_mask.as_ref(), &FIELDS);
-    let mut update = UpdateStore { display_name: None, time_zone: None };
+    let mut update =
+        UpdateStore { display_name: None, time_zone: None, over_receipt_tolerance: None, allow_negative_stock: None };
     if mask.contains("display_name") {
         update.display_name = Some(fields.text("display_name", &request.display_name, MAX_DESCRIPTION));
     }
     if mask.contains("time_zone") {
         update.time_zone = fields.time_zone("time_zone", &request.time_zone);
+    }
+    if mask.contains("over_receipt_tolerance") {
+        let text = &request.over_receipt_tolerance;
+        update.over_receipt_tolerance = Some(fields.tolerance("over_receipt_tolerance", text));
+    }
+    if mask.contains("allow_negative_stock") {
+        update.allow_negative_stock = Some(request.allow_negative_stock);
     }
     fields.finish()?;
     Ok(call.submission(store, idempotency, update))

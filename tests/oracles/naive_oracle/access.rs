@@ -41,7 +41,7 @@ pub fn needed_for(action: Action) -> Permission {
 /// Of a new store: three roles and one owner.
 impl Default for Access {
     fn default() -> Self {
-        let all: Vec<Permission> = (1..=11).map(|wire| Permission::try_from(wire).unwrap()).collect();
+        let all: Vec<Permission> = (1..=12).map(|wire| Permission::try_from(wire).unwrap()).collect();
         let not_managers = [Permission::ManageStore, Permission::ManageAccess];
         let manager = all.iter().copied().filter(|permission| !not_managers.contains(permission)).collect();
         let receiver = vec![Permission::View, Permission::Receive];
@@ -69,6 +69,12 @@ impl Access {
         let operates = caller == OPERATOR && needed == Permission::ManageAccess;
         ensure(operates || self.has_any_role(caller), "NO_STORE_ACCESS")?;
         ensure(operates || self.holds(caller, needed), "PERMISSION_MISSING")
+    }
+
+    /// A caller who names costs must be allowed to see them.
+    pub fn admit_costs(&self, caller: Name, command: &Command) -> Result<(), Reason> {
+        let names_costs = matches!(command, Command::Create { .. });
+        ensure(!names_costs || self.holds(caller, Permission::ViewCosts), "PERMISSION_MISSING")
     }
 
     /// Does a command about roles; whether it changes anything.

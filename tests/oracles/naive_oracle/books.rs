@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use purchase_order_service::proto::v1::PurchaseOrderState as State;
 
-use crate::naive_oracle::command::{Day, Item, Name, NewLine, Quantity, Time, admits};
+use crate::naive_oracle::command::{Cost, Day, Item, Name, NewLine, Quantity, Time, admits};
 
 #[derive(Clone, Default)]
 pub struct Line {
@@ -30,6 +30,9 @@ pub struct Order {
     pub revision: i64,
     pub expected: Option<Day>,
     pub created: Time,
+    pub created_by: Name,
+    pub placed_by: Name,
+    pub closed_by: Name,
     pub ordered: Option<Time>,
     pub placed: Option<Time>,
     pub completed: Option<Time>,
@@ -39,10 +42,19 @@ pub struct Order {
     pub receipts: Vec<Receipt>,
 }
 
+/// A row of a product's ledger.
+#[derive(Clone, Copy)]
+pub struct Posted {
+    pub product: Name,
+    pub quantity: Quantity,
+    pub cost: Cost,
+}
+
 /// What a product stands at.
 #[derive(Default)]
 pub struct Level {
     pub on_hand: Quantity,
+    pub average: Cost,
     pub staged: Quantity,
     pub on_order: Quantity,
     pub back_ordered: Quantity,
@@ -109,8 +121,18 @@ impl Order {
         self.lines.keys().map(item).filter(|item| item.accepted > 0).collect()
     }
 
+    /// What its completion puts on hand: by receipt and line.
+    pub fn postings(&self) -> Vec<Posted> {
+        let items = self.active().flat_map(|receipt| &receipt.items).filter(|item| item.accepted > 0);
+        let posted = items.map(|Item { line, accepted, .. }| {
+            let NewLine { product, cost, .. } = self.lines[line].new;
+            Posted { product, quantity: *accepted, cost }
+        });
+        posted.collect()
+    }
+
     /// The back order of an order completed now, if anything was back-ordered.
-    pub fn back_order(&self, expected: Option<Day>, now: Time) -> Option<Self> {
+    pub fn back_order(&self, expected: Option<Day>, by: Name, now: Time) -> Option<Self> {
         let carried = |line: &Line| Line {
             new: NewLine { quantity: line.back_ordered, expected: expected.or(line.new.expected), ..line.new },
             first_expected: line.first_expected.or(expected),
@@ -123,6 +145,8 @@ impl Order {
             revision: 1,
             expected: expected.or(self.expected),
             created: now,
+            created_by: by,
+            placed_by: by,
             ordered: Some(now),
             placed: Some(now),
             lines,
@@ -131,16 +155,20 @@ impl Order {
     }
 }
 
-/// Adds up what every order says of a product.
-pub fn level(orders: &[Order], product: Name) -> Level {
+/// Adds up what the ledger and every order say of a product.
+pub fn level(ledger: &[Posted], orders: &[Order], product: Name) -> Level {
     let mut level = Level::default();
+    for Posted { quantity, cost, .. } in ledger.iter().filter(|posted| posted.product == product) {
+        if *quantity > 0 {
+            level.average = mixed((level.on_hand, level.average), (*quantity, *cost));
+        }
+        level.on_hand += quantity;
+        level.movements += 1;
+    }
     for (place, order) in orders.iter().enumerate() {
         for number in order.lines.iter().filter(|(_, line)| line.new.product == product).map(|(number, _)| *number) {
             let (accepted, pending) = (order.accepted(number), order.pending(number));
-            if order.completed.is_some() {
-                level.on_hand += accepted;
-                level.movements += order.arrivals(number).filter(|(_, item)| item.accepted > 0).count();
-            } else if order.is_live() {
+            if order.is_live() {
                 level.staged += accepted;
                 level.on_order += pending;
                 level.back_ordered += if order.chain == place { 0 } else { pending };
@@ -148,4 +176,17 @@ pub fn level(orders: &[Order], product: Name) -> Level {
         }
     }
     level
+}
+
+/// The average cost of what is there and what comes, to the nearest millionth and the even one of two.
+fn mixed(there: (Quantity, Cost), comes: (Quantity, Cost)) -> Cost {
+    if there.0 <= 0 {
+        return comes.1;
+    }
+    let value = |(quantity, cost): (Quantity, Cost)| i128::from(quantity) * i128::from(cost);
+    let (value, units) = (value(there) + value(comes), i128::from(there.0 + comes.0));
+    let below = value / units;
+    let (to_below, to_above) = (value - below * units, (below + 1) * units - value);
+    let up = to_above < to_below || to_above == to_below && below % 2 == 1;
+    (below + i128::from(up)) as Cost
 }

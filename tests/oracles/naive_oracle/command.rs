@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub type Name = &'static str;
 /// Ten-thousandths of a unit.
 pub type Quantity = i64;
+/// Millionths of the currency, for one unit.
+pub type Cost = i64;
 /// Microseconds since 1970, UTC.
 pub type Time = i64;
 /// Days since 1970 on the store's calendar.
@@ -78,6 +80,7 @@ pub struct NewLine {
     pub product: Name,
     pub unit: Unit,
     pub quantity: Quantity,
+    pub cost: Cost,
     pub expected: Option<Day>,
 }
 
@@ -86,6 +89,13 @@ pub struct Item {
     pub line: i32,
     pub accepted: Quantity,
     pub rejected: Quantity,
+}
+
+impl Item {
+    /// Whether anything came of its line.
+    pub fn says_something(&self) -> bool {
+        self.accepted + self.rejected > 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -124,20 +134,21 @@ impl Command {
 
 impl Verb {
     fn is_well_formed(&self) -> bool {
-        let lines = self.lines();
-        let something = match self {
+        let (lines, something) = match self {
             Self::Receive { items: Some(items), .. } => {
-                !items.is_empty() && items.iter().all(|item| item.accepted + item.rejected > 0)
+                (items.iter().map(|item| item.line).collect(), items.iter().any(Item::says_something))
             }
-            _ => true,
+            _ => (self.lines(), true),
         };
         something && lines.iter().collect::<BTreeSet<_>>().len() == lines.len()
     }
 
-    /// The lines that it names.
+    /// The lines that it names; an item without a quantity is passed over.
     pub fn lines(&self) -> Vec<i32> {
         match self {
-            Self::Receive { items: Some(items), .. } => items.iter().map(|item| item.line).collect(),
+            Self::Receive { items: Some(items), .. } => {
+                items.iter().filter(|item| item.says_something()).map(|item| item.line).collect()
+            }
             Self::Complete { lines, .. } => lines.iter().map(|disposition| disposition.line).collect(),
             _ => Vec::new(),
         }

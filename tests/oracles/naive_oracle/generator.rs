@@ -2,7 +2,7 @@
 //! and often enough one that does not.
 
 use fastrand::Rng;
-use purchase_order_service::proto::v1::Permission::{ManageAccess, View};
+use purchase_order_service::proto::v1::Permission::{Edit, ManageAccess, Receive, View};
 use purchase_order_service::proto::v1::PurchaseOrderState::{Draft, OnOrder, Receiving};
 use purchase_order_service::proto::v1::{PendingDisposition as Rest, Unit};
 use uuid::Uuid;
@@ -105,7 +105,12 @@ impl Generator {
         let roles = if principal == OPERATOR { &["manager", "receiver"][..] } else { &ROLES };
         let role = if self.one_in(20) { "ghost" } else { self.one_of(roles) };
         match self.rng.u32(..16) {
-            0 => Command::CreateRole { role: self.one_of(&ROLES), permissions: vec![View, ManageAccess] },
+            0 => {
+                let role = self.one_of(&ROLES);
+                // Who holds the one sees no costs, and may not name them either.
+                let permissions = if role == "pilot" { vec![View, Edit, Receive] } else { vec![View, ManageAccess] };
+                Command::CreateRole { role, permissions }
+            }
             1..10 => Command::RevokeRole { principal, role },
             _ => Command::GrantRole { principal, role },
         }
@@ -163,7 +168,16 @@ impl Generator {
             _ if unit == Unit::Kilogram => whole + self.rng.i64(0..WHOLE),
             _ => whole,
         };
-        NewLine { product, unit, quantity, expected: self.expected(today) }
+        NewLine { product, unit, quantity, cost: self.cost(), expected: self.expected(today) }
+    }
+
+    /// Mostly a price in cents, at times one with six places, and now and then nothing.
+    fn cost(&mut self) -> Cost {
+        match self.rng.u32(..10) {
+            0 => 0,
+            1..4 => self.rng.i64(0..20_000_000),
+            _ => self.rng.i64(0..2_000) * 10_000,
+        }
     }
 
     fn place(&mut self, _: &Order, now: Time) -> Verb {

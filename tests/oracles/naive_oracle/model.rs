@@ -8,7 +8,7 @@ use purchase_order_service::proto::v1::{PendingDisposition as Rest, Unit};
 use uuid::Uuid;
 
 use crate::naive_oracle::access::{Access, needed};
-use crate::naive_oracle::books::{Line, Order, Receipt};
+use crate::naive_oracle::books::{Line, Order, Posted, Receipt};
 use crate::naive_oracle::command::*;
 
 /// A store.
@@ -19,6 +19,8 @@ pub struct Model {
     pub access: Access,
     pub back_orders_enabled: bool,
     pub orders: Vec<Order>,
+    /// What moved stock, oldest first.
+    pub ledger: Vec<Posted>,
     pub units: HashMap<Name, Unit>,
     pub events: i64,
     pub answered: HashMap<(Name, Uuid), (Command, Made)>,
@@ -34,6 +36,7 @@ impl Model {
     pub fn judge(&mut self, call: &Call) -> Result<Made, Reason> {
         ensure(call.command.is_well_formed(), "INVALID_REQUEST")?;
         self.access.admit(call.caller, needed(&call.command))?;
+        self.access.admit_costs(call.caller, &call.command)?;
         if let Some((asked, made)) = call.id.and_then(|id| self.answered.get(&(call.caller, id))) {
             ensure(*asked == call.command, "REQUEST_ID_REUSED")?;
             return Ok(*made);
@@ -48,7 +51,9 @@ impl Model {
 
     fn execute(&mut self, caller: Name, command: &Command) -> Result<Option<usize>, Reason> {
         match command {
-            Command::Create { currency, expected, lines } => return self.create(currency, *expected, lines).map(Some),
+            Command::Create { currency, expected, lines } => {
+                return self.create(caller, currency, *expected, lines).map(Some);
+            }
             Command::Change { order, etag, verb } => return self.change(caller, *order, *etag, verb),
             Command::SetBackOrders(enabled) => self.set_back_orders(*enabled)?,
             about_roles => self.events += i64::from(self.access.change(caller, about_roles)?),
@@ -65,14 +70,22 @@ impl Model {
         Ok(())
     }
 
-    fn create(&mut self, currency: Name, expected: Option<Day>, lines: &[NewLine]) -> Result<usize, Reason> {
+    fn create(&mut self, by: Name, currency: Name, expected: Option<Day>, lines: &[NewLine]) -> Result<usize, Reason> {
         let mut units = self.units.clone();
         let same_units = lines.iter().all(|new| *units.entry(new.product).or_insert(new.unit) == new.unit);
         ensure_fit(same_units && ["", "EUR"].contains(&currency))?;
         self.units = units;
         let line = |new: &NewLine| Line { new: *new, first_expected: new.expected.or(expected), ..Line::default() };
         let (chain, lines) = (self.orders.len(), (1..).zip(lines.iter().map(line)).collect());
-        self.orders.push(Order { chain, revision: 1, expected, created: self.now, lines, ..Order::default() });
+        self.orders.push(Order {
+            chain,
+            revision: 1,
+            expected,
+            created: self.now,
+            created_by: by,
+            lines,
+            ..Order::default()
+        });
         self.events += 1;
         Ok(chain)
     }
@@ -87,19 +100,29 @@ impl Model {
         let (now, first_ordered) = (self.now, self.orders[order.chain].ordered);
         let mut back_order = None;
         match verb {
-            Verb::Place { order_time } => order.place(order_time.unwrap_or(now), now)?,
+            Verb::Place { order_time } => {
+                order.place(order_time.unwrap_or(now), now)?;
+                order.placed_by = by;
+            }
             Verb::Receive { items, time } => {
-                let (items, time) = (items.clone().unwrap_or_else(|| order.all_pending()), time.unwrap_or(now));
+                let mut items = items.clone().unwrap_or_else(|| order.all_pending());
+                items.retain(Item::says_something);
+                let time = time.unwrap_or(now);
                 order.receive(Receipt { items, time, booked: (by, now), voided: None }, first_ordered)?;
             }
             Verb::Void { receipt } => order.void(*receipt, (by, now))?,
             Verb::Complete { lines, rest, reason, expected } => {
                 ensure_fit(expected.is_none_or(|expected| expected >= day(now)))?;
                 order.complete(lines, *rest, reason, now)?;
-                back_order = order.back_order(*expected, now);
+                back_order = order.back_order(*expected, by, now);
+                order.closed_by = by;
                 ensure(self.back_orders_enabled || back_order.is_none(), "BACK_ORDERS_DISABLED")?;
+                self.ledger.extend(order.postings());
             }
-            Verb::Cancel { reason } => order.cancel(reason, now)?,
+            Verb::Cancel { reason } => {
+                order.cancel(reason, now)?;
+                order.closed_by = by;
+            }
         }
         order.revision += 1;
         let made = match verb {

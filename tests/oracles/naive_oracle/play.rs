@@ -185,7 +185,8 @@ impl Play {
         let full = |request: &mut GetPurchaseOrderRequest| request.view = PurchaseOrderView::Full.into();
         let shown = |()| GetPurchaseOrderResponse {
             purchase_order: Some(self.shown().header(place, caller)),
-            lines: self.shown().lines(place),
+            lines: self.shown().lines(place, caller),
+            charges: Vec::new(),
         };
         self.compare("an order", admitted.map(shown), self.wire.caller(caller).get(&id).with(full).await);
         let order = PurchaseOrder { purchase_order_id: id, ..PurchaseOrder::default() };
@@ -196,8 +197,8 @@ impl Play {
     async fn look_at_product(&self, caller: Name, product: Name) {
         let exists = ensure(self.model.units.contains_key(product), "PRODUCT_NOT_FOUND");
         let admitted = self.model.access.admit(caller, Some(Permission::View)).and(exists);
-        let level = level(&self.model.orders, product);
-        let expected = admitted.map(|()| Some(self.shown().level(product, &level)));
+        let level = level(&self.model.ledger, &self.model.orders, product);
+        let expected = admitted.map(|()| Some(self.shown().level(product, &level, caller)));
         let got = self.wire.caller(caller).level(product).await;
         self.compare("a level", expected, got.map(|got| got.inventory_level));
         let ledger = admitted.map(|()| (level.movements, decimal(level.on_hand)));

@@ -4,9 +4,11 @@ use purchase_order_service::proto::v1::*;
 
 use crate::naive_oracle::access::needed_for;
 use crate::naive_oracle::books::{Level, Order};
-use crate::naive_oracle::command::{Call, Command, Made, Name, Quantity, Time, Verb};
+use crate::naive_oracle::command::{Call, Command, Item, Made, Name, Quantity, Time, Verb};
 use crate::naive_oracle::model::Model;
-use crate::naive_oracle::wire::{Answer, NOTE, REFERENCE, REJECT_REASON, Wire, date, decimal, instant};
+use crate::naive_oracle::wire::{
+    Answer, NOTE, REFERENCE, REJECT_NOTE, Wire, cost, date, decimal, instant, value, worth,
+};
 
 /// A model and the wire that knows its ids.
 #[derive(Clone, Copy)]
@@ -41,7 +43,7 @@ impl Shown<'_> {
             }
             Command::Change { order, verb, .. } => {
                 let answer = Answer { order: Some(self.header(*order, call.caller)), ..answer };
-                self.what_it_made(*order, verb, made, answer)
+                self.what_it_made((*order, call.caller), verb, made, answer)
             }
             Command::SetBackOrders(_) => Answer { store: Some(self.store()), ..answer },
             Command::CreateRole { role, permissions } => {
@@ -56,10 +58,10 @@ impl Shown<'_> {
         }
     }
 
-    fn what_it_made(&self, order: usize, verb: &Verb, made: Made, answer: Answer) -> Answer {
+    fn what_it_made(&self, (order, caller): (usize, Name), verb: &Verb, made: Made, answer: Answer) -> Answer {
         let touched = |receipt: usize| {
             let items = &self.order(order).receipts[receipt].items;
-            items.iter().map(|item| self.line(order, item.line)).collect()
+            items.iter().map(|item| self.line(order, item.line, caller)).collect()
         };
         match (verb, made.place) {
             (Verb::Receive { .. }, Some(place)) => {
@@ -68,12 +70,12 @@ impl Shown<'_> {
                     void_time: None,
                     void_reason: String::new(),
                     voided_by: String::new(),
-                    ..self.receipt(order, place)
+                    ..self.receipt(order, place, caller)
                 };
                 Answer { receipt: Some(booked), lines: touched(place), ..answer }
             }
             (Verb::Void { receipt }, _) => {
-                Answer { receipt: Some(self.receipt(order, *receipt)), lines: touched(*receipt), ..answer }
+                Answer { receipt: Some(self.receipt(order, *receipt, caller)), lines: touched(*receipt), ..answer }
             }
             (Verb::Complete { .. }, Some(place)) => Answer { back_order: Some(self.back_order(place)), ..answer },
             _ => answer,
@@ -96,6 +98,8 @@ impl Shown<'_> {
             back_orders_enabled: self.model.back_orders_enabled,
             open_purchase_order_count: self.model.orders.iter().filter(|order| order.is_open()).count() as i64,
             create_time: Some(instant(self.model.created)),
+            over_receipt_tolerance: "0".to_owned(),
+            allow_negative_stock: false,
         }
     }
 
@@ -132,7 +136,25 @@ impl Shown<'_> {
             pending_line_count: order.lines.keys().filter(|line| order.pending(**line) > 0).count() as i32,
             active_receipt_count: order.active().count() as i32,
             allowed_actions: self.allowed_actions(order, caller),
+            external_id: String::new(),
+            ordered_cost: self.shown_cost(caller, self.sum(order, |line| order.lines[&line].new.quantity)),
+            received_cost: self.shown_cost(caller, received_cost(order)),
+            pending_cost: self.shown_cost(caller, self.sum(order, |line| order.pending(line))),
+            charges_cost: self.shown_cost(caller, 0),
+            created_by: order.created_by.to_owned(),
+            placed_by: order.placed_by.to_owned(),
+            completed_by: if order.completed.is_some() { order.closed_by.to_owned() } else { String::new() },
+            cancelled_by: if order.cancelled.is_some() { order.closed_by.to_owned() } else { String::new() },
         }
+    }
+
+    fn shown_cost(&self, caller: Name, amount: Quantity) -> Option<String> {
+        self.model.access.holds(caller, Permission::ViewCosts).then(|| decimal(amount))
+    }
+
+    /// What the quantities of the lines are worth, each rounded.
+    fn sum(&self, order: &Order, quantity: impl Fn(i32) -> Quantity) -> Quantity {
+        order.lines.iter().map(|(number, line)| worth(quantity(*number), line.new.cost)).sum()
     }
 
     fn allowed_actions(&self, order: &Order, caller: Name) -> Vec<i32> {
@@ -150,11 +172,11 @@ impl Shown<'_> {
         allowed.map(|(action, _)| action.into()).collect()
     }
 
-    pub fn lines(&self, place: usize) -> Vec<PurchaseOrderLine> {
-        self.order(place).lines.keys().map(|number| self.line(place, *number)).collect()
+    pub fn lines(&self, place: usize, caller: Name) -> Vec<PurchaseOrderLine> {
+        self.order(place).lines.keys().map(|number| self.line(place, *number, caller)).collect()
     }
 
-    fn line(&self, place: usize, number: i32) -> PurchaseOrderLine {
+    fn line(&self, place: usize, number: i32, caller: Name) -> PurchaseOrderLine {
         let order = self.order(place);
         let line = &order.lines[&number];
         let times = || order.arrivals(number).map(|(receipt, _)| receipt.time);
@@ -164,7 +186,7 @@ impl Shown<'_> {
             description: format!("fresh {}", line.new.product),
             gtin: String::new(),
             unit: line.new.unit.into(),
-            unit_cost: "2.5".to_owned(),
+            unit_cost: self.model.access.holds(caller, Permission::ViewCosts).then(|| cost(line.new.cost)),
             expected_date: date(line.new.expected.or(order.expected)),
             first_expected_date: date(line.first_expected),
             ordered: decimal(line.new.quantity),
@@ -175,20 +197,30 @@ impl Shown<'_> {
             cancelled: decimal(line.cancelled),
             pending: decimal(order.pending(number)),
             excess: decimal(0),
+            returned: decimal(0),
             first_receive_time: times().min().map(instant),
             last_receive_time: times().max().map(instant),
             back_order_time: order.completed.filter(|_| line.back_ordered > 0).map(instant),
+            ordered_cost: self.shown_cost(caller, worth(line.new.quantity, line.new.cost)),
+            pending_cost: self.shown_cost(caller, worth(order.pending(number), line.new.cost)),
+            ..PurchaseOrderLine::default()
         }
     }
 
-    fn receipt(&self, place: usize, receipt: usize) -> Receipt {
+    fn receipt(&self, place: usize, receipt: usize, caller: Name) -> Receipt {
         let number = receipt as i32 + 1;
-        let receipt = &self.order(place).receipts[receipt];
+        let order = self.order(place);
+        let receipt = &order.receipts[receipt];
+        let of_item = |item: &Item| worth(item.accepted, order.lines[&item.line].new.cost);
         let items = receipt.items.iter().map(|item| ReceiptItem {
             line_number: item.line,
             accepted: decimal(item.accepted),
             rejected: decimal(item.rejected),
-            reject_reason: if item.rejected > 0 { REJECT_REASON.to_owned() } else { String::new() },
+            reject_reason: if item.rejected > 0 { RejectReason::Damaged.into() } else { 0 },
+            reject_note: if item.rejected > 0 { REJECT_NOTE.to_owned() } else { String::new() },
+            excess: decimal(0),
+            value: self.shown_cost(caller, of_item(item)),
+            ..ReceiptItem::default()
         });
         Receipt {
             receipt_number: number,
@@ -200,6 +232,10 @@ impl Shown<'_> {
             void_reason: receipt.voided.map(|_| "counted again".to_owned()).unwrap_or_default(),
             item_count: receipt.items.len() as i32,
             items: items.collect(),
+            store_id: self.wire.store.clone(),
+            purchase_order_id: self.wire.id(place),
+            supplier_id: "acme".to_owned(),
+            value: self.shown_cost(caller, receipt.items.iter().map(of_item).sum()),
             ..Receipt::default()
         }
     }
@@ -229,6 +265,7 @@ impl Shown<'_> {
             ordered: decimal(new.quantity),
             received: sum(&|order| order.accepted(number)),
             on_hand: sum(&|order| if order.completed.is_some() { order.accepted(number) } else { 0 }),
+            returned: decimal(0),
             cancelled: sum(&|order| order.lines[&number].cancelled),
             pending: sum(&|order| order.pending(number)),
             first_receive_time: times().min().map(instant),
@@ -236,7 +273,8 @@ impl Shown<'_> {
         }
     }
 
-    pub fn level(&self, product: Name, level: &Level) -> InventoryLevel {
+    pub fn level(&self, product: Name, level: &Level, caller: Name) -> InventoryLevel {
+        let shows_costs = self.model.access.holds(caller, Permission::ViewCosts);
         InventoryLevel {
             store_id: self.wire.store.clone(),
             product_id: product.to_owned(),
@@ -245,6 +283,8 @@ impl Shown<'_> {
             staged: decimal(level.staged),
             on_order: decimal(level.on_order),
             back_ordered: decimal(level.back_ordered),
+            average_cost: shows_costs.then(|| cost(level.average)),
+            value: shows_costs.then(|| value(level.on_hand, level.average)),
         }
     }
 }
@@ -259,5 +299,12 @@ fn totals(order: &Order) -> QuantityTotals {
         back_ordered: decimal(lines().map(|(_, line)| line.back_ordered).sum()),
         cancelled: decimal(lines().map(|(_, line)| line.cancelled).sum()),
         pending: decimal(lines().map(|(number, _)| order.pending(*number)).sum()),
+        excess: decimal(0),
     }
+}
+
+/// What the active receipts brought is worth, each item rounded.
+fn received_cost(order: &Order) -> Quantity {
+    let items = order.active().flat_map(|receipt| &receipt.items);
+    items.map(|item| worth(item.accepted, order.lines[&item.line].new.cost)).sum()
 }

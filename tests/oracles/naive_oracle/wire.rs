@@ -7,12 +7,12 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::naive_oracle::command::{
-    Call, Command, DAY, Day, Disposed, Item, Name, NewLine as New, Quantity, Time, Verb, WHOLE,
+    Call, Command, Cost, DAY, Day, Disposed, Item, Name, NewLine as New, Quantity, Time, Verb, WHOLE,
 };
 use crate::support::{Call as Sending, Caller, Mutation, line};
 
 /// Said of every rejected quantity.
-pub const REJECT_REASON: Name = "mouldy";
+pub const REJECT_NOTE: Name = "mouldy";
 /// Said of every original order, and copied to its back orders.
 pub const REFERENCE: Name = "spring";
 /// Said of every original order, and not copied.
@@ -42,6 +42,24 @@ pub struct Answer {
 pub fn decimal(quantity: Quantity) -> String {
     let text = format!("{}.{:04}", quantity / WHOLE, quantity % WHOLE);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+pub fn cost(cost: Cost) -> String {
+    let text = format!("{}.{:06}", cost / 1_000_000, cost % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What a quantity is worth, to 4 places; nothing if there is less than none.
+pub fn value(quantity: Quantity, cost: Cost) -> String {
+    decimal(worth(quantity, cost))
+}
+
+/// The same in ten-thousandths, to be added up.
+pub fn worth(quantity: Quantity, cost: Cost) -> Quantity {
+    let exact = i128::from(quantity.max(0)) * i128::from(cost);
+    let (below, rest) = (exact / 1_000_000, exact % 1_000_000);
+    let up = rest > 500_000 || rest == 500_000 && below % 2 == 1;
+    (below + i128::from(up)) as Quantity
 }
 
 pub fn instant(time: Time) -> prost_types::Timestamp {
@@ -191,16 +209,19 @@ where
 
 fn new_line(new: &New) -> NewLine {
     let expected_date = date(new.expected);
-    NewLine { unit: new.unit.into(), expected_date, ..line(new.product, &decimal(new.quantity)) }
+    let unit_cost = Some(cost(new.cost));
+    NewLine { unit: new.unit.into(), unit_cost, expected_date, ..line(new.product, &decimal(new.quantity)) }
 }
 
 fn new_item(item: &Item) -> NewReceiptItem {
-    let reject_reason = if item.rejected > 0 { REJECT_REASON } else { "" };
+    let is_rejecting = item.rejected > 0;
     NewReceiptItem {
         line_number: item.line,
         accepted: some(item.accepted),
         rejected: some(item.rejected),
-        reject_reason: reject_reason.to_owned(),
+        reject_reason: if is_rejecting { RejectReason::Damaged.into() } else { 0 },
+        reject_note: if is_rejecting { REJECT_NOTE.to_owned() } else { String::new() },
+        ..NewReceiptItem::default()
     }
 }
 
@@ -228,7 +249,9 @@ impl From<PlacePurchaseOrderResponse> for Answer {
 
 impl From<ReceivePurchaseOrderResponse> for Answer {
     fn from(answer: ReceivePurchaseOrderResponse) -> Self {
-        let ReceivePurchaseOrderResponse { purchase_order: order, receipt, lines, event_number } = answer;
+        let ReceivePurchaseOrderResponse { purchase_order: order, receipt, lines, event_number, same_delivery_note } =
+            answer;
+        assert_eq!(same_delivery_note, None, "no delivery here has a note");
         Self { event_number, order, receipt, lines, ..Self::default() }
     }
 }

@@ -14,16 +14,18 @@ use purchase_order_service::domain::code::{PrincipalId, ProductId, RoleId, Store
 use purchase_order_service::domain::command::{Command, Envelope};
 use purchase_order_service::domain::idempotency::IdempotencyKey;
 use purchase_order_service::domain::inventory::LevelKey;
-use purchase_order_service::domain::money::{Currency, UnitCost};
+use purchase_order_service::domain::money::{Amount, Currency, UnitCost};
 use purchase_order_service::domain::order::cancel::CancelOrder;
 use purchase_order_service::domain::order::complete::{CompleteOrder, Disposition, LineDisposition};
-use purchase_order_service::domain::order::create::{CreateOrder, NewLine};
+use purchase_order_service::domain::order::create::{CreateOrder, NewLine, Price};
 use purchase_order_service::domain::order::place::PlaceOrder;
-use purchase_order_service::domain::order::receipt::ReceiptItem;
-use purchase_order_service::domain::order::receive::{Items, Receive};
+use purchase_order_service::domain::order::receipt::{ItemCosts, RejectReason, Rejection};
+use purchase_order_service::domain::order::receive::{Items, NewItem, Receive};
+use purchase_order_service::domain::order::tolerance::Tolerance;
 use purchase_order_service::domain::order::update::UpdateOrder;
 use purchase_order_service::domain::order::void::VoidReceipt;
-use purchase_order_service::domain::order::{Line, Order, OrderId, OrderKey, State};
+use purchase_order_service::domain::order::{Charge, Line, Order, OrderId, OrderKey, State};
+use purchase_order_service::domain::pack::StatedQuantity;
 use purchase_order_service::domain::principal::Principal;
 use purchase_order_service::domain::quantity::Quantity;
 use purchase_order_service::domain::store::Store;
@@ -146,7 +148,9 @@ impl Commands {
         let idempotency_key = has_id.then(|| IdempotencyKey { id, fingerprint: self.fingerprint() });
         let now = pure.store(&store).map_or(now, |store| now.max(store.last_event_time));
         let command = make(&mut Scene { rng: &mut self.rng, pure, store: store.clone(), now, is_ebb });
-        Asked { name, envelope: Envelope { store, principal, idempotency_key, command } }
+        // What the requests of some commands name, which the service is told by their messages.
+        let named_cost = (*name == "CreateOrder").then_some("lines.unit_cost");
+        Asked { name, envelope: Envelope { store, principal, idempotency_key, named_cost, command } }
     }
 
     /// What is asked: half of the time whatever the store needs for its work to go on.
@@ -235,7 +239,9 @@ fn delete_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
 fn update_store(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let display_name = at.maybe("The corner shop");
     let zone = at.maybe("Europe/Amsterdam").and_then(|zone| TimeZone::parse(&zone));
-    Arc::new(UpdateStore { display_name, time_zone: zone })
+    let over_receipt_tolerance = if at.one_in(2) { Some(at.tolerance()) } else { None };
+    let allow_negative_stock = at.rng.bool().then(|| at.rng.bool());
+    Arc::new(UpdateStore { display_name, time_zone: zone, over_receipt_tolerance, allow_negative_stock })
 }
 
 fn grant_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
@@ -256,7 +262,7 @@ fn revoke_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
 fn create_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let lines = match at.rng.u32(..600) {
         // More than the level of a product holds, once it is placed.
-        0 => vec![NewLine { quantity: MOST, ..at.new_line() }; 950],
+        0 => vec![NewLine { quantity: MOST, price: Price::Unit(UnitCost::default()), ..at.new_line() }; 950],
         // As many as a few commands that fill a batch have together.
         1 => (0..950).map(|_| at.new_line()).collect(),
         _ => (0..at.rng.u32(1..=6)).map(|_| at.new_line()).collect(),
@@ -265,7 +271,9 @@ fn create_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let expected_date = at.date();
     let (supplier_reference, note) = (at.maybe("S-1"), at.maybe("by the back transport"));
     let supplier = at.pick(["acme", "bolt"]).to_owned();
-    Arc::new(CreateOrder { supplier, supplier_reference, note, currency, expected_date, lines })
+    let external_id = at.external_id();
+    let charges = at.charges();
+    Arc::new(CreateOrder { supplier, supplier_reference, note, external_id, charges, currency, expected_date, lines })
 }
 
 /// Mostly of a draft, whose lines may come, go and change places.
@@ -273,12 +281,29 @@ fn update_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let order = if at.one_in(3) { at.order(|_| true) } else { at.order(|order| order.state == State::Draft) };
     let rewrites = at.seen(order).is_none_or(|order| order.state == State::Draft) || at.one_in(5);
     let lines = (0..at.rng.u32(1..=6)).map(|_| at.new_line()).collect();
+    let external_id = at.one_in(4).then(|| at.external_id());
+    if external_id.is_some() && at.one_in(2) {
+        // Alone it may change in every state.
+        return Arc::new(UpdateOrder {
+            order,
+            etag: at.etag(order),
+            supplier: None,
+            supplier_reference: None,
+            note: None,
+            external_id,
+            charges: None,
+            expected_date: None,
+            lines: None,
+        });
+    }
     Arc::new(UpdateOrder {
         order,
         etag: at.etag(order),
         supplier: (rewrites && at.one_in(3)).then(|| "bolt".to_owned()),
         supplier_reference: at.one_in(3).then(|| at.maybe("S-2")),
         note: at.one_in(3).then(|| at.maybe("ring the bell")),
+        external_id,
+        charges: (rewrites && at.one_in(4)).then(|| at.charges()),
         expected_date: (rewrites && at.one_in(3)).then(|| at.date()),
         lines: (rewrites && at.one_in(2)).then_some(lines),
     })
@@ -305,33 +330,47 @@ fn receive(at: &mut Scene<'_>) -> Arc<dyn Command> {
         _ => None,
     };
     let (delivery_note, note) = (at.maybe("D-1"), at.maybe("wet"));
-    Arc::new(Receive { order, etag: at.etag(order), items, receive_time, delivery_note, note })
+    let refuse_known_delivery_note = at.one_in(12);
+    let etag = at.etag(order);
+    Arc::new(Receive { order, etag, items, receive_time, delivery_note, refuse_known_delivery_note, note })
 }
 
 /// Parts of some lines, in any order.
-fn items(at: &mut Scene<'_>, order: OrderId) -> Vec<ReceiptItem> {
+fn items(at: &mut Scene<'_>, order: OrderId) -> Vec<NewItem> {
     let mut items = Vec::new();
     for line in at.some_lines(order) {
         let accepted = if at.one_in(8) { Quantity::ZERO } else { at.part_of(&line) };
         let rejects = !accepted.is_positive() || at.one_in(8);
-        items.push(item(line.key.number, accepted, if rejects { at.whole(3) } else { Quantity::ZERO }));
+        let rejected = if rejects { at.whole(3) } else { Quantity::ZERO };
+        items.push(NewItem { costs: at.item_costs(), ..item(line.key.number, accepted, rejected) });
     }
     if items.is_empty() {
         items.push(item(1, at.whole(3), Quantity::ZERO));
     }
     at.rng.shuffle(&mut items);
     match at.rng.u8(..50) {
-        0..2 => items[0].accepted += Quantity::from_scaled(5_000),
-        2..4 => items[0].accepted += at.whole(50),
-        4 => items[0] = item(items[0].line, Quantity::ZERO, MOST),
-        5 => items.push(item(99_999, at.whole(3), Quantity::ZERO)),
+        0..2 => add(&mut items[0].accepted, Quantity::from_scaled(5_000)),
+        2..8 => add(&mut items[0].accepted, at.whole(50)),
+        8 => items[0] = item(items[0].line, Quantity::ZERO, MOST),
+        9 => items.push(item(99_999, at.whole(3), Quantity::ZERO)),
         _ => {}
     }
     items
 }
 
-fn item(line: i32, accepted: Quantity, rejected: Quantity) -> ReceiptItem {
-    ReceiptItem { line, accepted, rejected, reject_reason: rejected.is_positive().then(|| "broken".to_owned()) }
+fn item(line: i32, accepted: Quantity, rejected: Quantity) -> NewItem {
+    let damaged = Rejection { reason: RejectReason::Damaged, note: Some("broken".to_owned()) };
+    NewItem {
+        line,
+        accepted: StatedQuantity::units(accepted),
+        rejected: StatedQuantity::units(rejected),
+        rejection: rejected.is_positive().then_some(damaged),
+        ..NewItem::default()
+    }
+}
+
+fn add(stated: &mut StatedQuantity, more: Quantity) {
+    stated.units = stated.units.map(|units| units + more);
 }
 
 fn void_receipt(at: &mut Scene<'_>) -> Arc<dyn Command> {
@@ -485,6 +524,30 @@ impl Scene<'_> {
         lines.into_iter().filter(|line| self.one_in(odds(line))).cloned().collect()
     }
 
+    /// Few enough that orders sometimes ask for the same.
+    fn external_id(&mut self) -> Option<String> {
+        if self.one_in(4) { Some(format!("erp-{}", self.rng.u16(..600))) } else { None }
+    }
+
+    fn tolerance(&mut self) -> Tolerance {
+        Tolerance::from_scaled(*self.rng.choice(&[0, 333_333, 100_000, 1_000_000]).unwrap())
+    }
+
+    fn item_costs(&mut self) -> ItemCosts {
+        let cost = |rng: &mut fastrand::Rng| UnitCost::from_scaled(rng.i64(0..10_000_000));
+        ItemCosts {
+            unit_cost: if self.one_in(4) { Some(cost(self.rng)) } else { None },
+            excess_unit_cost: if self.one_in(12) { Some(cost(self.rng)) } else { None },
+        }
+    }
+
+    fn charges(&mut self) -> Vec<Charge> {
+        let count = if self.one_in(4) { self.rng.u8(1..4) } else { 0 };
+        let charge =
+            |_| Charge { description: "freight".to_owned(), amount: Amount::from_scaled(self.rng.i64(0..999_999)) };
+        (0..count).map(charge).collect()
+    }
+
     fn new_line(&mut self) -> NewLine {
         let product = ProductId::new(format!("product-{}", self.rng.u8(..12)));
         let level = LevelKey { store: self.store.clone(), product: product.clone() };
@@ -496,13 +559,21 @@ impl Scene<'_> {
             (_, true) => self.whole(20),
             (_, false) => Quantity::from_scaled(self.rng.i64(1..200_000)),
         };
+        let cost = UnitCost::from_scaled(self.rng.i64(0..10_000_000));
+        let pack_size = if self.one_in(3) { Some(self.whole(12) + Quantity::from_scaled(10_000)) } else { None };
+        let by_pack = pack_size.filter(|_| self.one_in(2)).and_then(|size| Price::by_pack(cost, size));
+        let price = by_pack.unwrap_or(Price::Unit(cost));
         NewLine {
             description: format!("fresh {product}"),
             product,
             gtin: self.maybe("4006381333931"),
+            supplier_product: self.maybe("M-7"),
+            note: self.maybe("ripe"),
             unit,
             quantity,
-            unit_cost: UnitCost::from_scaled(self.rng.i64(0..100_000)),
+            pack_size,
+            price,
+            tolerance: if self.one_in(4) { Some(self.tolerance()) } else { None },
             expected_date: if self.one_in(6) { self.date() } else { None },
         }
     }

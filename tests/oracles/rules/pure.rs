@@ -10,9 +10,10 @@ use purchase_order_service::domain::inventory::LevelKey;
 use purchase_order_service::domain::needs::Need;
 use purchase_order_service::domain::order::receipt::ReceiveTimes;
 use purchase_order_service::domain::order::{OrderId, OrderKey, ReceiptKey};
+use purchase_order_service::domain::outcome::KnownReceipt;
 use purchase_order_service::domain::refusal::{MAX_NAMED, Refusal, TruncatedList};
 use purchase_order_service::domain::time::Timestamp;
-use purchase_order_service::domain::working_set::{Appended, WorkingSet};
+use purchase_order_service::domain::working_set::{Appended, DeliveryNoteKey, OrderReference, WorkingSet};
 
 use crate::support::TestIds;
 
@@ -100,10 +101,42 @@ impl Pure {
                 Need::OtherReceiveTimes(order, number) => {
                     self.sum_up(ReceiptKey { order: envelope.order_key(*order), number: *number });
                 }
+                Need::ExternalId(external_id) => {
+                    let order = self
+                        .working_set
+                        .orders
+                        .present()
+                        .find(|order| order.key.store == *store && order.external_id.as_ref() == Some(external_id));
+                    let order =
+                        order.map(|order| OrderReference { order: order.key.order, number: order.number.clone() });
+                    self.working_set.insert_external_id(store.clone(), external_id.clone(), order);
+                }
+                Need::DeliveryNote(order, delivery_note) => {
+                    let key = envelope.order_key(*order);
+                    let Ok(Some(order)) = self.working_set.order(&key) else { continue };
+                    let supplier = order.supplier.clone();
+                    let key = DeliveryNoteKey { store: store.clone(), supplier, delivery_note: delivery_note.clone() };
+                    let noted = self.noted(&key);
+                    self.working_set.insert_delivery_note(key, noted);
+                }
                 Need::OpenOrders => self.working_set.insert_open_orders(store.clone(), self.open_orders(store)),
                 _ => {}
             }
         }
+    }
+
+    /// The active receipt with a delivery note that arrived last.
+    fn noted(&self, key: &DeliveryNoteKey) -> Option<KnownReceipt> {
+        let receipts = self.working_set.receipts.present().filter(|receipt| {
+            receipt.is_active()
+                && receipt.key.order.store == key.store
+                && receipt.supplier == key.supplier
+                && receipt.delivery_note.as_ref() == Some(&key.delivery_note)
+        });
+        let last =
+            receipts.max_by_key(|receipt| (receipt.receive_time, receipt.key.order.order, receipt.key.number))?;
+        let number = self.working_set.order(&last.key.order).unwrap().unwrap().number.clone();
+        Some(KnownReceipt { order: last.key.order.order, number, receipt: last.key.number })
     }
 
     /// The times of a receipt's lines on other active receipts, as the database sums them up.

@@ -71,7 +71,13 @@ fn load(session: &mut Session, pure: &Pure, store: &StoreId, orders: &[OrderKey]
         products: levels.map(|level| level.key.product.clone()).collect(),
     };
     let principal = Principal { id: PrincipalId::new("anybody"), is_operator: true };
-    let envelope = Envelope { store: store.clone(), principal, idempotency_key: None, command: Arc::new(everything) };
+    let envelope = Envelope {
+        store: store.clone(),
+        principal,
+        idempotency_key: None,
+        named_cost: None,
+        command: Arc::new(everything),
+    };
     let mut stored = gate_of(session, &envelope).expect("the database can be read");
     needs_of(session, &mut stored, &envelope).expect("the database can be read");
     stored

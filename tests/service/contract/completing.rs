@@ -28,7 +28,7 @@ async fn preview_completion(#[values(Sqlite, Postgres)] on: Engine) {
     let opened = story.ok(carol.preview(&order)).await;
     assert_eq!(blockers(&opened), ["PENDING_UNSETTLED"]);
     let pending: Vec<_> =
-        opened.pending_lines.iter().map(|line| (line.line_number, &*line.pending, &*line.pending_cost)).collect();
+        opened.pending_lines.iter().map(|line| (line.line_number, &*line.pending, line.pending_cost())).collect();
     assert_eq!(pending, [(1, "6", "15"), (2, "5", "12.5")]);
     let choices = || carol.preview(&order).line(2, "", "5").rest(BackOrder).because("out of season");
     let chosen = story.ok(choices()).await;

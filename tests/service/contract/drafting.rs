@@ -5,7 +5,9 @@ use purchase_order_service::proto::v1::{
     CreatePurchaseOrderRequest, PlacePurchaseOrderRequest, PurchaseOrderState, Unit,
 };
 use rstest::rstest;
-use tonic::Code::{Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated};
+use tonic::Code::{
+    Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated,
+};
 
 use crate::contract::story::{AN_ID, Story, absent, as_much_as_there_may_be};
 use crate::support::Engine::{self, Postgres, Sqlite};
@@ -38,7 +40,7 @@ async fn create_purchase_order(#[values(Sqlite, Postgres)] on: Engine) {
     let lines = alice.lines(&draft).await;
     let texts: Vec<String> = lines.iter().map(line_text).collect();
     assert_eq!(texts, ["1 apples: 10 ordered, 10 pending", "2 rice: 2.5 ordered, 2.5 pending"]);
-    assert_eq!((lines[1].unit(), &*lines[1].gtin, &*lines[1].unit_cost), (Unit::Kilogram, "4006381333931", "2.5"));
+    assert_eq!((lines[1].unit(), &*lines[1].gtin, lines[1].unit_cost()), (Unit::Kilogram, "4006381333931", "2.5"));
     assert_eq!((&*lines[0].expected_date, &*lines[1].expected_date), ("2026-03-10", "2026-03-12"));
 
     assert_eq!(story.ok(wish_list(&alice).id(AN_ID)).await, created, "sent again, it is the same draft");
@@ -54,12 +56,24 @@ async fn create_purchase_order(#[values(Sqlite, Postgres)] on: Engine) {
     let by_the_piece = by_the_piece.with(|request| request.lines[1].quantity = Some("2".to_owned()));
     let refused = story.refused(by_the_piece, InvalidArgument, "INVALID_FOR_STORED_DATA").await;
     refused.names_fields(&["lines[1].unit"]);
+    let named = |id: &str| alice.create(&[("apples", "1")]).with(|request| request.external_id = id.to_owned());
+    let first = story.ok(named("erp-7")).await.purchase_order.unwrap();
+    assert_eq!(first.external_id, "erp-7");
+    let refused = story.refused(named("erp-7"), AlreadyExists, "EXTERNAL_ID_EXISTS").await;
+    assert_eq!(refused.metadata("purchase_order_id"), first.purchase_order_id);
+    let dear = named("erp-8").with(|request| {
+        request.lines[0].quantity = Some("101".to_owned());
+        request.lines[0].unit_cost = Some("1000000000".to_owned());
+    });
+    story.refused(dear, InvalidArgument, "INVALID_FOR_STORED_DATA").await.names_fields(&["lines"]);
+    alice.cancel(&first).ok().await;
     let refused = story.refused(wish_list(&story.world.bob()), PermissionDenied, "PERMISSION_MISSING").await;
     assert_eq!(refused.metadata("permission"), "EDIT");
     story.refused(wish_list(&story.world.caller("mallory")), PermissionDenied, "NO_STORE_ACCESS").await;
     story.refused(wish_list(&story.world.caller("")), Unauthenticated, "NO_CREDENTIALS").await;
 
-    assert_eq!(alice.list().ok().await.purchase_orders, [draft]);
+    let orders = alice.list().with(|request| request.states = vec![PurchaseOrderState::Draft.into()]);
+    assert_eq!(orders.ok().await.purchase_orders, [draft]);
     assert_eq!((alice.stock("apples").await, alice.stock("rice").await), (String::new(), String::new()));
     story.end().await;
 }

@@ -4,6 +4,7 @@
 mod documented;
 mod story;
 
+mod adjusting;
 mod completing;
 mod drafting;
 mod giving_up;

@@ -66,7 +66,10 @@ async fn list_purchase_order_lines(#[values(Sqlite, Postgres)] on: Engine) {
     let rest = story.ok(rest).await;
     assert_eq!((numbers(&rest.lines), &*rest.next_page_token), ((51..=60).collect(), ""));
     let paged: Vec<PurchaseOrderLine> = first.lines.into_iter().chain(rest.lines).collect();
-    assert_eq!(paged, alice.lines(&order).await, "it is the same as all at once");
+    let costless =
+        |line: PurchaseOrderLine| PurchaseOrderLine { unit_cost: None, ordered_cost: None, pending_cost: None, ..line };
+    let all: Vec<PurchaseOrderLine> = alice.lines(&order).await.into_iter().map(costless).collect();
+    assert_eq!(paged, all, "it is the same as all at once, without the costs");
 
     let some = story.ok(pending(4, "")).await;
     assert_eq!(numbers(&some.lines), [10, 20, 30, 40]);

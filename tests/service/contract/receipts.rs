@@ -39,7 +39,7 @@ async fn get_receipt(#[values(Sqlite, Postgres)] on: Engine) {
     assert_eq!((receipt.receipt_number, &*receipt.booked_by, &*receipt.note), (5, "bob", "two crates"));
     assert_eq!((receipt.void_time, &*receipt.void_reason, &*receipt.voided_by), (None, "", ""));
     let items: Vec<_> =
-        receipt.items.iter().map(|i| (i.line_number, &*i.accepted, &*i.rejected, &*i.reject_reason)).collect();
+        receipt.items.iter().map(|i| (i.line_number, &*i.accepted, &*i.rejected, &*i.reject_note)).collect();
     assert_eq!((&items[..], receipt.item_count), (&[(1, "0", "2", "mouldy"), (2, "3", "0", "")][..], 2));
 
     let voided = story.ok(bob.receipt(&order, 2)).await.receipt.unwrap();

@@ -5,7 +5,7 @@ use purchase_order_service::proto::v1::{
     PurchaseOrder, PurchaseOrderState, ReceivePurchaseOrderRequest, VoidReceiptRequest,
 };
 use rstest::rstest;
-use tonic::Code::{Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied};
+use tonic::Code::{Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied};
 
 use crate::contract::story::{AN_ID, Story, absent, as_much_as_there_may_be};
 use crate::support::Engine::{self, Postgres, Sqlite};
@@ -45,6 +45,7 @@ async fn receive_purchase_order(#[values(Sqlite, Postgres)] on: Engine) {
     let unseen = bob.receive(&order).all_pending().with(|request| request.etag = header.etag.clone());
     story.refused(unseen, Aborted, "ETAG_MISMATCH").await;
     beyond_what_a_store_can_hold(&story, &alice).await;
+    what_was_booked_before(&story, &alice).await;
     story.end().await;
 }
 
@@ -69,6 +70,28 @@ async fn what_cannot_have_come(story: &Receiving, order: &PurchaseOrder) {
     let draft = alice.draft(&[("apples", "1")]).await;
     let refused = story.refused(bob.receive(&draft).all_pending(), FailedPrecondition, "WRONG_STATE").await;
     assert_eq!(refused.metadata("state"), "DRAFT");
+}
+
+/// The same delivery note once more, and an invoice beyond all bounds.
+async fn what_was_booked_before(story: &Receiving, alice: &Caller) {
+    let order = alice.order(&[("plums", "200")]).await;
+    let noted = || alice.receive(&order).accept(1, "1").with(|request| request.delivery_note = "LS 88".to_owned());
+    assert_eq!(story.ok(noted()).await.same_delivery_note, None);
+    let known = story.ok(noted()).await.same_delivery_note.unwrap();
+    assert_eq!((&known.number, known.receipt_number), (&order.number, 1));
+    let once = noted().with(|request| request.refuse_known_delivery_note = true);
+    let refused = story.refused(once, AlreadyExists, "DELIVERY_NOTE_KNOWN").await;
+    assert_eq!(refused.metadata("receipt_number"), "2", "the latest is named");
+    let dear = alice.receive(&order).accept(1, "101").with(|request| {
+        request.items[0].unit_cost = Some("1000000000".to_owned());
+    });
+    story.refused(dear, FailedPrecondition, "RECEIVED_VALUE_OUT_OF_RANGE").await;
+    let packs = alice.receive(&order).accept(1, "1").with(|request| {
+        request.items[0].accepted_packs = Some("1".to_owned());
+        request.items[0].excess_unit_cost = Some("0".to_owned());
+    });
+    let refused = story.refused(packs, InvalidArgument, "INVALID_FOR_STORED_DATA").await;
+    refused.names_fields(&["items[0].accepted_packs"]);
 }
 
 async fn beyond_what_a_store_can_hold(story: &Receiving, alice: &Caller) {

@@ -128,7 +128,7 @@ async fn somebody_keeps_the_keys(story: &Changing) {
         let last = caller.update_role("keeper", &[View]);
         story.refused(last, FailedPrecondition, "LAST_ACCESS_MANAGER").await;
     }
-    let everything: Vec<Permission> = (1..=11).filter_map(|number| Permission::try_from(number).ok()).collect();
+    let everything: Vec<Permission> = (1..=12).filter_map(|number| Permission::try_from(number).ok()).collect();
     story.ok(story.world.operator().update_role("owner", &everything)).await;
     story.ok(alice.update_role("keeper", &[View])).await;
     keeper.list_roles().refused(PermissionDenied, "PERMISSION_MISSING").await;
@@ -142,7 +142,7 @@ async fn what_cannot_be_changed(story: &Changing) {
     story.refused(alice.at("south").update_role("clerk", &[View]), PermissionDenied, "NO_STORE_ACCESS").await;
     let carol = story.world.carol();
     story.refused(carol.update_role("clerk", &[View]), PermissionDenied, "PERMISSION_MISSING").await;
-    let wrong = alice.update_role("clerk", &[View, View]).with(|request| request.permissions.push(12));
+    let wrong = alice.update_role("clerk", &[View, View]).with(|request| request.permissions.push(13));
     let refused = story.refused(wrong, InvalidArgument, "INVALID_REQUEST").await;
     refused.names_fields(&["permissions[1]", "permissions[2]"]);
     let empty = story.refused(alice.update_role("clerk", &[]), InvalidArgument, "INVALID_REQUEST").await;
@@ -223,7 +223,7 @@ async fn list_roles(#[values(Sqlite, Postgres)] on: Engine) {
     let ids: Vec<&str> = roles.iter().map(|role| role.role_id.as_str()).collect();
     assert_eq!(ids, ["clerk", "manager", "owner", "receiver"]);
     assert_eq!((&roles[0], &roles[3]), (&role("clerk", &[View, Place]), &role("receiver", &[View, Receive])));
-    assert_eq!(roles[2].permissions, (1..=11).collect::<Vec<i32>>(), "an owner may do everything");
+    assert_eq!(roles[2].permissions, (1..=12).collect::<Vec<i32>>(), "an owner may do everything");
     assert_eq!(story.ok(operator.list_roles()).await.roles, roles, "the operator sees the same");
 
     story.refused(operator.at("south").list_roles(), NotFound, "STORE_NOT_FOUND").await;

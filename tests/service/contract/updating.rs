@@ -2,9 +2,11 @@
 //! with a supplier stands.
 
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
-use purchase_order_service::proto::v1::{NewLine, PurchaseOrder, Unit, UpdatePurchaseOrderRequest};
+use purchase_order_service::proto::v1::{NewLine, PurchaseOrder, PurchaseOrderState, Unit, UpdatePurchaseOrderRequest};
 use rstest::rstest;
-use tonic::Code::{Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated};
+use tonic::Code::{
+    Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated,
+};
 
 use crate::contract::story::{AN_ID, Story, absent};
 use crate::support::Engine::{self, Postgres, Sqlite};
@@ -29,8 +31,25 @@ async fn update_purchase_order(#[values(Sqlite, Postgres)] on: Engine) {
     an_update_that_changes_nothing_leaves_no_trace(&story).await;
     what_was_agreed_stands(&story).await;
     what_is_closed_stays_as_it_is(&story).await;
+    an_external_id_is_given_in_every_state_and_once(&story).await;
     not_everybody_may(&story).await;
     story.end().await;
+}
+
+async fn an_external_id_is_given_in_every_state_and_once(story: &Story<Update>) {
+    let alice = story.world.alice();
+    let (one, other) = (alice.draft(&[("apples", "1")]).await, alice.draft(&[("apples", "1")]).await);
+    let name = |order: &PurchaseOrder, id: &str| {
+        alice.update(order, &["external_id"]).with(|request| request.external_id = id.to_owned())
+    };
+    alice.cancel(&one).ok().await;
+    let named = story.ok(name(&one, "erp-1")).await.purchase_order.unwrap();
+    assert_eq!((&*named.external_id, named.state()), ("erp-1", PurchaseOrderState::Cancelled));
+    let refused = story.refused(name(&other, "erp-1"), AlreadyExists, "EXTERNAL_ID_EXISTS").await;
+    assert_eq!(refused.metadata("number"), one.number);
+    let both = name(&one, "erp-2").with(|request| request.update_mask.as_mut().unwrap().paths.push("note".to_owned()));
+    story.refused(both, FailedPrecondition, "WRONG_STATE").await;
+    alice.cancel(&other).ok().await;
 }
 
 /// A draft with every field set.

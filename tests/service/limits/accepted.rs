@@ -26,7 +26,8 @@ async fn written(alice: &Caller, text: &str) -> PurchaseOrder {
     alice.place(&order).ok().await;
     let receive = alice.receive(&order).accept(1, "1").with(|request| {
         request.items[0].rejected = Some("1".to_owned());
-        request.items[0].reject_reason = text.to_owned();
+        request.items[0].reject_reason = RejectReason::Other.into();
+        request.items[0].reject_note = text.to_owned();
         request.delivery_note = text.to_owned();
         request.note = text.to_owned();
     });
@@ -53,7 +54,7 @@ async fn texts_of_orders_come_back_as_they_were_sent(#[values(Sqlite, Postgres)]
         let lines = alice.lines(&order).await;
         assert_eq!((&lines[0].product_id, &lines[0].description), (&kept, &kept));
         let receipt = alice.receipt(&order, 1).ok().await.receipt.unwrap();
-        let said = [&receipt.delivery_note, &receipt.note, &receipt.void_reason, &receipt.items[0].reject_reason];
+        let said = [&receipt.delivery_note, &receipt.note, &receipt.void_reason, &receipt.items[0].reject_note];
         assert_eq!(said, [&kept; 4]);
         let stock = alice.movements(text).ok().await.stock_movements;
         assert_eq!((stock.len(), alice.stock(text).await.as_str()), (1, "1 on hand"), "{text:?}");

@@ -11,8 +11,8 @@ use crate::support::contract::{rpcs, send_bytes};
 use crate::support::{Caller, Rpc, World, at, reason, together};
 
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
-/// Of the reject reasons of one receipt, together.
-const MAX_REASONS: usize = 1_000_000;
+/// Of the reject notes of one receipt, together.
+const MAX_REASONS: usize = 500_000;
 
 /// The largest order: 5,000 lines, every text and number full.
 async fn largest_order(alice: &Caller) -> PurchaseOrder {
@@ -22,8 +22,16 @@ async fn largest_order(alice: &Caller) -> PurchaseOrder {
         gtin: "10012345678902".to_owned(),
         unit: Unit::SquareMetre.into(),
         quantity: Some("999999999.9999".to_owned()),
-        unit_cost: Some("999999999.9999".to_owned()),
+        // With it 5,000 lines are worth just what an order may be worth.
+        unit_cost: Some("0.019999".to_owned()),
         expected_date: "2026-03-10".to_owned(),
+        supplier_product_id: "p".repeat(64),
+        // 5,000 of them are as long as the notes of an order may be together.
+        note: "n".repeat(100),
+        pack_size: Some("999999999.9999".to_owned()),
+        packs: None,
+        pack_cost: None,
+        over_receipt_tolerance: Some("999.9999".to_owned()),
     };
     let create = alice.create(&[]).with(|request| {
         request.lines = (1..=5_000).map(line).collect();
@@ -46,7 +54,9 @@ fn halves(lines: i32, reason: &str) -> Vec<NewReceiptItem> {
         line_number,
         accepted: Some("499999999.9999".to_owned()),
         rejected: Some("499999999.9999".to_owned()),
-        reject_reason: reason.to_owned(),
+        reject_reason: RejectReason::Damaged.into(),
+        reject_note: reason.to_owned(),
+        ..NewReceiptItem::default()
     };
     (1..=lines).map(item).collect()
 }
@@ -72,7 +82,7 @@ async fn the_largest_answers_fit(#[values(Sqlite, Postgres)] on: Engine) {
         request.receive_time = at("2026-03-02T09:59:59.123456Z");
     });
     let mut one_more = receive.clone();
-    one_more.request.items[4_999].reject_reason.push('x');
+    one_more.request.items[4_999].reject_note.push('x');
     one_more.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items"]);
 
     let received = receive.ok().await;
@@ -102,18 +112,18 @@ const GROWS: &str = "\u{1d161}";
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn reject_reasons_are_measured_as_they_are_kept(#[values(Sqlite, Postgres)] on: Engine) {
+async fn reject_notes_are_measured_as_they_are_kept(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let alice = world.alice();
     let order = largest_order(&alice).await;
     let receive = |lines: i32, reason: String| alice.receive(&order).with(|r| r.items = halves(lines, &reason));
 
-    // 3,000 times 332 bytes as sent and 996 as kept.
-    let grown = receive(3_000, GROWS.repeat(83));
+    // 1,500 times 332 bytes as sent and 996 as kept.
+    let grown = receive(1_500, GROWS.repeat(83));
     grown.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items"]);
-    // 1,000 times 1,500 bytes as sent and 1,000 as kept.
-    let received = receive(1_000, "e\u{301}".repeat(500)).ok().await;
-    assert_eq!(received.receipt.unwrap().items[999].reject_reason, "\u{e9}".repeat(500));
+    // 500 times 1,500 bytes as sent and 1,000 as kept.
+    let received = receive(500, "e\u{301}".repeat(500)).ok().await;
+    assert_eq!(received.receipt.unwrap().items[499].reject_note, "\u{e9}".repeat(500));
     world.verify().await;
 }
 

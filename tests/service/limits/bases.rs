@@ -69,7 +69,18 @@ pub fn full_line() -> NewLine {
         quantity: Some("10".to_owned()),
         unit_cost: Some("2.5".to_owned()),
         expected_date: "2026-03-10".to_owned(),
+        supplier_product_id: "M-7".to_owned(),
+        note: "ripe".to_owned(),
+        pack_size: Some("5".to_owned()),
+        packs: None,
+        pack_cost: None,
+        over_receipt_tolerance: Some("10".to_owned()),
     }
+}
+
+/// A charge with something in every field.
+pub fn full_charge() -> Charge {
+    Charge { description: "freight".to_owned(), amount: Some("12.5".to_owned()) }
 }
 
 type Made = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
@@ -126,16 +137,21 @@ fn drafts() -> Vec<Base> {
                 request.note = "ring twice".to_owned();
                 request.currency = "EUR".to_owned();
                 request.expected_date = "2026-03-11".to_owned();
+                request.external_id = bench.fresh("external");
+                request.charges.push(full_charge());
                 request.lines.push(full_line());
             })
         }),
         base(|bench| async move {
-            let fields = ["supplier_id", "supplier_reference", "note", "expected_date", "lines"];
+            let fields =
+                ["supplier_id", "supplier_reference", "note", "external_id", "charges", "expected_date", "lines"];
             bench.alice.update(&bench.draft().await, &fields).with(|request| {
                 request.supplier_id = "mill".to_owned();
                 request.supplier_reference = "S-1".to_owned();
                 request.note = "ring twice".to_owned();
                 request.expected_date = "2026-03-11".to_owned();
+                request.external_id = bench.fresh("external");
+                request.charges.push(full_charge());
                 request.lines.push(full_line());
             })
         }),
@@ -152,7 +168,8 @@ fn receiving() -> Vec<Base> {
         base(|bench| async move {
             bench.alice.receive(&bench.order().await).accept(1, "1").with(|request| {
                 request.items[0].rejected = Some("1".to_owned());
-                request.items[0].reject_reason = "wet".to_owned();
+                request.items[0].reject_reason = RejectReason::Damaged.into();
+                request.items[0].reject_note = "wet".to_owned();
                 request.receive_time = at(MONDAY);
                 request.delivery_note = "LS 88".to_owned();
                 request.note = "two pallets".to_owned();
@@ -201,6 +218,9 @@ fn inventory() -> Vec<Base> {
         base(|bench| async move { bench.alice.level(GRAIN) }),
         base(|bench| async move { bench.alice.list_levels().with(|request| request.product_ids = vec![GRAIN.into()]) }),
         base(|bench| async move { bench.alice.movements(GRAIN) }),
+        base(|bench| async move {
+            bench.alice.adjust(GRAIN, AdjustmentKind::Count, "7").costing("2.5").counted_in(Unit::Kilogram)
+        }),
     ]
 }
 
@@ -210,9 +230,11 @@ fn stores() -> Vec<Base> {
         base(|bench| async move { bench.alice.at(SOUTH).get_store() }),
         base(|bench| async move { bench.alice.list_stores() }),
         base(|bench| async move {
-            bench.alice.at(SOUTH).update_store(&["display_name", "time_zone"]).with(|request| {
+            let fields = ["display_name", "time_zone", "over_receipt_tolerance"];
+            bench.alice.at(SOUTH).update_store(&fields).with(|request| {
                 request.display_name = "South".to_owned();
                 request.time_zone = "Europe/Paris".to_owned();
+                request.over_receipt_tolerance = "10".to_owned();
             })
         }),
         by_operator(base(|bench| async move { bench.operator.at(SOUTH).enable_back_orders() })),

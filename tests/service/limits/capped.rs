@@ -128,11 +128,11 @@ async fn permissions_are_all_named(#[values(Sqlite, Postgres)] on: Engine) {
     alice.grant("dora", "access").ok().await;
     let refused = world.caller("dora").grant("dora", "owner").refused(Code::PermissionDenied, "PERMISSION_NOT_HELD");
     let refused = refused.await;
-    assert_eq!(refused.metadata("permissions").split(',').count(), 10);
-    let all: Vec<Permission> = (1..=11).map(|n| Permission::try_from(n).unwrap()).collect();
+    assert_eq!(refused.metadata("permissions").split(',').count(), 11);
+    let all: Vec<Permission> = (1..=12).map(|n| Permission::try_from(n).unwrap()).collect();
     let update = world.caller("dora").update_role("access", &all);
     let refused = update.refused(Code::PermissionDenied, "PERMISSION_NOT_HELD").await;
-    assert_eq!(refused.metadata("permissions").split(',').count(), 10);
+    assert_eq!(refused.metadata("permissions").split(',').count(), 11);
     world.verify().await;
 }
 

@@ -100,8 +100,13 @@ fn shown(value: Option<&Value>) -> String {
 
 /// What is wrong with an answer.
 fn complaints(rpc: &RpcOf, place: &Place, value: Option<&Value>, answer: &Result<Vec<u8>, Status>) -> Vec<String> {
-    // A line's quantity and cost are required; other quantities may be left out.
-    let required = ["quantity", "unit_cost"].contains(&place.field().name());
+    // A line's quantity and cost, the quantity of an adjustment and the amount of a charge are required; other
+    // decimals may be left out.
+    let message = place.field().parent_message().name().to_owned();
+    let required = matches!(
+        (&*message, place.field().name()),
+        ("NewLine", "quantity" | "unit_cost") | ("AdjustInventoryRequest", "quantity") | ("Charge", "amount")
+    );
     let admitted = value.map_or(!required, |value| admits(place, value));
     match answer {
         Ok(_) if admitted => Vec::new(),

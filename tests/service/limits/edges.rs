@@ -29,12 +29,19 @@ fn strings(rule: Rule) -> Vec<String> {
     }
     match rule {
         Rule::Label => [0, 1, 62, 63, 64].map(|length| "a".repeat(length)).into(),
-        Rule::Decimal(_) => {
+        Rule::Decimal(..) | Rule::PositiveDecimal(..) | Rule::Contradicted => {
             let decimals = [
                 "0",
                 "0.0",
                 "0.0001",
                 "0.00001",
+                "0.000001",
+                "0.0000001",
+                "1000",
+                "1000.0001",
+                "1000000000.000001",
+                "100000000000",
+                "100000000000.0001",
                 "1.0000",
                 "999999999",
                 "999999999.9999",

@@ -109,6 +109,7 @@ fn strings(place: &Place) -> Vec<Value> {
             | Rule::Note
             | Rule::Reason
             | Rule::RequiredReason
+            | Rule::RequiredText(_)
             | Rule::Code(_)
             | Rule::Required(_)
             | Rule::Etag

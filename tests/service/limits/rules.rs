@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use prost_reflect::{Kind, Value};
-use purchase_order_service::proto::v1::{PendingDisposition, Permission, PurchaseOrderState, PurchaseOrderView, Unit};
+use purchase_order_service::proto::v1::{
+    AdjustmentKind, PendingDisposition, Permission, PurchaseOrderState, PurchaseOrderView, RejectReason, Unit,
+};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::support::contract::Place;
@@ -30,8 +32,14 @@ pub enum Rule {
     Uuid,
     /// The same or nothing.
     RequestId,
-    /// A decimal up to so many ten-thousandths.
-    Decimal(u64),
+    /// A decimal with so many places, up to so many of the last place.
+    Decimal(u32, u64),
+    /// The same above zero.
+    PositiveDecimal(u32, u64),
+    /// Nothing, because another field of the request contradicts it.
+    Contradicted,
+    /// One line of at most so many bytes that says something.
+    RequiredText(usize),
     /// `YYYY-MM-DD`, or nothing.
     Date,
     /// ISO 4217; nothing where it is not required.
@@ -51,11 +59,17 @@ pub enum Rule {
 /// The rule of a string field.
 pub fn rule(place: &Place) -> Rule {
     use Rule::{
-        Code, Currency, Date, Decimal, Etag, Gtin, Label, MaskPath, Note, Reason, RequestId, Required, RequiredReason,
-        Text, Token, Uuid, Zone,
+        Code, Contradicted, Currency, Date, Decimal, Etag, Gtin, Label, MaskPath, Note, PositiveDecimal, Reason,
+        RequestId, Required, RequiredReason, RequiredText, Text, Token, Uuid, Zone,
     };
     let message = place.field().parent_message().clone();
     match (message.name().trim_end_matches("Request"), place.field().name()) {
+        // In a valid request here they stand beside a COUNT, which is of no order.
+        ("AdjustInventory", "purchase_order_id" | "etag") => Token,
+        ("AdjustInventory", "product_id") => Required(64),
+        ("AdjustInventory", "quantity") => Decimal(4, 9_999_999_999_999),
+        ("AdjustInventory", "unit_cost") => Decimal(6, 1_000_000_000_000_000),
+        ("AdjustInventory", "reason") => RequiredReason,
         (_, "store_id" | "role_id") => Label,
         (_, "purchase_order_id") => Uuid,
         (_, "request_id") => RequestId,
@@ -73,15 +87,24 @@ pub fn rule(place: &Place) -> Rule {
         ("NewLine", "product_id") => Required(64),
         ("NewLine", "description") => Text(200),
         ("NewLine", "gtin") => Gtin,
-        ("NewLine", "unit_cost") => Decimal(10_000_000_000_000),
-        ("NewLine", "quantity") => Decimal(9_999_999_999_999),
-        ("NewReceiptItem", "accepted" | "rejected") => Decimal(9_999_999_999_999),
-        ("LineDisposition", "back_order" | "cancel") => Decimal(9_999_999_999_999),
-        // Without a quantity rejected it may be empty; in a valid request here one is.
-        ("NewReceiptItem", "reject_reason") => RequiredReason,
+        ("NewLine" | "NewReceiptItem", "unit_cost" | "excess_unit_cost") => Decimal(6, 1_000_000_000_000_000),
+        ("NewLine", "quantity") => Decimal(4, 9_999_999_999_999),
+        ("NewLine", "pack_size") => PositiveDecimal(4, 9_999_999_999_999),
+        // The valid requests here say quantities in units and costs per unit.
+        ("NewLine", "packs" | "pack_cost") => Contradicted,
+        ("NewLine", "supplier_product_id") => Code(64),
+        ("NewLine", "over_receipt_tolerance") | ("UpdateStore", "over_receipt_tolerance") => Decimal(4, 10_000_000),
+        ("Charge", "description") => RequiredText(200),
+        ("Charge", "amount") => Decimal(4, 1_000_000_000_000_000),
+        ("NewReceiptItem", "accepted" | "rejected" | "accepted_packs" | "rejected_packs") => {
+            Decimal(4, 9_999_999_999_999)
+        }
+        ("LineDisposition", "back_order" | "cancel") => Decimal(4, 9_999_999_999_999),
+        ("NewReceiptItem", "reject_note") => Reason,
+        ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "external_id") => Code(64),
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_id") => Required(64),
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_reference") => Text(200),
-        ("CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceivePurchaseOrder", "note") => Note,
+        ("CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceivePurchaseOrder" | "NewLine", "note") => Note,
         ("ListPurchaseOrders", "supplier_id" | "product_id") => Code(64),
         ("ListPurchaseOrders", "number_prefix") => Text(64),
         ("ListPurchaseOrders", "supplier_reference") => Text(200),
@@ -99,7 +122,7 @@ impl Rule {
     /// How many bytes a text may have, where it is one.
     pub fn most_bytes(self) -> Option<usize> {
         match self {
-            Self::Text(max) | Self::Code(max) | Self::Required(max) => Some(max),
+            Self::Text(max) | Self::Code(max) | Self::Required(max) | Self::RequiredText(max) => Some(max),
             Self::Note | Self::Reason | Self::RequiredReason => Some(1_000),
             _ => None,
         }
@@ -125,7 +148,14 @@ impl Rule {
                 text.len() == 36 && dashes == [8, 13, 18, 23] && others
             }
             Self::RequestId => text.is_empty() || Self::Uuid.admits(text),
-            Self::Decimal(max) => plain_decimal(text).is_some_and(|value| value <= u128::from(max)),
+            Self::Decimal(places, max) => plain_decimal(text, places).is_some_and(|value| value <= u128::from(max)),
+            Self::PositiveDecimal(places, max) => {
+                plain_decimal(text, places).is_some_and(|value| (1..=u128::from(max)).contains(&value))
+            }
+            Self::Contradicted => false,
+            Self::RequiredText(max) => {
+                !text.trim().is_empty() && text != "\u{200f}" && text != "\u{200d}" && Self::Text(max).admits(text)
+            }
             Self::Date => text.is_empty() || DATES.contains(&text),
             Self::Currency { required } => text == "EUR" || text == "USD" || !required && text.is_empty(),
             Self::Zone => ZONES.contains(&text),
@@ -141,13 +171,14 @@ impl Rule {
 const DATES: [&str; 1] = ["9999-12-31"];
 const ZONES: [&str; 2] = ["UTC", "Europe/Paris"];
 
-/// The ten-thousandths of a plain decimal with at most 4 places.
-fn plain_decimal(text: &str) -> Option<u128> {
+/// A plain decimal with at most so many places, in units of the last one.
+fn plain_decimal(text: &str, most_places: u32) -> Option<u128> {
+    let most_places = most_places as usize;
     let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_plain = whole == "0" || !whole.starts_with('0');
-    let reads = digits(whole) && digits(places) && places.len() <= 4 && is_plain;
-    reads.then(|| format!("{whole}{places:0<4}").parse().ok()).flatten()
+    let reads = digits(whole) && digits(places) && places.len() <= most_places && is_plain;
+    reads.then(|| format!("{whole}{places:0<most_places$}").parse().ok()).flatten()
 }
 
 fn fits(text: &str, max: usize) -> bool {
@@ -168,6 +199,8 @@ pub fn admits(place: &Place, value: &Value) -> bool {
         Value::String(text) => rule(place).admits(text),
         Value::I32(number) if name == "page_size" => *number >= 0,
         Value::I32(number) if name == "nanos" => (0..1_000_000_000).contains(number),
+        // Beside a COUNT, which is of no order.
+        Value::I32(number) if is_of_adjusting(place) => *number == 0,
         Value::I32(number) => *number >= 1,
         // 0001-01-01 to 9999-12-31.
         Value::I64(seconds) => (-62_135_596_800..=253_402_300_799).contains(seconds),
@@ -179,13 +212,22 @@ pub fn admits(place: &Place, value: &Value) -> bool {
     }
 }
 
+fn is_of_adjusting(place: &Place) -> bool {
+    place.field().parent_message().name() == "AdjustInventoryRequest"
+}
+
 fn known(place: &Place) -> Vec<i32> {
     let Kind::Enum(of) = place.field().kind() else { panic!("it is an enum") };
     match of.name() {
+        "Unit" if is_of_adjusting(place) => (0..=Unit::SquareMetre.into()).collect(),
+        // Those that a cost can be given for.
+        "AdjustmentKind" => vec![AdjustmentKind::CustomerReturn.into(), AdjustmentKind::Count.into()],
         "Unit" => (Unit::Each.into()..=Unit::SquareMetre.into()).collect(),
         "Permission" => (Permission::View.into()..=Permission::ViewReports.into()).collect(),
         "PurchaseOrderState" => (PurchaseOrderState::Draft.into()..=PurchaseOrderState::Cancelled.into()).collect(),
         "PurchaseOrderView" => (0..=PurchaseOrderView::Full.into()).collect(),
+        // A quantity is rejected in the valid request, so a reason must be given.
+        "RejectReason" => (RejectReason::Damaged.into()..=RejectReason::Other.into()).collect(),
         "PendingDisposition" => (0..=PendingDisposition::Cancel.into()).collect(),
         other => panic!("no rule is told for {other}"),
     }
@@ -198,6 +240,7 @@ fn admits_list(place: &Place, elements: &[Value]) -> bool {
         ("ReceivePurchaseOrderRequest", "items") | (_, "permissions") => 1..=1,
         ("CompletePurchaseOrderRequest" | "PreviewCompletionRequest", "lines") => 0..=1,
         (_, "lines") => 1..=5_000,
+        (_, "charges") => 0..=20,
         (_, "product_ids") => 0..=1_000,
         (_, "paths") => 1..=100,
         (_, "states") => 0..=100,
@@ -212,8 +255,16 @@ pub fn blamed(place: &Place) -> BTreeSet<String> {
     let others: &[&str] = match path.as_str() {
         // `all_pending` says that `items` must be empty.
         "all_pending" => &["items"],
+        // A charge may be as large as an order, but then the lines make it too large.
+        "charges[0].amount" => &["lines"],
+        // A cost per pack contradicts the one per unit, and needs a size.
+        "lines[0].pack_cost" => &["lines[0].unit_cost"],
+        "lines[0].pack_size" => &["lines[0].packs", "lines[0].pack_cost"],
         // An update without fields lacks the mask as a whole.
         "update_mask.paths" => &["update_mask"],
+        // Goods that are taken out have no cost, and an order has lines.
+        "kind" => &["unit_cost"],
+        "purchase_order_id" if is_of_adjusting(place) => &["line_number"],
         _ => &[],
     };
     others.iter().map(|other| (*other).to_owned()).chain([path]).collect()

@@ -3,8 +3,9 @@
 
 use std::pin::Pin;
 
+use purchase_order_service::proto::v1::AdjustmentKind::ReturnToSupplier;
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
-use purchase_order_service::proto::v1::PurchaseOrder;
+use purchase_order_service::proto::v1::{PurchaseOrder, PurchaseOrderState};
 use rstest::rstest;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -56,6 +57,13 @@ fn received(stage: Stage) -> Doing<'static, PurchaseOrder> {
     Box::pin(async move { stage.alice.received(&[("apples", "10")], &[(1, "4")]).await })
 }
 
+fn completed(stage: Stage) -> Doing<'static, PurchaseOrder> {
+    Box::pin(async move {
+        let order = stage.alice.received(&[("apples", "10")], &[(1, "4")]).await;
+        stage.alice.complete(&order).rest(BackOrder).ok().await.purchase_order.unwrap()
+    })
+}
+
 fn table() -> Vec<Row> {
     vec![
         row(
@@ -73,6 +81,11 @@ fn table() -> Vec<Row> {
             |r, etag, id| (r.etag, r.request_id) = (etag, id),
         ),
         row(placed, |me, order| me.cancel(order), |r, etag, id| (r.etag, r.request_id) = (etag, id)),
+        row(
+            completed,
+            |me, order| me.adjust("apples", ReturnToSupplier, "1").of_line(order, 1),
+            |r, etag, id| (r.etag, r.request_id) = (etag, id),
+        ),
     ]
 }
 
@@ -80,9 +93,13 @@ fn table() -> Vec<Row> {
 async fn changed(row: &Row, world: &World) -> (Stage, PurchaseOrder, PurchaseOrder) {
     let stage = Stage::new(world, DORA).await;
     let seen = (row.order)(stage.clone()).await;
-    let update = stage.alice.update(&seen, &["note"]).with(|request| request.note = "meanwhile".to_owned());
-    let now = update.ok().await.purchase_order.unwrap();
-    (stage, seen, now)
+    let now = if seen.state() == PurchaseOrderState::Completed {
+        stage.alice.adjust("apples", ReturnToSupplier, "1").of_line(&seen, 1).ok().await.purchase_order
+    } else {
+        let update = stage.alice.update(&seen, &["note"]).with(|request| request.note = "meanwhile".to_owned());
+        update.ok().await.purchase_order
+    };
+    (stage, seen, now.unwrap())
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::rc::Rc;
 
-use purchase_order_service::proto::v1::{PurchaseOrder, PurchaseOrderLine, PurchaseOrderState, Store};
+use purchase_order_service::proto::v1::{InventoryLevel, PurchaseOrder, PurchaseOrderLine, PurchaseOrderState, Store};
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
@@ -34,6 +34,7 @@ pub struct Parts {
     order: Option<PurchaseOrder>,
     lines: Vec<PurchaseOrderLine>,
     store: Option<Store>,
+    level: Option<InventoryLevel>,
 }
 
 impl Parts {
@@ -57,11 +58,18 @@ impl Parts {
         Self { store: store.take(), ..self }
     }
 
+    /// Takes a product's level out of its answer.
+    pub fn level(self, level: &mut Option<InventoryLevel>) -> Self {
+        Self { level: level.take(), ..self }
+    }
+
     /// Whether anything that is told as it stands now can stand otherwise later: the header of a
     /// closed order cannot.
     pub fn can_change(&self) -> bool {
         let closed = [PurchaseOrderState::Completed, PurchaseOrderState::Cancelled];
-        self.store.is_some() || self.order.as_ref().is_some_and(|order| !closed.contains(&order.state()))
+        self.store.is_some()
+            || self.level.is_some()
+            || self.order.as_ref().is_some_and(|order| !closed.contains(&order.state()))
     }
 
     /// Checks that what is told as it stands now is what reads tell.
@@ -74,6 +82,10 @@ impl Parts {
         if let Some(store) = &self.store {
             let seen = caller.at(&store.store_id).get_store().ok().await.store;
             assert_eq!(Some(store), seen.as_ref(), "{path}");
+        }
+        if let Some(level) = &self.level {
+            let seen = caller.level(&level.product_id).ok().await.inventory_level;
+            assert_eq!(Some(level), seen.as_ref(), "{path}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The table: every mutation of the contract.
 
+use purchase_order_service::proto::v1::AdjustmentKind::{Count, CustomerReturn, Loss, Sale};
 use purchase_order_service::proto::v1::PendingDisposition::{BackOrder, Cancel};
 use purchase_order_service::proto::v1::Permission::{Edit, Receive, View};
+use purchase_order_service::proto::v1::Unit;
 use tonic::Code::{AlreadyExists, FailedPrecondition, NotFound};
 
 use crate::replays::contract::assert_covers;
@@ -27,6 +29,7 @@ pub fn table() -> Vec<Box<dyn Row>> {
         void(),
         complete(),
         cancel(),
+        adjust(),
         create_store(),
         update_store(),
         enable_back_orders(),
@@ -196,6 +199,28 @@ fn update_store() -> Box<dyn Row> {
     let update = update.other(|request| request.display_name.push('x'));
     Box::new(update.meanwhile(async |s, _| {
         s.alice.update_store(&["display_name"]).with(|r| r.display_name = "Again".to_owned()).ok().await;
+    }))
+}
+
+fn adjust() -> Box<dyn Row> {
+    let adjust = row(
+        DORA,
+        async |s: Stage| {
+            s.alice.adjust("apples", Count, "10").counted_in(Unit::Each).ok().await;
+            s.me.adjust("apples", Sale, "2")
+        },
+        |a| Parts::event(a.event_number).level(&mut a.inventory_level),
+        Happens,
+    );
+    let adjust = adjust.other(|request| request.quantity = Some("3".to_owned()));
+    let adjust = adjust.meanwhile(async |s, _| {
+        s.alice.adjust("apples", Loss, "1").ok().await;
+    });
+    Box::new(adjust.blocked(async |s| {
+        s.alice.draft(&LINES).await;
+        Obstacle::new(s.me.adjust("apples", Sale, "2"), FailedPrecondition, "INSUFFICIENT_STOCK", async move {
+            s.alice.adjust("apples", CustomerReturn, "2").ok().await;
+        })
     }))
 }
 

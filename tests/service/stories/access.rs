@@ -26,7 +26,7 @@ async fn a_store_begins_with_three_roles_and_an_owner(#[values(Sqlite, Postgres)
     world.operator().at("south").create_store("sam").ok().await;
 
     let sam = world.caller("sam").at("south");
-    assert_eq!(sizes(&sam.list_roles().ok().await), [("manager", 9), ("owner", 11), ("receiver", 2)]);
+    assert_eq!(sizes(&sam.list_roles().ok().await), [("manager", 10), ("owner", 12), ("receiver", 2)]);
     assert_eq!(grants(&sam).await, [("sam".to_owned(), "owner".to_owned())]);
     world.verify().await;
 }

@@ -173,7 +173,7 @@ async fn a_back_order_copies_what_was_agreed_and_nothing_else(#[values(Sqlite, P
     assert_eq!((child.active_receipt_count, child.line_count, &*child.etag), (0, 2, "1"));
     let lines = alice.lines(&child).await;
     assert_eq!(
-        (&*lines[0].gtin, &*lines[0].unit_cost, &*lines[0].description),
+        (&*lines[0].gtin, lines[0].unit_cost(), &*lines[0].description),
         ("4006381333931", "1.2345", "fresh apples")
     );
     assert_eq!((&*lines[0].expected_date, &*lines[0].first_expected_date), ("2026-03-06", "2026-03-06"));

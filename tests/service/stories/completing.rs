@@ -260,7 +260,7 @@ async fn every_accepted_item_becomes_one_row_of_the_ledger(#[values(Sqlite, Post
     let row = |m: &StockMovement| (m.movement_number, m.receipt_number, m.quantity.clone(), m.balance_after.clone());
     let rows: Vec<_> = movements.iter().map(row).collect();
     assert_eq!(rows, [(1, 1, "6".into(), "6".into()), (2, 2, "1".into(), "7".into())]);
-    assert!(movements.iter().all(|m| m.create_time == at("2026-03-05T10:00:00Z") && m.unit_cost == "2.5"));
+    assert!(movements.iter().all(|m| m.create_time == at("2026-03-05T10:00:00Z") && m.unit_cost() == "2.5"));
     assert!(movements.iter().all(|m| m.purchase_order_id == order.purchase_order_id && m.line_number == 1));
     assert_eq!(movements[0].receive_time, at("2026-03-03T10:00:00Z"));
     assert_eq!(movements[1].receive_time, at("2026-03-03T08:00:00Z"));

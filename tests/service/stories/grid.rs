@@ -13,8 +13,9 @@ use tonic_types::StatusExt;
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Caller, Entry, Needs, World, every_rpc};
 
-const PERMISSIONS: [Permission; 11] = [
+const PERMISSIONS: [Permission; 12] = [
     Permission::View,
+    Permission::ViewCosts,
     Permission::Edit,
     Permission::Place,
     Permission::Receive,
@@ -68,15 +69,29 @@ async fn each_rpc_takes_its_permission_and_no_other(#[values(Sqlite, Postgres)] 
             world.alice().grant(&role, &role).ok().await;
         }
     }
+    world.alice().create_role("edit-and-costs", &[Permission::Edit, Permission::ViewCosts]).ok().await;
+    world.alice().grant("edit-and-costs", "edit-and-costs").ok().await;
     for entry in every_rpc() {
+        if entry.needs == Needs::RoleWithCosts(Permission::Edit) {
+            assert_eq!(denied(&entry, &world.caller("edit-and-costs")).await, None, "{} takes no more", entry.path);
+        }
         for permission in PERMISSIONS {
             let label = name(permission).to_lowercase().replace('_', "-");
             let missing = |needed| Some(format!("PERMISSION_MISSING {}", name(needed)));
             let (with_it, without_it) = match entry.needs {
                 Needs::Nothing | Needs::AnyRole => (None, None),
                 Needs::Operator => (Some("NOT_PLATFORM_OPERATOR".to_owned()), Some("NOT_PLATFORM_OPERATOR".to_owned())),
+                // The rpc's own permission is judged first.
+                Needs::RoleWithCosts(needed) if needed == permission => {
+                    (missing(Permission::ViewCosts), missing(needed))
+                }
+                Needs::RoleWithCosts(needed) if permission == Permission::ViewCosts => {
+                    (missing(needed), missing(permission))
+                }
                 Needs::Role(needed) | Needs::RoleOrOperator(needed) if needed == permission => (None, missing(needed)),
-                Needs::Role(needed) | Needs::RoleOrOperator(needed) => (missing(needed), None),
+                Needs::Role(needed) | Needs::RoleOrOperator(needed) | Needs::RoleWithCosts(needed) => {
+                    (missing(needed), None)
+                }
             };
             let holder = world.caller(&format!("only-{label}"));
             assert_eq!(denied(&entry, &holder).await, with_it, "{} by only-{label}", entry.path);
@@ -102,7 +117,7 @@ async fn strangers_operators_and_the_nameless(#[values(Sqlite, Postgres)] on: En
         };
         assert_eq!(stranger.as_deref(), expected, "{} by a stranger", entry.path);
         let operator = denied(&entry, &world.operator()).await;
-        let expected = matches!(entry.needs, Needs::Role(_)).then_some("NO_STORE_ACCESS");
+        let expected = matches!(entry.needs, Needs::Role(_) | Needs::RoleWithCosts(_)).then_some("NO_STORE_ACCESS");
         assert_eq!(operator.as_deref(), expected, "{} by the operator", entry.path);
     }
     world.verify().await;

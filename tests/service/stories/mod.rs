@@ -5,6 +5,7 @@ mod access;
 mod back_orders;
 mod cancelling;
 mod completing;
+mod deliveries;
 mod discovery;
 mod gate;
 mod grid;

@@ -205,7 +205,8 @@ async fn the_largest_order_fits_into_a_message(#[values(Sqlite, Postgres)] on: E
         request.lines.iter_mut().for_each(|line| {
             line.description = "d".repeat(200);
             line.gtin = "10012345678902".to_owned();
-            line.unit_cost = Some("999999999.9999".to_owned());
+            // With it the lines are worth just what an order may be worth.
+            line.unit_cost = Some("0.019999".to_owned());
             line.expected_date = "2026-03-10".to_owned();
         });
     });

@@ -4,7 +4,7 @@
 use purchase_order_service::proto::v1::PurchaseOrderAction::{
     Cancel as MayCancel, Complete, Receive, Update, VoidReceipt,
 };
-use purchase_order_service::proto::v1::{NewReceiptItem, PurchaseOrderState, Unit};
+use purchase_order_service::proto::v1::{NewReceiptItem, PurchaseOrderState, RejectReason, Unit};
 use rstest::rstest;
 use tonic::Code::{FailedPrecondition, InvalidArgument, NotFound};
 
@@ -23,7 +23,8 @@ async fn a_delivery_is_staged_and_not_on_hand(#[values(Sqlite, Postgres)] on: En
     twice.names_fields(&["items[2].line_number"]);
     let delivery = world.bob().receive(&order).accept(2, "5").accept(1, "4").with(|request| {
         request.items[1].rejected = Some("1.0".to_owned());
-        request.items[1].reject_reason = "mouldy".to_owned();
+        request.items[1].reject_reason = RejectReason::Damaged.into();
+        request.items[1].reject_note = "mouldy".to_owned();
         request.delivery_note = "LS 88".to_owned();
         request.note = "two pallets".to_owned();
     });
@@ -41,7 +42,7 @@ async fn a_delivery_is_staged_and_not_on_hand(#[values(Sqlite, Postgres)] on: En
     assert_eq!((receipt.receive_time, receipt.book_time), (at("2026-03-03T10:00:00Z"), at("2026-03-03T10:00:00Z")));
     assert_eq!((&*receipt.delivery_note, &*receipt.note), ("LS 88", "two pallets"));
     let items: Vec<_> =
-        receipt.items.iter().map(|i| (i.line_number, &*i.accepted, &*i.rejected, &*i.reject_reason)).collect();
+        receipt.items.iter().map(|i| (i.line_number, &*i.accepted, &*i.rejected, &*i.reject_note)).collect();
     assert_eq!(items, [(1, "4", "1", "mouldy"), (2, "5", "0", "")]);
     assert_eq!(world.alice().stock("apples").await, "4 staged, 6 on order");
     world.verify().await;
@@ -102,7 +103,7 @@ async fn a_malformed_delivery_is_refused_with_all_that_is_wrong(#[values(Sqlite,
     let order = alice.order(&[("apples", "10"), ("pears", "5")]).await;
 
     let nothing = alice.receive(&order).accept(1, "0").reject(2, "0.0", "");
-    nothing.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items[0]", "items[1]"]);
+    nothing.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items"]);
     let wrong = alice.receive(&order).accept(0, "1").accept(1, "").reject(2, "1", "").with(|request| {
         request.request_id = "42".to_owned();
         request.purchase_order_id = "none".to_owned();
@@ -271,17 +272,21 @@ async fn a_reason_may_have_lines_and_must_say_something(#[values(Sqlite, Postgre
     let order = alice.order(&[("apples", "10")]).await;
     let rejected = |reason: &str| {
         alice.receive(&order).with(|request| {
-            let reject_reason = reason.to_owned();
-            request.items =
-                vec![NewReceiptItem { line_number: 1, accepted: None, rejected: Some("1".to_owned()), reject_reason }];
+            request.items = vec![NewReceiptItem {
+                line_number: 1,
+                rejected: Some("1".to_owned()),
+                reject_reason: RejectReason::Other.into(),
+                reject_note: reason.to_owned(),
+                ..NewReceiptItem::default()
+            }];
         })
     };
     let lines = "two crates:\n\twet \u{200f}\u{5e8}\u{5d8}\u{5d5}\u{5d1}";
-    assert_eq!(rejected(lines).ok().await.receipt.unwrap().items[0].reject_reason, lines);
+    assert_eq!(rejected(lines).ok().await.receipt.unwrap().items[0].reject_note, lines);
     // One fault is one violation.
     for wrong in ["", " ", "\u{a0}", "\u{3000}", "\n", "a\u{202e}b", "a\u{200b}b"] {
         let refused = rejected(wrong).refused(InvalidArgument, "INVALID_REQUEST").await;
-        let refused = refused.names_fields(&["items[0].reject_reason"]);
+        let refused = refused.names_fields(&["items[0].reject_note"]);
         assert_eq!(refused.metadata("violations_total"), "1", "{wrong:?}");
     }
     world.verify().await;

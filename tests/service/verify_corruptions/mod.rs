@@ -7,7 +7,7 @@ mod story;
 use std::collections::BTreeSet;
 
 use purchase_order_service::repository::session::Session;
-use purchase_order_service::verify::{Finding, checks, database_checks, verify};
+use purchase_order_service::verify::{Finding, checks, computed_checks, database_checks, verify};
 use rstest::rstest;
 
 use self::corruptions::{Corruption, GUARD};
@@ -51,7 +51,7 @@ fn every_check_is_seen_red() {
     let corrupted =
         corruptions::corruptions().map(|corruptions| (corruptions.invariant, corruptions.check)).chain([(5, GUARD)]);
     let corrupted: BTreeSet<(u8, &str)> = corrupted.collect();
-    let there = checks().map(|check| (check.invariant, check.title)).chain(database_checks());
+    let there = checks().map(|check| (check.invariant, check.title)).chain(database_checks()).chain(computed_checks());
     let there: Vec<(u8, &str)> = there.collect();
 
     let unseen: Vec<_> = there.iter().filter(|check| !corrupted.contains(check)).collect();

@@ -1,7 +1,10 @@
 //! The story that violations are corrupted into: it leaves something of everything behind.
 
+use purchase_order_service::proto::v1::AdjustmentKind::{Count, ReturnToSupplier, Sale};
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::Permission::{Edit, View};
+use purchase_order_service::proto::v1::RejectReason;
+use purchase_order_service::proto::v1::Unit;
 
 use crate::support::{World, at, line};
 
@@ -14,7 +17,8 @@ const OTHER: &str = "south";
 /// - `PO-000001-B1` COMPLETED, its back order, and `PO-000001-B2` RECEIVING, the back order of that;
 /// - `PO-000002` DRAFT and rewritten since, `PO-000003` ON_ORDER, `PO-000004` RECEIVING;
 /// - `PO-000005` CANCELLED with a rejection, `PO-000006` CANCELLED as a draft;
-/// - `PO-000007` COMPLETED with nothing left open;
+/// - `PO-000007` COMPLETED with nothing left open, and one plum of it returned;
+/// - milk that came and went beside any order;
 /// - `PO-000008` ON_ORDER by dora, whose role came and went and came again;
 /// - back orders turned off and on again before any of them.
 pub async fn play(world: &World) {
@@ -45,7 +49,8 @@ async fn chain(world: &World) {
     world.clock.set("2026-03-03T10:00:00Z");
     let delivery = bob.receive(&draft).accept(1, "4").accept(2, "2").with(|request| {
         request.items[0].rejected = Some("1".to_owned());
-        request.items[0].reject_reason = "mouldy".to_owned();
+        request.items[0].reject_reason = RejectReason::Damaged.into();
+        request.items[0].reject_note = "mouldy".to_owned();
     });
     delivery.id(id(5)).ok().await;
     bob.receive(&draft).accept(2, "1").ok().await;
@@ -82,6 +87,9 @@ async fn by_state(world: &World) {
     carol.cancel(&draft).with(|request| request.reason.clear()).ok().await;
     let whole = carol.received(&[("plums", "3"), ("figs", "2")], &[(1, "3"), (2, "2")]).await;
     carol.complete(&whole).ok().await;
+    carol.adjust("plums", ReturnToSupplier, "1").of_line(&whole, 1).id(id(14)).ok().await;
+    carol.adjust("milk", Count, "12").costing("1.5").counted_in(Unit::Bottle).id(id(15)).ok().await;
+    carol.adjust("milk", Sale, "5").ok().await;
 }
 
 async fn access(world: &World) {

@@ -1,7 +1,7 @@
 //! GetBackOrderChain: the headers of a chain and its rolled-up lines, two lists that one page token leads
 //! through together.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use super::{OrderPage, view_of};
 use crate::domain::command::OrderView;
@@ -27,22 +27,30 @@ const START: Position = (-1, 0);
 pub(in crate::rpc::purchase_order) async fn chain(
     app: &App,
     request: Request<v1::GetBackOrderChainRequest>,
-) -> Result<v1::GetBackOrderChainResponse, Status> {
+) -> Result<Response<v1::GetBackOrderChainResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let OrderPage { key, page } = parse(app, request).map_err(to_status)?;
     let check = call.check(key.store).map_err(to_status)?;
     let asked = page.clone();
-    let (mut orders, mut lines) =
-        app.read(&call, ReadClass::Large, move |session| read_page(session, &check, key.order, &asked)).await?;
+    let read = app.read(&call, ReadClass::Large, move |session| read_page(session, &check, key.order, &asked)).await?;
+    Ok(read.answer(|(orders, lines)| response(orders, lines, &page)))
+}
+
+/// Cuts both lists, which were loaded with the page's limit, to the page.
+fn response(
+    mut orders: Vec<OrderView>,
+    mut lines: Vec<ChainLine>,
+    page: &Page<Position>,
+) -> v1::GetBackOrderChainResponse {
     let mut positions = positions(page.after.unwrap_or(START), &orders, &lines);
     let next_page_token = page.cut(&mut positions, |last| *last);
     orders.truncate(page.size);
     lines.truncate(page.size);
-    Ok(v1::GetBackOrderChainResponse {
+    v1::GetBackOrderChainResponse {
         purchase_orders: orders.iter().map(convert::purchase_order).collect(),
         lines: lines.iter().map(chain_line).collect(),
         next_page_token,
-    })
+    }
 }
 
 fn parse(app: &App, mut request: v1::GetBackOrderChainRequest) -> Result<OrderPage<Position>, Refusal> {
@@ -96,6 +104,7 @@ fn chain_line(line: &ChainLine) -> v1::ChainLine {
         ordered: line.ordered.to_string(),
         received: line.received.to_string(),
         on_hand: line.on_hand.to_string(),
+        returned: line.returned.to_string(),
         cancelled: line.cancelled.to_string(),
         pending: line.pending.to_string(),
         first_receive_time: convert::maybe_time(line.first_receive_time),

@@ -5,7 +5,7 @@ pub(super) mod chain;
 pub(super) mod preview;
 pub(super) mod receipts;
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::code::StoreId;
 use crate::domain::command::OrderView;
@@ -40,21 +40,22 @@ struct OrderPage<K> {
 pub(super) async fn get(
     app: &App,
     request: Request<v1::GetPurchaseOrderRequest>,
-) -> Result<v1::GetPurchaseOrderResponse, Status> {
+) -> Result<Response<v1::GetPurchaseOrderResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let GetOrder { key, is_full } = parse_get(&request).map_err(to_status)?;
     let check = call.check(key.store.clone()).map_err(to_status)?;
     // A header is one row; its lines are up to thousands.
     let class = if is_full { ReadClass::Large } else { ReadClass::Small };
-    let (view, lines) = app
+    let read = app
         .read(&call, class, move |session| {
             if is_full { read_with_lines(session, &check, &key) } else { read_header(session, &check, &key) }
         })
         .await?;
-    Ok(v1::GetPurchaseOrderResponse {
+    Ok(read.answer(|(view, lines)| v1::GetPurchaseOrderResponse {
         purchase_order: Some(convert::purchase_order(&view)),
         lines: lines.iter().map(|line| convert::line(&view.order, line)).collect(),
-    })
+        charges: if is_full { convert::charges(&view.order) } else { Vec::new() },
+    }))
 }
 
 struct GetOrder {
@@ -95,21 +96,23 @@ fn read_with_lines(
 pub(super) async fn lines(
     app: &App,
     request: Request<v1::ListPurchaseOrderLinesRequest>,
-) -> Result<v1::ListPurchaseOrderLinesResponse, Status> {
+) -> Result<Response<v1::ListPurchaseOrderLinesResponse>, Status> {
     let (call, mut request) = Call::open(request)?;
     let OrderPage { key, page } = parse_lines(app, &mut request).map_err(to_status)?;
     let check = call.check(key.store).map_err(to_status)?;
     let asked = page.clone();
-    let (order, mut lines) = app
+    let read = app
         .read(&call, page.class(), move |session| {
             let after = asked.after.unwrap_or(0);
             let found = orders::lines_after(session, &check, key.order, request.pending_only, after, asked.limit())?;
             Ok(found.ok_or(Refusal::OrderNotFound)?)
         })
         .await?;
-    let next_page_token = page.cut(&mut lines, |last| last.key.number);
-    let lines = lines.iter().map(|line| convert::line(&order, line)).collect();
-    Ok(v1::ListPurchaseOrderLinesResponse { lines, next_page_token })
+    Ok(read.answer(|(order, mut lines)| {
+        let next_page_token = page.cut(&mut lines, |last| last.key.number);
+        let lines = lines.iter().map(|line| convert::line(&order, line)).collect();
+        v1::ListPurchaseOrderLinesResponse { lines, next_page_token }
+    }))
 }
 
 fn parse_lines(app: &App, request: &mut v1::ListPurchaseOrderLinesRequest) -> Result<OrderPage<i32>, Refusal> {
@@ -123,22 +126,22 @@ fn parse_lines(app: &App, request: &mut v1::ListPurchaseOrderLinesRequest) -> Re
 pub(super) async fn list(
     app: &App,
     request: Request<v1::ListPurchaseOrdersRequest>,
-) -> Result<v1::ListPurchaseOrdersResponse, Status> {
+) -> Result<Response<v1::ListPurchaseOrdersResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let ListOrders { store, filter, page } = parse_list(app, request).map_err(to_status)?;
     let check = call.check(store).map_err(to_status)?;
     let asked = page.clone();
-    let mut views = app
+    let read = app
         .read(&call, page.class(), move |session| {
             let (authorized, orders) = order_list::list(session, &check, &filter, asked.after.as_ref(), asked.limit())?;
             Ok(orders.into_iter().map(|order| view_of(order, &authorized)).collect::<Vec<OrderView>>())
         })
         .await?;
-    let next_page_token = page.cut(&mut views, |last| order_list::position(&last.order));
-    Ok(v1::ListPurchaseOrdersResponse {
-        purchase_orders: views.iter().map(convert::purchase_order).collect(),
-        next_page_token,
-    })
+    Ok(read.answer(|mut views| {
+        let next_page_token = page.cut(&mut views, |last| order_list::position(&last.order));
+        let purchase_orders = views.iter().map(convert::purchase_order).collect();
+        v1::ListPurchaseOrdersResponse { purchase_orders, next_page_token }
+    }))
 }
 
 struct ListOrders {

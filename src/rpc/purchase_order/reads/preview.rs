@@ -3,7 +3,7 @@
 //! It runs the same plan and the same decision as CompletePurchaseOrder, in a read-only snapshot, so that
 //! what it shows is what a completion would do at that moment.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::Ids;
 use crate::domain::command::{Envelope, OrderView};
@@ -30,16 +30,16 @@ type Position = usize;
 pub(in crate::rpc::purchase_order) async fn preview(
     app: &App,
     request: Request<v1::PreviewCompletionRequest>,
-) -> Result<v1::PreviewCompletionResponse, Status> {
+) -> Result<Response<v1::PreviewCompletionResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let Parsed { envelope, complete, page } = parse(app, &call, request).map_err(to_status)?;
     let clock = app.clock.clone();
     let ids = app.ids.clone();
     // It loads every line, whatever page is asked for.
-    let (preview, view) = app
+    let read = app
         .read(&call, ReadClass::Large, move |session| decide(session, &envelope, &complete, clock.now(), &*ids))
         .await?;
-    Ok(response(&preview, &view, &page))
+    Ok(read.answer(|(preview, view)| response(&preview, &view, &page)))
 }
 
 struct Parsed {
@@ -111,8 +111,8 @@ fn pending_line(view: &OrderView, disposed: &DisposedLine) -> v1::PendingLine {
         description: line.description.clone(),
         unit: convert::unit(line.unit).into(),
         pending: line.quantities.pending.to_string(),
-        unit_cost: line.unit_cost.to_string(),
-        pending_cost: line.unit_cost.times(line.quantities.pending),
+        unit_cost: Some(line.unit_cost.to_string()),
+        pending_cost: Some(line.value_of(line.quantities.pending).to_string()),
         expected_date: convert::date(view.order.expected_date_of(line)),
         back_order: disposition.back_order.to_string(),
         cancel: disposition.cancel.to_string(),

@@ -1,6 +1,6 @@
 //! GetReceipt and ListReceipts.
 
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use super::OrderPage;
 use crate::domain::order::ReceiptKey;
@@ -17,12 +17,12 @@ use crate::workers::ReadClass;
 pub(in crate::rpc::purchase_order) async fn get(
     app: &App,
     request: Request<v1::GetReceiptRequest>,
-) -> Result<v1::GetReceiptResponse, Status> {
+) -> Result<Response<v1::GetReceiptResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let ReceiptKey { order, number } = parse_get(&request).map_err(to_status)?;
     let check = call.check(order.store).map_err(to_status)?;
     // A receipt may have as many items as its order has lines.
-    let receipt = app
+    let read = app
         .read(&call, ReadClass::Large, move |session| {
             let found = receipts::receipt(session, &check, order.order, number)?;
             let (order, receipt) = found.ok_or(Refusal::OrderNotFound)?;
@@ -32,7 +32,7 @@ pub(in crate::rpc::purchase_order) async fn get(
             }
         })
         .await?;
-    Ok(v1::GetReceiptResponse { receipt: Some(convert::receipt(&receipt)) })
+    Ok(read.answer(|receipt| v1::GetReceiptResponse { receipt: Some(convert::receipt(&receipt)) }))
 }
 
 fn parse_get(request: &v1::GetReceiptRequest) -> Result<ReceiptKey, Refusal> {
@@ -46,21 +46,23 @@ fn parse_get(request: &v1::GetReceiptRequest) -> Result<ReceiptKey, Refusal> {
 pub(in crate::rpc::purchase_order) async fn list(
     app: &App,
     request: Request<v1::ListReceiptsRequest>,
-) -> Result<v1::ListReceiptsResponse, Status> {
+) -> Result<Response<v1::ListReceiptsResponse>, Status> {
     let (call, mut request) = Call::open(request)?;
     let OrderPage { key, page } = parse_list(app, &mut request).map_err(to_status)?;
     let check = call.check(key.store).map_err(to_status)?;
     let asked = page.clone();
-    let mut receipts = app
+    let read = app
         .read(&call, page.class(), move |session| {
             let after = asked.after.unwrap_or(0);
             let found = receipts::list(session, &check, key.order, request.active_only, after, asked.limit())?;
             Ok(found.ok_or(Refusal::OrderNotFound)?)
         })
         .await?;
-    let next_page_token = page.cut(&mut receipts, |(last, _)| last.key.number);
-    let receipts = receipts.iter().map(|(receipt, items)| convert::receipt_header(receipt, *items)).collect();
-    Ok(v1::ListReceiptsResponse { receipts, next_page_token })
+    Ok(read.answer(|mut receipts| {
+        let next_page_token = page.cut(&mut receipts, |(last, _)| last.key.number);
+        let receipts = receipts.iter().map(|(receipt, items)| convert::receipt_header(receipt, *items)).collect();
+        v1::ListReceiptsResponse { receipts, next_page_token }
+    }))
 }
 
 fn parse_list(app: &App, request: &mut v1::ListReceiptsRequest) -> Result<OrderPage<i32>, Refusal> {

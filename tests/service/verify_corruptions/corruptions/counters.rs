@@ -21,6 +21,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
             "UPDATE purchase_order SET back_ordered = back_ordered + 1 WHERE po_id = [PO-000003]",
             "UPDATE purchase_order SET cancelled = cancelled + 1 WHERE po_id = [PO-000003]",
             "UPDATE purchase_order SET pending = pending + 1 WHERE po_id = [PO-000003]",
+            "UPDATE purchase_order SET excess = excess + 1 WHERE po_id = [PO-000003]",
         ],
     },
     Corruption {
@@ -32,6 +33,24 @@ pub const CORRUPTIONS: &[Corruption] = &[
             "UPDATE purchase_order SET receipt_items = receipt_items - 1 WHERE po_id = [PO-000001]",
             "UPDATE receipt SET receipt_number = 8 WHERE po_id = [PO-000001] AND receipt_number = 2",
         ],
+    },
+    Corruption {
+        invariant: 13,
+        check: "a header's received cost is the sum of its active receipts' values",
+        each: &["UPDATE purchase_order SET received_cost = received_cost + 1 WHERE po_id = [PO-000001]"],
+    },
+    Corruption {
+        invariant: 13,
+        check: "a header's costs are the sums of its lines' values, each rounded",
+        each: &[
+            "UPDATE purchase_order SET ordered_cost = ordered_cost + 1 WHERE po_id = [PO-000003]",
+            "UPDATE purchase_order SET pending_cost = pending_cost + 1 WHERE po_id = [PO-000003]",
+        ],
+    },
+    Corruption {
+        invariant: 13,
+        check: "a receipt item is worth its quantity at its costs, rounded once",
+        each: &["UPDATE receipt_item SET value = value + 1 WHERE po_id = [PO-000001] AND receipt_number = 1"],
     },
     Corruption {
         invariant: 13,

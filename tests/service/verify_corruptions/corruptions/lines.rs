@@ -14,7 +14,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 1,
-        check: "a line has an excess only if nothing is back-ordered, cancelled or pending",
+        check: "a line has an excess only if nothing is back-ordered or pending",
         each: &["UPDATE purchase_order_line SET excess = 10000, pending = pending + 10000
                WHERE po_id = [PO-000003] AND line_number = 1"],
     },
@@ -25,7 +25,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
             "UPDATE purchase_order_line SET rejected = -10000 WHERE po_id = [PO-000003] AND line_number = 1",
             "UPDATE purchase_order_line SET ordered = 10000000000000 WHERE po_id = [PO-000002] AND line_number = 1",
             "UPDATE purchase_order_line SET first_ordered = -1 WHERE po_id = [PO-000002] AND line_number = 1",
-            "UPDATE purchase_order_line SET unit_cost = 10000000000001 WHERE po_id = [PO-000002] AND line_number = 1",
+            "UPDATE purchase_order_line SET unit_cost = 1000000000000001 WHERE po_id = [PO-000002] AND line_number = 1",
             "UPDATE purchase_order_line SET pending = -1 WHERE po_id = [PO-000003] AND line_number = 1",
         ],
     },

@@ -63,11 +63,12 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 6,
-        check: "each accepted item of a completed order has exactly one ledger row",
+        check: "each accepted item of a completed order has exactly one ledger row per cost",
         each: &[
             "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 3",
             "INSERT INTO stock_movement SELECT store_id, product_id, 99, kind, quantity, unit_cost, balance_after,
-               create_time, event_number, po_id, line_number, receipt_number, receive_time FROM stock_movement
+               average_after, create_time, event_number, po_id, line_number, receipt_number, receive_time, reason
+               FROM stock_movement
                WHERE store_id = 'north' AND product_id = 'figs'",
         ],
     },
@@ -85,8 +86,6 @@ pub const CORRUPTIONS: &[Corruption] = &[
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
             "UPDATE stock_movement SET receipt_number = 2
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
-            "UPDATE stock_movement SET kind = 'GIFT'
-               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
             "UPDATE receipt SET void_time = book_time, voided_by = booked_by, void_reason = ''
                WHERE po_id = [PO-000007]",
         ],
@@ -99,6 +98,80 @@ pub const CORRUPTIONS: &[Corruption] = &[
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
             "UPDATE stock_movement SET create_time = create_time + 1
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+        ],
+    },
+    Corruption {
+        invariant: 6,
+        check: "a ledger row is of a known kind, moves stock its way and says what its kind says",
+        each: &[
+            "UPDATE stock_movement SET kind = 'GIFT'
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET kind = 'LOSS'
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET kind = 'CUSTOMER_RETURN'
+               WHERE store_id = 'north' AND product_id = 'plums' AND kind = 'RETURN_TO_SUPPLIER'",
+            "UPDATE stock_movement SET kind = 'COUNT'
+               WHERE store_id = 'north' AND product_id = 'plums' AND kind = 'RETURN_TO_SUPPLIER'",
+            "UPDATE stock_movement SET reason = NULL
+               WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 1",
+            "UPDATE stock_movement SET reason = 'gift'
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET receive_time = create_time
+               WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 1",
+            "UPDATE stock_movement SET po_id = NULL
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET quantity = 0
+               WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 2",
+            "UPDATE stock_movement SET unit_cost = -1
+               WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 2",
+        ],
+    },
+    Corruption {
+        invariant: 6,
+        check: "an adjustment was written by its own event",
+        each: &[
+            "UPDATE stock_movement SET event_number = 1
+               WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 1",
+            "UPDATE stock_movement SET create_time = create_time + 1
+               WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 1",
+            "UPDATE stock_movement SET po_id = NULL, line_number = NULL
+               WHERE store_id = 'north' AND product_id = 'plums' AND kind = 'RETURN_TO_SUPPLIER'",
+            "UPDATE stock_movement SET po_id = [PO-000007], line_number = 1
+               WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 2",
+        ],
+    },
+    Corruption {
+        invariant: 6,
+        check: "an event that adjusted stock has exactly one ledger row",
+        each: &[
+            "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 2",
+            "INSERT INTO stock_movement SELECT store_id, product_id, 99, kind, quantity, unit_cost, balance_after,
+               average_after, create_time, event_number, po_id, line_number, receipt_number, receive_time, reason
+               FROM stock_movement WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 1",
+        ],
+    },
+    Corruption {
+        invariant: 6,
+        check: "what a line returned is the sum of its ledger rows, and was received",
+        each: &[
+            "UPDATE purchase_order_line SET returned = 0 WHERE store_id = 'north' AND po_id = [PO-000007]",
+            "UPDATE purchase_order_line SET returned = 10000 WHERE po_id = [PO-000004] AND line_number = 1",
+            "UPDATE stock_movement SET quantity = quantity - 10000
+               WHERE store_id = 'north' AND product_id = 'plums' AND kind = 'RETURN_TO_SUPPLIER'",
+            "UPDATE stock_movement SET line_number = 2
+               WHERE store_id = 'north' AND product_id = 'plums' AND kind = 'RETURN_TO_SUPPLIER'",
+        ],
+    },
+    Corruption {
+        invariant: 6,
+        check: "a return is of a line of its product, at that line's cost",
+        each: &[
+            "UPDATE stock_movement SET unit_cost = unit_cost + 1
+               WHERE store_id = 'north' AND product_id = 'plums' AND kind = 'RETURN_TO_SUPPLIER'",
+            "UPDATE stock_movement SET line_number = 2
+               WHERE store_id = 'north' AND product_id = 'plums' AND kind = 'RETURN_TO_SUPPLIER'",
+            "UPDATE stock_movement SET line_number = 9
+               WHERE store_id = 'north' AND product_id = 'plums' AND kind = 'RETURN_TO_SUPPLIER'",
         ],
     },
     Corruption {
@@ -121,8 +194,30 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 7,
+        check: "the average cost is that of the last ledger row",
+        each: &[
+            "UPDATE inventory_level SET average_cost = average_cost + 1
+               WHERE store_id = 'north' AND product_id = 'apples'",
+            "UPDATE inventory_level SET average_cost = 1 WHERE store_id = 'north' AND product_id = 'eggs'",
+        ],
+    },
+    Corruption {
+        invariant: 7,
+        check: "each ledger row's average cost follows from the one before and what came in",
+        each: &[
+            "UPDATE stock_movement SET average_after = average_after + 1
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET average_after = 0
+               WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 3",
+            "UPDATE stock_movement SET unit_cost = unit_cost + 1000000
+               WHERE store_id = 'north' AND product_id = 'figs' AND movement_number = 1",
+        ],
+    },
+    Corruption {
+        invariant: 7,
         check: "no level is beyond its limit",
         each: &[
+            "UPDATE inventory_level SET on_hand = -9000000000000001 WHERE store_id = 'north' AND product_id = 'apples'",
             "UPDATE inventory_level SET on_hand = 9000000000000001 WHERE store_id = 'north' AND product_id = 'apples'",
             "UPDATE inventory_level SET back_ordered = on_order + 1 WHERE store_id = 'north' AND product_id = 'apples'",
         ],
