@@ -82,6 +82,7 @@ impl Chain {
             ordered: units(3 + line),
             received: units(on().map(received).sum()),
             on_hand: units(on().filter(|place| *place < self.orders - 1).map(received).sum()),
+            excess: "0".to_owned(),
             returned: units(on().map(|place| place % 2).sum()),
             cancelled: units(on().map(|place| place % 5).sum()),
             pending: units(on().count() as i64),

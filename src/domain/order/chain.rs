@@ -6,8 +6,8 @@ use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 
-/// One line, summed up over all orders of its chain. `ordered = received + cancelled + pending`: what
-/// was back-ordered is counted on the order that carries it.
+/// One line, summed up over all orders of its chain. `ordered + excess = received + cancelled +
+/// pending`: what was back-ordered is counted on the order that carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainLine {
     /// The number of the line, the same on every order of the chain.
@@ -26,6 +26,8 @@ pub struct ChainLine {
     pub on_hand: Quantity,
     /// What went back to the supplier on all orders of the chain together; `received` still counts it.
     pub returned: Quantity,
+    /// What was received beyond what was wanted, on all orders of the chain together.
+    pub excess: Quantity,
     /// What was cancelled on all orders of the chain together.
     pub cancelled: Quantity,
     /// What is still to be delivered on the last order of the chain.

@@ -96,11 +96,11 @@ where
         // are cast, because PostgreSQL returns the sum of BIGINT as NUMERIC.
         out.push_sql(
             "SELECT f.line_number, f.product_id, f.description, f.unit, f.ordered, r.received, r.on_hand, \
-             r.returned, r.cancelled, r.pending, r.first_receive_time, r.last_receive_time \
+             r.returned, r.excess, r.cancelled, r.pending, r.first_receive_time, r.last_receive_time \
              FROM (SELECT l.line_number, o.store_id, o.root_id, min(o.chain_position) AS first_position, \
              CAST(sum(l.received) AS bigint) AS received, \
              CAST(sum(CASE WHEN o.state = 'COMPLETED' THEN l.received ELSE 0 END) AS bigint) AS on_hand, \
-             CAST(sum(l.returned) AS bigint) AS returned, \
+             CAST(sum(l.returned) AS bigint) AS returned, CAST(sum(l.excess) AS bigint) AS excess, \
              CAST(sum(l.cancelled) AS bigint) AS cancelled, CAST(sum(l.pending) AS bigint) AS pending, \
              min(l.first_receive_time) AS first_receive_time, max(l.last_receive_time) AS last_receive_time \
              FROM purchase_order o \
@@ -134,8 +134,21 @@ impl QueryId for ChainLines {
 }
 
 impl Query for ChainLines {
-    type SqlType =
-        (Integer, Text, Text, Text, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
+    type SqlType = (
+        Integer,
+        Text,
+        Text,
+        Text,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        Nullable<BigInt>,
+        Nullable<BigInt>,
+    );
 }
 
 impl<C> RunQueryDsl<C> for ChainLines {}

@@ -266,6 +266,7 @@ impl Shown<'_> {
             received: sum(&|order| order.accepted(number)),
             on_hand: sum(&|order| if order.completed.is_some() { order.accepted(number) } else { 0 }),
             returned: decimal(0),
+            excess: decimal(0),
             cancelled: sum(&|order| order.lines[&number].cancelled),
             pending: sum(&|order| order.pending(number)),
             first_receive_time: times().min().map(instant),

@@ -105,6 +105,7 @@ fn chain_line(line: &ChainLine) -> v1::ChainLine {
         received: line.received.to_string(),
         on_hand: line.on_hand.to_string(),
         returned: line.returned.to_string(),
+        excess: line.excess.to_string(),
         cancelled: line.cancelled.to_string(),
         pending: line.pending.to_string(),
         first_receive_time: convert::maybe_time(line.first_receive_time),
