@@ -6,6 +6,28 @@
 
 use super::check::Check;
 
+/// Accepted receipt items by cost: an item is one part at one cost, or two where its excess has a cost of its own. It is
+/// a macro because `concat!` takes literals alone.
+macro_rules! costed_parts {
+    () => {
+        "WITH part AS (
+                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted AS quantity,
+                    COALESCE(i.unit_cost, l.unit_cost) AS unit_cost
+                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
+                WHERE i.store_id = {store}
+                  AND COALESCE(i.excess_unit_cost, i.unit_cost, l.unit_cost) = COALESCE(i.unit_cost, l.unit_cost)
+                UNION ALL
+                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted - i.excess,
+                    COALESCE(i.unit_cost, l.unit_cost)
+                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
+                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost)
+                UNION ALL
+                SELECT i.po_id, i.receipt_number, i.line_number, i.excess, i.excess_unit_cost
+                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
+                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost))"
+    };
+}
+
 /// The checks of the ledger by itself, against completed orders, and of levels against both.
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -94,23 +116,9 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 6,
         title: "each accepted item of a completed order has exactly one ledger row per cost",
-        sql: "
-            WITH part AS (
-                -- An item is one part at one cost, or two where its excess has a cost of its own.
-                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted AS quantity,
-                    COALESCE(i.unit_cost, l.unit_cost) AS unit_cost
-                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
-                WHERE i.store_id = {store}
-                  AND COALESCE(i.excess_unit_cost, i.unit_cost, l.unit_cost) = COALESCE(i.unit_cost, l.unit_cost)
-                UNION ALL
-                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted - i.excess,
-                    COALESCE(i.unit_cost, l.unit_cost)
-                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
-                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost)
-                UNION ALL
-                SELECT i.po_id, i.receipt_number, i.line_number, i.excess, i.excess_unit_cost
-                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
-                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost)),
+        sql: concat!(
+            costed_parts!(),
+            ",
             ledger AS (
                 SELECT po_id, receipt_number, line_number, unit_cost, count(*) AS movements FROM stock_movement
                 WHERE store_id = {store} AND kind = 'RECEIPT' GROUP BY po_id, receipt_number, line_number, unit_cost)
@@ -123,28 +131,15 @@ pub(super) const CHECKS: &[Check] = &[
             LEFT JOIN ledger g ON g.po_id = p.po_id AND g.receipt_number = p.receipt_number
                 AND g.line_number = p.line_number AND g.unit_cost = p.unit_cost
             WHERE o.state = 'COMPLETED' AND r.void_time IS NULL AND p.quantity > 0
-              AND COALESCE(g.movements, 0) <> 1",
+              AND COALESCE(g.movements, 0) <> 1"
+        ),
     },
     Check {
         invariant: 6,
         title: "a ledger row is of an accepted item of an active receipt, and agrees with it",
-        sql: "
-            WITH part AS (
-                -- An item is one part at one cost, or two where its excess has a cost of its own.
-                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted AS quantity,
-                    COALESCE(i.unit_cost, l.unit_cost) AS unit_cost
-                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
-                WHERE i.store_id = {store}
-                  AND COALESCE(i.excess_unit_cost, i.unit_cost, l.unit_cost) = COALESCE(i.unit_cost, l.unit_cost)
-                UNION ALL
-                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted - i.excess,
-                    COALESCE(i.unit_cost, l.unit_cost)
-                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
-                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost)
-                UNION ALL
-                SELECT i.po_id, i.receipt_number, i.line_number, i.excess, i.excess_unit_cost
-                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
-                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost))
+        sql: concat!(
+            costed_parts!(),
+            "
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' puts {q:' || m.quantity
                 || '} on hand at {c:' || m.unit_cost || '} received at {t:' || COALESCE(m.receive_time, 0)
                 || '}, but line ' || COALESCE(m.line_number, 0) || ' of receipt ' || COALESCE(m.receipt_number, 0)
@@ -166,7 +161,8 @@ pub(super) const CHECKS: &[Check] = &[
                 AND p.line_number = m.line_number AND p.quantity = m.quantity AND p.unit_cost = m.unit_cost
             WHERE m.store_id = {store} AND m.kind = 'RECEIPT' AND (r.void_time IS NOT NULL
                 OR p.quantity IS NULL OR l.product_id IS DISTINCT FROM m.product_id
-                OR r.receive_time IS DISTINCT FROM m.receive_time)",
+                OR r.receive_time IS DISTINCT FROM m.receive_time)"
+        ),
     },
     Check {
         invariant: 6,
