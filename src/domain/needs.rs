@@ -120,6 +120,8 @@ mod tests {
             (Need::StagedItems(ORDER), false),
             (Need::OtherReceiveTimes(ORDER, 1), true),
             (Need::Level(ProductId::new("oak")), false),
+            (Need::ExternalId("erp-1".to_owned()), false),
+            (Need::DeliveryNote(ORDER, "LS-1".to_owned()), true),
             (Need::Roles, true),
             (Need::GrantsOf(PrincipalId::new("ann")), false),
             (Need::OpenOrders, true),

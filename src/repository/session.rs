@@ -332,7 +332,8 @@ impl Session {
         Ok(value)
     }
 
-    /// Runs one check of `verify` on one snapshot.
+    /// Runs one check of `verify` on one snapshot. `verify` may use sessions but not name transactions, so the name is
+    /// given here.
     pub fn read<T, E: From<DbError>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         self.snapshot(TransactionName::VerifySnapshot, work)
     }

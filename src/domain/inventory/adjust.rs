@@ -38,7 +38,7 @@ pub enum AdjustmentKind {
 }
 
 impl AdjustmentKind {
-    /// Every kind.
+    /// Every kind, in the order of the contract.
     pub const ALL: [Self; 5] = [Self::Sale, Self::CustomerReturn, Self::ReturnToSupplier, Self::Count, Self::Loss];
 
     /// The kind of the ledger row.
@@ -70,7 +70,7 @@ impl AdjustmentKind {
 /// Adjusts the stock of one product.
 #[derive(Clone, Debug)]
 pub struct AdjustInventory {
-    /// The product.
+    /// The product whose stock moves.
     pub product: ProductId,
     /// Why, and in which direction.
     pub kind: AdjustmentKind,
