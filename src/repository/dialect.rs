@@ -142,10 +142,12 @@ pub fn set_up(url: &DatabaseUrl, purpose: Purpose) -> &'static [&'static str] {
         (DatabaseUrl::Postgres(_), Purpose::Probe) => &[KEEPALIVE, "SET statement_timeout = '1s'"],
         (DatabaseUrl::Postgres(_), Purpose::Operate) => &[],
         // Each check joins whole tables of a store. Without statistics, as after a restore, the planner expects a few rows
-        // and would read one table for each row of another, so nested loops are ruled out. A plan that needs one all the
-        // same gets a very high cost, by which PostgreSQL would compile every such statement: so jit is off.
+        // and would read one table for each row of another, so nested loops are ruled out; and merge joins too, because
+        // those by an index compare only the columns that both indexes begin with, and all rows of an order with each
+        // other. A plan that needs one all the same gets a very high cost, by which PostgreSQL would compile every such
+        // statement: so jit is off.
         (DatabaseUrl::Postgres(_), Purpose::Inspect) => {
-            &["SET enable_nestloop = off", "SET work_mem = '64MB'", "SET jit = off"]
+            &["SET enable_nestloop = off; SET enable_mergejoin = off", "SET work_mem = '64MB'", "SET jit = off"]
         }
     }
 }
