@@ -3,11 +3,12 @@
 //! The order is the same for all commands and is kept here, so that no command can forget a step:
 //! permission, stored response, existence, etag, state, and then the rules of the command itself.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::Ids;
-use super::access::{Authorization, CostVisibility, Requirement};
+use super::access::{Authorization, CostVisibility, Permission, Requirement};
 use super::changeset::Changeset;
 use super::code::{ProductId, StoreId};
 use super::decision::Decision;
@@ -17,9 +18,9 @@ use super::needs::Needs;
 use super::order::actions::{Action, allowed};
 use super::order::receipt::Receipt;
 use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, OutcomeOfOrder};
 use super::principal::Principal;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, TruncatedList};
 use super::store::Store;
 use super::time::Timestamp;
 use super::working_set::WorkingSet;
@@ -34,13 +35,19 @@ pub trait Command: Debug + Send + Sync {
     /// What it requires of its caller, by permission or as an operator.
     fn requires(&self) -> Requirement;
 
-    /// The order that it is about, if it is about one that exists; the gate judges its existence, etag
-    /// and state.
-    fn target(&self) -> Option<Target<'_>> {
-        None
+    /// The orders that it is about, of those that exist already; the gate judges their existence, etags and
+    /// states.
+    fn targets(&self) -> Vec<Target<'_>> {
+        Vec::new()
     }
 
-    /// Judges what can be judged by the target's header alone, after its state was judged.
+    /// Whether a refusal because of a target names the orders that it is true of. A request about one order
+    /// need not be told which.
+    fn names_refused_orders(&self) -> bool {
+        false
+    }
+
+    /// Judges what can be judged by a target's header alone, after its state was judged.
     fn check_header(&self, _order: &Order) -> Result<(), Refusal> {
         Ok(())
     }
@@ -73,15 +80,14 @@ impl<'a> Target<'a> {
         Self { order, receipt: None, etag, action: Some(action) }
     }
 
-    /// Refuses unless the order, and the receipt that is named, exist and the etag is the order's or
-    /// empty.
-    pub fn check_existence_and_etag(&self, order: Option<&Order>) -> Result<(), Refusal> {
-        let order = order.ok_or(Refusal::OrderNotFound)?;
+    /// Refuses unless the order, and the receipt that is named, exist.
+    pub fn check_existence(&self, order: Option<&Order>) -> Result<(), Refusal> {
+        let order = existing(order)?;
         // Receipts are numbered without a gap and never deleted.
         if let Some(receipt) = self.receipt.filter(|receipt| *receipt > order.counters.last_receipt) {
             return Err(Refusal::ReceiptNotFound { number: order.number.clone(), receipt });
         }
-        order.check_etag(self.etag)
+        Ok(())
     }
 }
 
@@ -159,16 +165,45 @@ pub fn gate(working_set: &WorkingSet, envelope: &Envelope) -> Result<Passed, Ref
     if let Some(outcome) = stored_outcome(working_set, envelope)? {
         return Ok(Passed::Replay(outcome));
     }
-    if let Some(target) = command.target() {
-        let order = working_set.order(&envelope.order_key(target.order))?;
-        target.check_existence_and_etag(order)?;
-        let order = order.ok_or(Refusal::OrderNotFound)?;
-        if let Some(action) = target.action {
-            action.check(order)?;
-        }
-        command.check_header(order)?;
-    }
+    let targets = command.targets();
+    // Stage by stage, so that a caller learns of all orders that do not exist before hearing of a state.
+    check_each(working_set, envelope, &targets, |target, order| target.check_existence(order))?;
+    check_each(working_set, envelope, &targets, |target, order| existing(order)?.check_etag(target.etag))?;
+    check_each(working_set, envelope, &targets, |target, order| {
+        let order = existing(order)?;
+        target.action.map_or(Ok(()), |action| action.check(order))?;
+        command.check_header(order)
+    })?;
     Ok(Passed::ToDecide(authorization))
+}
+
+fn existing(order: Option<&Order>) -> Result<&Order, Refusal> {
+    order.ok_or(Refusal::OrderNotFound)
+}
+
+/// Judges each target. A command about one order is refused with what is wrong with it; one about several
+/// with what is wrong with the first, and the names of all of which the same is true.
+fn check_each(
+    working_set: &WorkingSet,
+    envelope: &Envelope,
+    targets: &[Target<'_>],
+    check: impl Fn(&Target<'_>, Option<&Order>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let mut refused: Option<Refusal> = None;
+    let mut orders = Vec::new();
+    for target in targets {
+        let order = working_set.order(&envelope.order_key(target.order))?;
+        let Err(refusal) = check(target, order) else { continue };
+        let first = refused.get_or_insert_with(|| refusal.clone());
+        if first.reason() == refusal.reason() {
+            orders.push(order.map_or_else(|| target.order.to_string(), |order| order.number.clone()));
+        }
+    }
+    match refused {
+        None => Ok(()),
+        Some(refusal) if !envelope.command.names_refused_orders() => Err(refusal),
+        Some(refusal) => Err(Refusal::OfOrders { refusal: Box::new(refusal), orders: TruncatedList::of(orders) }),
+    }
 }
 
 /// The result of judging a request that was not refused.
@@ -218,6 +253,17 @@ pub struct OrderView {
     pub allowed_actions: Vec<Action>,
 }
 
+/// What a caller is answered of one order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderReply {
+    /// The order as it is now.
+    pub view: OrderView,
+    /// The receipt that the command booked or voided, if it did.
+    pub receipt: Option<Receipt>,
+    /// The lines that the receipt has items of, or that goods were returned of, as they are now.
+    pub lines: Vec<Line>,
+}
+
 /// What a caller is answered. The outcome is what the command did; the rest is shown as it is when the
 /// answer is given, which for a replay may be later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,12 +275,8 @@ pub struct Reply {
     pub costs: CostVisibility,
     /// The store as it is now.
     pub store: Store,
-    /// The order that the command was about as it is now, if it was about one.
-    pub order: Option<OrderView>,
-    /// The receipt that the command booked or voided, if it did.
-    pub receipt: Option<Receipt>,
-    /// The lines that the receipt has items of, or that goods were returned of, as they are now.
-    pub lines: Vec<Line>,
+    /// The orders that the command was about.
+    pub orders: Vec<OrderReply>,
     /// The level of the product that was adjusted as it is now; none if nothing was adjusted, or if the
     /// product is still new to the store.
     pub level: Option<Level>,
@@ -248,30 +290,39 @@ pub fn reply(working_set: &WorkingSet, envelope: &Envelope, outcome: Outcome) ->
         Some(product) => working_set.levels.get(&envelope.level_key(product))?.cloned(),
         None => None,
     };
-    let Some(id) = outcome.order() else {
-        // Stores, roles and grants have no costs. Their permissions are not asked for, because a change of
-        // roles or grants may have left them unknown.
-        let costs = match level {
-            Some(_) => CostVisibility::of(working_set.permissions_of(&envelope.store, &envelope.principal.id)?),
-            None => CostVisibility::Hidden,
-        };
-        return Ok(Reply { outcome, costs, store, order: None, receipt: None, lines: Vec::new(), level });
-    };
-    let key = envelope.order_key(id);
-    let order = working_set.order(&key)?.cloned().ok_or(Refusal::OrderNotFound)?;
+    let of_orders = outcome.orders();
+    // Stores, roles and grants have no costs. Their permissions are not asked for, because a change of roles
+    // or grants may have left them unknown.
+    if of_orders.is_empty() && level.is_none() {
+        return Ok(Reply { outcome, costs: CostVisibility::Hidden, store, orders: Vec::new(), level });
+    }
     // By the permissions as they are now, which for a replay may be others than at first.
     let permissions = working_set.permissions_of(&envelope.store, &envelope.principal.id)?;
-    let costs = CostVisibility::of(permissions);
-    let allowed_actions = allowed(&order, permissions);
-    let mut lines = Vec::with_capacity(outcome.lines().len());
-    for number in outcome.lines() {
+    let mut orders = Vec::with_capacity(of_orders.len());
+    for of_order in of_orders {
+        orders.push(order_reply(working_set, envelope, permissions, of_order)?);
+    }
+    Ok(Reply { outcome, costs: CostVisibility::of(permissions), store, orders, level })
+}
+
+fn order_reply(
+    working_set: &WorkingSet,
+    envelope: &Envelope,
+    permissions: &BTreeSet<Permission>,
+    of_order: OutcomeOfOrder<'_>,
+) -> Result<OrderReply, Refusal> {
+    let key = envelope.order_key(of_order.order);
+    let order = working_set.order(&key)?.cloned().ok_or(Refusal::OrderNotFound)?;
+    let mut lines = Vec::with_capacity(of_order.lines.len());
+    for number in of_order.lines {
         lines.extend(working_set.line(&LineKey { order: key.clone(), number: *number })?.cloned());
     }
-    let receipt = match outcome.receipt() {
+    let receipt = match of_order.receipt {
         Some(number) => working_set.receipts.get(&ReceiptKey { order: key, number })?.cloned(),
         None => None,
     };
-    Ok(Reply { outcome, costs, store, order: Some(OrderView { order, allowed_actions }), receipt, lines, level })
+    let allowed_actions = allowed(&order, permissions);
+    Ok(OrderReply { view: OrderView { order, allowed_actions }, receipt, lines })
 }
 
 #[cfg(test)]
@@ -279,7 +330,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::access::Permission;
     use crate::domain::order::State;
     use crate::domain::order::complete::{CompleteOrder, Disposition};
     use crate::domain::order::place::PlaceOrder;
@@ -323,7 +373,7 @@ mod tests {
         store.change_order(order, |order| order.note = Some("afterwards".to_owned()));
         let again = store.send(command).unwrap();
         assert_eq!(first.outcome, again.outcome);
-        assert_eq!(again.order.unwrap().order.note.as_deref(), Some("afterwards"));
+        assert_eq!(again.orders[0].view.order.note.as_deref(), Some("afterwards"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::code::{PrincipalId, StoreId};
+use super::order::receipt::DeliveryId;
 use super::order::{OrderId, State};
 use super::time::Timestamp;
 
@@ -59,6 +60,8 @@ pub enum Detail {
         over_receipt_tolerance: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         allow_negative_stock: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        allow_unlisted_items: Option<bool>,
     },
     BackOrdersEnabled {},
     BackOrdersDisabled {},
@@ -93,6 +96,10 @@ pub enum Detail {
     ReceiptBooked {
         receipt: i32,
         receive_time: i64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        delivery: Option<DeliveryId>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lines_added: Vec<i32>,
         items: Vec<ItemQuantities>,
     },
     ReceiptVoided {

@@ -20,6 +20,7 @@ pub mod command;
 pub mod decimal;
 pub mod decision;
 pub mod event;
+pub mod gtin;
 pub mod idempotency;
 pub mod inventory;
 pub mod money;

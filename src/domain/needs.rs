@@ -6,7 +6,8 @@
 
 use super::code::{PrincipalId, ProductId};
 use super::order::OrderId;
-use super::outcome::Outcome;
+use super::order::receive::items::ProductSelector;
+use super::outcome::{Outcome, OutcomeOfOrder};
 
 /// Something to load from one store, besides what the gate has loaded for every command: the store,
 /// the caller's permissions, the stored response and the header of the target order.
@@ -18,6 +19,11 @@ pub enum Need {
     Order(OrderId),
     /// One line by its number, and the level of its product.
     Line(OrderId, i32),
+    /// The lines of an order that are of a product, and the levels of their products.
+    LinesOfProduct(OrderId, ProductSelector),
+    /// The lines of a product on the orders of a supplier that can be received: these orders, the lines and the
+    /// levels of their products. The working set keeps them as they are loaded.
+    ReceivableLines(String, ProductSelector),
     /// Every line of an order, and the levels of their products.
     AllLines(OrderId),
     /// The lines that a receipt has items of, and the levels of their products.
@@ -36,6 +42,8 @@ pub enum Need {
     /// For a delivery note that arrives with goods of an order: the active receipt of the same supplier that
     /// bears it already, the one that arrived last if there are several. A summary that the database makes.
     DeliveryNote(OrderId, String),
+    /// The same for a delivery of a supplier, whichever orders it is for.
+    DeliveryNoteOfSupplier(String, String),
     /// The store's roles and what each allows.
     Roles,
     /// Every grant of the store that holds now.
@@ -52,7 +60,15 @@ impl Need {
     /// stale, and a command that changes roles changes what the callers of other commands may do.
     const fn is_exclusive(&self) -> bool {
         // `Grants` needs no mention: every command that needs them needs `Roles` too.
-        matches!(self, Self::OtherReceiveTimes(..) | Self::DeliveryNote(..) | Self::OpenOrders | Self::Roles)
+        matches!(
+            self,
+            Self::OtherReceiveTimes(..)
+                | Self::ReceivableLines(..)
+                | Self::DeliveryNote(..)
+                | Self::DeliveryNoteOfSupplier(..)
+                | Self::OpenOrders
+                | Self::Roles
+        )
     }
 }
 
@@ -80,15 +96,15 @@ impl Needs {
         self.values.iter().any(Need::is_exclusive)
     }
 
-    /// What must be loaded to answer with a stored outcome again: the order, lines, receipt and level that
+    /// What must be loaded to answer with a stored outcome again: the orders, lines, receipts and level that
     /// the answer shows as they are now.
     pub fn of_replay(outcome: &Outcome) -> Self {
         let mut needs = Self::default();
         outcome.product().into_iter().for_each(|product| needs.add(Need::Level(product)));
-        if let Some(order) = outcome.order() {
+        for OutcomeOfOrder { order, receipt, lines } in outcome.orders() {
             needs.add(Need::Order(order));
-            outcome.lines().iter().for_each(|line| needs.add(Need::Line(order, *line)));
-            outcome.receipt().into_iter().for_each(|receipt| needs.add(Need::Receipt(order, receipt)));
+            needs.extend(lines.iter().map(|line| Need::Line(order, *line)));
+            needs.extend(receipt.map(|receipt| Need::Receipt(order, receipt)));
         }
         needs
     }

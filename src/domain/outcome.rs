@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::code::ProductId;
 use super::order::OrderId;
+use super::order::receipt::DeliveryId;
 
 /// What a command did: the part of its answer that is the same each time the request is sent again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub enum Outcome {
     OrderChanged(OrderChanged),
     /// A delivery was booked in as a receipt of an order.
     ReceiptBooked(ReceiptChanged),
+    /// A delivery over several orders was booked in, with a receipt for each.
+    DeliveryBooked(DeliveryBooked),
     /// A receipt was voided, and its quantities are pending again.
     ReceiptVoided(ReceiptChanged),
     /// An order was completed, with a back order or without one.
@@ -67,6 +70,18 @@ pub struct ReceiptChanged {
     /// The lines that the receipt has items of; the answer shows them.
     pub lines: Vec<i32>,
     /// The receipt that bore the same delivery note when this one was booked, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_delivery_note: Option<KnownReceipt>,
+}
+
+/// The outcome of a delivery over several orders; see [`Outcome::DeliveryBooked`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryBooked {
+    /// The id that its receipts share.
+    pub delivery: DeliveryId,
+    /// Its receipts, one for each order, the order that was ordered first before the others.
+    pub receipts: Vec<ReceiptChanged>,
+    /// A receipt of another delivery that bore the same delivery note, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_delivery_note: Option<KnownReceipt>,
 }
@@ -142,7 +157,7 @@ impl Outcome {
     }
 
     /// The number of the event that the command recorded first; 0 if nothing had to be changed.
-    pub const fn event(&self) -> i64 {
+    pub fn event(&self) -> i64 {
         match self {
             Self::StoreChanged(StoreChanged { event })
             | Self::AccessChanged(AccessChanged { event })
@@ -151,18 +166,22 @@ impl Outcome {
             | Self::ReceiptVoided(ReceiptChanged { event, .. })
             | Self::OrderCompleted(OrderCompleted { event, .. })
             | Self::StockAdjusted(StockAdjusted { event, .. }) => *event,
+            Self::DeliveryBooked(booked) => booked.receipts.first().map_or(0, |receipt| receipt.event),
         }
     }
 
-    /// The order whose header the answer shows.
-    pub const fn order(&self) -> Option<OrderId> {
+    /// The orders that the answer shows, each with what it shows of the order.
+    pub fn orders(&self) -> Vec<OutcomeOfOrder<'_>> {
         match self {
-            Self::StoreChanged(_) | Self::AccessChanged(_) => None,
-            Self::OrderChanged(OrderChanged { order, .. })
-            | Self::ReceiptBooked(ReceiptChanged { order, .. })
-            | Self::ReceiptVoided(ReceiptChanged { order, .. })
-            | Self::OrderCompleted(OrderCompleted { order, .. }) => Some(*order),
-            Self::StockAdjusted(StockAdjusted { order, .. }) => *order,
+            Self::StoreChanged(_) | Self::AccessChanged(_) => Vec::new(),
+            Self::OrderChanged(OrderChanged { order, .. }) | Self::OrderCompleted(OrderCompleted { order, .. }) => {
+                vec![OutcomeOfOrder { order: *order, receipt: None, lines: &[] }]
+            }
+            Self::ReceiptBooked(changed) | Self::ReceiptVoided(changed) => vec![changed.of_order()],
+            Self::DeliveryBooked(booked) => booked.receipts.iter().map(ReceiptChanged::of_order).collect(),
+            Self::StockAdjusted(StockAdjusted { order, lines, .. }) => {
+                order.iter().map(|order| OutcomeOfOrder { order: *order, receipt: None, lines }).collect()
+            }
         }
     }
 
@@ -173,21 +192,21 @@ impl Outcome {
             _ => None,
         }
     }
+}
 
-    /// The receipt that the answer shows, by its number on that order.
-    pub const fn receipt(&self) -> Option<i32> {
-        match self {
-            Self::ReceiptBooked(changed) | Self::ReceiptVoided(changed) => Some(changed.receipt),
-            _ => None,
-        }
-    }
+/// What an answer shows of one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutcomeOfOrder<'a> {
+    /// The order, whose header the answer shows.
+    pub order: OrderId,
+    /// The number of the receipt that the answer shows, if it shows one.
+    pub receipt: Option<i32>,
+    /// The numbers of the lines that the answer shows.
+    pub lines: &'a [i32],
+}
 
-    /// The lines that the answer shows, by their numbers on that order.
-    pub fn lines(&self) -> &[i32] {
-        match self {
-            Self::ReceiptBooked(changed) | Self::ReceiptVoided(changed) => &changed.lines,
-            Self::StockAdjusted(adjusted) => &adjusted.lines,
-            _ => &[],
-        }
+impl ReceiptChanged {
+    fn of_order(&self) -> OutcomeOfOrder<'_> {
+        OutcomeOfOrder { order: self.order, receipt: Some(self.receipt), lines: &self.lines }
     }
 }

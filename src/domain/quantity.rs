@@ -55,6 +55,11 @@ impl Quantity {
         self.0 / Self::SCALE
     }
 
+    /// The whole units in a quantity that is not below zero.
+    pub const fn whole_part(self) -> Self {
+        Self(self.0 - self.0 % Self::SCALE)
+    }
+
     /// The quantity itself if it is above zero, and zero otherwise.
     pub fn or_nothing(self) -> Self {
         self.max(Self::ZERO)

@@ -11,7 +11,8 @@ use super::access::{MAX_ROLES, Permission};
 use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::decimal::grouped;
 use super::money::Amount;
-use super::order::{MAX_RECEIPT_ITEMS, OrderId, State};
+use super::order::receive::delivery::{MAX_CANDIDATE_LINES, MAX_ORDERS};
+use super::order::{MAX_LINES, MAX_RECEIPT_ITEMS, OrderId, State};
 use super::outcome::KnownReceipt;
 use super::quantity::Quantity;
 use super::working_set::NotLoaded;
@@ -149,6 +150,9 @@ pub enum Refusal {
         /// The numbers of the lines that do not exist.
         lines: TruncatedList<i32>,
     },
+    /// Items name products of which nothing that can be received has a line.
+    #[error("no line that can be received is of {0}")]
+    ProductNotReceivable(TruncatedList<String>),
     /// The order has no such receipt.
     #[error("purchase order {number} has no receipt {receipt}")]
     ReceiptNotFound {
@@ -235,6 +239,32 @@ pub enum Refusal {
     /// Nothing was accepted, so a completion would put nothing on hand.
     #[error("purchase order {0} has nothing accepted to complete; cancel it instead")]
     NothingReceived(String),
+    /// A receipt brings goods that its order does not name, and the store does not allow that.
+    #[error("this store does not allow unlisted items: {0} would need a line of their own")]
+    UnlistedItemsNotAllowed(TruncatedList<ProductId>),
+    /// An order has as many lines as it may have, and a receipt would add more.
+    #[error("purchase order {number} would have {lines} lines; at most {limit} are allowed", limit = grouped(MAX_LINES as i64))]
+    TooManyLines {
+        /// The number of the order.
+        number: String,
+        /// How many lines it would have.
+        lines: usize,
+    },
+    /// The products of a delivery are on more lines than are looked through.
+    #[error("the products of this delivery are on more than {limit} lines of the supplier: name the orders", limit = grouped(MAX_CANDIDATE_LINES as i64))]
+    TooManyCandidateLines,
+    /// A delivery would be booked on more than fits into one call.
+    #[error(
+        "the delivery would be booked on {lines} lines of {orders} orders; at most {} lines of {MAX_ORDERS} orders are \
+         allowed: send it in parts",
+        grouped(MAX_LINES as i64)
+    )]
+    DeliveryTooLarge {
+        /// How many orders it is for.
+        orders: usize,
+        /// How many lines it is of.
+        lines: usize,
+    },
     /// Nothing is pending, so there is nothing to receive.
     #[error("purchase order {0} has nothing pending")]
     NothingPending(String),
@@ -242,11 +272,11 @@ pub enum Refusal {
     #[error("purchase order {0} has accepted quantities staged; complete it, or void their receipts first")]
     AcceptedStaged(String),
     /// More would be accepted of a line than is wanted and the tolerance allows.
-    #[error("more would be received than is allowed on {}: line {}", lines_text(lines), first)]
+    #[error("more would be received than is allowed on {}: {}", lines_text(lines), first)]
     OverReceipt {
         /// The numbers of the lines with too much.
         lines: TruncatedList<i32>,
-        /// The first of them, what it would have, and by how much that is too much.
+        /// The first of them or the item that finds no room on them, and by how much it is too much.
         first: String,
     },
     /// What was received of an order would be worth more than any order may be.
@@ -319,6 +349,15 @@ pub enum Refusal {
     #[error("nobody would be left who holds MANAGE_ACCESS in this store: give it to somebody else first")]
     LastAccessManager,
 
+    /// Several orders are refused for the same reason.
+    #[error("{orders}: {refusal}")]
+    OfOrders {
+        /// The first of them that is refused.
+        refusal: Box<Refusal>,
+        /// All of them, by number, or by id if there are no such orders.
+        orders: TruncatedList<String>,
+    },
+
     /// A bug: a rule found something that cannot be, such as a row that its command's needs did not name.
     /// The text is for the log and never for a caller, who gets INTERNAL.
     #[error("{0}")]
@@ -349,7 +388,7 @@ impl Refusal {
     }
 
     /// The stable reason that callers may branch on.
-    pub const fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::InvalidForStoredData(_) => "INVALID_FOR_STORED_DATA",
@@ -361,6 +400,7 @@ impl Refusal {
             Self::StoreNotFound(_) => "STORE_NOT_FOUND",
             Self::OrderNotFound => "PURCHASE_ORDER_NOT_FOUND",
             Self::LinesNotFound { .. } => "LINE_NOT_FOUND",
+            Self::ProductNotReceivable(_) => "PRODUCT_NOT_RECEIVABLE",
             Self::ReceiptNotFound { .. } => "RECEIPT_NOT_FOUND",
             Self::RoleNotFound(_) => "ROLE_NOT_FOUND",
             Self::ProductNotFound(_) => "PRODUCT_NOT_FOUND",
@@ -375,6 +415,10 @@ impl Refusal {
             Self::BackOrdersDisabled(_) => "BACK_ORDERS_DISABLED",
             Self::PendingUnsettled(_) => "PENDING_UNSETTLED",
             Self::NothingReceived(_) => "NOTHING_RECEIVED",
+            Self::UnlistedItemsNotAllowed(_) => "UNLISTED_ITEMS_NOT_ALLOWED",
+            Self::TooManyLines { .. } => "TOO_MANY_LINES",
+            Self::TooManyCandidateLines => "TOO_MANY_CANDIDATE_LINES",
+            Self::DeliveryTooLarge { .. } => "DELIVERY_TOO_LARGE",
             Self::NothingPending(_) => "NOTHING_PENDING",
             Self::AcceptedStaged(_) => "ACCEPTED_STAGED",
             Self::OverReceipt { .. } => "OVER_RECEIPT",
@@ -388,6 +432,7 @@ impl Refusal {
             Self::TooManyRoles => "TOO_MANY_ROLES",
             Self::RoleInUse { .. } => "ROLE_IN_USE",
             Self::LastAccessManager => "LAST_ACCESS_MANAGER",
+            Self::OfOrders { refusal, .. } => refusal.reason(),
             Self::Bug(_) => "INTERNAL",
         }
     }

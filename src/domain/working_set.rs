@@ -14,10 +14,12 @@ use super::access::{
 use super::code::{PrincipalId, RoleId, StoreId};
 use super::decision::Decision;
 use super::event::Event;
+use super::gtin::Gtin;
 use super::idempotency::{StoredResponse, StoredResponseKey};
 use super::inventory::{Level, LevelKey, Movement};
 use super::needs::Need;
 use super::order::receipt::{Receipt, ReceiveTimes, StagedItem};
+use super::order::receive::items::ProductSelector;
 use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
 use super::outcome::KnownReceipt;
 use super::principal::Principal;
@@ -213,6 +215,7 @@ pub struct WorkingSet {
     open_orders: BTreeMap<StoreId, TruncatedList<String>>,
     external_ids: BTreeMap<(StoreId, String), Option<OrderReference>>,
     delivery_notes: BTreeMap<DeliveryNoteKey, Option<KnownReceipt>>,
+    receivable_lines: BTreeMap<(StoreId, String, ProductSelector), Vec<LineKey>>,
     staged_items: BTreeMap<OrderKey, Vec<StagedItem>>,
     other_receive_times: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>>,
     /// The sets of rows that are loaded completely, so that what is missing from them is absent.
@@ -235,6 +238,7 @@ impl Default for WorkingSet {
             open_orders: BTreeMap::new(),
             external_ids: BTreeMap::new(),
             delivery_notes: BTreeMap::new(),
+            receivable_lines: BTreeMap::new(),
             staged_items: BTreeMap::new(),
             other_receive_times: BTreeMap::new(),
             complete: BTreeSet::new(),
@@ -267,6 +271,39 @@ impl WorkingSet {
         self.check_all(&key.store, Need::AllLines(key.order), "all lines of an order")?;
         let range = LineKey::range_of(key);
         Ok(self.lines.entries.range(range).filter_map(|(_, entry)| entry.value.as_ref()).collect())
+    }
+
+    /// The lines of an order that one of these selectors is for, in line order.
+    pub fn lines_of_products(
+        &self,
+        key: &OrderKey,
+        selectors: &BTreeSet<&ProductSelector>,
+    ) -> Result<Vec<&Line>, NotLoaded> {
+        for selector in selectors {
+            let need = Need::LinesOfProduct(key.order, (*selector).clone());
+            self.check_all(&key.store, need, "the lines of a product")?;
+        }
+        let mut found = Vec::new();
+        for (_, entry) in self.lines.entries.range(LineKey::range_of(key)) {
+            let Some(line) = &entry.value else { continue };
+            let by_product = ProductSelector::Product(line.product.clone());
+            let by_gtin = line.gtin.as_deref().map(|gtin| ProductSelector::Gtin(Gtin::of(gtin)));
+            if selectors.contains(&by_product) || by_gtin.is_some_and(|by_gtin| selectors.contains(&by_gtin)) {
+                found.push(line);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The lines of a product on a supplier's orders that can be received, as they were when the batch was loaded.
+    pub fn receivable_lines(
+        &self,
+        store: &StoreId,
+        supplier: &str,
+        selector: &ProductSelector,
+    ) -> Result<&[LineKey], NotLoaded> {
+        let key = (store.clone(), supplier.to_owned(), selector.clone());
+        self.receivable_lines.get(&key).map(Vec::as_slice).ok_or(NotLoaded("the receivable lines of a product"))
     }
 
     /// The order of a store that has an external id; `None` if none has it.
@@ -389,6 +426,17 @@ impl WorkingSet {
     /// Notes which active receipt bears a delivery note, or that none does.
     pub fn insert_delivery_note(&mut self, key: DeliveryNoteKey, receipt: Option<KnownReceipt>) {
         self.delivery_notes.insert(key, receipt);
+    }
+
+    /// Notes the lines of a product on a supplier's orders that can be received.
+    pub fn insert_receivable_lines(
+        &mut self,
+        store: StoreId,
+        supplier: String,
+        selector: ProductSelector,
+        lines: Vec<LineKey>,
+    ) {
+        self.receivable_lines.insert((store, supplier, selector), lines);
     }
 
     /// Notes an item of an active receipt, in the order of receipts and lines.

@@ -1,5 +1,6 @@
 //! Loads what the gate judges commands by: the caller's permissions, the stored response to the request id, and the
-//! header of the target order. One statement returns one row for each command of a batch.
+//! headers of the target orders. One statement returns a row for each command of a batch, and one more for each further
+//! order that a command is about.
 //!
 //! The gate comes before everything else because it decides which commands are refused or answered from their stored
 //! response. These load no lines, so a caller without a permission cannot make the service read a large order.
@@ -29,8 +30,8 @@ use crate::domain::working_set::WorkingSet;
 /// row, because databases return rows in any order, and two commands may be equal in all else.
 const KEY_TYPES: &[KeyType] = &[KeyType::Text, KeyType::Text, KeyType::Text, KeyType::Text, KeyType::Int];
 
-/// The permissions that the principal's roles give now, separated by commas. As a subquery, so that a command has one row
-/// however many permissions its caller has. A name may come twice, because roles may share permissions.
+/// The permissions that the principal's roles give now, separated by commas. As a subquery, so that a command has no more
+/// rows however many permissions its caller has. A name may come twice, because roles may share permissions.
 const PERMISSIONS: &str = "(SELECT string_agg(role_permission.permission, ',') FROM role_grant \
      JOIN role_permission ON role_permission.store_id = k.k0 AND role_permission.role_id = role_grant.role_id \
      AND role_permission.to_event IS NULL \
@@ -94,7 +95,16 @@ impl<C> RunQueryDsl<C> for GateQuery {}
 pub fn load(session: &mut Session, working_set: &mut WorkingSet, envelopes: &[&Envelope]) -> Result<(), DbError> {
     let mut keys = Vec::with_capacity(envelopes.len());
     for (index, envelope) in envelopes.iter().enumerate() {
-        keys.push(key_of(index, envelope)?);
+        let targets = envelope.command.targets();
+        // A command about several orders has a row for each of them, and one about none has a row too.
+        let orders = targets.iter().map(|target| target.order.to_string());
+        let orders: Vec<String> = if targets.is_empty() { vec![String::new()] } else { orders.collect() };
+        for order in orders {
+            keys.push(key_of(index, envelope, order)?);
+        }
+        for target in &targets {
+            working_set.orders.insert_absent(envelope.order_key(target.order));
+        }
     }
     let Some(keys) = KeyTable::new(session.store_scope(), KEY_TYPES, keys)? else { return Ok(()) };
     let rows: Vec<GateRow> = session.load(GateQuery { keys, order: purchase_order::all_columns })?;
@@ -107,15 +117,11 @@ pub fn load(session: &mut Session, working_set: &mut WorkingSet, envelopes: &[&E
     Ok(())
 }
 
-/// The key of one command. Empty texts stand for a missing request id or order: no row has an empty id, so the joins
-/// find nothing for them.
-fn key_of(index: usize, envelope: &Envelope) -> Result<Vec<KeyValue>, DbError> {
+/// The key of one command and one order. Empty texts stand for a missing request id or order: no row has an empty id,
+/// so the joins find nothing for them.
+fn key_of(index: usize, envelope: &Envelope, order: String) -> Result<Vec<KeyValue>, DbError> {
     let request_id = match &envelope.idempotency_key {
         Some(key) => key.id.to_string(),
-        None => String::new(),
-    };
-    let order = match envelope.command.target() {
-        Some(target) => target.order.to_string(),
         None => String::new(),
     };
     // Two commands with the same index would be given each other's permissions.
@@ -149,12 +155,9 @@ fn insert(working_set: &mut WorkingSet, envelope: &Envelope, row: GateRow) -> Re
             working_set.stored_responses.insert_loaded(response.key.clone(), response);
         }
     }
-    if let Some(target) = envelope.command.target() {
-        working_set.orders.insert_absent(envelope.order_key(target.order));
-        if let Some(order) = order {
-            let order = Order::try_from(order)?;
-            working_set.orders.insert_loaded(order.key.clone(), order);
-        }
+    if let Some(order) = order {
+        let order = Order::try_from(order)?;
+        working_set.orders.insert_loaded(order.key.clone(), order);
     }
     Ok(())
 }

@@ -32,8 +32,8 @@ pub trait Lookup: 'static {
     /// What follows each JOIN, in the order from `k` to the last table. The store is written as `k.k0` wherever it is
     /// compared, because `KeyTable::push_sql` replaces these three characters by a parameter.
     const JOINS: &'static [&'static str];
-    /// What follows the joins: a GROUP BY, or nothing.
-    const GROUP: &'static str = "";
+    /// What follows the joins: a GROUP BY, a LIMIT, or nothing.
+    const SUFFIX: &'static str = "";
 }
 
 /// Columns that a query selects, with the types that Diesel reads them as.
@@ -63,6 +63,20 @@ where
 
     fn columns() -> Self::Columns {
         (A::all_columns(), B::all_columns())
+    }
+}
+
+/// All columns of three tables, in their order.
+pub struct ColumnsOfThreeTables<A, B, C>(PhantomData<(A, B, C)>);
+
+impl<A: Table, B: Table, C: Table> SelectedColumns for ColumnsOfThreeTables<A, B, C>
+where
+    (A::AllColumns, B::AllColumns, C::AllColumns): Expression,
+{
+    type Columns = (A::AllColumns, B::AllColumns, C::AllColumns);
+
+    fn columns() -> Self::Columns {
+        (A::all_columns(), B::all_columns(), C::all_columns())
     }
 }
 
@@ -304,7 +318,7 @@ where
             out.push_sql(" JOIN ");
             self.keys.push_sql(join, &mut out)?;
         }
-        out.push_sql(L::GROUP);
+        out.push_sql(L::SUFFIX);
         Ok(())
     }
 }
@@ -324,7 +338,7 @@ where
             out.push_sql(" CROSS JOIN ");
             out.push_sql(join);
         }
-        out.push_sql(L::GROUP);
+        out.push_sql(L::SUFFIX);
         Ok(())
     }
 }

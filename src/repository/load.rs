@@ -26,9 +26,11 @@ use super::rows::store::StoreRow;
 use super::schema::purchase_order;
 use super::session::Session;
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
+use crate::domain::gtin::Gtin;
 use crate::domain::inventory::{Level, LevelKey};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
+use crate::domain::order::receive::items::ProductSelector;
 use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey, State};
 use crate::domain::outcome::KnownReceipt;
 use crate::domain::quantity::Quantity;
@@ -78,6 +80,8 @@ pub fn stores_without_lock(
 struct NeedsByKind {
     orders: BTreeSet<OrderKey>,
     lines: BTreeSet<LineKey>,
+    lines_of_products: BTreeSet<(OrderKey, ProductSelector)>,
+    receivable_lines: BTreeMap<StoreId, BTreeSet<(String, ProductSelector)>>,
     all_lines: BTreeSet<OrderKey>,
     lines_of_receipts: BTreeSet<ReceiptKey>,
     receipts: BTreeSet<ReceiptKey>,
@@ -86,6 +90,7 @@ struct NeedsByKind {
     levels: BTreeSet<LevelKey>,
     external_ids: BTreeSet<(StoreId, String)>,
     delivery_notes: BTreeSet<(OrderKey, String)>,
+    delivery_notes_of_suppliers: BTreeSet<(StoreId, String, String)>,
     roles: BTreeSet<StoreId>,
     grants: BTreeSet<StoreId>,
     grants_of_principals: BTreeSet<(StoreId, PrincipalId)>,
@@ -102,6 +107,13 @@ impl NeedsByKind {
             }
             Need::Line(order, number) => {
                 self.lines.insert(LineKey { order: key_of_order(store, *order), number: *number });
+            }
+            Need::LinesOfProduct(order, selector) => {
+                self.lines_of_products.insert((key_of_order(store, *order), selector.clone()));
+            }
+            Need::ReceivableLines(supplier, selector) => {
+                let of_store = self.receivable_lines.entry(store.clone()).or_default();
+                of_store.insert((supplier.clone(), selector.clone()));
             }
             Need::AllLines(order) => {
                 self.all_lines.insert(key_of_order(store, *order));
@@ -126,6 +138,9 @@ impl NeedsByKind {
             }
             Need::DeliveryNote(id, delivery_note) => {
                 self.delivery_notes.insert((key_of_order(store, *id), delivery_note.clone()));
+            }
+            Need::DeliveryNoteOfSupplier(supplier, delivery_note) => {
+                self.delivery_notes_of_suppliers.insert((store.clone(), supplier.clone(), delivery_note.clone()));
             }
             Need::Roles => {
                 self.roles.insert(store.clone());
@@ -165,6 +180,7 @@ pub fn details<'a>(
     }
     orders(session, working_set, by_kind.orders)?;
     lines(session, working_set, by_kind.lines)?;
+    lines_of_products(session, working_set, by_kind.lines_of_products)?;
     all_lines(session, working_set, by_kind.all_lines)?;
     lines_of_receipts(session, working_set, &by_kind.lines_of_receipts)?;
     receipts(session, working_set, by_kind.receipts)?;
@@ -173,11 +189,15 @@ pub fn details<'a>(
     levels(session, working_set, by_kind.levels)?;
     external_ids(session, working_set, by_kind.external_ids)?;
     delivery_notes(session, working_set, &by_kind.delivery_notes)?;
+    delivery_notes_of_suppliers(session, working_set, &by_kind.delivery_notes_of_suppliers)?;
     roles(session, working_set, by_kind.roles)?;
     grants(session, working_set, by_kind.grants)?;
     grants_of_principals(session, working_set, by_kind.grants_of_principals)?;
-    // One statement per store, because each is limited to the first orders of its store. The command that turns the
-    // feature off is the only one with this need, and the only one of its store in the batch.
+    // One statement per store, because each is limited to the first rows of its store. A command with one of these needs
+    // is the only one of its store in the batch.
+    for (store, products) in by_kind.receivable_lines {
+        receivable_lines(session, working_set, &store, products)?;
+    }
     for store in &by_kind.open_orders {
         open_orders(session, working_set, store)?;
     }
@@ -254,6 +274,78 @@ fn lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<Lin
         working_set.lines.insert_absent(key);
     }
     insert_lines(working_set, found)
+}
+
+fn lines_of_products(
+    session: &mut Session,
+    working_set: &mut WorkingSet,
+    keys: BTreeSet<(OrderKey, ProductSelector)>,
+) -> Result<(), DbError> {
+    let (mut by_product, mut by_gtin) = (Vec::new(), Vec::new());
+    for (order, selector) in &keys {
+        let (found_by, value) = match selector {
+            ProductSelector::Product(product) => (&mut by_product, product.as_str()),
+            ProductSelector::Gtin(gtin) => (&mut by_gtin, gtin.as_str()),
+        };
+        found_by.push([order_key(order), vec![value.into()]].concat());
+    }
+    let mut found = rows::<lookups::LinesOfProduct, (LineRow, LevelRow)>(session, by_product)?;
+    found.extend(rows::<lookups::LinesOfGtin, (LineRow, LevelRow)>(session, by_gtin)?);
+    for (order, selector) in keys {
+        working_set.set_complete(order.store, Need::LinesOfProduct(order.order, selector));
+    }
+    insert_lines(working_set, found)
+}
+
+fn receivable_lines(
+    session: &mut Session,
+    working_set: &mut WorkingSet,
+    store: &StoreId,
+    products: BTreeSet<(String, ProductSelector)>,
+) -> Result<(), DbError> {
+    let (mut by_product, mut by_gtin) = (Vec::new(), Vec::new());
+    for (supplier, selector) in &products {
+        let (found_by, value) = match selector {
+            ProductSelector::Product(product) => (&mut by_product, product.as_str()),
+            ProductSelector::Gtin(gtin) => (&mut by_gtin, gtin.as_str()),
+        };
+        found_by.push(vec![store.as_str().into(), supplier.as_str().into(), value.into()]);
+    }
+    let of_products = rows::<lookups::ReceivableLinesOfProduct, ReceivableRow>(session, by_product)?;
+    let of_gtins = rows::<lookups::ReceivableLinesOfGtin, ReceivableRow>(session, by_gtin)?;
+    let mut lines: BTreeMap<(String, ProductSelector), Vec<LineKey>> = BTreeMap::new();
+    for product in products {
+        lines.insert(product, Vec::new());
+    }
+    for row in of_products {
+        let (supplier, line) = insert_receivable(working_set, row)?;
+        let selector = ProductSelector::Product(line.product);
+        lines.entry((supplier, selector)).or_default().push(line.key);
+    }
+    for row in of_gtins {
+        let (supplier, line) = insert_receivable(working_set, row)?;
+        let selector = ProductSelector::Gtin(Gtin::of(line.gtin.as_deref().unwrap_or_default()));
+        lines.entry((supplier, selector)).or_default().push(line.key);
+    }
+    for ((supplier, selector), lines) in lines {
+        working_set.insert_receivable_lines(store.clone(), supplier, selector, lines);
+    }
+    Ok(())
+}
+
+/// Returns the supplier of the order and the line.
+fn insert_receivable(
+    working_set: &mut WorkingSet,
+    (order, line, level): ReceivableRow,
+) -> Result<(String, Line), DbError> {
+    let order = Order::try_from(order)?;
+    let supplier = order.supplier.clone();
+    working_set.orders.insert_loaded(order.key.clone(), order);
+    let found = Line::try_from(line)?;
+    let level = Level::try_from(level)?;
+    working_set.levels.insert_loaded(level.key.clone(), level);
+    working_set.lines.insert_loaded(found.key.clone(), found.clone());
+    Ok((supplier, found))
 }
 
 fn all_lines(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
@@ -393,6 +485,9 @@ fn external_ids(
     Ok(())
 }
 
+/// A line that can be received, with its order and the level of its product.
+type ReceivableRow = (OrderRow, LineRow, LevelRow);
+
 /// Store, supplier and delivery note; then order, number of the order and number of the receipt, if there is one.
 type DeliveryNoteRow = (String, String, String, Option<String>, Option<String>, Option<i32>);
 
@@ -402,18 +497,31 @@ fn delivery_notes(
     keys: &BTreeSet<(OrderKey, String)>,
 ) -> Result<(), DbError> {
     let looked_up = keys.iter().map(|(order, note)| [order_key(order), vec![note.as_str().into()]].concat());
-    for (store, supplier, delivery_note, order, number, receipt) in
-        rows::<lookups::DeliveryNotes, DeliveryNoteRow>(session, looked_up)?
-    {
-        let key = DeliveryNoteKey { store: StoreId::new(store), supplier, delivery_note };
-        let known = match (order, number, receipt) {
-            (Some(order), Some(number), Some(receipt)) => {
-                Some(KnownReceipt { order: order_id(&order)?, number, receipt })
-            }
-            _ => None,
-        };
-        working_set.insert_delivery_note(key, known);
+    let found = rows::<lookups::DeliveryNotes, DeliveryNoteRow>(session, looked_up)?;
+    found.into_iter().try_for_each(|row| insert_delivery_note(working_set, row))
+}
+
+fn delivery_notes_of_suppliers(
+    session: &mut Session,
+    working_set: &mut WorkingSet,
+    keys: &BTreeSet<(StoreId, String, String)>,
+) -> Result<(), DbError> {
+    let mut looked_up = Vec::with_capacity(keys.len());
+    for (store, supplier, delivery_note) in keys {
+        looked_up.push(vec![store.as_str().into(), supplier.as_str().into(), delivery_note.as_str().into()]);
     }
+    let found = rows::<lookups::DeliveryNotesOfSupplier, DeliveryNoteRow>(session, looked_up)?;
+    found.into_iter().try_for_each(|row| insert_delivery_note(working_set, row))
+}
+
+fn insert_delivery_note(working_set: &mut WorkingSet, row: DeliveryNoteRow) -> Result<(), DbError> {
+    let (store, supplier, delivery_note, order, number, receipt) = row;
+    let known = match (order, number, receipt) {
+        (Some(order), Some(number), Some(receipt)) => Some(KnownReceipt { order: order_id(&order)?, number, receipt }),
+        _ => None,
+    };
+    let key = DeliveryNoteKey { store: StoreId::new(store), supplier, delivery_note };
+    working_set.insert_delivery_note(key, known);
     Ok(())
 }
 

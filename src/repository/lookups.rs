@@ -6,7 +6,7 @@
 
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
-use super::keys::{ColumnsOfTwoTables, KeyType, Lookup, SelectedColumns, SqlColumns};
+use super::keys::{ColumnsOfThreeTables, ColumnsOfTwoTables, KeyType, Lookup, SelectedColumns, SqlColumns};
 use super::schema;
 
 use KeyType::{Int, Text as Name};
@@ -93,6 +93,82 @@ impl Lookup for Lines {
          AND purchase_order_line.po_id = k.k1 AND purchase_order_line.line_number = k.k2",
         LEVEL_OF_LINE,
     ];
+}
+
+/// The lines of an order that are of a product, each with the level of that product. The order's lines are read by their
+/// key and filtered: an index on the product would have to be written for each line, to spare a read of some pages.
+pub struct LinesOfProduct;
+impl Lookup for LinesOfProduct {
+    type Columns = LinesWithLevels;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
+    const JOINS: &'static [&'static str] = &[
+        "purchase_order_line ON purchase_order_line.store_id = k.k0 \
+         AND purchase_order_line.po_id = k.k1 AND purchase_order_line.product_id = k.k2",
+        LEVEL_OF_LINE,
+    ];
+}
+
+/// The same by the number under the bar code, without its leading zeros.
+pub struct LinesOfGtin;
+impl Lookup for LinesOfGtin {
+    type Columns = LinesWithLevels;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
+    const JOINS: &'static [&'static str] = &[
+        "purchase_order_line ON purchase_order_line.store_id = k.k0 \
+         AND purchase_order_line.po_id = k.k1 AND ltrim(purchase_order_line.gtin, '0') = k.k2",
+        LEVEL_OF_LINE,
+    ];
+}
+
+/// Lines, each with its order and the level of its product.
+type LinesWithOrders = ColumnsOfThreeTables<
+    schema::purchase_order::table,
+    schema::purchase_order_line::table,
+    schema::inventory_level::table,
+>;
+
+/// The orders of a supplier that can be received, in the chain of a line's order, and the line of the same number on
+/// them. The index by product has no lines that were carried over to a back order; their chain leads to them, in which a
+/// line keeps its number.
+const CHAIN_OF_LINE: &str = "purchase_order AS bearing ON bearing.store_id = k.k0 AND bearing.po_id = named.po_id";
+const RECEIVABLE_ORDER: &str = "purchase_order ON purchase_order.store_id = k.k0 \
+     AND purchase_order.root_id = bearing.root_id AND purchase_order.supplier_id = k.k1 \
+     AND purchase_order.state IN ('ON_ORDER', 'RECEIVING')";
+const RECEIVABLE_LINE: &str = "purchase_order_line ON purchase_order_line.store_id = k.k0 \
+     AND purchase_order_line.po_id = purchase_order.po_id AND purchase_order_line.line_number = named.line_number";
+/// One more than a delivery looks through, so that more than that is noticed.
+const CANDIDATE_LIMIT: &str = " LIMIT 1001";
+
+/// The lines of a product on the orders of a supplier that can be received. The limit is for one store: with several in
+/// one statement, the lines of one would leave no room for those of another.
+pub struct ReceivableLinesOfProduct;
+impl Lookup for ReceivableLinesOfProduct {
+    type Columns = LinesWithOrders;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
+    const JOINS: &'static [&'static str] = &[
+        "purchase_order_line AS named ON named.store_id = k.k0 AND named.product_id = k.k2 AND NOT named.carried_over",
+        CHAIN_OF_LINE,
+        RECEIVABLE_ORDER,
+        RECEIVABLE_LINE,
+        LEVEL_OF_LINE,
+    ];
+    const SUFFIX: &'static str = CANDIDATE_LIMIT;
+}
+
+/// The same by the number under the bar code, without its leading zeros.
+pub struct ReceivableLinesOfGtin;
+impl Lookup for ReceivableLinesOfGtin {
+    type Columns = LinesWithOrders;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
+    const JOINS: &'static [&'static str] = &[
+        "purchase_order_line AS named ON named.store_id = k.k0 AND ltrim(named.gtin, '0') = k.k2 \
+         AND named.gtin IS NOT NULL AND NOT named.carried_over",
+        CHAIN_OF_LINE,
+        RECEIVABLE_ORDER,
+        RECEIVABLE_LINE,
+        LEVEL_OF_LINE,
+    ];
+    const SUFFIX: &'static str = CANDIDATE_LIMIT;
 }
 
 /// The lines that a receipt has items of, each with the level of its product. The items lead to the lines, so that a
@@ -185,7 +261,7 @@ impl Lookup for OtherReceiveTimes {
         "receipt_item AS mine ON mine.store_id = k.k0 AND mine.po_id = k.k1 AND mine.receipt_number = k.k2 \
          AND mine.line_number = receipt_item.line_number",
     ];
-    const GROUP: &'static str = " GROUP BY k.k0, k.k1, k.k2, receipt_item.line_number";
+    const SUFFIX: &'static str = " GROUP BY k.k0, k.k1, k.k2, receipt_item.line_number";
 }
 
 /// What [`ExternalIds`] selects: store, external id, order, number.
@@ -241,6 +317,36 @@ impl Lookup for DeliveryNotes {
     const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
     const JOINS: &'static [&'static str] =
         &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k1"];
+}
+
+/// What [`DeliveryNotesOfSupplier`] selects: the same as [`DeliveryNoteColumns`].
+pub struct DeliveryNoteOfSupplierColumns;
+impl SelectedColumns for DeliveryNoteOfSupplierColumns {
+    type Columns = SqlColumns<(Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Integer>)>;
+
+    fn columns() -> Self::Columns {
+        SqlColumns::new(
+            "store.store_id, k.k1, k.k2, \
+             (SELECT receipt.po_id FROM receipt WHERE receipt.store_id = store.store_id \
+              AND receipt.supplier_id = k.k1 AND receipt.delivery_note = k.k2 AND receipt.void_time IS NULL \
+              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1), \
+             (SELECT noted.number FROM receipt JOIN purchase_order AS noted ON noted.store_id = receipt.store_id \
+              AND noted.po_id = receipt.po_id WHERE receipt.store_id = store.store_id \
+              AND receipt.supplier_id = k.k1 AND receipt.delivery_note = k.k2 AND receipt.void_time IS NULL \
+              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1), \
+             (SELECT receipt.receipt_number FROM receipt WHERE receipt.store_id = store.store_id \
+              AND receipt.supplier_id = k.k1 AND receipt.delivery_note = k.k2 AND receipt.void_time IS NULL \
+              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1)",
+        )
+    }
+}
+
+/// For a supplier and a delivery note, the latest active receipt of the supplier that bears the note.
+pub struct DeliveryNotesOfSupplier;
+impl Lookup for DeliveryNotesOfSupplier {
+    type Columns = DeliveryNoteOfSupplierColumns;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
+    const JOINS: &'static [&'static str] = &["store ON store.store_id = k.k0"];
 }
 
 /// Inventory levels by product.

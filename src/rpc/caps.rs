@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::domain::order::receive::delivery::MAX_ORDERS;
 use crate::domain::order::{MAX_CHARGES, MAX_LINES};
 
 /// The bounds of one list.
@@ -28,6 +29,8 @@ pub const CHARGES: Cap = Cap { path: "charges", least: 0, most: MAX_CHARGES };
 pub const DISPOSITIONS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
 /// The items of a receipt.
 pub const ITEMS: Cap = Cap { path: "items", least: 0, most: MAX_LINES };
+/// The orders of a delivery whose etags are compared.
+pub const ETAGS: Cap = Cap { path: "etags", least: 0, most: MAX_ORDERS };
 /// The products that a list of levels is filtered by.
 pub const PRODUCTS: Cap = Cap { path: "product_ids", least: 0, most: 1_000 };
 /// What a role allows: several times as many as there are permissions.
@@ -46,7 +49,8 @@ pub fn of(message: &str, field: &str) -> Option<Cap> {
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "lines") => LINES,
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "charges") => CHARGES,
         ("PreviewCompletionRequest" | "CompletePurchaseOrderRequest", "lines") => DISPOSITIONS,
-        ("ReceivePurchaseOrderRequest", "items") => ITEMS,
+        ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest", "items") => ITEMS,
+        ("ReceiveDeliveryRequest", "etags") => ETAGS,
         ("ListInventoryLevelsRequest", "product_ids") => PRODUCTS,
         ("CreateRoleRequest" | "UpdateRoleRequest", "permissions") => PERMISSIONS,
         ("ListPurchaseOrdersRequest", "states") => STATES,

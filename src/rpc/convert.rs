@@ -7,7 +7,7 @@ use prost_types::Timestamp as ProtoTimestamp;
 
 use crate::domain::access::Permission;
 use crate::domain::code::PrincipalId;
-use crate::domain::command::{OrderView, Reply};
+use crate::domain::command::{OrderReply, OrderView, Reply};
 use crate::domain::inventory::adjust::AdjustmentKind;
 use crate::domain::inventory::{Level, Movement, MovementKind};
 use crate::domain::order::actions::Action;
@@ -53,6 +53,7 @@ pub fn store(store: &Store) -> v1::Store {
         create_time: Some(time(store.create_time)),
         over_receipt_tolerance: store.over_receipt_tolerance.to_string(),
         allow_negative_stock: store.allow_negative_stock,
+        allow_unlisted_items: store.allow_unlisted_items,
     }
 }
 
@@ -193,6 +194,7 @@ pub fn receipt_header(receipt: &Receipt, item_count: i32) -> v1::Receipt {
         purchase_order_id: receipt.key.order.order.to_string(),
         supplier_id: receipt.supplier.clone(),
         value: None,
+        delivery_id: receipt.delivery.map(|delivery| delivery.to_string()).unwrap_or_default(),
     }
 }
 
@@ -367,8 +369,28 @@ pub fn disposition_of(wire: i32) -> Option<Option<Disposition>> {
     })
 }
 
+/// The header of the order that a command was about; of the first, if there are several.
+pub fn order_of(reply: &Reply) -> Option<v1::PurchaseOrder> {
+    reply.orders.first().map(|of_order| purchase_order(&of_order.view))
+}
+
+/// The receipt that a command booked or voided.
+pub fn receipt_of(reply: &Reply) -> Option<v1::Receipt> {
+    reply.orders.first()?.receipt.as_ref().map(receipt)
+}
+
+/// The receipt that a command booked, as it was booked: a replay repeats it even if it was voided since.
+pub fn booked_receipt(of_order: &OrderReply) -> Option<v1::Receipt> {
+    let booked = of_order.receipt.clone()?;
+    Some(receipt(&Receipt { voided: None, ..booked }))
+}
+
 /// The lines that a command changed, as they are after it; empty if the reply has no order.
 pub fn touched_lines(reply: &Reply) -> Vec<v1::PurchaseOrderLine> {
-    let Some(seen) = &reply.order else { return Vec::new() };
-    reply.lines.iter().map(|touched| line(&seen.order, touched)).collect()
+    reply.orders.first().map(lines_of).unwrap_or_default()
+}
+
+/// The lines of one order that a command changed, as they are after it.
+pub fn lines_of(of_order: &OrderReply) -> Vec<v1::PurchaseOrderLine> {
+    of_order.lines.iter().map(|touched| line(&of_order.view.order, touched)).collect()
 }

@@ -198,16 +198,22 @@ impl FieldParser {
         self.optional_code(field, value, text::MAX_DESCRIPTION).map(PrincipalId::new)
     }
 
-    /// A purchase order's id. Callers often send its number, so the violation says how to find the id.
+    /// The id of the purchase order that a request is about.
     pub fn order_id(&mut self, value: &str) -> OrderId {
-        let Some(id) = parse_uuid(value) else {
+        self.order_id_at("purchase_order_id", value).unwrap_or(OrderId(Uuid::nil()))
+    }
+
+    /// A purchase order's id; `None` if it is a violation. Callers often send its number, so the violation says
+    /// how to find the id.
+    pub fn order_id_at(&mut self, field: impl Display, value: &str) -> Option<OrderId> {
+        let id = parse_uuid(value);
+        if id.is_none() {
             self.violation(
-                "purchase_order_id",
+                field,
                 "must be a purchase order's id, a UUID; to find it by number (PO-000001), use ListPurchaseOrders",
             );
-            return OrderId(Uuid::nil());
-        };
-        OrderId(id)
+        }
+        id.map(OrderId)
     }
 
     /// Which order a request is about: its store and its id.
@@ -296,6 +302,16 @@ impl FieldParser {
     ) -> StatedQuantity {
         let units = self.optional_quantity(units_field, units);
         StatedQuantity { units, packs: self.optional_quantity(packs_field, packs) }
+    }
+
+    /// How many units are in a pack; `None` if it is unset, or a violation.
+    pub fn pack_size(&mut self, field: impl Display, value: Option<&str>) -> Option<Quantity> {
+        let size = self.optional_quantity(&field, value)?;
+        // A size that could not be read is zero too, and a violation already.
+        if !size.is_positive() && value.and_then(Quantity::parse).is_some() {
+            self.violation(field, "must be above zero");
+        }
+        Some(size).filter(|size| size.is_positive())
     }
 
     /// The cost of a unit or a pack; `None` if it is unset. It may be zero.

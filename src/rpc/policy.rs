@@ -86,6 +86,7 @@ fn of_orders(rpc: &str) -> Option<Policy> {
         | "UpdatePurchaseOrder"
         | "PlacePurchaseOrder"
         | "ReceivePurchaseOrder"
+        | "ReceiveDelivery"
         | "VoidReceipt"
         | "CompletePurchaseOrder"
         | "CancelPurchaseOrder" => Policy::Command,

@@ -20,14 +20,15 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 2,
-        title: "every line of a back order has its line on the order before",
+        title: "a line is carried over if, and only if, the order before has its line",
         sql: "
-            SELECT 'line ' || l.line_number || ' of ' || o.number || ' is not a line of the order that it follows'
+            SELECT 'line ' || l.line_number || ' of ' || o.number || CASE WHEN l.carried_over
+                THEN ' is not a line of the order that it follows' ELSE ' is new, but the order that it follows has it' END
                 AS detail
             FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
             LEFT JOIN purchase_order_line p ON p.store_id = o.store_id AND p.po_id = o.parent_id
                 AND p.line_number = l.line_number
-            WHERE o.store_id = {store} AND o.parent_id IS NOT NULL AND p.product_id IS NULL",
+            WHERE o.store_id = {store} AND l.carried_over <> (p.product_id IS NOT NULL)",
     },
     Check {
         invariant: 2,
@@ -55,15 +56,15 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: 2,
         title: "over a chain, what was placed and changed is what was received, cancelled or is pending",
         // `latest`: the position of each chain's last order, the only one whose pending quantity still counts: what
-        // was pending on an earlier one became ordered on the next. `chain`: per line number, what the original
-        // placed and what all orders of the chain did with it.
+        // was pending on an earlier one became ordered on the next. `chain`: per line number, what the order
+        // placed on which the line first stands, and what all orders of the chain did with it.
         sql: "
             WITH latest AS (
                 SELECT root_id, max(chain_position) AS chain_position FROM purchase_order
                 WHERE store_id = {store} GROUP BY root_id),
             chain AS (
                 SELECT o.root_id, l.line_number, min(o.number) AS number,
-                    sum(CASE WHEN o.chain_position = 0 THEN l.first_ordered ELSE 0 END) AS placed,
+                    sum(CASE WHEN l.carried_over THEN 0 ELSE l.first_ordered END) AS placed,
                     sum(l.ordered - l.first_ordered) AS changed, sum(l.excess) AS excess,
                     sum(l.received) AS received, sum(l.cancelled) AS cancelled,
                     sum(CASE WHEN o.chain_position = e.chain_position THEN l.pending ELSE 0 END) AS pending

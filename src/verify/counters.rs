@@ -23,6 +23,21 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 13,
+        title: "a header has the highest number of a line of its chain so far",
+        // `highest`: of each order's own lines. A back order takes its parent's number over.
+        sql: "
+            WITH highest AS (
+                SELECT po_id, max(line_number) AS line_number FROM purchase_order_line
+                WHERE store_id = {store} GROUP BY po_id)
+            SELECT o.number || ' has ' || o.last_line || ' as its last line, but its lines end with '
+                || h.line_number || ' and those of its parent with ' || COALESCE(p.last_line, 0) AS detail
+            FROM purchase_order o JOIN highest h ON h.po_id = o.po_id
+            LEFT JOIN purchase_order p ON p.store_id = {store} AND p.po_id = o.parent_id
+            WHERE o.store_id = {store} AND o.last_line <> CASE WHEN COALESCE(p.last_line, 0) > h.line_number
+                THEN COALESCE(p.last_line, 0) ELSE h.line_number END",
+    },
+    Check {
+        invariant: 13,
         title: "a header's totals are the sums over its lines",
         // `total`: the sums over each order's lines. An order without lines is a finding of another check.
         sql: "

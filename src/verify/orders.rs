@@ -84,11 +84,15 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 4,
         title: "no order was placed with a line of quantity 0",
+        // A line of what the order did not name has no quantity; it came by a receipt, which may be voided since.
         sql: "
             SELECT 'line ' || l.line_number || ' of ' || o.number || ' was placed with quantity {q:'
-                || l.first_ordered || '}' AS detail
+                || l.first_ordered || '}, and no receipt has brought it' AS detail
             FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
-            WHERE o.store_id = {store} AND o.place_time IS NOT NULL AND l.first_ordered <= 0",
+            WHERE o.store_id = {store} AND o.place_time IS NOT NULL AND l.first_ordered <= 0
+              AND (l.carried_over OR NOT EXISTS (
+                SELECT 1 FROM receipt_item i WHERE i.store_id = {store} AND i.po_id = l.po_id
+                    AND i.line_number = l.line_number))",
     },
     Check {
         invariant: 4,

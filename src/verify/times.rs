@@ -10,6 +10,21 @@ use super::check::Check;
 pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 9,
+        title: "the receipts of one delivery agree on when, by whom and from whom it was",
+        // `delivery`: what the first and the last of its receipts say, by value; with one of each they all agree.
+        sql: "
+            WITH delivery AS (
+                SELECT delivery_id, count(*) AS receipts FROM receipt
+                WHERE store_id = {store} AND delivery_id IS NOT NULL
+                GROUP BY delivery_id
+                HAVING min(receive_time) <> max(receive_time) OR min(book_time) <> max(book_time)
+                    OR min(booked_by) <> max(booked_by) OR min(supplier_id) <> max(supplier_id)
+                    OR min(COALESCE(delivery_note, '')) <> max(COALESCE(delivery_note, '')))
+            SELECT 'the ' || receipts || ' receipts of delivery ' || delivery_id || ' say different things' AS detail
+            FROM delivery",
+    },
+    Check {
+        invariant: 9,
         title: "recorded times never go back along the events",
         // `consecutive`: each event's time with that of the event before.
         sql: "

@@ -164,35 +164,48 @@ impl Planner {
             return Action::Requeue { cost };
         }
         self.cost += cost;
-        let target = envelope.command.target().map(|target| target.order);
+        let targets: Vec<OrderId> = envelope.command.targets().iter().map(|target| target.order).collect();
         let is_repeated = envelope.stored_response_key().is_some_and(|key| !self.request_ids.insert(key));
         match passed {
             Ok(Passed::Replay(outcome)) => return Action::Replay(Needs::of_replay(&outcome)),
             Ok(Passed::ToDecide(_)) => {}
             // An earlier command may change the header, or create the order. So this refusal is not final: the
             // gate judges again when it is this command's turn.
-            Err(refusal) if is_by_header(&refusal) && self.is_changing(&envelope.store, target) => {}
+            Err(refusal) if is_by_header(&refusal) && self.is_changing(&envelope.store, &targets) => {}
             // An earlier command may be the same request, or another with the same id; then that decides.
             Err(refusal) if is_by_header(&refusal) && is_repeated => {}
-            Err(Refusal::OrderNotFound) if is_repeated => {}
-            Err(Refusal::OrderNotFound) if self.changing.contains_key(&envelope.store) => {}
+            Err(refusal) if is_order_missing(&refusal) && is_repeated => {}
+            Err(refusal) if is_order_missing(&refusal) && self.changing.contains_key(&envelope.store) => {}
             // Permissions do not change within a batch, see `Needs::are_exclusive`.
             Err(refusal) => return Action::Refuse(refusal),
         }
-        self.changing.entry(envelope.store.clone()).or_default().extend(target);
+        self.changing.entry(envelope.store.clone()).or_default().extend(targets);
         Action::Decide
     }
 
-    fn is_changing(&self, store: &StoreId, order: Option<OrderId>) -> bool {
-        let (Some(order), Some(changing)) = (order, self.changing.get(store)) else { return false };
-        changing.contains(&order)
+    fn is_changing(&self, store: &StoreId, orders: &[OrderId]) -> bool {
+        let Some(changing) = self.changing.get(store) else { return false };
+        orders.iter().any(|order| changing.contains(order))
+    }
+}
+
+/// Whether the gate refused because an order does not exist.
+fn is_order_missing(refusal: &Refusal) -> bool {
+    matches!(of_one_order(refusal), Refusal::OrderNotFound)
+}
+
+/// What is wrong with the first order, where several are refused.
+fn of_one_order(refusal: &Refusal) -> &Refusal {
+    match refusal {
+        Refusal::OfOrders { refusal, .. } => refusal,
+        refusal => refusal,
     }
 }
 
 /// Whether the gate refused because of what the order's header says, and not because of who calls.
-const fn is_by_header(refusal: &Refusal) -> bool {
+fn is_by_header(refusal: &Refusal) -> bool {
     matches!(
-        refusal,
+        of_one_order(refusal),
         Refusal::ReceiptNotFound { .. }
             | Refusal::EtagMismatch { .. }
             | Refusal::WrongState { .. }

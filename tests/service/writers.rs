@@ -324,12 +324,7 @@ impl OneWriter {
             principal: Principal { id: PrincipalId::new(name), is_operator: true },
             idempotency_key: None,
             named_cost: None,
-            command: Arc::new(UpdateStore {
-                display_name: Some(name.to_owned()),
-                time_zone: None,
-                over_receipt_tolerance: None,
-                allow_negative_stock: None,
-            }),
+            command: Arc::new(UpdateStore { display_name: Some(name.to_owned()), ..UpdateStore::default() }),
         };
         let mut submitted: Submitted<'_> = Box::pin(self.writers.submit(envelope, 1, deadline));
         assert!((&mut submitted).now_or_never().is_none(), "it is queued");

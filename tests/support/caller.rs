@@ -120,6 +120,15 @@ impl Caller {
         })
     }
 
+    /// A delivery of the supplier `acme`, for whichever orders its items are of.
+    pub fn deliver(&self) -> Call<ReceiveDeliveryRequest> {
+        self.call(ReceiveDeliveryRequest {
+            store_id: self.store_id(),
+            supplier_id: "acme".to_owned(),
+            ..ReceiveDeliveryRequest::default()
+        })
+    }
+
     pub fn void(&self, order: &PurchaseOrder, receipt_number: i32) -> Call<VoidReceiptRequest> {
         self.call(VoidReceiptRequest {
             store_id: self.store_id(),
@@ -399,6 +408,53 @@ impl Caller {
     }
 }
 
+/// So much of a product is kept.
+pub fn item_of_product(product_id: &str, quantity: &str) -> NewReceiptItem {
+    NewReceiptItem {
+        product_id: product_id.to_owned(),
+        accepted: Some(quantity.to_owned()),
+        ..NewReceiptItem::default()
+    }
+}
+
+/// So many of a product are kept that the order does not name.
+pub fn unlisted_item(product_id: &str, quantity: &str) -> NewReceiptItem {
+    let unlisted = UnlistedProduct {
+        product_id: product_id.to_owned(),
+        description: format!("Fresh {product_id}"),
+        unit: Unit::Each.into(),
+        ..UnlistedProduct::default()
+    };
+    NewReceiptItem { unlisted: Some(unlisted), accepted: Some(quantity.to_owned()), ..NewReceiptItem::default() }
+}
+
+impl Call<ReceiveDeliveryRequest> {
+    /// So much of a line of an order is kept.
+    pub fn accept_line(self, order: &PurchaseOrder, line: i32, quantity: &str) -> Self {
+        self.item(NewReceiptItem {
+            purchase_order_id: order.purchase_order_id.clone(),
+            line_number: line,
+            accepted: Some(quantity.to_owned()),
+            ..NewReceiptItem::default()
+        })
+    }
+
+    /// So much of a product is kept, on whichever orders it is.
+    pub fn accept_product(self, product_id: &str, quantity: &str) -> Self {
+        self.item(item_of_product(product_id, quantity))
+    }
+
+    pub fn item(self, item: NewReceiptItem) -> Self {
+        self.with(|request| request.items.push(item))
+    }
+
+    /// The order as its caller has read it.
+    pub fn etag(self, order: &PurchaseOrder) -> Self {
+        let (purchase_order_id, etag) = (order.purchase_order_id.clone(), order.etag.clone());
+        self.with(|request| request.etags.push(PurchaseOrderEtag { purchase_order_id, etag }))
+    }
+}
+
 impl Call<ReceivePurchaseOrderRequest> {
     /// So much of a line is kept.
     pub fn accept(self, line: i32, quantity: &str) -> Self {
@@ -418,6 +474,11 @@ impl Call<ReceivePurchaseOrderRequest> {
             ..NewReceiptItem::default()
         };
         self.with(|request| request.items.push(item))
+    }
+
+    /// So much of a product is kept, on whichever lines it is.
+    pub fn accept_product(self, product_id: &str, quantity: &str) -> Self {
+        self.with(|request| request.items.push(item_of_product(product_id, quantity)))
     }
 
     pub fn all_pending(self) -> Self {

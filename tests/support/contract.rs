@@ -86,6 +86,11 @@ impl Place {
         self.fields.last().unwrap()
     }
 
+    /// The name of the request that it is a place of.
+    pub fn request(&self) -> String {
+        self.fields[0].parent_message().name().to_owned()
+    }
+
     /// Whether it is a list itself.
     pub fn is_list(&self) -> bool {
         self.whole

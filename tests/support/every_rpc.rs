@@ -56,6 +56,7 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(Edit), move |caller| caller.update(&none(), &["note"])),
         entry(Role(Place), move |caller| caller.place(&none())),
         entry(Role(Receive), move |caller| caller.receive(&none()).all_pending()),
+        entry(Role(Receive), move |caller| caller.deliver().accept_line(&none(), 1, "1")),
         entry(Role(Receive), move |caller| caller.void(&none(), 1)),
         entry(Role(CompletePurchaseOrders), move |caller| caller.preview(&none())),
         entry(Role(CompletePurchaseOrders), move |caller| caller.complete(&none())),

@@ -144,6 +144,11 @@ impl Rpc for ReceivePurchaseOrderRequest {
     type Answer = ReceivePurchaseOrderResponse;
 }
 
+impl Rpc for ReceiveDeliveryRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ReceiveDelivery";
+    type Answer = ReceiveDeliveryResponse;
+}
+
 impl Rpc for VoidReceiptRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/VoidReceipt";
     type Answer = VoidReceiptResponse;
@@ -287,6 +292,12 @@ impl Mutation for PlacePurchaseOrderRequest {
 }
 
 impl Mutation for ReceivePurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for ReceiveDeliveryRequest {
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
     }

@@ -19,6 +19,8 @@ CREATE TABLE store (
     over_receipt_tolerance BIGINT NOT NULL CHECK (over_receipt_tolerance BETWEEN 0 AND 10000000),
     -- Whether an adjustment may take out more than is on hand.
     allow_negative_stock BOOLEAN NOT NULL,
+    -- Whether a receipt may bring what its order does not name, or what was cancelled of it.
+    allow_unlisted_items BOOLEAN NOT NULL,
     -- Purchase orders that are neither COMPLETED nor CANCELLED.
     open_orders BIGINT NOT NULL CHECK (open_orders >= 0),
     -- The number in the last PO-000001 given out.
@@ -93,6 +95,8 @@ CREATE TABLE purchase_order (
     child_id TEXT COLLATE "C",
     -- Counters over its lines and receipts, so that a rule need not load them.
     line_count INTEGER NOT NULL CHECK (line_count BETWEEN 1 AND 5000),
+    -- The highest number of a line on it and on the orders of its chain before it: a new line gets the next.
+    last_line INTEGER NOT NULL CHECK (last_line >= line_count),
     pending_lines INTEGER NOT NULL CHECK (pending_lines BETWEEN 0 AND line_count),
     active_receipts INTEGER NOT NULL CHECK (active_receipts >= 0),
     last_receipt INTEGER NOT NULL CHECK (last_receipt >= active_receipts),
@@ -136,8 +140,9 @@ CREATE INDEX purchase_order_by_supplier ON purchase_order (store_id, supplier_id
 CREATE TABLE purchase_order_line (
     store_id TEXT COLLATE "C" NOT NULL,
     po_id TEXT COLLATE "C" NOT NULL,
-    -- 1 ... n as given; kept by back orders, never reused.
-    line_number INTEGER NOT NULL CHECK (line_number BETWEEN 1 AND 5000),
+    -- 1 ... n as given; kept by back orders, never reused. A line that is added later gets the next number of
+    -- the chain.
+    line_number INTEGER NOT NULL CHECK (line_number >= 1),
     product_id TEXT COLLATE "C" NOT NULL,
     description TEXT NOT NULL,
     gtin TEXT,
@@ -199,6 +204,8 @@ CREATE TABLE receipt (
     -- The order's supplier.
     supplier_id TEXT COLLATE "C" NOT NULL,
     delivery_note TEXT COLLATE "C",
+    -- UUID, the same for the receipts of one delivery over several orders.
+    delivery_id TEXT CHECK (length(delivery_id) = 36),
     note TEXT,
     void_time BIGINT,
     voided_by TEXT,

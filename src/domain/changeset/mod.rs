@@ -21,7 +21,7 @@ use super::decision::Decision;
 use super::event::{Detail, Event, OrderRevision};
 use super::idempotency::StoredResponse;
 use super::inventory::{Level, LevelKey};
-use super::order::receipt::Receipt;
+use super::order::receipt::{DeliveryId, Receipt};
 use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
 use super::outcome::Outcome;
 use super::refusal::{Refusal, TruncatedList};
@@ -100,6 +100,11 @@ impl<'a> Changeset<'a> {
     /// An id for an order that the command creates.
     pub fn new_order_id(&self) -> OrderId {
         OrderId(self.ids.next(&self.envelope.store))
+    }
+
+    /// An id for a delivery that the command books for several orders.
+    pub fn new_delivery_id(&self) -> DeliveryId {
+        DeliveryId(self.ids.next(&self.envelope.store))
     }
 
     /// The full key of an order of the command's store.

@@ -1,10 +1,11 @@
 //! Reading and putting orders, their lines and their receipts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Changeset;
 use crate::domain::event::{Detail, OrderRevision};
 use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
+use crate::domain::order::receive::items::ProductSelector;
 use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
 use crate::domain::outcome::KnownReceipt;
 use crate::domain::refusal::{Refusal, TruncatedList};
@@ -33,6 +34,27 @@ impl Changeset<'_> {
             Some(lines) => Err(Refusal::LinesNotFound { number: order.number.clone(), lines }),
             None => Ok(found),
         }
+    }
+
+    /// The lines of an order that are of these products; each selector must be among the command's needs.
+    pub fn lines_of_products<'s>(
+        &self,
+        order: &Order,
+        selectors: impl IntoIterator<Item = &'s ProductSelector>,
+    ) -> Result<Vec<Line>, Refusal> {
+        let selectors: BTreeSet<&ProductSelector> = selectors.into_iter().collect();
+        Ok(self.working_set.lines_of_products(&order.key, &selectors)?.into_iter().cloned().collect())
+    }
+
+    /// The lines of a product on the supplier's orders that can be received, each with its order.
+    pub fn receivable_lines(&self, supplier: &str, selector: &ProductSelector) -> Result<Vec<(Order, Line)>, Refusal> {
+        let mut receivable = Vec::new();
+        for key in self.working_set.receivable_lines(&self.envelope.store, supplier, selector)? {
+            if let (Some(order), Some(line)) = (self.working_set.order(&key.order)?, self.working_set.line(key)?) {
+                receivable.push((order.clone(), line.clone()));
+            }
+        }
+        Ok(receivable)
     }
 
     /// Every line of an order, by number.
@@ -86,9 +108,11 @@ impl Changeset<'_> {
         Ok(self.working_set.other_receive_times(receipt)?.clone())
     }
 
-    /// A line before this changeset; `None` for a line of an order that the changeset creates.
+    /// A line before this changeset; `None` for one that the changeset creates. Such a line was never looked
+    /// for in the database: a number above the header's last one was never given.
     pub(super) fn line_before(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
-        if self.creates(&key.order) { Ok(None) } else { self.working_set.line(key) }
+        let last_line = self.order_before(&key.order)?.map_or(0, |order| order.counters.last_line);
+        if key.number > last_line { Ok(None) } else { self.working_set.line(key) }
     }
 
     /// An order before this changeset; `None` for one that the changeset creates.

@@ -103,9 +103,9 @@ impl Command for AdjustInventory {
         Requirement::Permission(Permission::AdjustInventory)
     }
 
-    fn target(&self) -> Option<Target<'_>> {
-        let returned = self.returned_line.as_ref()?;
-        Some(Target { order: returned.order, receipt: None, etag: &returned.etag, action: None })
+    fn targets(&self) -> Vec<Target<'_>> {
+        let Some(returned) = &self.returned_line else { return Vec::new() };
+        vec![Target { order: returned.order, receipt: None, etag: &returned.etag, action: None }]
     }
 
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {
@@ -466,8 +466,8 @@ mod tests {
             event.order.map(|after| (after.order, after.revision, after.state)),
             Some((order, 2, State::Completed))
         );
-        assert_eq!(reply.order.unwrap().order.etag(), "2");
-        assert_eq!(reply.lines[0].returned, quantity("3"));
+        assert_eq!(reply.orders[0].view.order.etag(), "2");
+        assert_eq!(reply.orders[0].lines[0].returned, quantity("3"));
 
         assert_eq!(store.refusal_text(back("2")), "quantity is 2, but of line 1 4 were received and 3 returned");
         store.accept(back("1"));

@@ -28,8 +28,8 @@ impl Command for CancelOrder {
         Requirement::Permission(Action::Cancel.permission())
     }
 
-    fn target(&self) -> Option<Target<'_>> {
-        Some(Target::order(self.order, &self.etag, Action::Cancel))
+    fn targets(&self) -> Vec<Target<'_>> {
+        vec![Target::order(self.order, &self.etag, Action::Cancel)]
     }
 
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {

@@ -114,8 +114,8 @@ impl Command for CompleteOrder {
         Requirement::Permission(Action::Complete.permission())
     }
 
-    fn target(&self) -> Option<Target<'_>> {
-        Some(Target::order(self.order, &self.etag, Action::Complete))
+    fn targets(&self) -> Vec<Target<'_>> {
+        vec![Target::order(self.order, &self.etag, Action::Complete)]
     }
 
     fn needs(&self, needs: &mut Needs) {
@@ -330,7 +330,7 @@ impl CompleteOrder {
             closed_by: None,
             cancel_reason: None,
             child: None,
-            counters: OrderCounters::default(),
+            counters: OrderCounters { last_line: parent.counters.last_line, ..OrderCounters::default() },
         }
     }
 

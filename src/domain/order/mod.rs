@@ -31,6 +31,7 @@ use super::money::{Amount, Currency, ExactAmount, UnitCost};
 use super::pack::whole_packs_in;
 use super::quantity::Quantity;
 use super::refusal::Refusal;
+use super::store::Store;
 use super::time::{Date, Timestamp};
 use super::unit::Unit;
 
@@ -263,6 +264,9 @@ pub struct Charge {
 pub struct OrderCounters {
     /// How many lines the order has.
     pub lines: i32,
+    /// The highest number of a line on it and on the orders of its chain before it. A new line gets the next,
+    /// so that no two lines of a chain have one number.
+    pub last_line: i32,
     /// How many of its lines have a pending quantity.
     pub pending_lines: i32,
     /// How many of its receipts are not voided; the order is RECEIVING while it is above 0.
@@ -290,6 +294,7 @@ impl OrderCounters {
         let was_pending = quantities_before.pending.is_positive();
         let is_pending = quantities_after.pending.is_positive();
         self.lines += i32::from(after.is_some()) - i32::from(before.is_some());
+        self.last_line = self.last_line.max(after.map_or(0, |line| line.key.number));
         self.pending_lines += i32::from(is_pending) - i32::from(was_pending);
         self.totals.exchange(quantities_before, quantities_after);
         self.ordered_cost += ordered_cost(after) - ordered_cost(before);
@@ -431,10 +436,19 @@ impl Line {
         }
     }
 
-    /// The most that may be received of it in all: what is wanted with the tolerance on top.
-    pub fn most_receivable(&self, of_store: Tolerance) -> Quantity {
-        let wanted = self.quantities.ordered - self.quantities.cancelled;
-        self.tolerance.unwrap_or(of_store).most(wanted.or_nothing())
+    /// The most that may be received of it in all: what is wanted with the tolerance on top. Where the store
+    /// allows unlisted items, also what was cancelled of it; and of a line of which nothing was ever ordered,
+    /// any quantity.
+    pub fn most_receivable(&self, store: &Store) -> Quantity {
+        let Quantities { ordered, cancelled, .. } = self.quantities;
+        let tolerance = self.tolerance.unwrap_or(store.over_receipt_tolerance);
+        let most = tolerance.most((ordered - cancelled).or_nothing());
+        let most = match store.allow_unlisted_items {
+            true if ordered == Quantity::ZERO => Quantity::MAX,
+            true => most.max(ordered),
+            false => most,
+        };
+        most.min(Quantity::MAX)
     }
 
     /// How much of it can still go back to the supplier, once its order is completed.

@@ -32,8 +32,8 @@ impl Command for PlaceOrder {
         Requirement::Permission(Action::Place.permission())
     }
 
-    fn target(&self) -> Option<Target<'_>> {
-        Some(Target::order(self.order, &self.etag, Action::Place))
+    fn targets(&self) -> Vec<Target<'_>> {
+        vec![Target::order(self.order, &self.etag, Action::Place)]
     }
 
     fn needs(&self, needs: &mut Needs) {

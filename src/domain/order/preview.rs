@@ -49,10 +49,10 @@ pub struct ResultingStock {
 /// which nothing was accepted can be previewed, and its preview has that as a blocker.
 pub fn gate(working_set: &WorkingSet, envelope: &Envelope, complete: &CompleteOrder) -> Result<Authorization, Refusal> {
     let authorization = envelope.authorize(working_set)?;
-    if let Some(target) = complete.target() {
-        let order = working_set.order(&envelope.order_key(target.order))?;
-        target.check_existence_and_etag(order)?;
-        Action::Complete.check_state(order.ok_or(Refusal::OrderNotFound)?)?;
+    for target in complete.targets() {
+        let order = working_set.order(&envelope.order_key(target.order))?.ok_or(Refusal::OrderNotFound)?;
+        order.check_etag(target.etag)?;
+        Action::Complete.check_state(order)?;
     }
     Ok(authorization)
 }

@@ -1,5 +1,10 @@
 //! Goods receipts: what was delivered, when, and what of it was accepted.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
 use super::ReceiptKey;
 use crate::domain::code::PrincipalId;
 use crate::domain::event::ItemQuantities;
@@ -28,12 +33,25 @@ pub struct Receipt {
     pub supplier: String,
     /// The number of the supplier's delivery note, as the caller gave it.
     pub delivery_note: Option<String>,
+    /// The delivery that it is a part of, if that was for several orders.
+    pub delivery: Option<DeliveryId>,
     /// Text for people; no rule reads it.
     pub note: Option<String>,
     /// When, by whom and why it was voided; none while it is active.
     pub voided: Option<Voided>,
     /// What was delivered of each line, by line number; a line has at most one item.
     pub items: Vec<ReceiptItem>,
+}
+
+/// The id that the receipts of one delivery over several orders share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeliveryId(pub Uuid);
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl Receipt {

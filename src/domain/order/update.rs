@@ -41,9 +41,9 @@ impl Command for UpdateOrder {
         Requirement::Permission(Action::Update.permission())
     }
 
-    fn target(&self) -> Option<Target<'_>> {
+    fn targets(&self) -> Vec<Target<'_>> {
         let action = if self.changes_external_id_alone() { Action::UpdateExternalId } else { Action::Update };
-        Some(Target::order(self.order, &self.etag, action))
+        vec![Target::order(self.order, &self.etag, action)]
     }
 
     /// What was agreed with the supplier is fixed once the order is placed.

@@ -30,9 +30,9 @@ impl Command for VoidReceipt {
         Requirement::Permission(Action::VoidReceipt.permission())
     }
 
-    fn target(&self) -> Option<Target<'_>> {
+    fn targets(&self) -> Vec<Target<'_>> {
         let order = Target::order(self.order, &self.etag, Action::VoidReceipt);
-        Some(Target { receipt: Some(self.receipt), ..order })
+        vec![Target { receipt: Some(self.receipt), ..order }]
     }
 
     fn needs(&self, needs: &mut Needs) {

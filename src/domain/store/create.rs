@@ -53,6 +53,7 @@ impl Command for CreateStore {
             back_orders_enabled: false,
             over_receipt_tolerance: Tolerance::default(),
             allow_negative_stock: false,
+            allow_unlisted_items: false,
             open_orders: 0,
             last_order_number: 0,
             last_event: 0,

@@ -30,6 +30,8 @@ pub struct Store {
     pub over_receipt_tolerance: Tolerance,
     /// Whether an adjustment may take out more than is on hand, so that a till can go on selling.
     pub allow_negative_stock: bool,
+    /// Whether a receipt may bring what its order does not name, or what was cancelled of it.
+    pub allow_unlisted_items: bool,
     /// How many orders are neither completed nor cancelled; back orders are enabled only while it is 0.
     pub open_orders: i64,
     /// The number of the last original order; the next one gets the next number, without a gap.

@@ -12,7 +12,7 @@ use crate::domain::store::Store;
 use crate::domain::time::TimeZone;
 
 /// Changes the settings of a store; what is `None` stays as it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct UpdateStore {
     /// The new name that people read.
     pub display_name: Option<String>,
@@ -22,6 +22,8 @@ pub struct UpdateStore {
     pub over_receipt_tolerance: Option<Tolerance>,
     /// Whether stock may fall below zero from now on; stock that did stays there.
     pub allow_negative_stock: Option<bool>,
+    /// Whether receipts may bring unlisted items from now on; what was booked before stays.
+    pub allow_unlisted_items: Option<bool>,
 }
 
 impl Command for UpdateStore {
@@ -38,6 +40,7 @@ impl Command for UpdateStore {
             time_zone: self.time_zone.clone().unwrap_or_else(|| before.time_zone.clone()),
             over_receipt_tolerance: self.over_receipt_tolerance.unwrap_or(before.over_receipt_tolerance),
             allow_negative_stock: self.allow_negative_stock.unwrap_or(before.allow_negative_stock),
+            allow_unlisted_items: self.allow_unlisted_items.unwrap_or(before.allow_unlisted_items),
             ..before.clone()
         };
         if after == before {
@@ -55,6 +58,7 @@ impl Command for UpdateStore {
                 .filter(|tolerance| *tolerance != before.over_receipt_tolerance)
                 .map(|tolerance| tolerance.to_string()),
             allow_negative_stock: self.allow_negative_stock.filter(|allow| *allow != before.allow_negative_stock),
+            allow_unlisted_items: self.allow_unlisted_items.filter(|allow| *allow != before.allow_unlisted_items),
         };
         *changeset.store_mut()? = after;
         let event = changeset.record(detail)?;
@@ -73,6 +77,7 @@ mod tests {
             time_zone: time_zone.map(|name| TimeZone::parse(name).unwrap()),
             over_receipt_tolerance: None,
             allow_negative_stock: None,
+            allow_unlisted_items: None,
         }
     }
 
@@ -119,6 +124,21 @@ mod tests {
             store.accept(UpdateStore { allow_negative_stock: Some(allow), ..update(None, None) });
             assert_eq!(store.event_details().concat(), detail);
             assert_eq!(store.row().allow_negative_stock, allow);
+        }
+    }
+
+    #[test]
+    fn unlisted_items_are_allowed_and_forbidden_again() {
+        let mut store = TestStore::new();
+        for (allow, detail) in [
+            (false, ""),
+            (true, r#"{"display_name":null,"time_zone":null,"allow_unlisted_items":true}"#),
+            (true, ""),
+            (false, r#"{"display_name":null,"time_zone":null,"allow_unlisted_items":false}"#),
+        ] {
+            store.accept(UpdateStore { allow_unlisted_items: Some(allow), ..update(None, None) });
+            assert_eq!(store.event_details().concat(), detail);
+            assert_eq!(store.row().allow_unlisted_items, allow);
         }
     }
 

@@ -5,13 +5,22 @@ use std::collections::BTreeMap;
 use super::TestStore;
 use crate::domain::access::RolePermissionKey;
 use crate::domain::code::{PrincipalId, StoreId};
+use crate::domain::gtin::Gtin;
 use crate::domain::inventory::LevelKey;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::receipt::{Receipt, ReceiveTimes};
-use crate::domain::order::{LineKey, Order, OrderKey, ReceiptKey};
+use crate::domain::order::receive::items::ProductSelector;
+use crate::domain::order::{Line, LineKey, Order, OrderKey, ReceiptKey};
 use crate::domain::outcome::{KnownReceipt, Outcome};
 use crate::domain::refusal::TruncatedList;
 use crate::domain::working_set::{DeliveryNoteKey, OrderReference, WorkingSet};
+
+fn is_selected(selector: &ProductSelector, line: &Line) -> bool {
+    match selector {
+        ProductSelector::Product(product) => line.product == *product,
+        ProductSelector::Gtin(gtin) => line.gtin.as_deref().is_some_and(|of_line| Gtin::of(of_line) == *gtin),
+    }
+}
 
 /// Loading.
 impl TestStore {
@@ -35,6 +44,26 @@ impl TestStore {
                 let key = LineKey { order: self.order_key(*order), number: *number };
                 set.lines.insert_absent(key.clone());
                 self.load_line(set, &key);
+            }
+            Need::LinesOfProduct(order, selector) => {
+                set.set_complete(store, need.clone());
+                for (key, line) in self.lines.range(LineKey::range_of(&self.order_key(*order))) {
+                    if is_selected(selector, line) {
+                        self.load_line(set, key);
+                    }
+                }
+            }
+            Need::ReceivableLines(supplier, selector) => {
+                let mut keys = Vec::new();
+                for (key, line) in &self.lines {
+                    let order = &self.orders[&key.order];
+                    if order.supplier == *supplier && order.state.is_live() && is_selected(selector, line) {
+                        set.orders.insert_loaded(order.key.clone(), order.clone());
+                        self.load_line(set, key);
+                        keys.push(key.clone());
+                    }
+                }
+                set.insert_receivable_lines(store, supplier.clone(), selector.clone(), keys);
             }
             Need::AllLines(order) => {
                 set.set_complete(store, need.clone());
@@ -85,6 +114,11 @@ impl TestStore {
                     let known = self.receipt_with(&key);
                     set.insert_delivery_note(key, known);
                 }
+            }
+            Need::DeliveryNoteOfSupplier(supplier, note) => {
+                let key = DeliveryNoteKey { store, supplier: supplier.clone(), delivery_note: note.clone() };
+                let known = self.receipt_with(&key);
+                set.insert_delivery_note(key, known);
             }
             Need::Roles => {
                 set.set_complete(store.clone(), Need::Roles);

@@ -26,7 +26,7 @@ use super::inventory::{Level, LevelKey};
 use super::money::{Currency, UnitCost};
 use super::needs::Need;
 use super::order::receipt::{ItemCosts, Receipt, ReceiptItem, RejectReason, Rejection};
-use super::order::receive::NewItem;
+use super::order::receive::items::{ItemTarget, NewItem};
 use super::order::tolerance::Tolerance;
 use super::order::{Line, LineKey, Order, OrderCounters, OrderId, OrderKey, Quantities, ReceiptKey, State};
 use super::pack::StatedQuantity;
@@ -58,7 +58,7 @@ pub fn quantity(text: &str) -> Quantity {
 
 /// A received item of a line that costs 1: how much was accepted and how much rejected.
 pub fn item(line: i32, accepted: &str, rejected: &str) -> ReceiptItem {
-    let new = new_item(line, accepted, rejected);
+    let new = new_item(ItemTarget::Line(NO_SUCH_ORDER, line), accepted, rejected);
     ReceiptItem {
         line,
         accepted: quantity(accepted),
@@ -70,13 +70,13 @@ pub fn item(line: i32, accepted: &str, rejected: &str) -> ReceiptItem {
     }
 }
 
-/// The same item as a caller sends it.
-pub fn new_item(line: i32, accepted: &str, rejected: &str) -> NewItem {
+/// An item as a caller sends it.
+pub fn new_item(target: ItemTarget, accepted: &str, rejected: &str) -> NewItem {
     let (accepted, rejected) = (quantity(accepted), quantity(rejected));
     let broken = Rejection { reason: RejectReason::Damaged, note: Some("broken".to_owned()) };
     NewItem {
         index: 0,
-        line,
+        target,
         accepted: StatedQuantity::units(accepted),
         rejected: StatedQuantity::units(rejected),
         rejection: if rejected.is_positive() { Some(broken) } else { None },
@@ -159,6 +159,7 @@ impl TestStore {
             back_orders_enabled: true,
             over_receipt_tolerance: Tolerance::default(),
             allow_negative_stock: false,
+            allow_unlisted_items: false,
             open_orders: 0,
             last_order_number: 0,
             last_event: 10,
@@ -250,6 +251,7 @@ impl TestStore {
             booked_by: self.caller.id.clone(),
             supplier: "acme".to_owned(),
             delivery_note: None,
+            delivery: None,
             note: None,
             voided: None,
             items,
@@ -433,7 +435,7 @@ impl TestStore {
                 set.stored_responses.insert_loaded(key, response.clone());
             }
         }
-        if let Some(target) = envelope.command.target() {
+        for target in envelope.command.targets() {
             self.load_need(&mut set, &Need::Order(target.order));
         }
         for need in envelope.needs().iter() {

@@ -48,9 +48,13 @@ impl TestStore {
     fn summed_counters(&self) -> BTreeMap<OrderKey, OrderCounters> {
         let mut sums = BTreeMap::new();
         for key in self.orders.keys() {
+            let parent = self.orders[key].parent.map(|parent| self.order_key(parent));
             let mut counters = OrderCounters::default();
+            // Never changes once the parent is completed.
+            counters.last_line = parent.map_or(0, |parent| self.orders[&parent].counters.last_line);
             for (_, line) in self.lines.range(LineKey::range_of(key)) {
                 counters.lines += 1;
+                counters.last_line = counters.last_line.max(line.key.number);
                 counters.pending_lines += i32::from(line.quantities.pending.is_positive());
                 add(&mut counters.totals, line.quantities);
                 counters.ordered_cost += line.value_of(line.quantities.ordered);

@@ -25,11 +25,17 @@ use uuid::Uuid;
 use super::error::DbError;
 use crate::domain::money::Currency;
 use crate::domain::order::OrderId;
+use crate::domain::order::receipt::DeliveryId;
 use crate::domain::time::Date;
 
 /// Reads the id of an order, which is stored as text in the usual form of a UUID.
 pub(super) fn order_id(text: &str) -> Result<OrderId, DbError> {
     Uuid::from_str(text).map(OrderId).map_err(|_| DbError::unreadable("order id", text))
+}
+
+/// Reads the id of a delivery, which is stored like that of an order.
+fn delivery_id(text: &str) -> Result<DeliveryId, DbError> {
+    Uuid::from_str(text).map(DeliveryId).map_err(|_| DbError::unreadable("delivery id", text))
 }
 
 fn optional_order_id(text: Option<String>) -> Result<Option<OrderId>, DbError> {

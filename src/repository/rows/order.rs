@@ -15,7 +15,7 @@ use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
 use crate::repository::schema::purchase_order;
 
-/// A header as it is read. It has 32 columns, which is as many as Diesel is compiled for.
+/// A header as it is read.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = purchase_order)]
 pub struct OrderRow {
@@ -46,6 +46,7 @@ pub struct OrderRow {
     cancel_reason: Option<String>,
     child_id: Option<String>,
     line_count: i32,
+    last_line: i32,
     pending_lines: i32,
     active_receipts: i32,
     last_receipt: i32,
@@ -72,6 +73,7 @@ impl OrderRow {
     fn counters(&self) -> OrderCounters {
         OrderCounters {
             lines: self.line_count,
+            last_line: self.last_line,
             pending_lines: self.pending_lines,
             active_receipts: self.active_receipts,
             last_receipt: self.last_receipt,
@@ -182,6 +184,7 @@ impl Row for Order {
         Column::changing("cancel_reason", |row| Cell::optional_text(row.cancel_reason.as_deref())),
         Column::changing("child_id", |row| Cell::formatted(row.child)),
         Column::changing("line_count", |row| Cell::Int(row.counters.lines)),
+        Column::changing("last_line", |row| Cell::Int(row.counters.last_line)),
         Column::changing("pending_lines", |row| Cell::Int(row.counters.pending_lines)),
         Column::changing("active_receipts", |row| Cell::Int(row.counters.active_receipts)),
         Column::changing("last_receipt", |row| Cell::Int(row.counters.last_receipt)),

@@ -2,7 +2,7 @@
 
 use diesel::prelude::{Queryable, Selectable};
 
-use super::order_id;
+use super::{delivery_id, order_id};
 use crate::domain::code::{PrincipalId, StoreId};
 use crate::domain::money::{Amount, UnitCost};
 use crate::domain::order::receipt::{ItemCosts, Receipt, ReceiptItem, RejectReason, Rejection, Voided};
@@ -25,6 +25,7 @@ pub struct ReceiptRow {
     booked_by: String,
     supplier_id: String,
     delivery_note: Option<String>,
+    delivery_id: Option<String>,
     note: Option<String>,
     void_time: Option<i64>,
     voided_by: Option<String>,
@@ -52,6 +53,7 @@ impl TryFrom<ReceiptRow> for Receipt {
             booked_by: PrincipalId::new(row.booked_by),
             supplier: row.supplier_id,
             delivery_note: row.delivery_note,
+            delivery: row.delivery_id.as_deref().map(delivery_id).transpose()?,
             note: row.note,
             voided,
             items: Vec::new(),
@@ -130,6 +132,7 @@ impl Row for Receipt {
         Column::fixed("booked_by", |row| Cell::text(row.booked_by.as_str())),
         Column::fixed("supplier_id", |row| Cell::text(&row.supplier)),
         Column::fixed("delivery_note", |row| Cell::optional_text(row.delivery_note.as_deref())),
+        Column::fixed("delivery_id", |row| Cell::formatted(row.delivery)),
         Column::fixed("note", |row| Cell::optional_text(row.note.as_deref())),
         Column::changing("void_time", |row| Cell::BigInt(row.voided.as_ref().map(|voided| voided.time.micros()))),
         Column::changing("voided_by", |row| Cell::optional_text(row.voided.as_ref().map(|voided| voided.by.as_str()))),

@@ -41,7 +41,11 @@ impl Row for StoredResponse {
         Column::fixed("fingerprint", |row| Cell::text(&row.fingerprint)),
         Column::fixed("create_time", |row| Cell::big_int(row.create_time.micros())),
         Column::fixed("outcome", |row| {
-            Cell::text(json(&Stored { event: row.outcome.event(), order: row.outcome.order(), outcome: &row.outcome }))
+            Cell::text(json(&Stored {
+                event: row.outcome.event(),
+                order: row.outcome.orders().first().map(|of_order| of_order.order),
+                outcome: &row.outcome,
+            }))
         }),
     ];
 }

@@ -26,6 +26,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         R::StoreNotFound(_)
         | R::OrderNotFound
         | R::LinesNotFound { .. }
+        | R::ProductNotReceivable(_)
         | R::ReceiptNotFound { .. }
         | R::RoleNotFound(_)
         | R::ProductNotFound(_) => Code::NotFound,
@@ -39,6 +40,10 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::BackOrdersDisabled(_)
         | R::PendingUnsettled(_)
         | R::NothingReceived(_)
+        | R::UnlistedItemsNotAllowed(_)
+        | R::TooManyLines { .. }
+        | R::TooManyCandidateLines
+        | R::DeliveryTooLarge { .. }
         | R::NothingPending(_)
         | R::AcceptedStaged(_)
         | R::OverReceipt { .. }
@@ -52,6 +57,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::TooManyRoles
         | R::RoleInUse { .. }
         | R::LastAccessManager => Code::FailedPrecondition,
+        R::OfOrders { refusal, .. } => code(refusal),
         R::Bug(_) => Code::Internal,
     }
 }
@@ -101,7 +107,11 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             ("on_hand", on_hand.to_string()),
             ("missing", missing.to_string()),
         ],
-        R::LevelOutOfRange(products) => {
+        R::ProductNotReceivable(products) => {
+            vec![("products", cut(joined(products), MAX_TEXT)), ("total", products.total.to_string())]
+        }
+        R::TooManyLines { number, .. } => vec![("number", number.clone())],
+        R::LevelOutOfRange(products) | R::UnlistedItemsNotAllowed(products) => {
             vec![("product_ids", cut(joined(products), MAX_TEXT)), ("total", products.total.to_string())]
         }
         R::ReceiptNotFound { number, receipt } | R::ReceiptVoided { number, receipt } => {
@@ -116,7 +126,15 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         R::NothingReceived(number) | R::NothingPending(number) | R::AcceptedStaged(number) => {
             vec![("number", number.clone())]
         }
-        R::RequestIdReused
+        R::OfOrders { refusal, orders } => {
+            let mut entries = metadata(refusal);
+            entries.insert("purchase_orders".to_owned(), joined(orders));
+            entries.insert("total".to_owned(), orders.total.to_string());
+            return entries;
+        }
+        R::TooManyCandidateLines
+        | R::DeliveryTooLarge { .. }
+        | R::RequestIdReused
         | R::NotPlatformOperator
         | R::OrderNotFound
         | R::TooManyReceiptItems { .. }
@@ -149,6 +167,8 @@ pub(super) fn add_details(details: &mut ErrorDetails, refusal: &Refusal) {
 fn add_violations(details: &mut ErrorDetails, refusal: &Refusal) {
     if let Refusal::Invalid(violations) | Refusal::InvalidForStoredData(violations) = refusal {
         details.set_bad_request(violations.first.iter().map(field_violation).collect::<Vec<_>>());
+    } else if let Refusal::OfOrders { refusal, .. } = refusal {
+        add_violations(details, refusal);
     } else {
         details.add_bad_request_violation("request_id", "was used before for a different request");
     }

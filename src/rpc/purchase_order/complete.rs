@@ -24,7 +24,7 @@ pub(super) async fn complete(
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
     Ok(reply.answer(|reply| v1::CompletePurchaseOrderResponse {
-        purchase_order: reply.order.as_ref().map(convert::purchase_order),
+        purchase_order: convert::order_of(&reply),
         back_order: created_back_order(&reply.outcome).map(back_order),
         event_number: reply.outcome.event(),
     }))

@@ -27,7 +27,7 @@ pub(super) async fn create(
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
     Ok(reply.answer(|reply| v1::CreatePurchaseOrderResponse {
-        purchase_order: reply.order.as_ref().map(convert::purchase_order),
+        purchase_order: convert::order_of(&reply),
         event_number: reply.outcome.event(),
     }))
 }
@@ -87,7 +87,7 @@ fn parse_line(fields: &mut FieldParser, index: usize, line: &v1::NewLine) -> Opt
     let gtin = fields.gtin(path.field("gtin"), &line.gtin);
     let known = "UNIT_EACH, UNIT_KILOGRAM or another Unit other than UNSPECIFIED";
     let unit: Option<Unit> = fields.known(path.field("unit"), convert::unit_of(line.unit), known);
-    let pack_size = pack_size(fields, path, line);
+    let pack_size = fields.pack_size(path.field("pack_size"), line.pack_size.as_deref());
     let quantity = quantity(fields, path, line, pack_size, unit);
     let price = price(fields, path, line, pack_size);
     let expected_date = fields.date(path.field("expected_date"), &line.expected_date);
@@ -108,15 +108,6 @@ fn parse_line(fields: &mut FieldParser, index: usize, line: &v1::NewLine) -> Opt
         tolerance,
         expected_date,
     })
-}
-
-fn pack_size(fields: &mut FieldParser, path: Element, line: &v1::NewLine) -> Option<Quantity> {
-    let size = fields.optional_quantity(path.field("pack_size"), line.pack_size.as_deref())?;
-    // A size that could not be read is zero too, and a violation already.
-    if !size.is_positive() && line.pack_size.as_deref().and_then(Quantity::parse).is_some() {
-        fields.violation(path.field("pack_size"), "must be above zero");
-    }
-    Some(size).filter(|size| size.is_positive())
 }
 
 /// The ordered quantity, from units, packs or both.

@@ -6,7 +6,9 @@ mod complete;
 mod create;
 mod place;
 mod reads;
+mod receipt_items;
 mod receive;
+mod receive_delivery;
 mod update;
 mod void;
 
@@ -65,6 +67,13 @@ impl PurchaseOrderService for Service {
         request: Request<v1::ReceivePurchaseOrderRequest>,
     ) -> Result<Response<v1::ReceivePurchaseOrderResponse>, Status> {
         receive::receive(&self.0, request).await
+    }
+
+    async fn receive_delivery(
+        &self,
+        request: Request<v1::ReceiveDeliveryRequest>,
+    ) -> Result<Response<v1::ReceiveDeliveryResponse>, Status> {
+        receive_delivery::receive_delivery(&self.0, request).await
     }
 
     async fn get_receipt(

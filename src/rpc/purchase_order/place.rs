@@ -20,7 +20,7 @@ pub(super) async fn place(
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
     Ok(reply.answer(|reply| v1::PlacePurchaseOrderResponse {
-        purchase_order: reply.order.as_ref().map(convert::purchase_order),
+        purchase_order: convert::order_of(&reply),
         event_number: reply.outcome.event(),
     }))
 }

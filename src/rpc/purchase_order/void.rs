@@ -20,8 +20,8 @@ pub(super) async fn void(
     let submission = parse(&call, request).map_err(to_status)?;
     let reply = app.submit(&call, submission).await?;
     Ok(reply.answer(|reply| v1::VoidReceiptResponse {
-        purchase_order: reply.order.as_ref().map(convert::purchase_order),
-        receipt: reply.receipt.as_ref().map(convert::receipt),
+        purchase_order: convert::order_of(&reply),
+        receipt: convert::receipt_of(&reply),
         lines: convert::touched_lines(&reply),
         event_number: reply.outcome.event(),
     }))

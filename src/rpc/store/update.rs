@@ -13,7 +13,8 @@ use crate::rpc::idempotency::IdempotentRequest;
 use crate::rpc::{App, convert};
 
 /// The fields that `update_mask` may name.
-const FIELDS: [&str; 4] = ["display_name", "time_zone", "over_receipt_tolerance", "allow_negative_stock"];
+const FIELDS: [&str; 5] =
+    ["display_name", "time_zone", "over_receipt_tolerance", "allow_negative_stock", "allow_unlisted_items"];
 
 pub(super) async fn update(
     app: &App,
@@ -34,8 +35,7 @@ fn parse(call: &Call, mut request: v1::UpdateStoreRequest) -> Result<Submission,
     let store = fields.store_id(&request.store_id);
     let idempotency = request.idempotency(&mut fields);
     let mask = fields.mask(request.update_mask.as_ref(), &FIELDS);
-    let mut update =
-        UpdateStore { display_name: None, time_zone: None, over_receipt_tolerance: None, allow_negative_stock: None };
+    let mut update = UpdateStore::default();
     if mask.contains("display_name") {
         update.display_name = Some(fields.text("display_name", &request.display_name, MAX_DESCRIPTION));
     }
@@ -48,6 +48,9 @@ fn parse(call: &Call, mut request: v1::UpdateStoreRequest) -> Result<Submission,
     }
     if mask.contains("allow_negative_stock") {
         update.allow_negative_stock = Some(request.allow_negative_stock);
+    }
+    if mask.contains("allow_unlisted_items") {
+        update.allow_unlisted_items = Some(request.allow_unlisted_items);
     }
     fields.finish()?;
     Ok(call.submission(store, idempotency, update))

@@ -100,6 +100,7 @@ impl Shown<'_> {
             create_time: Some(instant(self.model.created)),
             over_receipt_tolerance: "0".to_owned(),
             allow_negative_stock: false,
+            allow_unlisted_items: false,
         }
     }
 

@@ -20,7 +20,9 @@ use purchase_order_service::domain::order::complete::{CompleteOrder, Disposition
 use purchase_order_service::domain::order::create::{CreateOrder, NewLine, Price};
 use purchase_order_service::domain::order::place::PlaceOrder;
 use purchase_order_service::domain::order::receipt::{ItemCosts, RejectReason, Rejection};
-use purchase_order_service::domain::order::receive::{Items, NewItem, Receive};
+use purchase_order_service::domain::order::receive::book::DeliveryDetails;
+use purchase_order_service::domain::order::receive::items::{ItemTarget, NewItem};
+use purchase_order_service::domain::order::receive::{Items, Receive};
 use purchase_order_service::domain::order::tolerance::Tolerance;
 use purchase_order_service::domain::order::update::UpdateOrder;
 use purchase_order_service::domain::order::void::VoidReceipt;
@@ -241,7 +243,13 @@ fn update_store(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let zone = at.maybe("Europe/Amsterdam").and_then(|zone| TimeZone::parse(&zone));
     let over_receipt_tolerance = if at.one_in(2) { Some(at.tolerance()) } else { None };
     let allow_negative_stock = at.rng.bool().then(|| at.rng.bool());
-    Arc::new(UpdateStore { display_name, time_zone: zone, over_receipt_tolerance, allow_negative_stock })
+    Arc::new(UpdateStore {
+        display_name,
+        time_zone: zone,
+        over_receipt_tolerance,
+        allow_negative_stock,
+        allow_unlisted_items: None,
+    })
 }
 
 fn grant_role(at: &mut Scene<'_>) -> Arc<dyn Command> {
@@ -332,7 +340,8 @@ fn receive(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let (delivery_note, note) = (at.maybe("D-1"), at.maybe("wet"));
     let refuse_known_delivery_note = at.one_in(12);
     let etag = at.etag(order);
-    Arc::new(Receive { order, etag, items, receive_time, delivery_note, refuse_known_delivery_note, note })
+    let details = DeliveryDetails { receive_time, delivery_note, refuse_known_delivery_note, note };
+    Arc::new(Receive { order, etag, items, details })
 }
 
 /// Parts of some lines, in any order.
@@ -342,30 +351,31 @@ fn items(at: &mut Scene<'_>, order: OrderId) -> Vec<NewItem> {
         let accepted = if at.one_in(8) { Quantity::ZERO } else { at.part_of(&line) };
         let rejects = !accepted.is_positive() || at.one_in(8);
         let rejected = if rejects { at.whole(3) } else { Quantity::ZERO };
-        items.push(NewItem { costs: at.item_costs(), ..item(line.key.number, accepted, rejected) });
+        items.push(NewItem { costs: at.item_costs(), ..item(order, line.key.number, accepted, rejected) });
     }
     if items.is_empty() {
-        items.push(item(1, at.whole(3), Quantity::ZERO));
+        items.push(item(order, 1, at.whole(3), Quantity::ZERO));
     }
     at.rng.shuffle(&mut items);
     match at.rng.u8(..50) {
         0..2 => add(&mut items[0].accepted, Quantity::from_scaled(5_000)),
         2..8 => add(&mut items[0].accepted, at.whole(50)),
-        8 => items[0] = item(items[0].line, Quantity::ZERO, MOST),
-        9 => items.push(item(99_999, at.whole(3), Quantity::ZERO)),
+        8 => items[0] = NewItem { target: items[0].target.clone(), ..item(order, 1, Quantity::ZERO, MOST) },
+        9 => items.push(item(order, 99_999, at.whole(3), Quantity::ZERO)),
         _ => {}
     }
     items
 }
 
-fn item(line: i32, accepted: Quantity, rejected: Quantity) -> NewItem {
+fn item(order: OrderId, line: i32, accepted: Quantity, rejected: Quantity) -> NewItem {
     let damaged = Rejection { reason: RejectReason::Damaged, note: Some("broken".to_owned()) };
     NewItem {
-        line,
+        index: 0,
+        target: ItemTarget::Line(order, line),
         accepted: StatedQuantity::units(accepted),
         rejected: StatedQuantity::units(rejected),
         rejection: rejected.is_positive().then_some(damaged),
-        ..NewItem::default()
+        costs: ItemCosts::default(),
     }
 }
 

@@ -86,7 +86,7 @@ impl Pure {
         working_set.set_complete(store.clone(), Need::Grants);
         working_set.derive_permissions(store, &envelope.principal.id).expect("roles and grants are complete");
         envelope.stored_response_key().into_iter().for_each(|key| working_set.stored_responses.insert_absent(key));
-        if let Some(target) = envelope.command.target() {
+        for target in envelope.command.targets() {
             working_set.orders.insert_absent(envelope.order_key(target.order));
         }
         for need in envelope.needs().iter() {

@@ -6,6 +6,7 @@ mod story;
 
 mod adjusting;
 mod completing;
+mod delivering;
 mod drafting;
 mod giving_up;
 mod grants;

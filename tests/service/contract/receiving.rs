@@ -9,7 +9,7 @@ use tonic::Code::{Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, N
 
 use crate::contract::story::{AN_ID, Story, absent, as_much_as_there_may_be};
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, at, line_text};
+use crate::support::{Caller, at, line_text, unlisted_item};
 
 /// Two deliveries come in for one order, the second while the scanner's clock runs ahead.
 #[rstest]
@@ -63,6 +63,12 @@ async fn what_cannot_have_come(story: &Receiving, order: &PurchaseOrder) {
         let refused = story.refused(delivery, InvalidArgument, "INVALID_FOR_STORED_DATA").await;
         refused.names_fields(&["receive_time"]);
     }
+    let unnamed = bob.receive(order).accept_product("coal", "1");
+    let refused = story.refused(unnamed, NotFound, "PRODUCT_NOT_RECEIVABLE").await;
+    assert_eq!(refused.metadata("products"), "product coal");
+    let unlisted = bob.receive(order).with(|request| request.items.push(unlisted_item("soap", "1")));
+    let refused = story.refused(unlisted, FailedPrecondition, "UNLISTED_ITEMS_NOT_ALLOWED").await;
+    assert_eq!(refused.metadata("product_ids"), "soap");
     let unknown = bob.receive(order).accept(1, "1").accept(3, "1").accept(4, "1");
     let refused = story.refused(unknown, NotFound, "LINE_NOT_FOUND").await;
     assert_eq!((refused.metadata("line_numbers"), refused.metadata("total")), ("3,4".to_owned(), "2".to_owned()));
@@ -104,6 +110,10 @@ async fn beyond_what_a_store_can_hold(story: &Receiving, alice: &Caller) {
     let lines: Vec<String> = (1..=5_000).map(|number| format!("part-{number}")).collect();
     let lines: Vec<(&str, &str)> = lines.iter().map(|part| (part.as_str(), "5")).collect();
     let order = alice.order(&lines).await;
+    let unlisted = alice.update_store(&["allow_unlisted_items"]);
+    unlisted.with(|request| request.allow_unlisted_items = true).ok().await;
+    let one_more = alice.receive(&order).with(|request| request.items.push(unlisted_item("soap", "1")));
+    story.refused(one_more, FailedPrecondition, "TOO_MANY_LINES").await;
     for _ in 0..4 {
         (1..=5_000).fold(alice.receive(&order), |call, line| call.accept(line, "1")).ok().await;
     }

@@ -9,7 +9,7 @@ use prost_reflect::DynamicMessage;
 use purchase_order_service::proto::v1::*;
 
 use crate::support::contract::{RpcOf, dynamic};
-use crate::support::{Call, Caller, MONDAY, Rpc, World, at};
+use crate::support::{Call, Caller, MONDAY, Rpc, World, at, unlisted_item};
 
 /// The store whose roles and settings are corrupted, so that [`crate::support::STORE`] stays whole.
 pub const SOUTH: &str = "south";
@@ -29,6 +29,8 @@ impl Bench {
     pub async fn in_world(world: &World) -> Self {
         let bench = Self { alice: world.alice(), operator: world.operator(), serial: Arc::default() };
         bench.operator.at(SOUTH).create_store("alice").ok().await;
+        let unlisted = bench.alice.update_store(&["allow_unlisted_items"]);
+        unlisted.with(|request| request.allow_unlisted_items = true).ok().await;
         bench.draft().await;
         bench
     }
@@ -167,6 +169,18 @@ fn receiving() -> Vec<Base> {
     vec![
         base(|bench| async move {
             bench.alice.receive(&bench.order().await).accept(1, "1").with(|request| {
+                request.items[0].rejected = Some("1".to_owned());
+                request.items[0].reject_reason = RejectReason::Damaged.into();
+                request.items[0].reject_note = "wet".to_owned();
+                request.receive_time = at(MONDAY);
+                request.delivery_note = "LS 88".to_owned();
+                request.note = "two pallets".to_owned();
+            })
+        }),
+        base(|bench| async move {
+            let order = bench.order().await;
+            bench.alice.deliver().item(unlisted_item("extra", "1")).etag(&order).with(|request| {
+                request.items[0].purchase_order_id = order.purchase_order_id.clone();
                 request.items[0].rejected = Some("1".to_owned());
                 request.items[0].reject_reason = RejectReason::Damaged.into();
                 request.items[0].reject_note = "wet".to_owned();

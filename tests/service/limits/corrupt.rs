@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::bases::{Base, Bench, base_of, bases};
-use super::rules::{admits, blamed};
+use super::rules::{admits, blamed, is_unlisted, names_line};
 use crate::support::World;
 use crate::support::contract::{Place, RpcOf, places, rpcs, send};
 
@@ -107,6 +107,8 @@ fn complaints(rpc: &RpcOf, place: &Place, value: Option<&Value>, answer: &Result
         (&*message, place.field().name()),
         ("NewLine", "quantity" | "unit_cost") | ("AdjustInventoryRequest", "quantity") | ("Charge", "amount")
     );
+    let required =
+        required || is_unlisted(place) && (names_line(place) || !["gtin", "pack_size"].contains(&place.field().name()));
     let admitted = value.map_or(!required, |value| admits(place, value));
     match answer {
         Ok(_) if admitted => Vec::new(),

@@ -70,6 +70,14 @@ pub fn rule(place: &Place) -> Rule {
         ("AdjustInventory", "quantity") => Decimal(4, 9_999_999_999_999),
         ("AdjustInventory", "unit_cost") => Decimal(6, 1_000_000_000_000_000),
         ("AdjustInventory", "reason") => RequiredReason,
+        // In a valid request here an item names a line of its order, or an unlisted product.
+        ("NewReceiptItem", "product_id" | "gtin") => Token,
+        ("NewReceiptItem", "purchase_order_id") if names_line(place) => Token,
+        ("UnlistedProduct", _) if names_line(place) => Contradicted,
+        ("UnlistedProduct", "product_id") => Required(64),
+        ("UnlistedProduct", "description") => RequiredText(200),
+        ("UnlistedProduct", "gtin") => Gtin,
+        ("UnlistedProduct", "pack_size") => PositiveDecimal(4, 9_999_999_999_999),
         (_, "store_id" | "role_id") => Label,
         (_, "purchase_order_id") => Uuid,
         (_, "request_id") => RequestId,
@@ -102,13 +110,16 @@ pub fn rule(place: &Place) -> Rule {
         ("LineDisposition", "back_order" | "cancel") => Decimal(4, 9_999_999_999_999),
         ("NewReceiptItem", "reject_note") => Reason,
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "external_id") => Code(64),
-        ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_id") => Required(64),
+        ("CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceiveDelivery", "supplier_id") => Required(64),
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_reference") => Text(200),
-        ("CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceivePurchaseOrder" | "NewLine", "note") => Note,
+        (
+            "CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceivePurchaseOrder" | "ReceiveDelivery" | "NewLine",
+            "note",
+        ) => Note,
         ("ListPurchaseOrders", "supplier_id" | "product_id") => Code(64),
         ("ListPurchaseOrders", "number_prefix") => Text(64),
         ("ListPurchaseOrders", "supplier_reference") => Text(200),
-        ("ReceivePurchaseOrder", "delivery_note") => Text(200),
+        ("ReceivePurchaseOrder" | "ReceiveDelivery", "delivery_note") => Text(200),
         ("VoidReceipt", "reason") => RequiredReason,
         ("CancelPurchaseOrder", "reason") => Reason,
         ("CompletePurchaseOrder" | "PreviewCompletion", "cancel_reason") => Reason,
@@ -197,6 +208,9 @@ pub fn admits(place: &Place, value: &Value) -> bool {
     let name = place.field().name();
     match value {
         Value::String(text) => rule(place).admits(text),
+        _ if is_unlisted(place) && names_line(place) => false,
+        // Beside an unlisted product.
+        Value::I32(number) if name == "line_number" && place.request() == "ReceiveDeliveryRequest" => *number == 0,
         Value::I32(number) if name == "page_size" => *number >= 0,
         Value::I32(number) if name == "nanos" => (0..1_000_000_000).contains(number),
         // Beside a COUNT, which is of no order.
@@ -210,6 +224,16 @@ pub fn admits(place: &Place, value: &Value) -> bool {
         Value::List(elements) => admits_list(place, elements),
         other => panic!("nobody tries {other:?}"),
     }
+}
+
+/// Whether it is of an unlisted product: if it is set, an item names one.
+pub fn is_unlisted(place: &Place) -> bool {
+    place.field().parent_message().name() == "UnlistedProduct"
+}
+
+/// Whether the items of the valid request name a line; those of the other name an unlisted product.
+pub fn names_line(place: &Place) -> bool {
+    place.request() == "ReceivePurchaseOrderRequest"
 }
 
 fn is_of_adjusting(place: &Place) -> bool {
@@ -237,7 +261,8 @@ fn known(place: &Place) -> Vec<i32> {
 fn admits_list(place: &Place, elements: &[Value]) -> bool {
     let bounds = match (place.field().parent_message().name(), place.field().name()) {
         // Each once.
-        ("ReceivePurchaseOrderRequest", "items") | (_, "permissions") => 1..=1,
+        ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest", "items") | (_, "permissions") => 1..=1,
+        (_, "etags") => 0..=1,
         ("CompletePurchaseOrderRequest" | "PreviewCompletionRequest", "lines") => 0..=1,
         (_, "lines") => 1..=5_000,
         (_, "charges") => 0..=20,
@@ -265,6 +290,11 @@ pub fn blamed(place: &Place) -> BTreeSet<String> {
         // Goods that are taken out have no cost, and an order has lines.
         "kind" => &["unit_cost"],
         "purchase_order_id" if is_of_adjusting(place) => &["line_number"],
+        // An item that names two things names neither.
+        "items[0].line_number" | "items[0].product_id" | "items[0].gtin" => &["items[0]"],
+        path if path.starts_with("items[0].unlisted.") => &["items[0]", "items[0].unlisted.unit"],
+        // The order is of another supplier then.
+        "supplier_id" => &["items[0].purchase_order_id"],
         _ => &[],
     };
     others.iter().map(|other| (*other).to_owned()).chain([path]).collect()

@@ -26,6 +26,7 @@ pub fn table() -> Vec<Box<dyn Row>> {
         update(),
         place(),
         receive(),
+        deliver(),
         void(),
         complete(),
         cancel(),
@@ -108,6 +109,32 @@ fn receive() -> Box<dyn Row> {
         let draft = s.me.draft(&LINES).await;
         let call = s.me.receive(&draft).all_pending();
         Obstacle::new(call, FailedPrecondition, "WRONG_STATE", async move {
+            s.alice.place(&draft).ok().await;
+        })
+    }))
+}
+
+fn deliver() -> Box<dyn Row> {
+    let deliver = row(
+        DORA,
+        async |s: Stage| {
+            s.me.order(&LINES).await;
+            s.me.deliver().accept_product("apples", "4")
+        },
+        |a| {
+            let of_order = &mut a.orders[0];
+            Parts::event(of_order.event_number).order(&mut of_order.purchase_order).lines(&mut of_order.lines)
+        },
+        Happens,
+    );
+    let deliver = deliver.other(|request| request.items[0].accepted = Some("5".to_owned()));
+    let deliver = deliver.meanwhile(async |s, _| {
+        s.alice.void(&s.only_order().await, 1).ok().await;
+    });
+    Box::new(deliver.blocked(async |s| {
+        let draft = s.me.draft(&LINES).await;
+        let call = s.me.deliver().accept_product("apples", "4");
+        Obstacle::new(call, NotFound, "PRODUCT_NOT_RECEIVABLE", async move {
             s.alice.place(&draft).ok().await;
         })
     }))

@@ -14,3 +14,4 @@ mod previewing;
 mod reading;
 mod receiving;
 mod replaying;
+mod spreading;

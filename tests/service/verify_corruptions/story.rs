@@ -3,10 +3,10 @@
 use purchase_order_service::proto::v1::AdjustmentKind::{Count, ReturnToSupplier, Sale};
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::Permission::{Edit, View};
-use purchase_order_service::proto::v1::RejectReason;
 use purchase_order_service::proto::v1::Unit;
+use purchase_order_service::proto::v1::{NewReceiptItem, RejectReason};
 
-use crate::support::{World, at, line};
+use crate::support::{World, at, line, unlisted_item};
 
 /// The other store: nothing is corrupted there.
 const OTHER: &str = "south";
@@ -20,15 +20,26 @@ const OTHER: &str = "south";
 /// - `PO-000007` COMPLETED with nothing left open, and one plum of it returned;
 /// - milk that came and went beside any order;
 /// - `PO-000008` ON_ORDER by dora, whose role came and went and came again;
+/// - `PO-000009` and `PO-000010` RECEIVING by one delivery, the second with a line that it does not order;
 /// - back orders turned off and on again before any of them.
 pub async fn play(world: &World) {
     toggle(world).await;
     chain(world).await;
     by_state(world).await;
     access(world).await;
+    lorry(world).await;
     let south = world.operator().at(OTHER);
     south.create_store("alice").ok().await;
     world.alice().at(OTHER).draft(&[("apples", "1")]).await;
+}
+
+async fn lorry(world: &World) {
+    let alice = world.alice();
+    let unlisted = alice.update_store(&["allow_unlisted_items"]);
+    unlisted.with(|request| request.allow_unlisted_items = true).ok().await;
+    let (first, second) = (alice.order(&[("figs", "4")]).await, alice.order(&[("figs", "2")]).await);
+    let unlisted = NewReceiptItem { purchase_order_id: second.purchase_order_id.clone(), ..unlisted_item("soap", "1") };
+    alice.deliver().accept_line(&first, 1, "3").accept_line(&second, 1, "1").item(unlisted).ok().await;
 }
 
 async fn toggle(world: &World) {

@@ -11,8 +11,14 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 2,
-        check: "every line of a back order has its line on the order before",
-        each: &["UPDATE purchase_order_line SET line_number = 9 WHERE po_id = [PO-000001-B2] AND line_number = 3"],
+        check: "a line is carried over if, and only if, the order before has its line",
+        each: &[
+            "UPDATE purchase_order_line SET line_number = 9 WHERE po_id = [PO-000001-B2] AND line_number = 3",
+            "UPDATE purchase_order_line SET carried_over = NOT carried_over
+               WHERE po_id = [PO-000001-B2] AND line_number = 3",
+            "UPDATE purchase_order_line SET carried_over = NOT carried_over
+               WHERE po_id = [PO-000003] AND line_number = 1",
+        ],
     },
     Corruption {
         invariant: 2,

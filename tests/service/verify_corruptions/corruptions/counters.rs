@@ -13,6 +13,14 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 13,
+        check: "a header has the highest number of a line of its chain so far",
+        each: &[
+            "UPDATE purchase_order SET last_line = last_line + 1 WHERE po_id = [PO-000003]",
+            "UPDATE purchase_order SET last_line = last_line + 1 WHERE po_id = [PO-000001-B2]",
+        ],
+    },
+    Corruption {
+        invariant: 13,
         check: "a header's totals are the sums over its lines",
         each: &[
             "UPDATE purchase_order SET ordered = ordered + 1 WHERE po_id = [PO-000003]",

@@ -5,6 +5,17 @@ use super::Corruption;
 pub const CORRUPTIONS: &[Corruption] = &[
     Corruption {
         invariant: 9,
+        check: "the receipts of one delivery agree on when, by whom and from whom it was",
+        each: &[
+            "UPDATE receipt SET delivery_note = 'LS 1' WHERE po_id = [PO-000009]",
+            "UPDATE receipt SET booked_by = 'bob' WHERE po_id = [PO-000009]",
+            "UPDATE receipt SET supplier_id = 'bolt' WHERE po_id = [PO-000009]",
+            "UPDATE receipt SET receive_time = receive_time - 1 WHERE po_id = [PO-000009]",
+            "UPDATE receipt SET book_time = book_time + 1 WHERE po_id = [PO-000009]",
+        ],
+    },
+    Corruption {
+        invariant: 9,
         check: "recorded times never go back along the events",
         each: &[
             "UPDATE event SET event_time = event_time - 86400000001

@@ -1,0 +1,389 @@
+//! Which line each delivered item is booked on, and with how much.
+//!
+//! An item that names a line is booked on it. One that names a product is spread over the lines of that
+//! product: first over what is pending, then over what the tolerance allows beyond it, each time in the order
+//! in which the goods were ordered. So a delivery closes the oldest order first, and nothing is booked as too
+//! much while another line still waits for it. All items that name a line come first, because these can go
+//! nowhere else.
+//!
+//! A line has at most one item in a receipt. Items that meet on a line become one, and are refused where they
+//! contradict each other in cost or in the reason of a rejection.
+
+use std::collections::BTreeMap;
+
+use super::items::{ItemTarget, NewItem, ProductSelector};
+use crate::domain::code::ProductId;
+use crate::domain::gtin::Gtin;
+use crate::domain::order::receipt::{ItemCosts, ReceiptItem, Rejection};
+use crate::domain::order::{Line, Order, OrderId};
+use crate::domain::pack::StatedQuantity;
+use crate::domain::quantity::Quantity;
+use crate::domain::refusal::{Refusal, TruncatedList, Violations};
+use crate::domain::store::Store;
+use crate::domain::time::Timestamp;
+
+/// What a delivery brought of one line.
+#[derive(Clone, Debug)]
+pub(super) struct Delivered {
+    /// The line as it was before, without any quantity if the receipt adds it to its order.
+    pub line: Line,
+    /// Whether the receipt adds the line.
+    pub is_new: bool,
+    /// The item to book.
+    pub item: ReceiptItem,
+}
+
+impl Delivered {
+    /// What the line would have received with this item.
+    fn total(&self) -> Quantity {
+        self.line.quantities.received + self.item.accepted
+    }
+
+    /// By how much that is more than may be received of the line; not positive if it is not.
+    fn beyond(&self, store: &Store) -> Quantity {
+        self.total() - self.line.most_receivable(store)
+    }
+}
+
+/// A line that goods may be booked on, and what was booked on it so far.
+struct Candidate {
+    line: Line,
+    is_new: bool,
+    booked: Option<Booked>,
+}
+
+struct Booked {
+    /// The index of the first item that is booked here.
+    first: usize,
+    accepted: Quantity,
+    rejected: Quantity,
+    rejection: Option<Rejection>,
+    costs: ItemCosts,
+}
+
+impl Candidate {
+    fn accepted(&self) -> Quantity {
+        self.booked.as_ref().map_or(Quantity::ZERO, |booked| booked.accepted)
+    }
+
+    /// How much of what is pending is not booked yet.
+    fn pending_room(&self, _: &Store) -> Quantity {
+        (self.line.quantities.pending - self.accepted()).or_nothing()
+    }
+
+    /// How much more may be received of it, in whole units where it is counted in these.
+    fn room(&self, store: &Store) -> Quantity {
+        let room = self.line.most_receivable(store) - self.line.quantities.received - self.accepted();
+        if self.line.unit.is_whole() { room.or_nothing().whole_part() } else { room.or_nothing() }
+    }
+}
+
+/// The quantities of an item in units.
+#[derive(Clone, Copy)]
+struct Quantities {
+    accepted: Quantity,
+    rejected: Quantity,
+}
+
+/// The lines that a delivery may be booked on, in the order in which a product is spread over them.
+pub(super) struct Allocation<'a> {
+    store: &'a Store,
+    candidates: Vec<Candidate>,
+    by_line: BTreeMap<(OrderId, i32), usize>,
+    by_product: BTreeMap<ProductId, Vec<usize>>,
+    by_gtin: BTreeMap<Gtin, Vec<usize>>,
+}
+
+/// An item that names a product, while it is spread over the product's lines.
+struct Spread<'i> {
+    item: &'i NewItem,
+    /// The product's lines, by their places among the candidates.
+    lines: Vec<usize>,
+    /// What has found no line yet.
+    left: Quantities,
+}
+
+impl<'a> Allocation<'a> {
+    /// For these lines, each with its order; a line may be given more than once.
+    pub(super) fn new(store: &'a Store, lines: Vec<(&Order, Line)>) -> Self {
+        let mut sorted: BTreeMap<(Option<Timestamp>, &str, i32), Line> = BTreeMap::new();
+        for (order, line) in lines {
+            sorted.insert((order.original_order_time, &order.number, line.key.number), line);
+        }
+        let mut allocation = Self {
+            store,
+            candidates: Vec::new(),
+            by_line: BTreeMap::new(),
+            by_product: BTreeMap::new(),
+            by_gtin: BTreeMap::new(),
+        };
+        for line in sorted.into_values() {
+            allocation.add(line, false);
+        }
+        allocation
+    }
+
+    /// Adds a line that the receipt adds to its order.
+    pub(super) fn add_new(&mut self, line: Line) {
+        self.add(line, true);
+    }
+
+    fn add(&mut self, line: Line, is_new: bool) {
+        let place = self.candidates.len();
+        self.by_line.insert((line.key.order.order, line.key.number), place);
+        self.by_product.entry(line.product.clone()).or_default().push(place);
+        if let Some(gtin) = &line.gtin {
+            self.by_gtin.entry(Gtin::of(gtin)).or_default().push(place);
+        }
+        self.candidates.push(Candidate { line, is_new, booked: None });
+    }
+
+    /// The line of a product on an order, if it has one: the first with an ordered quantity, or else the one
+    /// that an earlier receipt added.
+    pub(super) fn line_of_product(&self, order: OrderId, product: &ProductId) -> Option<&Line> {
+        let lines = self.lines_of(Some(order), &ProductSelector::Product(product.clone()));
+        let lines = lines.into_iter().map(|place| &self.candidates[place].line);
+        lines.min_by_key(|line| (line.quantities.ordered == Quantity::ZERO, line.key.number))
+    }
+
+    /// Books the items on the lines. Violations are added; what an item that has one is booked with is of no
+    /// use. Refuses goods that find no line, or no room.
+    pub(super) fn book(mut self, items: &[NewItem], violations: &mut Violations) -> Result<Vec<Delivered>, Refusal> {
+        let mut spread = Vec::new();
+        for item in items {
+            match &item.target {
+                ItemTarget::Line(order, line) => self.book_on_line(item, (*order, *line), violations)?,
+                // Its line was added to the candidates before.
+                ItemTarget::Unlisted(order, unlisted) => {
+                    let line = self.line_of_product(*order, &unlisted.product).map(|line| line.key.number);
+                    self.book_on_line(item, (*order, line.unwrap_or_default()), violations)?;
+                }
+                ItemTarget::Product(order, selector) => spread.push((item, *order, selector)),
+            }
+        }
+        self.spread(&spread, violations)?;
+        let delivered = self.delivered(items, violations);
+        Ok(delivered)
+    }
+
+    fn book_on_line(
+        &mut self,
+        item: &NewItem,
+        line: (OrderId, i32),
+        violations: &mut Violations,
+    ) -> Result<(), Refusal> {
+        let Some(index) = self.by_line.get(&line).copied() else {
+            return Err(Refusal::Bug(format!("line {} is not among those to be received", line.1)));
+        };
+        // Without its quantities an item cannot be judged further; the violation refuses all.
+        if let Some(quantities) = quantities_of(item, &self.candidates[index].line, violations) {
+            self.put(index, item, quantities, violations);
+        }
+        Ok(())
+    }
+
+    /// Spreads items over the lines of their products.
+    fn spread(
+        &mut self,
+        items: &[(&NewItem, Option<OrderId>, &ProductSelector)],
+        violations: &mut Violations,
+    ) -> Result<(), Refusal> {
+        let mut missing = Vec::new();
+        let mut open = Vec::new();
+        for (item, order, selector) in items {
+            let lines = self.lines_of(*order, selector);
+            let Some(first) = lines.first() else {
+                missing.push(selector.to_string());
+                continue;
+            };
+            self.check_packs(item, &lines, violations);
+            if let Some(left) = quantities_of(item, &self.candidates[*first].line, violations) {
+                open.push(Spread { item, lines, left });
+            }
+        }
+        if let Some(products) = TruncatedList::of_nonempty(missing) {
+            return Err(Refusal::ProductNotReceivable(products));
+        }
+        for spread in &mut open {
+            self.fill(spread, Candidate::pending_room, violations);
+        }
+        for spread in &mut open {
+            self.fill(spread, Candidate::room, violations);
+        }
+        for Spread { item, lines, left } in &open {
+            if left.accepted.is_positive() {
+                return Err(self.no_room(item, lines, left.accepted));
+            }
+            // Nothing was accepted of it, so it has taken no line yet.
+            if left.rejected.is_positive() {
+                self.put(lines[0], item, *left, violations);
+            }
+        }
+        Ok(())
+    }
+
+    /// Books what is left of an item on the lines that have room for it, as far as it goes. What was rejected
+    /// goes to the first line that takes anything.
+    fn fill(&mut self, spread: &mut Spread<'_>, room: fn(&Candidate, &Store) -> Quantity, violations: &mut Violations) {
+        for place in &spread.lines {
+            let accepted = room(&self.candidates[*place], self.store).min(spread.left.accepted);
+            if accepted.is_positive() {
+                let rejected = spread.left.rejected;
+                spread.left = Quantities { accepted: spread.left.accepted - accepted, rejected: Quantity::ZERO };
+                self.put(*place, spread.item, Quantities { accepted, rejected }, violations);
+            }
+        }
+    }
+
+    fn lines_of(&self, order: Option<OrderId>, selector: &ProductSelector) -> Vec<usize> {
+        let places = match selector {
+            ProductSelector::Product(product) => self.by_product.get(product),
+            ProductSelector::Gtin(gtin) => self.by_gtin.get(gtin),
+        };
+        let is_of_order =
+            |place: &usize| order.is_none_or(|order| self.candidates[*place].line.key.order.order == order);
+        places.into_iter().flatten().copied().filter(is_of_order).collect()
+    }
+
+    /// A number of packs means something only where the lines agree on the size of one.
+    fn check_packs(&self, item: &NewItem, lines: &[usize], violations: &mut Violations) {
+        let size = self.candidates[lines[0]].line.pack_size;
+        if lines.iter().all(|index| self.candidates[*index].line.pack_size == size) {
+            return;
+        }
+        for (name, stated) in [("accepted_packs", &item.accepted), ("rejected_packs", &item.rejected)] {
+            if stated.packs.is_some() {
+                let rule = "is given, but the lines of the product have packs of different sizes: give units";
+                violations.add(format_args!("items[{}].{name}", item.index), rule);
+            }
+        }
+    }
+
+    fn no_room(&self, item: &NewItem, lines: &[usize], left: Quantity) -> Refusal {
+        let numbers = lines.iter().map(|index| self.candidates[*index].line.key.number).collect();
+        let line = &self.candidates[lines[0]].line;
+        let first = format!("items[{}] would bring {left} more of {} than may be received", item.index, line.product);
+        Refusal::OverReceipt { lines: TruncatedList::of(numbers), first }
+    }
+
+    /// Books quantities on a line, beside what other items booked on it.
+    fn put(&mut self, index: usize, item: &NewItem, quantities: Quantities, violations: &mut Violations) {
+        let candidate = &mut self.candidates[index];
+        let number = candidate.line.key.number;
+        let rejection = item.rejection.clone().filter(|_| quantities.rejected.is_positive());
+        let Some(booked) = &mut candidate.booked else {
+            let Quantities { accepted, rejected } = quantities;
+            candidate.booked = Some(Booked { first: item.index, accepted, rejected, rejection, costs: item.costs });
+            return;
+        };
+        let is_other_reason = booked.rejection.is_some() && rejection.is_some() && booked.rejection != rejection;
+        if booked.costs != item.costs || is_other_reason {
+            let rule = format_args!(
+                "is booked on line {number} together with items[{}], which has another cost or reject reason: \
+                 name the lines of both",
+                booked.first
+            );
+            violations.add(format_args!("items[{}]", item.index), rule);
+        }
+        booked.accepted += quantities.accepted;
+        booked.rejected += quantities.rejected;
+        booked.rejection = booked.rejection.take().or(rejection);
+    }
+
+    fn delivered(self, items: &[NewItem], violations: &mut Violations) -> Vec<Delivered> {
+        let mut delivered = Vec::new();
+        let mut excess_costs = BTreeMap::new();
+        for Candidate { line, is_new, booked } in self.candidates {
+            let Some(booked) = booked else { continue };
+            let item = item_of(booked.first, &line, &booked, violations);
+            if booked.costs.excess_unit_cost.is_some() {
+                // Where a product is spread over lines, some of them may have no excess.
+                let has_excess: &mut bool = excess_costs.entry(booked.first).or_default();
+                *has_excess |= item.excess.is_positive();
+            }
+            delivered.push(Delivered { line, is_new, item });
+        }
+        for (index, has_excess) in excess_costs {
+            if !has_excess {
+                let rule = "is given, but nothing goes beyond what is pending";
+                violations.add(format_args!("items[{index}].excess_unit_cost"), rule);
+            }
+        }
+        // By the order of the request, so that a refusal names what the caller finds first.
+        let position = |delivered: &Delivered| (delivered.line.key.order.order, delivered.line.key.number);
+        let mut order_of_request = BTreeMap::new();
+        for (place, item) in items.iter().enumerate() {
+            if let ItemTarget::Line(order, line) = item.target {
+                order_of_request.insert((order, line), place);
+            }
+        }
+        delivered.sort_by_key(|one| order_of_request.get(&position(one)).copied().unwrap_or(usize::MAX));
+        delivered
+    }
+}
+
+fn item_of(index: usize, line: &Line, booked: &Booked, violations: &mut Violations) -> ReceiptItem {
+    let number = line.key.number;
+    // Accepted quantities are limited by what was ordered; rejected ones would add up without end.
+    if line.quantities.rejected + booked.rejected > Quantity::MAX {
+        let rule = format_args!("would bring what was rejected on line {number} above {}", Quantity::MAX);
+        violations.add(format_args!("items[{index}].rejected"), rule);
+    }
+    let excess = (booked.accepted - line.quantities.pending).or_nothing();
+    let costs =
+        ItemCosts { excess_unit_cost: booked.costs.excess_unit_cost.filter(|_| excess.is_positive()), ..booked.costs };
+    ReceiptItem {
+        line: number,
+        accepted: booked.accepted,
+        excess,
+        rejected: booked.rejected,
+        rejection: booked.rejection.clone(),
+        costs,
+        value: costs.value_of(line, booked.accepted, excess),
+    }
+}
+
+/// The quantities of an item in the units of a line; `None` if they are violations.
+fn quantities_of(item: &NewItem, line: &Line, violations: &mut Violations) -> Option<Quantities> {
+    let accepted = resolve(item.index, "accepted", item.accepted, line, violations);
+    let rejected = resolve(item.index, "rejected", item.rejected, line, violations);
+    Some(Quantities { accepted: accepted?, rejected: rejected? })
+}
+
+fn resolve(
+    index: usize,
+    name: &str,
+    stated: StatedQuantity,
+    line: &Line,
+    violations: &mut Violations,
+) -> Option<Quantity> {
+    match stated.resolve(line.pack_size) {
+        Ok(quantity) if line.admits(quantity) => Some(quantity),
+        Ok(quantity) => {
+            let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);
+            violations.add(format_args!("items[{index}].{name}"), rule);
+            None
+        }
+        Err(violation) => {
+            violations.add(format_args!("items[{index}].{name}_packs"), violation);
+            None
+        }
+    }
+}
+
+/// What is accepted stays within the tolerance, line by line: what one line has too much never makes up for
+/// what another has too little. It is judged when goods are received and not again at completion, so a
+/// tolerance that is lowered later does not lock up goods that are in the building.
+pub(super) fn check_tolerance(store: &Store, delivered: &[Delivered]) -> Result<(), Refusal> {
+    let over: Vec<&Delivered> = delivered.iter().filter(|delivered| delivered.beyond(store).is_positive()).collect();
+    let Some(first) = over.first() else { return Ok(()) };
+    let first = format!(
+        "line {} would have {}, {} more than the {} that may be received",
+        first.line.key.number,
+        first.total(),
+        first.beyond(store),
+        first.line.most_receivable(store)
+    );
+    let lines = TruncatedList::of(over.iter().map(|delivered| delivered.line.key.number).collect());
+    Err(Refusal::OverReceipt { lines, first })
+}

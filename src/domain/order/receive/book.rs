@@ -1,0 +1,254 @@
+//! Judging and booking a delivery, for one order or for several.
+
+use std::collections::BTreeMap;
+
+use super::allocate::{Allocation, Delivered, check_tolerance};
+use super::items::{ItemTarget, NewItem};
+use super::unlisted;
+use crate::domain::changeset::Changeset;
+use crate::domain::event::Detail;
+use crate::domain::money::Amount;
+use crate::domain::order::receipt::{DeliveryId, Receipt, ReceiptItem};
+use crate::domain::order::{Line, MAX_LINES, MAX_RECEIPT_ITEMS, Order, OrderId, ReceiptKey, State};
+use crate::domain::outcome::{KnownReceipt, ReceiptChanged};
+use crate::domain::refusal::{Refusal, Violations};
+use crate::domain::time::{TimeZone, Timestamp};
+
+/// How far a `receive_time` may be ahead of the store's clock: the clocks of scanners are not exact,
+/// and a delivery must not be refused for it.
+const LEEWAY_MINUTES: i64 = 5;
+
+/// What is said of a delivery as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryDetails {
+    /// When the goods arrived, if not now.
+    pub receive_time: Option<Timestamp>,
+    /// The number of the supplier's delivery note, for people to find the delivery by.
+    pub delivery_note: Option<String>,
+    /// Refuses the delivery if an active receipt of the supplier bears the delivery note already.
+    pub refuse_known_delivery_note: bool,
+    /// Text for people; no rule reads it.
+    pub note: Option<String>,
+}
+
+impl DeliveryDetails {
+    /// The receipt of the supplier that bears the same delivery note, if there is one: most likely the same
+    /// delivery is booked twice.
+    pub(super) fn same_delivery_note(
+        &self,
+        changeset: &Changeset<'_>,
+        supplier: &str,
+    ) -> Result<Option<KnownReceipt>, Refusal> {
+        let Some(delivery_note) = &self.delivery_note else { return Ok(None) };
+        match changeset.receipt_with_delivery_note(supplier, delivery_note)? {
+            Some(known) if self.refuse_known_delivery_note => {
+                Err(Refusal::DeliveryNoteKnown { delivery_note: delivery_note.clone(), known })
+            }
+            known => Ok(known),
+        }
+    }
+}
+
+/// A delivery that was judged: what it brought of each order, the order that was ordered first before the
+/// others.
+pub(super) struct Judged {
+    orders: Vec<(Order, Vec<Delivered>)>,
+    receive_time: Timestamp,
+}
+
+/// Judges a delivery of `items`. `orders` are the orders that it may be for, and `lines` those of their lines
+/// that it may be of.
+pub(super) fn judge(
+    changeset: &mut Changeset<'_>,
+    orders: &BTreeMap<OrderId, Order>,
+    lines: Vec<Line>,
+    items: &[NewItem],
+    details: &DeliveryDetails,
+    mut violations: Violations,
+) -> Result<Judged, Refusal> {
+    let store = changeset.store()?.clone();
+    let mut with_orders = Vec::with_capacity(lines.len());
+    for line in lines {
+        let order = orders.get(&line.key.order.order);
+        with_orders
+            .push((order.ok_or_else(|| Refusal::Bug("a line is of no order of the delivery".to_owned()))?, line));
+    }
+    let mut allocation = Allocation::new(&store, with_orders);
+    unlisted::add_lines(changeset, orders, items, &mut allocation, &mut violations)?;
+    // The form first: how much of a line is received means nothing while its quantity is malformed.
+    let delivered = allocation.book(items, &mut violations)?;
+    let orders = by_order(orders, delivered.clone());
+    // The last day on which any of these goods were ordered is the first on which all can have arrived.
+    let ordered = orders.iter().filter_map(|(order, _)| order.original_order_time).max();
+    let receive_time = receive_time(details.receive_time, changeset.now(), ordered, &store.time_zone, &mut violations);
+    violations.or_refuse(Refusal::InvalidForStoredData)?;
+    unlisted::check_allowed(&store, items)?;
+    check_tolerance(&store, &delivered)?;
+    for (order, delivered) in &orders {
+        check_item_count(order, delivered.len())?;
+        check_line_count(order, delivered)?;
+        check_received_value(order, delivered)?;
+    }
+    Ok(Judged { orders, receive_time })
+}
+
+/// Groups what was delivered by order, in the order in which the orders were ordered.
+fn by_order(orders: &BTreeMap<OrderId, Order>, delivered: Vec<Delivered>) -> Vec<(Order, Vec<Delivered>)> {
+    let mut of_order: BTreeMap<OrderId, Vec<Delivered>> = BTreeMap::new();
+    for one in delivered {
+        of_order.entry(one.line.key.order.order).or_default().push(one);
+    }
+    let mut grouped = Vec::with_capacity(of_order.len());
+    for (order, delivered) in of_order {
+        grouped.extend(orders.get(&order).map(|order| (order.clone(), delivered)));
+    }
+    grouped.sort_by(|(a, _), (b, _)| (a.original_order_time, &a.number).cmp(&(b.original_order_time, &b.number)));
+    grouped
+}
+
+impl Judged {
+    /// How many orders it is for.
+    pub(super) fn order_count(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// How many lines it is of.
+    pub(super) fn line_count(&self) -> usize {
+        self.orders.iter().map(|(_, delivered)| delivered.len()).sum()
+    }
+
+    /// Books a receipt for each order.
+    pub(super) fn book(
+        self,
+        changeset: &mut Changeset<'_>,
+        details: &DeliveryDetails,
+        delivery: Option<DeliveryId>,
+    ) -> Result<Vec<ReceiptChanged>, Refusal> {
+        let mut receipts = Vec::with_capacity(self.orders.len());
+        for (order, delivered) in self.orders {
+            receipts.push(book_receipt(changeset, order, delivered, self.receive_time, details, delivery)?);
+        }
+        Ok(receipts)
+    }
+}
+
+fn book_receipt(
+    changeset: &mut Changeset<'_>,
+    order: Order,
+    delivered: Vec<Delivered>,
+    receive_time: Timestamp,
+    details: &DeliveryDetails,
+    delivery: Option<DeliveryId>,
+) -> Result<ReceiptChanged, Refusal> {
+    let number = order.counters.last_receipt + 1;
+    let id = order.key.order;
+    let mut items = Vec::with_capacity(delivered.len());
+    let mut lines_added = Vec::new();
+    for Delivered { line, is_new, item } in delivered {
+        if is_new {
+            lines_added.push(item.line);
+        }
+        changeset.put_line(with_item(line, &item, receive_time));
+        items.push(item);
+    }
+    items.sort_by_key(|item: &ReceiptItem| item.line);
+    let receipt = Receipt {
+        key: ReceiptKey { order: order.key.clone(), number },
+        receive_time,
+        book_time: changeset.now(),
+        booked_by: changeset.caller().clone(),
+        supplier: order.supplier.clone(),
+        delivery_note: details.delivery_note.clone(),
+        delivery,
+        note: details.note.clone(),
+        voided: None,
+        items,
+    };
+    let lines = receipt.items.iter().map(|item| item.line).collect();
+    let items = receipt.quantities();
+    changeset.put_receipt(receipt);
+    let detail =
+        Detail::ReceiptBooked { receipt: number, receive_time: receive_time.micros(), delivery, lines_added, items };
+    let event = changeset.put_order(Order { state: State::Receiving, ..order }, detail)?;
+    Ok(ReceiptChanged { event, order: id, receipt: number, lines, same_delivery_note: None })
+}
+
+fn with_item(mut line: Line, item: &ReceiptItem, receive_time: Timestamp) -> Line {
+    line.quantities.received += item.accepted;
+    line.quantities.rejected += item.rejected;
+    line.quantities.balance();
+    line.first_receive_time = Some(line.first_receive_time.map_or(receive_time, |first| first.min(receive_time)));
+    line.last_receive_time = Some(line.last_receive_time.map_or(receive_time, |last| last.max(receive_time)));
+    line
+}
+
+/// When the goods arrived. A time that is impossible is a violation, and what is returned then is not
+/// used.
+///
+/// The lower bound is the local day on which the chain was ordered, not the moment: goods that are
+/// ordered and delivered on one day often bear a time in whole minutes, from a clock that is a little
+/// slow.
+pub(super) fn receive_time(
+    stated: Option<Timestamp>,
+    now: Timestamp,
+    ordered: Option<Timestamp>,
+    zone: &TimeZone,
+    violations: &mut Violations,
+) -> Timestamp {
+    let stated = stated.unwrap_or(now);
+    if stated > now.plus_minutes(LEEWAY_MINUTES) {
+        let rule = format_args!("is {stated}, more than {LEEWAY_MINUTES} minutes ahead of {now}");
+        violations.add("receive_time", rule);
+    } else if let Some(ordered) = ordered
+        && zone.date_at(stated) < zone.date_at(ordered)
+    {
+        let day = zone.date_at(ordered);
+        let rule = format_args!("is {stated}, before {day}, the day on which the goods were ordered");
+        violations.add("receive_time", rule);
+    }
+    // Within the leeway it is the scanner's clock that is wrong: nothing arrives after it was booked.
+    stated.min(now)
+}
+
+/// Invoiced costs may be anything, so what was received may be worth more than what was ordered.
+fn check_received_value(order: &Order, delivered: &[Delivered]) -> Result<(), Refusal> {
+    let more: Amount = delivered.iter().map(|delivered| delivered.item.value).sum();
+    let value = order.counters.received_cost + more;
+    if value <= Amount::MAX {
+        return Ok(());
+    }
+    Err(Refusal::ReceivedValueOutOfRange { number: order.number.clone() })
+}
+
+pub(super) fn check_item_count(order: &Order, more: usize) -> Result<(), Refusal> {
+    // Voided ones count too: they stay stored, and are read with the order's receipts.
+    let items = i64::from(order.counters.receipt_items) + more as i64;
+    if items <= MAX_RECEIPT_ITEMS {
+        return Ok(());
+    }
+    Err(Refusal::TooManyReceiptItems { number: order.number.clone(), items })
+}
+
+fn check_line_count(order: &Order, delivered: &[Delivered]) -> Result<(), Refusal> {
+    let added = delivered.iter().filter(|delivered| delivered.is_new).count();
+    let lines = order.counters.lines as usize + added;
+    if added == 0 || lines <= MAX_LINES {
+        return Ok(());
+    }
+    Err(Refusal::TooManyLines { number: order.number.clone(), lines })
+}
+
+/// The needs of items of one order each: the lines that they name, and those of the products that they name.
+pub(super) fn lines_for(changeset: &Changeset<'_>, order: &Order, items: &[NewItem]) -> Result<Vec<Line>, Refusal> {
+    let (mut numbers, mut selectors) = (Vec::new(), Vec::new());
+    for item in items.iter().filter(|item| item.target.order() == Some(order.key.order)) {
+        match &item.target {
+            ItemTarget::Line(_, number) => numbers.push(*number),
+            ItemTarget::Product(_, selector) => selectors.push(selector.clone()),
+            ItemTarget::Unlisted(_, unlisted) => selectors.push(unlisted.selector()),
+        }
+    }
+    let mut lines = changeset.lines(order, numbers)?;
+    lines.extend(changeset.lines_of_products(order, &selectors)?);
+    Ok(lines)
+}
