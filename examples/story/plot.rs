@@ -299,6 +299,7 @@ async fn look(person: &Person, purchase_order_id: &str) -> Told<GetPurchaseOrder
         store_id: STORE.to_owned(),
         purchase_order_id: purchase_order_id.to_owned(),
         view: PurchaseOrderView::Full.into(),
+        external_id: String::new(),
     };
     Ok(person.orders().get_purchase_order(ask).await?.into_inner())
 }

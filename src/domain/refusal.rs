@@ -11,7 +11,7 @@ use super::access::{MAX_ROLES, Permission};
 use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::decimal::grouped;
 use super::money::Amount;
-use super::order::receive::delivery::{MAX_CANDIDATE_LINES, MAX_ORDERS};
+use super::order::receive::delivery::{MAX_CANDIDATE_LINES, MAX_DELIVERED_LINES, MAX_ORDERS};
 use super::order::{MAX_LINES, MAX_RECEIPT_ITEMS, OrderId, State};
 use super::outcome::KnownReceipt;
 use super::quantity::Quantity;
@@ -257,7 +257,7 @@ pub enum Refusal {
     #[error(
         "the delivery would be booked on {lines} lines of {orders} orders; at most {} lines of {MAX_ORDERS} orders are \
          allowed: send it in parts",
-        grouped(MAX_LINES as i64)
+        grouped(MAX_DELIVERED_LINES as i64)
     )]
     DeliveryTooLarge {
         /// How many orders it is for.

@@ -121,7 +121,7 @@ impl Lookup for LinesOfGtin {
 }
 
 /// Lines, each with its order and the level of its product.
-type LinesWithOrders = ColumnsOfThreeTables<
+pub type LinesWithOrders = ColumnsOfThreeTables<
     schema::purchase_order::table,
     schema::purchase_order_line::table,
     schema::inventory_level::table,
@@ -134,6 +134,8 @@ const CHAIN_OF_LINE: &str = "purchase_order AS bearing ON bearing.store_id = k.k
 const RECEIVABLE_ORDER: &str = "purchase_order ON purchase_order.store_id = k.k0 \
      AND purchase_order.root_id = bearing.root_id AND purchase_order.supplier_id = k.k1 \
      AND purchase_order.state IN ('ON_ORDER', 'RECEIVING')";
+const LIVE_ORDER: &str = "purchase_order ON purchase_order.store_id = k.k0 \
+     AND purchase_order.root_id = bearing.root_id AND purchase_order.state IN ('ON_ORDER', 'RECEIVING')";
 const RECEIVABLE_LINE: &str = "purchase_order_line ON purchase_order_line.store_id = k.k0 \
      AND purchase_order_line.po_id = purchase_order.po_id AND purchase_order_line.line_number = named.line_number";
 /// One more than a delivery looks through, so that more than that is noticed.
@@ -169,6 +171,35 @@ impl Lookup for ReceivableLinesOfGtin {
         LEVEL_OF_LINE,
     ];
     const SUFFIX: &'static str = CANDIDATE_LIMIT;
+}
+
+/// The lines of a product on every order that can be received; a page of them is read, so it has no limit of its own.
+pub struct LiveLinesOfProduct;
+impl Lookup for LiveLinesOfProduct {
+    type Columns = LinesWithOrders;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
+    const JOINS: &'static [&'static str] = &[
+        "purchase_order_line AS named ON named.store_id = k.k0 AND named.product_id = k.k1 AND NOT named.carried_over",
+        CHAIN_OF_LINE,
+        LIVE_ORDER,
+        RECEIVABLE_LINE,
+        LEVEL_OF_LINE,
+    ];
+}
+
+/// The same by the number under the bar code, without its leading zeros.
+pub struct LiveLinesOfGtin;
+impl Lookup for LiveLinesOfGtin {
+    type Columns = LinesWithOrders;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
+    const JOINS: &'static [&'static str] = &[
+        "purchase_order_line AS named ON named.store_id = k.k0 AND ltrim(named.gtin, '0') = k.k1 \
+         AND named.gtin IS NOT NULL AND NOT named.carried_over",
+        CHAIN_OF_LINE,
+        LIVE_ORDER,
+        RECEIVABLE_LINE,
+        LEVEL_OF_LINE,
+    ];
 }
 
 /// The lines that a receipt has items of, each with the level of its product. The items lead to the lines, so that a

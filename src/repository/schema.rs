@@ -232,3 +232,4 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(purchase_order, purchase_order_line);
 diesel::allow_tables_to_appear_in_same_query!(store, role_grant);
 diesel::allow_tables_to_appear_in_same_query!(receipt, receipt_item);
+diesel::allow_tables_to_appear_in_same_query!(receipt, purchase_order);

@@ -168,15 +168,15 @@ fn packs(line: &Line, quantity: Quantity) -> String {
     packs.map(|packs| packs.to_string()).unwrap_or_default()
 }
 
-/// A receipt with its items.
-pub fn receipt(receipt: &Receipt) -> v1::Receipt {
+/// A receipt with its items, and the number of its order.
+pub fn receipt(receipt: &Receipt, number: &str) -> v1::Receipt {
     let items: Vec<v1::ReceiptItem> = receipt.items.iter().map(receipt_item).collect();
     let value = Some(receipt.value().to_string());
-    v1::Receipt { item_count: items.len() as i32, items, value, ..receipt_header(receipt, 0) }
+    v1::Receipt { item_count: items.len() as i32, items, value, ..receipt_header(receipt, number, 0) }
 }
 
 /// A receipt as lists show it: with the number of its items and without the items.
-pub fn receipt_header(receipt: &Receipt, item_count: i32) -> v1::Receipt {
+pub fn receipt_header(receipt: &Receipt, number: &str, item_count: i32) -> v1::Receipt {
     let voided = receipt.voided.as_ref();
     v1::Receipt {
         receipt_number: receipt.key.number,
@@ -193,6 +193,7 @@ pub fn receipt_header(receipt: &Receipt, item_count: i32) -> v1::Receipt {
         store_id: receipt.key.order.store.to_string(),
         purchase_order_id: receipt.key.order.order.to_string(),
         supplier_id: receipt.supplier.clone(),
+        purchase_order_number: number.to_owned(),
         value: None,
         delivery_id: receipt.delivery.map(|delivery| delivery.to_string()).unwrap_or_default(),
     }
@@ -376,13 +377,14 @@ pub fn order_of(reply: &Reply) -> Option<v1::PurchaseOrder> {
 
 /// The receipt that a command booked or voided.
 pub fn receipt_of(reply: &Reply) -> Option<v1::Receipt> {
-    reply.orders.first()?.receipt.as_ref().map(receipt)
+    let of_order = reply.orders.first()?;
+    of_order.receipt.as_ref().map(|changed| receipt(changed, &of_order.view.order.number))
 }
 
 /// The receipt that a command booked, as it was booked: a replay repeats it even if it was voided since.
 pub fn booked_receipt(of_order: &OrderReply) -> Option<v1::Receipt> {
     let booked = of_order.receipt.clone()?;
-    Some(receipt(&Receipt { voided: None, ..booked }))
+    Some(receipt(&Receipt { voided: None, ..booked }, &of_order.view.order.number))
 }
 
 /// The lines that a command changed, as they are after it; empty if the reply has no order.

@@ -97,6 +97,7 @@ fn of_orders(rpc: &str) -> Option<Policy> {
         | "ListPurchaseOrderLines"
         | "GetReceipt"
         | "ListReceipts"
+        | "FindReceivable"
         | "GetBackOrderChain" => VIEW,
         _ => return None,
     })

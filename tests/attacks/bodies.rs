@@ -128,6 +128,7 @@ async fn answers_that_nobody_reads_are_bounded_and_cut_off() {
         store_id: "demo".to_owned(),
         purchase_order_id: order.purchase_order_id,
         view: PurchaseOrderView::Full.into(),
+        external_id: String::new(),
     };
     let before = attacked.memory();
     let honest = Honest::begin(&attacked);

@@ -23,7 +23,7 @@ const FILL: &str = "
         CASE WHEN i % 3 = 0 THEN 'ref-' || (i % 30000) END, NULL, NULL, '[]', 'EUR', NULL, t, 'alice', i,
         CASE WHEN live = 1 THEN 'ON_ORDER' ELSE 'CANCELLED' END, 3, t, t, 'alice', t, CASE WHEN live = 0 THEN t END,
         CASE WHEN live = 0 THEN 'alice' END, NULL, NULL,
-        2, 2 * live, 0, 0, 0, 20000, 0, 0, 0, 20000 * (1 - live), 20000 * live, 0, 0, 0, 0
+        2, 2, 2 * live, 0, 0, 0, 20000, 0, 0, 0, 20000 * (1 - live), 20000 * live, 0, 0, 0, 0
     FROM o;
     INSERT INTO purchase_order_line
     SELECT p.store_id, p.po_id, l.n,

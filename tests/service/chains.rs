@@ -43,7 +43,7 @@ impl Chain {
                 'alice', k,
                 CASE WHEN k < {orders} - 1 THEN 'COMPLETED' ELSE 'ON_ORDER' END, 3, k, k, 'alice', k,
                 CASE WHEN k < {orders} - 1 THEN k END, CASE WHEN k < {orders} - 1 THEN 'alice' END, CASE WHEN k < {orders} - 1 THEN '{note}' END,
-                CASE WHEN k < {orders} - 1 THEN id END, {lines}, 0, 0, 0, 0, 9999999999999,
+                CASE WHEN k < {orders} - 1 THEN id END, {lines}, {lines}, 0, 0, 0, 0, 9999999999999,
                 CASE WHEN k < {orders} - 1 THEN 9999999999999 ELSE 0 END, 0,
                 CASE WHEN k < {orders} - 1 THEN 9999999999999 ELSE 0 END, 0,
                 CASE WHEN k < {orders} - 1 THEN 0 ELSE 9999999999999 END,
@@ -55,7 +55,8 @@ impl Chain {
                 WHERE o.number LIKE 'XC-%' AND CASE WHEN o.create_time >= {orders} THEN n.i = 1
                     ELSE o.create_time = 0 OR (o.create_time + n.i) % 3 = 0 END)
              SELECT store_id, po_id, i, '{code}-' || i, '{description}-' || k, NULL, NULL, NULL, 'EACH', NULL, 0, NULL, NULL, k > 0, NULL,
-                10000, NULL, 3 + k * 31 % 1000 + i + k % 5, k * 31 % 1000 + i, 0, 2, k % 5, 1, 0, k % 2,
+                3 + k * 31 % 1000 + i + k % 5 - k % 2, NULL, 3 + k * 31 % 1000 + i + k % 5, k * 31 % 1000 + i, k % 3, 2,
+                k % 5, 1, 0, k % 2,
                 CASE WHEN i % 4 > 0 THEN 1000 * k + i END, CASE WHEN i % 4 > 0 THEN 2000 * k + i END, NULL
              FROM l"
         )
@@ -79,7 +80,10 @@ impl Chain {
             product_id: format!("{}-{line}", "c".repeat(self.text.min(50))),
             description: format!("{}-0", "d".repeat(self.text.min(190))),
             unit: 1,
-            ordered: units(3 + line),
+            ordered: units(3 + line + on().map(|place| place % 2).sum::<i64>()),
+            first_ordered: units(3 + line),
+            amended: units(on().map(|place| place % 2).sum()),
+            rejected: units(on().map(|place| place % 3).sum()),
             received: units(on().map(received).sum()),
             on_hand: units(on().filter(|place| *place < self.orders - 1).map(received).sum()),
             excess: "0".to_owned(),

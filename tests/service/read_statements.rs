@@ -6,12 +6,14 @@ use crate::support::{Call, Database, Recorder, Rpc, Setup, World};
 use purchase_order_service::proto::v1::PurchaseOrderState::{Completed, OnOrder, Receiving};
 use purchase_order_service::proto::v1::{PendingDisposition, PurchaseOrderView};
 use rstest::rstest;
+use tonic::Code::NotFound;
 
 /// The most statements of a read that is not named in [`MORE`].
 const MOST: usize = 1;
 
 /// Reads that need more, each with how many and why.
-const MORE: [(&str, usize, &str); 4] = [
+const MORE: [(&str, usize, &str); 5] = [
+    ("FindReceivable", 4, "the caller's access is judged before a product's orders of all time are looked through"),
     ("ListPurchaseOrders by product", 4, "which index leads to the list depends on how many orders have the product"),
     ("ListPurchaseOrders by number", 4, "the same of the number"),
     ("ListPurchaseOrders by both", 4, "the same of both, which one statement finds out"),
@@ -80,6 +82,10 @@ async fn a_read_is_one_statement(#[values(Sqlite, Postgres)] on: Engine) {
     counted.count(on, "ListPurchaseOrders by both", both).await;
     counted.count(on, "GetReceipt", alice.receipt(&order, 1)).await;
     counted.count(on, "ListReceipts", alice.list_receipts(&order)).await;
+    counted.count(on, "ListReceipts of the store", alice.list_all_receipts()).await;
+    counted.count(on, "FindReceivable", alice.find("pears")).await;
+    let named = alice.get("").with(|request| request.external_id = "erp-1".to_owned());
+    named.refused(NotFound, "PURCHASE_ORDER_NOT_FOUND").await;
     counted.count(on, "GetBackOrderChain", alice.chain(&order)).await;
     counted.count(on, "PreviewCompletion", alice.preview(&child).rest(PendingDisposition::BackOrder)).await;
 

@@ -85,6 +85,20 @@ async fn five_hundred_lines_cost_the_statements_of_one(#[values(Sqlite, Postgres
     world.verify().await;
 }
 
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_over_forty_orders_costs_the_statements_of_one(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some((world, recorder)) = recorded(on).await else { return };
+    let alice = world.alice();
+    for _ in 0..41 {
+        alice.order(&[("apples", "1"), ("pears", "1")]).await;
+    }
+    let one = cost_of(on, &recorder, alice.deliver().accept_product("apples", "1").id(Uuid::now_v7())).await;
+    let forty = cost_of(on, &recorder, alice.deliver().accept_product("apples", "40").id(Uuid::now_v7())).await;
+    assert_eq!(one, forty);
+    world.verify().await;
+}
+
 /// The cost of a batch of calls, the last transaction that was not the decoy's.
 async fn cost_of_batch<R: Mutation>(
     on: Engine,
@@ -172,6 +186,14 @@ async fn receiving_one_line_of_five_thousand_loads_one_line(#[values(Sqlite, Pos
     assert_eq!(saved.binds.matches("4321").count(), if on == Postgres { 4 } else { 1 }, "{saved:?}");
     let [level] = &about(&saves, "inventory_level")[..] else { panic!("{saves:#?}") };
     assert_eq!(level.binds.matches("product-").count(), 1, "{level:?}");
+
+    alice.receive(&order).accept_product("product-4322", "4").ok().await;
+    let Transaction { loads, saves } = recorder.last_transaction();
+    let [line] = &about(&loads, "purchase_order_line")[..] else { panic!("{loads:#?}") };
+    assert_eq!(line.binds.matches("product-4322").count(), 1, "it is found by its product: {line:?}");
+    assert!(line.text.contains("product_id = k."), "the database picks the line: {}", line.text);
+    let [saved] = &about(&saves, "purchase_order_line")[..] else { panic!("{saves:#?}") };
+    assert_eq!(saved.binds.matches("4322").count(), if on == Postgres { 4 } else { 1 }, "{saved:?}");
     world.verify().await;
 }
 
@@ -211,6 +233,9 @@ async fn each_command_takes_so_many_round_trips() {
     count!("Receive", alice.receive(&order).accept(1, "4"));
     count!("Receive: all pending", alice.receive(&order).all_pending());
     count!("VoidReceipt", alice.void(&order, 2));
+    count!("Receive: by product", alice.receive(&order).accept_product("apples", "1"));
+    count!("ReceiveDelivery", alice.deliver().accept_line(&order, 1, "1"));
+    count!("Delivery: by product", alice.deliver().accept_product("apples", "1"));
     let preview_id = Uuid::now_v7();
     let completed = alice.complete(&order).rest(BackOrder).id(preview_id).ok().await;
     let Transaction { loads, saves } = recorder.last_transaction();
@@ -240,6 +265,9 @@ PlacePurchaseOrder       6
 Receive                  6
 Receive: all pending     6
 VoidReceipt              9
+Receive: by product      6
+ReceiveDelivery          6
+Delivery: by product     6
 CompletePurchaseOrder    7
 Complete, again          5
 CancelPurchaseOrder      6

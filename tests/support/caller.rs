@@ -217,6 +217,20 @@ impl Caller {
         })
     }
 
+    /// The receipts of the whole store.
+    pub fn list_all_receipts(&self) -> Call<ListReceiptsRequest> {
+        self.call(ListReceiptsRequest { store_id: self.store_id(), ..ListReceiptsRequest::default() })
+    }
+
+    /// Where a product can be received.
+    pub fn find(&self, product_id: &str) -> Call<FindReceivableRequest> {
+        self.call(FindReceivableRequest {
+            store_id: self.store_id(),
+            product_id: product_id.to_owned(),
+            ..FindReceivableRequest::default()
+        })
+    }
+
     pub fn chain(&self, order: &PurchaseOrder) -> Call<GetBackOrderChainRequest> {
         self.call(GetBackOrderChainRequest {
             store_id: self.store_id(),
@@ -312,6 +326,8 @@ pub fn chain_line_text(line: &ChainLine) -> String {
         (&line.on_hand, "on hand"),
         (&line.cancelled, "cancelled"),
         (&line.pending, "pending"),
+        (&line.excess, "excess"),
+        (&line.rejected, "rejected"),
     ];
     format!("{} {}: {}", line.line_number, line.product_id, parts_text(&parts))
 }

@@ -64,6 +64,7 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(View), move |caller| caller.list_lines(&none())),
         entry(Role(View), move |caller| caller.receipt(&none(), 1)),
         entry(Role(View), move |caller| caller.list_receipts(&none())),
+        entry(Role(View), |caller| caller.find("apples")),
         entry(Role(View), move |caller| caller.chain(&none())),
         entry(Role(View), |caller| caller.level("apples")),
         entry(Role(View), |caller| caller.list_levels()),

@@ -149,6 +149,11 @@ impl Rpc for ReceiveDeliveryRequest {
     type Answer = ReceiveDeliveryResponse;
 }
 
+impl Rpc for FindReceivableRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/FindReceivable";
+    type Answer = FindReceivableResponse;
+}
+
 impl Rpc for VoidReceiptRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/VoidReceipt";
     type Answer = VoidReceiptResponse;

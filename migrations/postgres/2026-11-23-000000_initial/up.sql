@@ -190,6 +190,9 @@ CREATE TABLE purchase_order_line (
 -- Orders by product. A back order's carried-over lines are found through the chain's original, which
 -- spares a completion one write at a random place per line.
 CREATE INDEX purchase_order_line_by_product ON purchase_order_line (store_id, product_id, po_id) WHERE NOT carried_over;
+-- The same by the number under the bar code, whose forms differ in leading zeros.
+CREATE INDEX purchase_order_line_by_gtin ON purchase_order_line (store_id, ltrim(gtin, '0'), po_id)
+    WHERE gtin IS NOT NULL AND NOT carried_over;
 
 -- One delivery booked in. It stands until void_time is set.
 CREATE TABLE receipt (
@@ -214,7 +217,12 @@ CREATE TABLE receipt (
     CONSTRAINT receipt_void CHECK ((void_time IS NULL) = (voided_by IS NULL) AND (void_time IS NULL) = (void_reason IS NULL))
 );
 
--- The same delivery note again, and the receipts of a delivery note.
+-- Lists of receipts, newest first: of a store, of a supplier, of a delivery note.
+CREATE INDEX receipt_newest ON receipt (store_id, receive_time, po_id, receipt_number);
+CREATE INDEX receipt_by_supplier ON receipt (store_id, supplier_id, receive_time, po_id, receipt_number);
+CREATE INDEX receipt_by_note ON receipt (store_id, delivery_note, receive_time, po_id, receipt_number)
+    WHERE delivery_note IS NOT NULL;
+-- The same delivery note again.
 CREATE INDEX receipt_by_delivery_note ON receipt (store_id, supplier_id, delivery_note, receive_time)
     WHERE delivery_note IS NOT NULL AND void_time IS NULL;
 

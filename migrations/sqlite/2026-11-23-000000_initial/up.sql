@@ -190,6 +190,9 @@ CREATE TABLE purchase_order_line (
 -- Orders by product. A back order's carried-over lines are found through the chain's original, which
 -- spares a completion one write at a random place per line.
 CREATE INDEX purchase_order_line_by_product ON purchase_order_line (store_id, product_id, po_id) WHERE NOT carried_over;
+-- The same by the number under the bar code, whose forms differ in leading zeros.
+CREATE INDEX purchase_order_line_by_gtin ON purchase_order_line (store_id, ltrim(gtin, '0'), po_id)
+    WHERE gtin IS NOT NULL AND NOT carried_over;
 
 -- One delivery booked in. It stands until void_time is set.
 CREATE TABLE receipt (
@@ -214,7 +217,12 @@ CREATE TABLE receipt (
     CONSTRAINT receipt_void CHECK ((void_time IS NULL) = (voided_by IS NULL) AND (void_time IS NULL) = (void_reason IS NULL))
 ) STRICT, WITHOUT ROWID;
 
--- The same delivery note again, and the receipts of a delivery note.
+-- Lists of receipts, newest first: of a store, of a supplier, of a delivery note.
+CREATE INDEX receipt_newest ON receipt (store_id, receive_time, po_id, receipt_number);
+CREATE INDEX receipt_by_supplier ON receipt (store_id, supplier_id, receive_time, po_id, receipt_number);
+CREATE INDEX receipt_by_note ON receipt (store_id, delivery_note, receive_time, po_id, receipt_number)
+    WHERE delivery_note IS NOT NULL;
+-- The same delivery note again.
 CREATE INDEX receipt_by_delivery_note ON receipt (store_id, supplier_id, delivery_note, receive_time)
     WHERE delivery_note IS NOT NULL AND void_time IS NULL;
 
@@ -382,4 +390,10 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('purchase_order', 'purchase_order_by_reference', '100000 10000 2 1 1'),
     ('purchase_order', 'purchase_order_back_orders', '20000 2000 1 1'),
     ('purchase_order_line', 'purchase_order_line', '2000000 200000 10 1'),
-    ('purchase_order_line', 'purchase_order_line_by_product', '1800000 180000 40 1 1');
+    ('purchase_order_line', 'purchase_order_line_by_product', '1800000 180000 40 1 1'),
+    ('purchase_order_line', 'purchase_order_line_by_gtin', '1800000 180000 40 1'),
+    ('receipt', 'receipt', '300000 30000 2 1'),
+    ('receipt', 'receipt_newest', '300000 30000 1 1 1'),
+    ('receipt', 'receipt_by_supplier', '300000 30000 300 1 1 1'),
+    ('receipt', 'receipt_by_note', '300000 30000 2 1 1 1'),
+    ('receipt', 'receipt_by_delivery_note', '300000 30000 300 1 1');

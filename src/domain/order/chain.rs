@@ -6,8 +6,8 @@ use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Unit;
 
-/// One line, summed up over all orders of its chain. `ordered + excess = received + cancelled +
-/// pending`: what was back-ordered is counted on the order that carries it.
+/// One line, summed up over all orders of its chain. `first_ordered + amended + excess =
+/// received + cancelled + pending`: what was back-ordered is counted on the order that carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainLine {
     /// The number of the line, the same on every order of the chain.
@@ -18,10 +18,14 @@ pub struct ChainLine {
     pub description: String,
     /// The unit that its quantities count.
     pub unit: Unit,
-    /// What was ordered on the first order that has the line.
-    pub ordered: Quantity,
+    /// What was ordered on the first order that has the line, when that was placed.
+    pub first_ordered: Quantity,
+    /// By how much amendments have changed that on all orders of the chain together; may be below zero.
+    pub amended: Quantity,
     /// What was accepted on all orders of the chain together.
     pub received: Quantity,
+    /// What was rejected on all orders of the chain together; no part of the equation.
+    pub rejected: Quantity,
     /// The part of `received` whose orders are completed, so that it is in stock.
     pub on_hand: Quantity,
     /// What went back to the supplier on all orders of the chain together; `received` still counts it.

@@ -451,6 +451,12 @@ impl Line {
         most.min(Quantity::MAX)
     }
 
+    /// How much more may be received of it, in whole units where it is counted in these.
+    pub fn still_receivable(&self, store: &Store) -> Quantity {
+        let room = (self.most_receivable(store) - self.quantities.received).or_nothing();
+        if self.unit.is_whole() { room.whole_part() } else { room }
+    }
+
     /// How much of it can still go back to the supplier, once its order is completed.
     pub fn returnable(&self) -> Quantity {
         self.quantities.received - self.returned

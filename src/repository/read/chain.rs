@@ -1,6 +1,7 @@
 //! Reads a chain of back orders page by page: its headers, and its lines with what became of each over all orders.
 //!
-//! The lines of a chain have the numbers 1 to n without a gap, and a back order keeps the numbers of its parent. So a page
+//! The lines of a chain have the numbers 1 to n without a gap: a back order keeps the numbers of its parent, and a line
+//! that a receipt adds gets the next number of the chain. So a page
 //! of lines is a range of numbers. The database adds up the lines of all orders in that range and returns one row for
 //! each number: a long chain takes longer to read, but not more memory.
 
@@ -95,10 +96,11 @@ where
         // are that order and its line, which describe it. Only what was received on completed orders is on hand. The sums
         // are cast, because PostgreSQL returns the sum of BIGINT as NUMERIC.
         out.push_sql(
-            "SELECT f.line_number, f.product_id, f.description, f.unit, f.ordered, r.received, r.on_hand, \
+            "SELECT f.line_number, f.product_id, f.description, f.unit, f.first_ordered, r.amended, r.received, r.rejected, r.on_hand, \
              r.returned, r.excess, r.cancelled, r.pending, r.first_receive_time, r.last_receive_time \
              FROM (SELECT l.line_number, o.store_id, o.root_id, min(o.chain_position) AS first_position, \
-             CAST(sum(l.received) AS bigint) AS received, \
+             CAST(sum(l.ordered - l.first_ordered) AS bigint) AS amended, \
+             CAST(sum(l.received) AS bigint) AS received, CAST(sum(l.rejected) AS bigint) AS rejected, \
              CAST(sum(CASE WHEN o.state = 'COMPLETED' THEN l.received ELSE 0 END) AS bigint) AS on_hand, \
              CAST(sum(l.returned) AS bigint) AS returned, CAST(sum(l.excess) AS bigint) AS excess, \
              CAST(sum(l.cancelled) AS bigint) AS cancelled, CAST(sum(l.pending) AS bigint) AS pending, \
@@ -139,6 +141,8 @@ impl Query for ChainLines {
         Text,
         Text,
         Text,
+        BigInt,
+        BigInt,
         BigInt,
         BigInt,
         BigInt,

@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod order_list;
 pub mod orders;
 pub mod receipts;
+pub mod receivable;
 pub mod stores;
 
 use self::authorized::{ReadError, ReadSession};

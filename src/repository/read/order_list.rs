@@ -248,11 +248,15 @@ fn find_candidates(
 }
 
 impl Candidates {
-    /// These candidates, or [`Candidates::TooMany`] if the limit was reached: then some are missing.
+    /// These candidates, each once, or [`Candidates::TooMany`] if the limit was reached: then some are missing.
     fn or_too_many(self) -> Self {
-        match &self {
+        match self {
             Self::Orders(ids) | Self::Chains(ids) if ids.len() > MAX_CANDIDATES => Self::TooMany,
-            _ => self,
+            Self::Chains(ids) => {
+                let distinct: BTreeSet<String> = ids.into_iter().collect();
+                Self::Chains(distinct.into_iter().collect())
+            }
+            other => other,
         }
     }
 }
@@ -269,18 +273,18 @@ fn with_number(store: String, prefix: String, end: String, limit: i64) -> _ {
         .select(po::po_id)
 }
 
-/// The ids of originals that have a line of a product. Back orders need not be searched: a line of a back order comes
-/// from the original of its chain, and the index has only lines that are not inherited.
+/// The ids of the originals of chains that have a line of a product; one comes again for each line of the product. Lines that a back order carries over need not be
+/// searched: they come from an order before it, and the index has only lines that are not carried over.
 #[diesel::dsl::auto_type]
 fn originals_with(store: String, product: String, limit: i64) -> _ {
     pol::table
+        .inner_join(po::table.on(po::store_id.eq(pol::store_id).and(po::po_id.eq(pol::po_id))))
         .filter(pol::store_id.eq(store))
         .filter(pol::product_id.eq(product))
         .filter(not(pol::carried_over))
         .order(pol::po_id)
         .limit(limit)
-        .select(pol::po_id)
-        .distinct()
+        .select(po::root_id)
 }
 
 /// Loads the newest candidates for which the conditions hold.

@@ -14,6 +14,36 @@ use crate::repository::schema::{purchase_order as po, purchase_order_line as pol
 /// A header and lines, sorted by line number.
 pub type OrderWithLines = (Order, Vec<Line>);
 
+/// How a caller names an order.
+#[derive(Clone, Debug)]
+pub enum OrderName {
+    /// By the id that this service gave it.
+    Id(OrderId),
+    /// By the caller's own id, which no two orders of a store have.
+    ExternalId(String),
+}
+
+/// The query for one header, by the caller's own id.
+#[diesel::dsl::auto_type]
+fn header_by_external_id(store: String, external_id: String) -> _ {
+    po::table.filter(po::store_id.eq(store)).filter(po::external_id.assume_not_null().eq(external_id))
+}
+
+/// The query for the lines of the order with the caller's own id, in line order.
+#[diesel::dsl::auto_type]
+fn lines_by_external_id(store: String, order: header_id_by_external_id) -> _ {
+    pol::table
+        .filter(pol::store_id.eq(store))
+        .filter(pol::po_id.nullable().eq(order.single_value()))
+        .order(pol::line_number)
+}
+
+#[diesel::dsl::auto_type]
+fn header_id_by_external_id(store: String, external_id: String) -> _ {
+    let header: header_by_external_id = header_by_external_id(store, external_id);
+    header.select(po::po_id)
+}
+
 /// The query for one header, by primary key.
 #[diesel::dsl::auto_type]
 pub(super) fn header(store: String, order: String) -> _ {
@@ -36,10 +66,15 @@ fn in_line_order(rows: Vec<LineRow>) -> Result<Vec<Line>, DbError> {
 pub fn order(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
-    order: OrderId,
+    order: &OrderName,
 ) -> Result<(Authorized, Option<Order>), ReadError> {
-    let query = header(check.store.as_str().to_owned(), order.to_string());
-    let (authorized, rows) = session.authorize_and_load::<OrderRow, _>(check, query)?;
+    let store = check.store.as_str().to_owned();
+    let (authorized, rows) = match order {
+        OrderName::Id(order) => session.authorize_and_load::<OrderRow, _>(check, header(store, order.to_string()))?,
+        OrderName::ExternalId(external_id) => {
+            session.authorize_and_load::<OrderRow, _>(check, header_by_external_id(store, external_id.clone()))?
+        }
+    };
     Ok((authorized, only_order(rows)?))
 }
 
@@ -47,15 +82,24 @@ pub fn order(
 pub fn order_with_lines(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
-    order: OrderId,
+    order: &OrderName,
 ) -> Result<(Authorized, Option<OrderWithLines>), ReadError> {
-    let query = header(check.store.as_str().to_owned(), order.to_string());
-    let lines = pol::table
-        .filter(pol::store_id.eq(check.store.as_str().to_owned()))
-        .filter(pol::po_id.eq(order.to_string()))
-        .order(pol::line_number);
-    let (authorized, orders, lines) =
-        session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
+    let store = check.store.as_str().to_owned();
+    let (authorized, orders, lines) = match order {
+        OrderName::Id(order) => {
+            let lines = pol::table
+                .filter(pol::store_id.eq(store.clone()))
+                .filter(pol::po_id.eq(order.to_string()))
+                .order(pol::line_number);
+            let queries = (header(store, order.to_string()), lines);
+            session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, queries)?
+        }
+        OrderName::ExternalId(external_id) => {
+            let named = header_by_external_id(store.clone(), external_id.clone());
+            let lines = lines_by_external_id(store.clone(), header_id_by_external_id(store, external_id.clone()));
+            session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, (named, lines))?
+        }
+    };
     let lines = in_line_order(lines)?;
     Ok((authorized, only_order(orders)?.map(|order| (order, lines))))
 }

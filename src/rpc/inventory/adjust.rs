@@ -33,7 +33,7 @@ fn response(reply: &Reply) -> v1::AdjustInventoryResponse {
         inventory_level: reply.level.as_ref().map(convert::level),
         movement_number,
         quantity: quantity.to_string(),
-        purchase_order: convert::order_of(&reply),
+        purchase_order: convert::order_of(reply),
         line: convert::touched_lines(reply).pop(),
         event_number: reply.outcome.event(),
     }

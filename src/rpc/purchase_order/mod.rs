@@ -90,6 +90,13 @@ impl PurchaseOrderService for Service {
         reads::receipts::list(&self.0, request).await
     }
 
+    async fn find_receivable(
+        &self,
+        request: Request<v1::FindReceivableRequest>,
+    ) -> Result<Response<v1::FindReceivableResponse>, Status> {
+        reads::receivable::find(&self.0, request).await
+    }
+
     async fn void_receipt(
         &self,
         request: Request<v1::VoidReceiptRequest>,

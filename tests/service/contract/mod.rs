@@ -8,6 +8,7 @@ mod adjusting;
 mod completing;
 mod delivering;
 mod drafting;
+mod finding;
 mod giving_up;
 mod grants;
 mod inventory;

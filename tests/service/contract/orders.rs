@@ -30,6 +30,17 @@ async fn get_purchase_order(#[values(Sqlite, Postgres)] on: Engine) {
     let lines: Vec<String> = full.lines.iter().map(line_text).collect();
     assert_eq!(lines, ["1 apples: 10 ordered, 10 received", "2 pears: 5 ordered, 5 pending"]);
 
+    let own = story.world.alice().update(&order, &["external_id"]);
+    own.with(|request| request.external_id = "erp-1".to_owned()).ok().await;
+    let by_own = |id: &str| bob.get("").with(|request| request.external_id = id.to_owned());
+    assert_eq!(story.ok(by_own("erp-1")).await.purchase_order.unwrap().number, order.number);
+    let full = story.ok(by_own("erp-1").with(|request| request.view = PurchaseOrderView::Full.into())).await;
+    assert_eq!(full.lines.iter().map(line_text).collect::<Vec<_>>(), lines, "with its lines by that id too");
+    story.refused(by_own("erp-2"), NotFound, "PURCHASE_ORDER_NOT_FOUND").await;
+    let both = get(&bob).with(|request| request.external_id = "erp-1".to_owned());
+    story.refused(both, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["purchase_order_id"]);
+    story.refused(bob.get(""), InvalidArgument, "INVALID_REQUEST").await.names_fields(&["purchase_order_id"]);
+
     story.refused(viewed(7), InvalidArgument, "INVALID_REQUEST").await.names_fields(&["view"]);
     let malformed = story.refused(bob.get("PO-000001"), InvalidArgument, "INVALID_REQUEST").await;
     malformed.names_fields(&["purchase_order_id"]);

@@ -64,6 +64,71 @@ async fn get_receipt(#[values(Sqlite, Postgres)] on: Engine) {
     story.end().await;
 }
 
+/// Over all orders the goods that arrived last come first, and any mix of filters holds.
+async fn of_the_store(story: &Story<ListReceiptsRequest>, order: &PurchaseOrder) {
+    let (alice, bob) = (story.world.alice(), story.world.bob());
+    let create = alice.create(&[("tea", "9")]).with(|request| request.supplier_id = "bolt".to_owned());
+    let other = alice.place(&create.ok().await.purchase_order.unwrap()).ok().await.purchase_order.unwrap();
+    bob.receive(&other).accept(1, "1").with(|request| request.delivery_note = "LS 5".to_owned()).ok().await;
+    bob.receive(&other).accept(1, "1").with(|request| request.delivery_note = "B 1".to_owned()).ok().await;
+    let told = |receipts: &[Receipt]| -> Vec<String> {
+        receipts.iter().map(|receipt| format!("{}/{}", receipt.purchase_order_number, receipt.receipt_number)).collect()
+    };
+    let all = ["PO-000003/2", "PO-000003/1", "PO-000001/4", "PO-000001/3", "PO-000001/2", "PO-000001/1"];
+    assert_eq!(told(&story.ok(bob.list_all_receipts()).await.receipts), all);
+    let (mut paged, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = bob.list_all_receipts().with(|request| request.page_size = 2);
+        let page = story.ok(page.with(|request| request.page_token = token.clone())).await;
+        paged.extend(told(&page.receipts));
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(paged, all, "page by page");
+    let with = async |change: fn(&mut ListReceiptsRequest)| {
+        told(&story.ok(bob.list_all_receipts().with(change)).await.receipts)
+    };
+    assert_eq!(with(|request| request.delivery_note = "LS 5".to_owned()).await, ["PO-000003/1", "PO-000001/3"]);
+    assert_eq!(with(|request| request.supplier_id = "bolt".to_owned()).await, all[..2]);
+    assert_eq!(with(|request| request.active_only = true).await, [all[0], all[1], all[3], all[5]]);
+    assert_eq!(
+        with(|request| {
+            request.receive_time_from = at("2026-03-04T10:00:00Z");
+            request.receive_time_before = at("2026-03-06T10:00:00Z");
+        })
+        .await,
+        all[3..5]
+    );
+    assert_eq!(
+        with(|request| {
+            request.supplier_id = "acme".to_owned();
+            request.delivery_note = "LS 5".to_owned();
+        })
+        .await,
+        ["PO-000001/3"]
+    );
+    let of_order = bob.list_receipts(order).with(|request| request.delivery_note = "LS 4".to_owned());
+    assert_eq!(told(&story.ok(of_order).await.receipts), ["PO-000001/2"]);
+    let wrong = bob.list_all_receipts().with(|request| {
+        request.supplier_id = "acme ".to_owned();
+        request.delivery_note = "LS\n5".to_owned();
+    });
+    story.refused(wrong, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["delivery_note", "supplier_id"]);
+    for page_token in ["x", "AAAAAAAAAAAAAAAAAAAAAAAA", "1"] {
+        let forged = bob.list_all_receipts().with(|request| request.page_token = page_token.to_owned());
+        story.refused(forged, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["page_token"]);
+    }
+    for size in [-1, -2, i32::MIN] {
+        let negative = bob.list_all_receipts().with(|request| request.page_size = size);
+        story.refused(negative, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["page_size"]);
+    }
+    for who in ["mallory", "eve", "trent"] {
+        story.refused(story.world.caller(who).list_all_receipts(), PermissionDenied, "NO_STORE_ACCESS").await;
+    }
+}
+
 fn numbers(receipts: &[Receipt]) -> Vec<i32> {
     receipts.iter().map(|receipt| receipt.receipt_number).collect()
 }
@@ -90,6 +155,8 @@ async fn list_receipts(#[values(Sqlite, Postgres)] on: Engine) {
     assert!(kept.iter().all(|receipt| receipt.void_time.is_none() && receipt.voided_by.is_empty()));
     let none = bob.list_receipts(&story.world.alice().draft(&[("apples", "1")]).await);
     assert_eq!(story.ok(none).await.receipts, []);
+
+    of_the_store(&story, &order).await;
 
     let first = story.ok(active(&bob).with(|request| request.page_size = 1)).await;
     let token = first.next_page_token;

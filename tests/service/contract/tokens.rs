@@ -82,6 +82,10 @@ fn of_an_order(order: &PurchaseOrder) -> Vec<Listing> {
                 ("store_id", |r| r.store_id = "south".into()),
                 ("purchase_order_id", |r| r.purchase_order_id = absent().purchase_order_id),
                 ("active_only", |r| r.active_only = true),
+                ("delivery_note", |r| r.delivery_note = "LS 1".into()),
+                ("supplier_id", |r| r.supplier_id = "acme".into()),
+                ("receive_time_from", |r| r.receive_time_from = at("2026-03-01T00:00:00Z")),
+                ("receive_time_before", |r| r.receive_time_before = at("2026-04-01T00:00:00Z")),
             ],
         ),
         listing::<GetBackOrderChainRequest>(
@@ -128,6 +132,17 @@ fn of_a_store() -> Vec<Listing> {
                 ("create_time_before", |r| r.create_time_before = at("2026-04-01T00:00:00Z")),
             ],
         ),
+        listing::<FindReceivableRequest>(
+            |caller| caller.find("apples"),
+            |r, token| (r.page_size, r.page_token) = (1, token),
+            |answer| &answer.next_page_token,
+            vec![
+                ("store_id", |r| r.store_id = "south".into()),
+                ("product_id", |r| r.product_id = "pears".into()),
+                ("gtin", |r| (r.product_id, r.gtin) = (String::new(), "4006381333931".into())),
+                ("supplier_id", |r| r.supplier_id = "acme".into()),
+            ],
+        ),
         listing::<ListInventoryLevelsRequest>(
             Caller::list_levels,
             |r, token| (r.page_size, r.page_token) = (1, token),
@@ -169,6 +184,7 @@ async fn with_two_pages(world: &World) -> Vec<Listing> {
             caller.receive(&twice).accept(1, "1").accept(2, "1").ok().await;
         }
         caller.complete(&twice).ok().await;
+        caller.order(&[("apples", "1")]).await;
         listed = caller.received(&[("apples", "2"), ("pears", "3")], &[(1, "1")]).await;
         listed = caller.receive(&listed).accept(2, "1").ok().await.purchase_order.unwrap();
     }

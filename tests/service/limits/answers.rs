@@ -1,6 +1,8 @@
 //! The largest answers: all below the 4 MiB that clients take unless they are told otherwise, and
 //! received by such a client. An answer that is too large would be lost after its commit.
 
+use std::ops::RangeInclusive;
+
 use prost::Message;
 use purchase_order_service::proto::v1::*;
 use rstest::rstest;
@@ -16,6 +18,11 @@ const MAX_REASONS: usize = 500_000;
 
 /// The largest order: 5,000 lines, every text and number full.
 async fn largest_order(alice: &Caller) -> PurchaseOrder {
+    full_order(alice, 1..=5_000).await
+}
+
+/// An order of full lines.
+async fn full_order(alice: &Caller, lines: RangeInclusive<i32>) -> PurchaseOrder {
     let line = |n: i32| NewLine {
         product_id: format!("{n:0>64}"),
         description: "d".repeat(200),
@@ -34,7 +41,7 @@ async fn largest_order(alice: &Caller) -> PurchaseOrder {
         over_receipt_tolerance: Some("999.9999".to_owned()),
     };
     let create = alice.create(&[]).with(|request| {
-        request.lines = (1..=5_000).map(line).collect();
+        request.lines = lines.map(line).collect();
         fill_header(request);
     });
     let draft = create.ok().await.purchase_order.unwrap();
@@ -104,6 +111,33 @@ async fn the_largest_answers_fit(#[values(Sqlite, Postgres)] on: Engine) {
     fits("GetPurchaseOrder, completed", &full.clone().ok().await);
     full.request.purchase_order_id = complete.back_order.unwrap().purchase_order_id;
     fits("GetPurchaseOrder, the back order", &full.ok().await);
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_the_largest_delivery_fits(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    world.clock.set("2026-03-02T10:00:00.123456Z");
+    let mut items = Vec::new();
+    for number in 0..50 {
+        let order = full_order(&alice, number * 80 + 1..=number * 80 + 80).await;
+        for mut item in halves(80, &"x".repeat(MAX_REASONS / 4_000)) {
+            item.purchase_order_id = order.purchase_order_id.clone();
+            items.push(item);
+        }
+    }
+    let lorry = alice.deliver().with(|request| {
+        request.supplier_id = "s".repeat(64);
+        request.items = items;
+        request.delivery_note = "d".repeat(200);
+        request.note = "n".repeat(1_000);
+        request.receive_time = at("2026-03-02T09:59:59.123456Z");
+    });
+    let delivered = lorry.ok().await;
+    assert_eq!(delivered.orders.iter().map(|order| order.lines.len()).sum::<usize>(), 4_000);
+    fits("ReceiveDelivery", &delivered);
     world.verify().await;
 }
 

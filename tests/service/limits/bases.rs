@@ -191,7 +191,15 @@ fn receiving() -> Vec<Base> {
         }),
         base(|bench| async move { bench.alice.void(&bench.received().await, 1) }),
         base(|bench| async move { bench.alice.receipt(&bench.received().await, 1) }),
-        base(|bench| async move { bench.alice.list_receipts(&bench.received().await) }),
+        base(|bench| async move {
+            bench.alice.list_receipts(&bench.received().await).with(|request| {
+                request.delivery_note = "LS 88".to_owned();
+                request.supplier_id = "acme".to_owned();
+                request.receive_time_from = at(MONDAY);
+                request.receive_time_before = at("2026-03-09T09:00:00Z");
+            })
+        }),
+        base(|bench| async move { bench.alice.find(GRAIN).with(|request| request.supplier_id = "acme".to_owned()) }),
     ]
 }
 

@@ -79,6 +79,8 @@ pub fn rule(place: &Place) -> Rule {
         ("UnlistedProduct", "gtin") => Gtin,
         ("UnlistedProduct", "pack_size") => PositiveDecimal(4, 9_999_999_999_999),
         (_, "store_id" | "role_id") => Label,
+        // Without an order the list is that of the store.
+        ("ListReceipts", "purchase_order_id") => RequestId,
         (_, "purchase_order_id") => Uuid,
         (_, "request_id") => RequestId,
         (_, "etag") => Etag,
@@ -116,7 +118,12 @@ pub fn rule(place: &Place) -> Rule {
             "CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceivePurchaseOrder" | "ReceiveDelivery" | "NewLine",
             "note",
         ) => Note,
+        // In a valid request here something else names what is looked for.
+        ("GetPurchaseOrder", "external_id") | ("FindReceivable", "gtin") => Token,
         ("ListPurchaseOrders", "supplier_id" | "product_id") => Code(64),
+        ("ListReceipts" | "FindReceivable", "supplier_id") => Code(64),
+        ("FindReceivable", "product_id") => Required(64),
+        ("ListReceipts", "delivery_note") => Text(200),
         ("ListPurchaseOrders", "number_prefix") => Text(64),
         ("ListPurchaseOrders", "supplier_reference") => Text(200),
         ("ReceivePurchaseOrder" | "ReceiveDelivery", "delivery_note") => Text(200),
@@ -293,6 +300,8 @@ pub fn blamed(place: &Place) -> BTreeSet<String> {
         // An item that names two things names neither.
         "items[0].line_number" | "items[0].product_id" | "items[0].gtin" => &["items[0]"],
         path if path.starts_with("items[0].unlisted.") => &["items[0]", "items[0].unlisted.unit"],
+        "external_id" if place.request() == "GetPurchaseOrderRequest" => &["purchase_order_id"],
+        "gtin" => &["product_id"],
         // The order is of another supplier then.
         "supplier_id" => &["items[0].purchase_order_id"],
         _ => &[],

@@ -128,7 +128,7 @@ async fn a_chain_is_rolled_up_line_by_line(#[values(Sqlite, Postgres)] on: Engin
             [
                 "1 apples: 10 ordered, 10 received, 10 on hand",
                 "2 pears: 8 ordered, 4 received, 4 on hand, 4 pending",
-                "3 plums: 6 ordered, 2 received, 4 pending",
+                "3 plums: 6 ordered, 2 received, 4 pending, 6 rejected",
                 "4 figs: 4 ordered, 4 cancelled",
             ]
         );

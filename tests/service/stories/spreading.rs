@@ -65,10 +65,8 @@ async fn a_bar_code_finds_its_product_with_and_without_leading_zeros(#[values(Sq
     let create = alice.create(&[("rice", "10"), ("tea", "4")]);
     let draft = create.with(|request| request.lines[1].gtin = "036000291452".to_owned()).ok().await;
     let order = alice.place(&draft.purchase_order.unwrap()).ok().await.purchase_order.unwrap();
-    let scan = |gtin: &str| {
-        let item = NewReceiptItem { gtin: gtin.to_owned(), accepted: Some("1".to_owned()), ..Default::default() };
-        item
-    };
+    let scan =
+        |gtin: &str| NewReceiptItem { gtin: gtin.to_owned(), accepted: Some("1".to_owned()), ..Default::default() };
     for gtin in ["036000291452", "0036000291452", "00036000291452"] {
         let received = alice.receive(&order).with(|request| request.items.push(scan(gtin))).ok().await;
         assert_eq!(received.receipt.unwrap().items[0].line_number, 2, "{gtin}");

@@ -71,10 +71,9 @@ impl Candidate {
         (self.line.quantities.pending - self.accepted()).or_nothing()
     }
 
-    /// How much more may be received of it, in whole units where it is counted in these.
+    /// How much more may be received of it, beside what is booked already.
     fn room(&self, store: &Store) -> Quantity {
-        let room = self.line.most_receivable(store) - self.line.quantities.received - self.accepted();
-        if self.line.unit.is_whole() { room.or_nothing().whole_part() } else { room.or_nothing() }
+        (self.line.still_receivable(store) - self.accepted()).or_nothing()
     }
 }
 

@@ -10,12 +10,15 @@ use crate::domain::changeset::Changeset;
 use crate::domain::command::{Command, Target};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::actions::Action;
-use crate::domain::order::{Line, MAX_LINES, Order, OrderId};
+use crate::domain::order::{Line, Order, OrderId};
 use crate::domain::outcome::{DeliveryBooked, Outcome};
 use crate::domain::refusal::{Refusal, Violations};
 
 /// For how many orders one delivery may be, so that it fits into one transaction and one answer.
 pub const MAX_ORDERS: usize = 50;
+/// Of how many lines one delivery may be: with 50 headers and receipts as well, the answer for 5,000 full lines
+/// would not fit into a message.
+pub const MAX_DELIVERED_LINES: usize = 4_000;
 /// How many lines of orders that no item names are looked through for products.
 pub const MAX_CANDIDATE_LINES: usize = 1_000;
 
@@ -113,7 +116,7 @@ impl Command for ReceiveDelivery {
         let (orders, lines) = self.orders_and_lines(changeset)?;
         let violations = self.check_suppliers(&orders);
         let judged = book::judge(changeset, &orders, lines, &self.items, &self.details, violations)?;
-        if judged.order_count() > MAX_ORDERS || judged.line_count() > MAX_LINES {
+        if judged.order_count() > MAX_ORDERS || judged.line_count() > MAX_DELIVERED_LINES {
             return Err(Refusal::DeliveryTooLarge { orders: judged.order_count(), lines: judged.line_count() });
         }
         let same_delivery_note = self.details.same_delivery_note(changeset, &self.supplier)?;
@@ -305,7 +308,7 @@ mod tests {
         store.on_order(&["oak 1"]);
         assert_eq!(
             store.refusal_text(delivery(vec![of_product(None, "oak", "51", "0")])),
-            "the delivery would be booked on 51 lines of 51 orders; at most 5,000 lines of 50 orders are allowed: \
+            "the delivery would be booked on 51 lines of 51 orders; at most 4,000 lines of 50 orders are allowed: \
              send it in parts"
         );
         let lines = vec!["oak 1"; 949];

@@ -4,6 +4,7 @@
 pub(super) mod chain;
 pub(super) mod preview;
 pub(super) mod receipts;
+pub(super) mod receivable;
 
 use tonic::{Request, Response, Status};
 
@@ -16,7 +17,7 @@ use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION};
 use crate::proto::v1;
 use crate::repository::read::authorized::{AccessCheck, Authorized, ReadError, ReadSession};
 use crate::repository::read::order_list::{self, OrderFilter, OrderPosition};
-use crate::repository::read::orders;
+use crate::repository::read::orders::{self, OrderName};
 use crate::rpc::errors::to_status;
 use crate::rpc::field_parser::FieldParser;
 use crate::rpc::guard::call::Call;
@@ -42,13 +43,13 @@ pub(super) async fn get(
     request: Request<v1::GetPurchaseOrderRequest>,
 ) -> Result<Response<v1::GetPurchaseOrderResponse>, Status> {
     let (call, request) = Call::open(request)?;
-    let GetOrder { key, is_full } = parse_get(&request).map_err(to_status)?;
-    let check = call.check(key.store.clone()).map_err(to_status)?;
+    let GetOrder { store, order, is_full } = parse_get(&request).map_err(to_status)?;
+    let check = call.check(store).map_err(to_status)?;
     // A header is one row; its lines are up to thousands.
     let class = if is_full { ReadClass::Large } else { ReadClass::Small };
     let read = app
         .read(&call, class, move |session| {
-            if is_full { read_with_lines(session, &check, &key) } else { read_header(session, &check, &key) }
+            if is_full { read_with_lines(session, &check, &order) } else { read_header(session, &check, &order) }
         })
         .await?;
     Ok(read.answer(|(view, lines)| v1::GetPurchaseOrderResponse {
@@ -59,26 +60,38 @@ pub(super) async fn get(
 }
 
 struct GetOrder {
-    key: OrderKey,
+    store: StoreId,
+    order: OrderName,
     /// Whether the lines are wanted too (view FULL).
     is_full: bool,
 }
 
 fn parse_get(request: &v1::GetPurchaseOrderRequest) -> Result<GetOrder, Refusal> {
     let mut fields = FieldParser::default();
-    let key = fields.order_key(&request.store_id, &request.purchase_order_id);
+    let store = fields.store_id(&request.store_id);
+    let order = parse_order_name(&mut fields, request);
     let view = v1::PurchaseOrderView::try_from(request.view).ok();
     let view = fields.known("view", view, "BASIC, FULL or unspecified");
     fields.finish()?;
-    Ok(GetOrder { key, is_full: view == Some(v1::PurchaseOrderView::Full) })
+    Ok(GetOrder { store, order, is_full: view == Some(v1::PurchaseOrderView::Full) })
+}
+
+fn parse_order_name(fields: &mut FieldParser, request: &v1::GetPurchaseOrderRequest) -> OrderName {
+    if request.external_id.is_empty() {
+        return OrderName::Id(fields.order_id(&request.purchase_order_id));
+    }
+    if !request.purchase_order_id.is_empty() {
+        fields.violation("purchase_order_id", "must be empty with external_id");
+    }
+    OrderName::ExternalId(fields.optional_own_code("external_id", &request.external_id).unwrap_or_default())
 }
 
 fn read_header(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
-    key: &OrderKey,
+    name: &OrderName,
 ) -> Result<(OrderView, Vec<Line>), ReadError> {
-    let (authorized, order) = orders::order(session, check, key.order)?;
+    let (authorized, order) = orders::order(session, check, name)?;
     let order = order.ok_or(Refusal::OrderNotFound)?;
     Ok((view_of(order, &authorized), Vec::new()))
 }
@@ -86,9 +99,9 @@ fn read_header(
 fn read_with_lines(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
-    key: &OrderKey,
+    name: &OrderName,
 ) -> Result<(OrderView, Vec<Line>), ReadError> {
-    let (authorized, found) = orders::order_with_lines(session, check, key.order)?;
+    let (authorized, found) = orders::order_with_lines(session, check, name)?;
     let (order, lines) = found.ok_or(Refusal::OrderNotFound)?;
     Ok((view_of(order, &authorized), lines))
 }
