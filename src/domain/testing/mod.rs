@@ -445,6 +445,7 @@ impl TestStore {
     }
 
     fn save(&mut self, decision: &Decision) {
+        self.check_ledger(decision);
         for store in &decision.stores {
             self.store = Some(store.clone());
         }

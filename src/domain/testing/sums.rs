@@ -1,11 +1,12 @@
 //! Summing up counters and levels from the rows: when a test arranges them, and after each command to
-//! compare them with what the command derived.
+//! compare them with what the command derived. Costs are worked out by arithmetic of their own here, so
+//! that a rule which is wrong about them is not compared with itself.
 
 use std::collections::BTreeMap;
 
 use super::TestStore;
 use crate::domain::decision::Decision;
-use crate::domain::inventory::{InboundStock, LevelKey};
+use crate::domain::inventory::{InboundStock, Level, LevelKey, Movement, MovementKind};
 use crate::domain::order::{LineKey, OrderCounters, OrderKey, Quantities, State};
 
 /// Summing up.
@@ -29,6 +30,39 @@ impl TestStore {
             assert_eq!(self.levels[&key].inbound, inbound, "the level of {}", key.product);
         }
         assert_eq!(self.store.as_ref().unwrap().open_orders, self.count_open_orders(), "open orders");
+    }
+
+    /// Each ledger row follows from the level as it was, and what went back to the supplier is counted on
+    /// its line. It is called before the decision is stored.
+    pub(super) fn check_ledger(&self, decision: &Decision) {
+        let mut levels: BTreeMap<LevelKey, (i64, i64, i64)> = BTreeMap::new();
+        for row in &decision.movements {
+            let before = self.levels.get(&row.level).map_or((0, 0, 0), ledger_of);
+            let (number, on_hand, average) = levels.get(&row.level).copied().unwrap_or(before);
+            let (quantity, cost) = (row.quantity.scaled(), row.unit_cost.scaled());
+            let average = match quantity {
+                ..=0 => average,
+                _ if on_hand <= 0 => cost,
+                _ => mixed((on_hand, average), (quantity, cost)),
+            };
+            let after = (number + 1, on_hand + quantity, average);
+            assert_eq!((row.number, row.balance_after.scaled(), row.average_after.scaled()), after, "{row:?}");
+            levels.insert(row.level.clone(), after);
+        }
+        for level in &decision.levels {
+            let before = self.levels.get(&level.key).map_or((0, 0, 0), ledger_of);
+            assert_eq!(ledger_of(level), levels.get(&level.key).copied().unwrap_or(before), "{:?}", level.key);
+        }
+        for line in &decision.lines {
+            let before = self.lines.get(&line.key).map_or(0, |before| before.returned.scaled());
+            let is_return = |row: &&Movement| {
+                row.kind == MovementKind::ReturnToSupplier
+                    && (row.order, row.line) == (Some(line.key.order.order), Some(line.key.number))
+            };
+            let went: i64 = decision.movements.iter().filter(is_return).map(|row| row.quantity.scaled()).sum();
+            assert_eq!(line.returned.scaled(), before - went, "what was returned of {:?}", line.key);
+            assert!((0..=line.quantities.received.scaled()).contains(&line.returned.scaled()), "{:?}", line.key);
+        }
     }
 
     /// Events are numbered without a gap, each is by the store's clock, and each order's revision is
@@ -96,6 +130,20 @@ impl TestStore {
         let closed = [State::Completed, State::Cancelled];
         self.orders.values().filter(|order| !closed.contains(&order.state)).count() as i64
     }
+}
+
+/// The number of a level's last ledger row, what is on hand, and the average cost.
+fn ledger_of(level: &Level) -> (i64, i64, i64) {
+    (level.last_movement, level.on_hand.scaled(), level.average_cost.scaled())
+}
+
+/// The average cost of what is there and what comes in, the even one of two that are equally near.
+fn mixed(there: (i64, i64), comes: (i64, i64)) -> i64 {
+    let worth = |(quantity, cost): (i64, i64)| i128::from(quantity) * i128::from(cost);
+    let (worth, units) = (worth(there) + worth(comes), i128::from(there.0 + comes.0));
+    let (floor, rest) = (worth.div_euclid(units), worth.rem_euclid(units));
+    let goes_up = 2 * rest > units || 2 * rest == units && floor % 2 != 0;
+    i64::try_from(floor + i128::from(goes_up)).unwrap()
 }
 
 fn add(sum: &mut Quantities, more: Quantities) {

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use purchase_order_service::proto::v1::{Permission, PurchaseOrderAction as Action};
 
-use crate::naive_oracle::command::{Command, Name, Reason, ensure};
+use crate::naive_oracle::command::{Command, Name};
+use crate::naive_oracle::refused::{Refused, ensure};
 
 /// The principal who operates the platform.
 pub const OPERATOR: Name = "operator";
@@ -18,7 +19,9 @@ pub struct Access {
 /// The permission that a command needs; none: it is for platform operators.
 pub fn needed(command: &Command) -> Option<Permission> {
     match command {
-        Command::Create { .. } => Some(Permission::Edit),
+        Command::Create(_) => Some(Permission::Edit),
+        Command::Adjust(_) => Some(Permission::AdjustInventory),
+        Command::UpdateStore { .. } => Some(Permission::ManageStore),
         Command::Change { verb, .. } => Some(needed_for(verb.action())),
         Command::CreateRole { .. } | Command::GrantRole { .. } | Command::RevokeRole { .. } => {
             Some(Permission::ManageAccess)
@@ -63,22 +66,21 @@ impl Access {
         self.grants.iter().any(|(holder, role)| *holder == who && self.roles[role].contains(&permission))
     }
 
-    /// Platform operators manage access everywhere; whatever else they do takes a role.
-    pub fn admit(&self, caller: Name, needed: Option<Permission>) -> Result<(), Reason> {
+    /// Platform operators manage access and settings everywhere; whatever else they do takes a role.
+    pub fn admit(&self, caller: Name, needed: Option<Permission>) -> Result<(), Refused> {
         let Some(needed) = needed else { return ensure(caller == OPERATOR, "NOT_PLATFORM_OPERATOR") };
-        let operates = caller == OPERATOR && needed == Permission::ManageAccess;
+        let operates = caller == OPERATOR && [Permission::ManageAccess, Permission::ManageStore].contains(&needed);
         ensure(operates || self.has_any_role(caller), "NO_STORE_ACCESS")?;
         ensure(operates || self.holds(caller, needed), "PERMISSION_MISSING")
     }
 
     /// A caller who names costs must be allowed to see them.
-    pub fn admit_costs(&self, caller: Name, command: &Command) -> Result<(), Reason> {
-        let names_costs = matches!(command, Command::Create { .. });
-        ensure(!names_costs || self.holds(caller, Permission::ViewCosts), "PERMISSION_MISSING")
+    pub fn admit_costs(&self, caller: Name, command: &Command) -> Result<(), Refused> {
+        ensure(!command.names_costs() || self.holds(caller, Permission::ViewCosts), "PERMISSION_MISSING")
     }
 
     /// Does a command about roles; whether it changes anything.
-    pub fn change(&mut self, caller: Name, command: &Command) -> Result<bool, Reason> {
+    pub fn change(&mut self, caller: Name, command: &Command) -> Result<bool, Refused> {
         match command {
             Command::CreateRole { role, permissions } => {
                 ensure(!self.roles.contains_key(role), "ROLE_EXISTS")?;

@@ -3,22 +3,47 @@
 
 use std::collections::BTreeMap;
 
-use purchase_order_service::proto::v1::PurchaseOrderState as State;
+use purchase_order_service::proto::v1::{PurchaseOrderState as State, RejectReason, Unit};
 
-use crate::naive_oracle::command::{Cost, Day, Item, Name, NewLine, Quantity, Time, admits};
+use crate::naive_oracle::command::{Day, Name, NewLine, Time, admits};
+use crate::naive_oracle::numbers::{Amount, Cost, Quantity, part_of_pack, stated};
 
 #[derive(Clone, Default)]
 pub struct Line {
-    pub new: NewLine,
+    pub product: Name,
+    pub unit: Unit,
+    pub note: Name,
+    pub pack_size: Option<Quantity>,
+    pub unit_cost: Cost,
+    pub pack_cost: Option<Cost>,
+    pub tolerance: Option<Quantity>,
+    pub expected: Option<Day>,
     pub first_expected: Option<Day>,
+    pub ordered: Quantity,
     pub back_ordered: Quantity,
     pub cancelled: Quantity,
+    pub returned: Quantity,
+}
+
+/// One line's part of a delivery, as it was booked.
+#[derive(Clone, Default)]
+pub struct Item {
+    pub line: i32,
+    pub accepted: Quantity,
+    pub rejected: Quantity,
+    /// Of what was accepted, what went beyond what was pending then.
+    pub excess: Quantity,
+    pub reject_reason: RejectReason,
+    pub reject_note: Name,
+    pub unit_cost: Option<Cost>,
+    pub excess_cost: Option<Cost>,
 }
 
 #[derive(Clone)]
 pub struct Receipt {
     pub items: Vec<Item>,
     pub time: Time,
+    pub delivery_note: Name,
     pub booked: (Name, Time),
     pub voided: Option<(Name, Time)>,
 }
@@ -28,6 +53,9 @@ pub struct Order {
     /// The place of its chain's original.
     pub chain: usize,
     pub revision: i64,
+    pub supplier: Name,
+    pub external_id: Name,
+    pub charges: Vec<Amount>,
     pub expected: Option<Day>,
     pub created: Time,
     pub created_by: Name,
@@ -42,24 +70,43 @@ pub struct Order {
     pub receipts: Vec<Receipt>,
 }
 
-/// A row of a product's ledger.
-#[derive(Clone, Copy)]
-pub struct Posted {
-    pub product: Name,
-    pub quantity: Quantity,
-    pub cost: Cost,
-}
+impl Line {
+    /// The line of a draft; its form is right.
+    pub fn of(new: &NewLine, order_expected: Option<Day>) -> Self {
+        let part = |pack_cost| new.pack_size.map(|size| part_of_pack(pack_cost, size));
+        Self {
+            product: new.product,
+            unit: new.unit,
+            note: new.note,
+            pack_size: new.pack_size,
+            unit_cost: new.unit_cost.or(new.pack_cost.and_then(part)).unwrap_or_default(),
+            pack_cost: new.pack_cost,
+            tolerance: new.tolerance,
+            expected: new.expected,
+            first_expected: new.expected.or(order_expected),
+            ordered: stated(new.quantity, new.packs, new.pack_size).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
 
-/// What a product stands at.
-#[derive(Default)]
-pub struct Level {
-    pub on_hand: Quantity,
-    pub average: Cost,
-    pub staged: Quantity,
-    pub on_order: Quantity,
-    pub back_ordered: Quantity,
-    /// How many rows its ledger has.
-    pub movements: usize,
+    /// What of it goes on a back order.
+    fn carried(&self, expected: Option<Day>) -> Self {
+        Self {
+            ordered: self.back_ordered,
+            expected: expected.or(self.expected),
+            first_expected: self.first_expected.or(expected),
+            back_ordered: 0,
+            cancelled: 0,
+            returned: 0,
+            ..self.clone()
+        }
+    }
+
+    /// How many packs a quantity is, if they are whole.
+    pub fn packs(&self, quantity: Quantity) -> Option<i64> {
+        let size = self.pack_size?;
+        (quantity % size == 0).then_some(quantity / size)
+    }
 }
 
 impl Order {
@@ -99,50 +146,42 @@ impl Order {
         self.arrivals(line).map(|(_, item)| item.rejected).sum()
     }
 
-    pub fn pending(&self, line: i32) -> Quantity {
-        let Line { new, back_ordered, cancelled, .. } = &self.lines[&line];
-        new.quantity - self.accepted(line) - back_ordered - cancelled
+    /// What is settled of a line beyond what was ordered, or less than nothing.
+    fn beyond(&self, line: i32) -> Quantity {
+        let Line { ordered, back_ordered, cancelled, .. } = self.lines[&line];
+        self.accepted(line) + back_ordered + cancelled - ordered
     }
 
-    pub fn admits(&self, line: i32, quantities: [Quantity; 2]) -> bool {
-        quantities.iter().all(|quantity| admits(self.lines[&line].new.unit, *quantity))
+    pub fn pending(&self, line: i32) -> Quantity {
+        (-self.beyond(line)).max(0)
+    }
+
+    pub fn excess(&self, line: i32) -> Quantity {
+        self.beyond(line).max(0)
+    }
+
+    pub fn admits(&self, line: i32, quantity: Quantity) -> bool {
+        admits(self.lines[&line].unit, quantity)
     }
 
     pub fn has_accepted(&self) -> bool {
         self.lines.keys().any(|line| self.accepted(*line) > 0)
     }
-}
 
-/// What follows from an order.
-impl Order {
     /// A delivery of everything that is pending.
     pub fn all_pending(&self) -> Vec<Item> {
-        let item = |line: &i32| Item { line: *line, accepted: self.pending(*line), rejected: 0 };
+        let item = |line: &i32| Item { line: *line, accepted: self.pending(*line), ..Item::default() };
         self.lines.keys().map(item).filter(|item| item.accepted > 0).collect()
-    }
-
-    /// What its completion puts on hand: by receipt and line.
-    pub fn postings(&self) -> Vec<Posted> {
-        let items = self.active().flat_map(|receipt| &receipt.items).filter(|item| item.accepted > 0);
-        let posted = items.map(|Item { line, accepted, .. }| {
-            let NewLine { product, cost, .. } = self.lines[line].new;
-            Posted { product, quantity: *accepted, cost }
-        });
-        posted.collect()
     }
 
     /// The back order of an order completed now, if anything was back-ordered.
     pub fn back_order(&self, expected: Option<Day>, by: Name, now: Time) -> Option<Self> {
-        let carried = |line: &Line| Line {
-            new: NewLine { quantity: line.back_ordered, expected: expected.or(line.new.expected), ..line.new },
-            first_expected: line.first_expected.or(expected),
-            ..Line::default()
-        };
         let lines = self.lines.iter().filter(|(_, line)| line.back_ordered > 0);
-        let lines: BTreeMap<i32, Line> = lines.map(|(number, line)| (*number, carried(line))).collect();
+        let lines: BTreeMap<i32, Line> = lines.map(|(number, line)| (*number, line.carried(expected))).collect();
         (!lines.is_empty()).then(|| Self {
             chain: self.chain,
             revision: 1,
+            supplier: self.supplier,
             expected: expected.or(self.expected),
             created: now,
             created_by: by,
@@ -155,38 +194,18 @@ impl Order {
     }
 }
 
-/// Adds up what the ledger and every order say of a product.
-pub fn level(ledger: &[Posted], orders: &[Order], product: Name) -> Level {
-    let mut level = Level::default();
-    for Posted { quantity, cost, .. } in ledger.iter().filter(|posted| posted.product == product) {
-        if *quantity > 0 {
-            level.average = mixed((level.on_hand, level.average), (*quantity, *cost));
-        }
-        level.on_hand += quantity;
-        level.movements += 1;
-    }
-    for (place, order) in orders.iter().enumerate() {
-        for number in order.lines.iter().filter(|(_, line)| line.new.product == product).map(|(number, _)| *number) {
-            let (accepted, pending) = (order.accepted(number), order.pending(number));
-            if order.is_live() {
-                level.staged += accepted;
-                level.on_order += pending;
-                level.back_ordered += if order.chain == place { 0 } else { pending };
-            }
-        }
-    }
-    level
+/// The places of a chain's orders, the original first.
+pub fn chain_of(orders: &[Order], place: usize) -> Vec<usize> {
+    let chain = orders[place].chain;
+    (chain..orders.len()).filter(|other| orders[*other].chain == chain).collect()
 }
 
-/// The average cost of what is there and what comes, to the nearest millionth and the even one of two.
-fn mixed(there: (Quantity, Cost), comes: (Quantity, Cost)) -> Cost {
-    if there.0 <= 0 {
-        return comes.1;
+/// An order's number: originals are counted, and back orders along their chain.
+pub fn number_of(orders: &[Order], place: usize) -> String {
+    let chain = orders[place].chain;
+    let originals = (0..=chain).filter(|other| orders[*other].chain == *other).count();
+    match chain_of(orders, place).iter().filter(|other| **other < place).count() {
+        0 => format!("PO-{originals:06}"),
+        sequence => format!("PO-{originals:06}-B{sequence}"),
     }
-    let value = |(quantity, cost): (Quantity, Cost)| i128::from(quantity) * i128::from(cost);
-    let (value, units) = (value(there) + value(comes), i128::from(there.0 + comes.0));
-    let below = value / units;
-    let (to_below, to_above) = (value - below * units, (below + 1) * units - value);
-    let up = to_above < to_below || to_above == to_below && below % 2 == 1;
-    (below + i128::from(up)) as Cost
 }

@@ -1,41 +1,22 @@
-//! What the oracle asks of a store, in the contract's terms but in plain numbers, and the form that it
-//! must have. Orders and receipts are named by their place in the model.
+//! What the oracle asks of a store, in the contract's terms but in plain numbers. Orders and receipts are
+//! named by their place in the model.
 
-use std::collections::BTreeSet;
-
-use purchase_order_service::proto::v1::{PendingDisposition, Permission, PurchaseOrderAction, Unit};
+use purchase_order_service::proto::v1::{
+    AdjustmentKind, PendingDisposition, Permission, PurchaseOrderAction, RejectReason, Unit,
+};
 use uuid::Uuid;
+
+use crate::naive_oracle::numbers::{Amount, Cost, Quantity, WHOLE};
 
 /// All names are known beforehand.
 pub type Name = &'static str;
-/// Ten-thousandths of a unit.
-pub type Quantity = i64;
-/// Millionths of the currency, for one unit.
-pub type Cost = i64;
 /// Microseconds since 1970, UTC.
 pub type Time = i64;
 /// Days since 1970 on the store's calendar.
 pub type Day = i64;
 
-pub const WHOLE: Quantity = 10_000;
 pub const MINUTE: Time = 60_000_000;
 pub const DAY: Time = 24 * 60 * MINUTE;
-
-/// What a refusal is known by.
-pub type Reason = &'static str;
-
-/// What a command made: the same on each replay.
-#[derive(Clone, Copy)]
-pub struct Made {
-    /// The number of its event; 0 if it changed nothing.
-    pub event: i64,
-    /// The place of the order or receipt that it made.
-    pub place: Option<usize>,
-}
-
-pub fn ensure(holds: bool, otherwise: Reason) -> Result<(), Reason> {
-    if holds { Ok(()) } else { Err(otherwise) }
-}
 
 /// The day at an instant in Amsterdam, where every store is, before summer time begins.
 pub fn day(time: Time) -> Day {
@@ -57,44 +38,83 @@ pub struct Call {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    Create { currency: Name, expected: Option<Day>, lines: Vec<NewLine> },
+    Create(NewOrder),
     Change { order: usize, etag: Option<i64>, verb: Verb },
+    Adjust(Adjustment),
     SetBackOrders(bool),
+    UpdateStore { tolerance: Option<Quantity>, negative_stock: Option<bool> },
     CreateRole { role: Name, permissions: Vec<Permission> },
     GrantRole { principal: Name, role: Name },
     RevokeRole { principal: Name, role: Name },
 }
 
-/// What is to be done to an order. No items: everything that is pending came.
+/// What is to be done to an order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verb {
+    SetExternalId(Name),
     Place { order_time: Option<Time> },
-    Receive { items: Option<Vec<Item>>, time: Option<Time> },
+    Receive(Delivery),
     Void { receipt: usize },
     Complete { lines: Vec<Disposed>, rest: PendingDisposition, reason: Name, expected: Option<Day> },
     Cancel { reason: Name },
+}
+
+/// An order to create. An empty name is none, here and below.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewOrder {
+    pub supplier: Name,
+    pub currency: Name,
+    pub external_id: Name,
+    pub expected: Option<Day>,
+    pub lines: Vec<NewLine>,
+    pub charges: Vec<Amount>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct NewLine {
     pub product: Name,
     pub unit: Unit,
-    pub quantity: Quantity,
-    pub cost: Cost,
+    pub note: Name,
+    pub quantity: Option<Quantity>,
+    pub packs: Option<Quantity>,
+    pub pack_size: Option<Quantity>,
+    pub unit_cost: Option<Cost>,
+    pub pack_cost: Option<Cost>,
+    pub tolerance: Option<Quantity>,
     pub expected: Option<Day>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct Item {
-    pub line: i32,
-    pub accepted: Quantity,
-    pub rejected: Quantity,
+/// A delivery to book. No items: everything that is pending came.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Delivery {
+    pub items: Option<Vec<NewItem>>,
+    pub time: Option<Time>,
+    pub delivery_note: Name,
+    pub refuse_known: bool,
 }
 
-impl Item {
-    /// Whether anything came of its line.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NewItem {
+    pub line: i32,
+    pub accepted: Option<Quantity>,
+    pub accepted_packs: Option<Quantity>,
+    pub rejected: Option<Quantity>,
+    pub rejected_packs: Option<Quantity>,
+    pub reject_reason: RejectReason,
+    pub reject_note: Name,
+    pub unit_cost: Option<Cost>,
+    pub excess_cost: Option<Cost>,
+}
+
+impl NewItem {
+    /// Whether anything was rejected, in whatever form it is said.
+    pub fn rejects(&self) -> bool {
+        self.rejected.unwrap_or(0) > 0 || self.rejected_packs.unwrap_or(0) > 0
+    }
+
+    /// Whether anything came of its line; otherwise it is passed over.
     pub fn says_something(&self) -> bool {
-        self.accepted + self.rejected > 0
+        self.rejects() || self.accepted.unwrap_or(0) > 0 || self.accepted_packs.unwrap_or(0) > 0
     }
 }
 
@@ -105,48 +125,68 @@ pub struct Disposed {
     pub cancel: Quantity,
 }
 
+/// Stock to adjust.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Adjustment {
+    pub product: Name,
+    pub kind: AdjustmentKind,
+    pub quantity: Quantity,
+    pub unit: Unit,
+    pub unit_cost: Option<Cost>,
+    pub reason: Name,
+    /// By which line of which order the goods came.
+    pub source: Option<Source>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Source {
+    pub order: usize,
+    pub line: i32,
+    pub etag: Option<i64>,
+}
+
 impl Command {
     /// What it is called in the table of what occurred.
     pub fn kind(&self) -> Name {
         match self {
-            Self::Create { .. } => "create",
+            Self::Create(_) => "create",
+            Self::Change { verb: Verb::SetExternalId(_), .. } => "set external id",
             Self::Change { verb: Verb::Place { .. }, .. } => "place",
-            Self::Change { verb: Verb::Receive { .. }, .. } => "receive",
+            Self::Change { verb: Verb::Receive(_), .. } => "receive",
             Self::Change { verb: Verb::Void { .. }, .. } => "void",
             Self::Change { verb: Verb::Complete { .. }, .. } => "complete",
             Self::Change { verb: Verb::Cancel { .. }, .. } => "cancel",
+            Self::Adjust(Adjustment { source: Some(_), .. }) => "return of a line",
+            Self::Adjust(_) => "adjust",
             Self::SetBackOrders(_) => "set back orders",
+            Self::UpdateStore { .. } => "update store",
             Self::CreateRole { .. } => "create role",
             Self::GrantRole { .. } => "grant",
             Self::RevokeRole { .. } => "revoke",
         }
     }
 
-    /// Whether its form is right, whatever is stored.
-    pub fn is_well_formed(&self) -> bool {
+    /// Whether its request names what something costs.
+    pub fn names_costs(&self) -> bool {
         match self {
-            Self::Create { lines, .. } => !lines.is_empty() && lines.iter().all(|new| admits(new.unit, new.quantity)),
-            Self::Change { verb, .. } => verb.is_well_formed(),
-            _ => true,
+            Self::Create(new) => {
+                let line = |line: &NewLine| line.unit_cost.is_some() || line.pack_cost.is_some();
+                new.lines.iter().any(line) || !new.charges.is_empty()
+            }
+            Self::Change { verb: Verb::Receive(Delivery { items: Some(items), .. }), .. } => {
+                items.iter().any(|item| item.unit_cost.is_some() || item.excess_cost.is_some())
+            }
+            Self::Adjust(adjustment) => adjustment.unit_cost.is_some(),
+            _ => false,
         }
     }
 }
 
 impl Verb {
-    fn is_well_formed(&self) -> bool {
-        let (lines, something) = match self {
-            Self::Receive { items: Some(items), .. } => {
-                (items.iter().map(|item| item.line).collect(), items.iter().any(Item::says_something))
-            }
-            _ => (self.lines(), true),
-        };
-        something && lines.iter().collect::<BTreeSet<_>>().len() == lines.len()
-    }
-
-    /// The lines that it names; an item without a quantity is passed over.
+    /// The lines that it names; an item that is passed over names none.
     pub fn lines(&self) -> Vec<i32> {
         match self {
-            Self::Receive { items: Some(items), .. } => {
+            Self::Receive(Delivery { items: Some(items), .. }) => {
                 items.iter().filter(|item| item.says_something()).map(|item| item.line).collect()
             }
             Self::Complete { lines, .. } => lines.iter().map(|disposition| disposition.line).collect(),
@@ -161,8 +201,9 @@ impl Verb {
 
     pub fn action(&self) -> PurchaseOrderAction {
         match self {
+            Self::SetExternalId(_) => PurchaseOrderAction::Update,
             Self::Place { .. } => PurchaseOrderAction::Place,
-            Self::Receive { .. } => PurchaseOrderAction::Receive,
+            Self::Receive(_) => PurchaseOrderAction::Receive,
             Self::Void { .. } => PurchaseOrderAction::VoidReceipt,
             Self::Complete { .. } => PurchaseOrderAction::Complete,
             Self::Cancel { .. } => PurchaseOrderAction::Cancel,

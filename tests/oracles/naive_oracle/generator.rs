@@ -1,10 +1,10 @@
 //! Generates the calls: draws the next command, mostly one that makes sense in the state of the store,
-//! and often enough one that does not.
+//! and often enough one that does not. How each is drawn is in `draw`.
 
 use fastrand::Rng;
-use purchase_order_service::proto::v1::Permission::{Edit, ManageAccess, Receive, View};
+use purchase_order_service::proto::v1::Permission::{AdjustInventory, Edit, ManageAccess, Receive, View};
 use purchase_order_service::proto::v1::PurchaseOrderState::{Draft, OnOrder, Receiving};
-use purchase_order_service::proto::v1::{PendingDisposition as Rest, Unit};
+use purchase_order_service::proto::v1::Unit;
 use uuid::Uuid;
 
 use crate::naive_oracle::access::OPERATOR;
@@ -12,17 +12,29 @@ use crate::naive_oracle::books::Order;
 use crate::naive_oracle::command::*;
 use crate::naive_oracle::model::Model;
 
-/// Whole units, fractions, and one whose unit the first line decides.
-pub const PRODUCTS: [(Name, Unit); 4] =
-    [("apples", Unit::Each), ("pears", Unit::Each), ("cheese", Unit::Kilogram), ("nuts", Unit::Kilogram)];
+/// Whole units, fractions, and now and then one in the unit of another.
+pub const PRODUCTS: [(Name, Unit); 5] = [
+    ("apples", Unit::Each),
+    ("pears", Unit::Each),
+    ("cheese", Unit::Kilogram),
+    ("nuts", Unit::Kilogram),
+    ("salt", Unit::Kilogram),
+];
 /// A product that no order names.
 pub const NO_PRODUCT: Name = "unicorns";
 pub const CALLERS: [Name; 6] = ["alice", "bob", "carol", "dora", "mallory", OPERATOR];
 const ROLES: [Name; 5] = ["owner", "manager", "receiver", "keys", "pilot"];
 
 /// A way to draw a verb for an order.
-type Draw = fn(&mut Generator, &Order, Time) -> Verb;
-const ANY: [Draw; 5] = [Generator::place, Generator::receive, Generator::void, Generator::complete, Generator::cancel];
+type Draw = fn(&mut Generator, &Order, &Model) -> Verb;
+const ANY: [Draw; 6] = [
+    Generator::set_external_id,
+    Generator::place,
+    Generator::receive,
+    Generator::void,
+    Generator::complete,
+    Generator::cancel,
+];
 
 pub struct Generator {
     pub rng: Rng,
@@ -67,7 +79,8 @@ impl Generator {
             Command::CreateRole { .. } | Command::GrantRole { .. } | Command::RevokeRole { .. } => {
                 &["alice", "dora", OPERATOR]
             }
-            Command::Change { verb: Verb::Receive { .. } | Verb::Void { .. }, .. } => &["alice", "bob", "carol"],
+            Command::UpdateStore { .. } => &["alice", OPERATOR],
+            Command::Change { verb: Verb::Receive(_) | Verb::Void { .. }, .. } => &["alice", "bob", "carol"],
             _ => &["alice", "carol"],
         };
         let caller = if self.one_in(8) { self.one_of(&CALLERS) } else { self.one_of(usual) };
@@ -95,6 +108,12 @@ impl Generator {
         if is_idle || open.len() < self.crowd && self.one_in(3) || self.one_in(100) {
             return self.create(day(model.now));
         }
+        if self.one_in(6) {
+            return self.adjust(model);
+        }
+        if self.one_in(40) {
+            return self.update_store();
+        }
         self.change(model, &open)
     }
 
@@ -108,7 +127,8 @@ impl Generator {
             0 => {
                 let role = self.one_of(&ROLES);
                 // Who holds the one sees no costs, and may not name them either.
-                let permissions = if role == "pilot" { vec![View, Edit, Receive] } else { vec![View, ManageAccess] };
+                let permissions =
+                    if role == "pilot" { vec![View, Edit, Receive, AdjustInventory] } else { vec![View, ManageAccess] };
                 Command::CreateRole { role, permissions }
             }
             1..10 => Command::RevokeRole { principal, role },
@@ -128,150 +148,12 @@ impl Generator {
             Receiving => &[Self::receive, Self::void, Self::complete, Self::complete, Self::complete],
             _ => &ANY,
         };
-        let verb = self.one_of(usual)(self, order, model.now);
+        let verb = self.one_of(usual)(self, order, model);
         let etag = match self.rng.u32(..20) {
             0 => Some(order.revision - 1),
             1..6 => Some(order.revision),
             _ => None,
         };
         Command::Change { order: if self.one_in(80) { usize::MAX } else { place }, etag, verb }
-    }
-}
-
-/// Orders and what is done to them.
-impl Generator {
-    /// Some days from now, or hardly ever a day too early.
-    fn expected(&mut self, today: Day) -> Option<Day> {
-        match self.rng.u32(..40) {
-            0 => Some(today - 1),
-            1..12 => Some(today + self.rng.i64(0..7)),
-            _ => None,
-        }
-    }
-
-    fn create(&mut self, today: Day) -> Command {
-        let lines = (0..self.rng.usize(1..5)).map(|_| self.new_line(today)).collect();
-        let lines = if self.one_in(80) { Vec::new() } else { lines };
-        let currency = if self.one_in(60) { "USD" } else { self.one_of(&["", "EUR"]) };
-        Command::Create { currency, expected: self.expected(today), lines }
-    }
-
-    fn new_line(&mut self, today: Day) -> NewLine {
-        let (product, mut unit) = self.one_of(&PRODUCTS);
-        if self.one_in(80) {
-            unit = self.one_of(&[Unit::Each, Unit::Kilogram]);
-        }
-        let whole = WHOLE * self.rng.i64(1..=20);
-        let quantity = match self.rng.u32(..80) {
-            0 => 0,
-            1 => whole + WHOLE / 2,
-            _ if unit == Unit::Kilogram => whole + self.rng.i64(0..WHOLE),
-            _ => whole,
-        };
-        NewLine { product, unit, quantity, cost: self.cost(), expected: self.expected(today) }
-    }
-
-    /// Mostly a price in cents, at times one with six places, and now and then nothing.
-    fn cost(&mut self) -> Cost {
-        match self.rng.u32(..10) {
-            0 => 0,
-            1..4 => self.rng.i64(0..20_000_000),
-            _ => self.rng.i64(0..2_000) * 10_000,
-        }
-    }
-
-    fn place(&mut self, _: &Order, now: Time) -> Verb {
-        let order_time = match self.rng.u32(..20) {
-            0 => Some(now + 1),
-            1..8 => Some(now - self.rng.i64(0..3 * DAY)),
-            _ => None,
-        };
-        Verb::Place { order_time }
-    }
-
-    fn receive(&mut self, order: &Order, now: Time) -> Verb {
-        let ordered = order.ordered.unwrap_or(now);
-        let time = match self.rng.u32(..40) {
-            0 => Some(now + 5 * MINUTE + 1),
-            1 => Some(ordered - DAY),
-            2..6 => Some(now + 5 * MINUTE),
-            6..10 => Some(ordered),
-            10..20 => Some(now - self.rng.i64(0..DAY)),
-            _ => None,
-        };
-        let items = (!self.one_in(8)).then(|| self.items(order));
-        Verb::Receive { items, time }
-    }
-
-    /// A part of what is pending on some lines.
-    fn items(&mut self, order: &Order) -> Vec<Item> {
-        let mut items = Vec::new();
-        for number in order.lines.keys() {
-            let pending = order.pending(*number);
-            if self.rng.bool() && (pending > 0 || self.one_in(20)) {
-                let accepted = self.part_of(pending, order.lines[number].new.unit);
-                let rejected = if self.one_in(6) { WHOLE * self.rng.i64(1..4) } else { 0 };
-                items.push(Item { line: *number, accepted: if self.one_in(20) { 0 } else { accepted }, rejected });
-            }
-        }
-        let line = *order.lines.keys().last().expect("every order has a line");
-        match self.rng.u32(..100) {
-            0 => items.push(Item { line: 99, accepted: WHOLE, rejected: 0 }),
-            1..4 => items.iter_mut().for_each(|item| item.accepted += WHOLE / 2),
-            4..8 => items.iter_mut().for_each(|item| item.accepted += 20 * WHOLE),
-            8..10 => items.push(Item { line, accepted: WHOLE, rejected: 0 }),
-            10..14 => items.iter_mut().for_each(|item| (item.accepted, item.rejected) = (0, WHOLE)),
-            _ if items.is_empty() => items.push(Item { line, accepted: WHOLE, rejected: 0 }),
-            _ => self.rng.shuffle(&mut items),
-        }
-        items
-    }
-
-    /// Small parts leave more to back-order.
-    fn part_of(&mut self, pending: Quantity, unit: Unit) -> Quantity {
-        let most = if self.rng.bool() { pending } else { pending / 3 };
-        let part = self.rng.i64(0..=most.max(WHOLE));
-        if unit == Unit::Kilogram { part } else { (part + WHOLE - 1) / WHOLE * WHOLE }
-    }
-
-    fn void(&mut self, order: &Order, _: Time) -> Verb {
-        let known = if self.one_in(8) { order.receipts.len() + 1 } else { order.receipts.len().max(1) };
-        Verb::Void { receipt: self.rng.usize(..known) }
-    }
-
-    fn complete(&mut self, order: &Order, now: Time) -> Verb {
-        let rest = match self.rng.u32(..6) {
-            0 => Rest::Cancel,
-            1 => Rest::Unspecified,
-            _ => Rest::BackOrder,
-        };
-        let lines = if self.one_in(3) { self.dispositions(order) } else { Vec::new() };
-        let reason = if self.one_in(10) { "" } else { "never came" };
-        Verb::Complete { lines, rest, reason, expected: self.expected(day(now)) }
-    }
-
-    fn dispositions(&mut self, order: &Order) -> Vec<Disposed> {
-        let mut lines = Vec::new();
-        for number in order.lines.keys() {
-            if self.rng.bool() {
-                continue;
-            }
-            let pending = order.pending(*number);
-            let part = self.part_of(pending, order.lines[number].new.unit).min(pending);
-            let (back_order, cancel) = self.one_of(&[(part, pending - part), (pending, 0), (0, pending)]);
-            lines.push(Disposed { line: *number, back_order, cancel });
-        }
-        match self.rng.u32(..30) {
-            0 => lines.push(Disposed { line: 99, back_order: WHOLE, cancel: 0 }),
-            1 => lines.extend(lines.first().cloned()),
-            2 => lines.iter_mut().for_each(|disposition| disposition.cancel += WHOLE),
-            3 => lines.iter_mut().for_each(|disposition| disposition.back_order += WHOLE / 2),
-            _ => {}
-        }
-        lines
-    }
-
-    fn cancel(&mut self, _: &Order, _: Time) -> Verb {
-        Verb::Cancel { reason: if self.one_in(6) { "" } else { "not needed any more" } }
     }
 }

@@ -9,13 +9,14 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::naive_oracle::access::OPERATOR;
-use crate::naive_oracle::books::level;
-use crate::naive_oracle::command::{Call, Command, Name, Reason, Time, ensure};
-use crate::naive_oracle::generator::{CALLERS, Generator, NO_PRODUCT, PRODUCTS};
-use crate::naive_oracle::model::Model;
-use crate::naive_oracle::shown::Shown;
-use crate::naive_oracle::wire::{Answer, Wire, decimal};
-use crate::support::{Caller, reason};
+use crate::naive_oracle::answer::Answer;
+use crate::naive_oracle::command::{Call, Command, Name, Time};
+use crate::naive_oracle::generator::Generator;
+use crate::naive_oracle::model::{Made, Model};
+use crate::naive_oracle::refused::{Reason, Refused, told};
+use crate::naive_oracle::shown::{Before, Shown};
+use crate::naive_oracle::wire::Wire;
+use crate::support::Caller;
 
 /// How often each kind of command came to each end.
 pub type Counts = BTreeMap<(Reason, Name), u64>;
@@ -25,11 +26,11 @@ pub const REPLAYED: Reason = "(replayed)";
 
 pub struct Play {
     seed: u64,
-    model: Model,
-    wire: Wire,
-    generator: Generator,
+    pub(super) model: Model,
+    pub(super) wire: Wire,
+    pub(super) generator: Generator,
     /// The calls so far: what a failure shows the end of.
-    calls: Vec<Call>,
+    pub(super) calls: Vec<Call>,
     pub counts: Counts,
 }
 
@@ -66,21 +67,25 @@ impl Play {
         self
     }
 
-    fn shown(&self) -> Shown<'_> {
+    pub(super) fn shown(&self) -> Shown<'_> {
         Shown { model: &self.model, wire: &self.wire }
     }
 
     async fn call(&mut self, call: Call) {
         self.calls.push(call.clone());
         let is_new = call.id.is_none_or(|id| !self.model.answered.contains_key(&(call.caller, id)));
-        let preview = if is_new && self.generator.one_in(4) { self.wire.preview(&call).await } else { None };
+        let preview = if is_new && self.generator.one_in(4) { self.preview(&call).await } else { None };
         let got = self.wire.send(&call).await;
         let judged = self.model.judge(&call);
         self.learn(got.as_ref().ok());
-        let end = judged.err().unwrap_or(if is_new { DONE } else { REPLAYED });
+        let end = judged.as_ref().err().map(|refused| refused.reason);
+        let end = end.unwrap_or(if is_new { DONE } else { REPLAYED });
         *self.counts.entry((end, call.command.kind())).or_default() += 1;
-        if let Some(preview) = preview {
-            self.compare_preview(judged.map(|made| made.place), preview);
+        for notable in judged.iter().filter(|_| is_new).flat_map(|made| self.model.notable(&call, *made)) {
+            *self.counts.entry((notable, call.command.kind())).or_default() += 1;
+        }
+        if let Some((before, preview)) = preview {
+            self.compare_preview(&call, before, judged.clone(), preview);
         }
         self.compare("its answer", judged.map(|made| self.shown().answer(&call, made)), got);
     }
@@ -96,30 +101,51 @@ impl Play {
         }
     }
 
-    /// A preview tells what the completion comes to, in the first of its blockers or by being refused.
-    fn compare_preview(&self, judged: Result<Option<usize>, Reason>, got: Result<PreviewCompletionResponse, Status>) {
-        let got = got.map_err(|status| reason(&status)).and_then(|preview| match preview.blockers.first() {
-            Some(blocker) => Err(blocker.reason.clone()),
-            None => Ok((preview.back_order_number, preview.back_order_line_count)),
-        });
+    /// Asks for the preview of a completion, and remembers how things were.
+    async fn preview(&self, call: &Call) -> Option<(Option<Before>, Result<PreviewCompletionResponse, Status>)> {
+        let preview = self.wire.preview(call).await?;
+        let Command::Change { order, .. } = &call.command else { return None };
+        Some((self.shown().before(*order, call.caller), preview))
+    }
+
+    /// A preview tells what the completion comes to; or why it would be refused, in the first of its blockers
+    /// or by being refused.
+    fn compare_preview(
+        &self,
+        call: &Call,
+        before: Option<Before>,
+        judged: Result<Made, Refused>,
+        got: Result<PreviewCompletionResponse, Status>,
+    ) {
+        let Err(refused) = judged else {
+            let before = before.expect("what is completed was there");
+            let shown = judged.map(|made| self.shown().preview(&before, made.place, call.caller));
+            return self.compare("its preview", shown, got);
+        };
+        let got = match got {
+            Ok(preview) => preview.blockers.first().map(|blocker| blocker.reason.clone()).unwrap_or_default(),
+            Err(status) => told(&status, &[]).0,
+        };
         // An order of which nothing was accepted is not completed, whatever is asked; its preview says so
         // beside the list, and so looks first at what is asked.
-        let looks_on = judged == Err("NOTHING_RECEIVED");
-        if looks_on && matches!(&got, Err(reason) if ["LINE_NOT_FOUND", "INVALID_FOR_STORED_DATA"].contains(&&**reason))
-        {
-            return;
+        let looks_on = ["LINE_NOT_FOUND", "INVALID_FOR_STORED_DATA"].contains(&&*got);
+        if refused.reason != "NOTHING_RECEIVED" || !looks_on {
+            self.agree("its preview", &refused.reason, &got.as_str());
         }
-        let back_order = |place| self.shown().back_order(place);
-        let expected = judged.map(|child| child.map(back_order).unwrap_or_default());
-        self.agree("its preview", expected.map(|child| (child.number, child.line_count)), got);
     }
 
-    fn compare<T: Debug + PartialEq>(&self, what: &str, expected: Result<T, Reason>, got: Result<T, Status>) {
-        self.agree(what, expected, got.map_err(|status| reason(&status)));
+    pub(super) fn compare<T: Debug + PartialEq>(
+        &self,
+        what: &str,
+        expected: Result<T, Refused>,
+        got: Result<T, Status>,
+    ) {
+        let says = expected.as_ref().err().map(|refused| refused.says.clone()).unwrap_or_default();
+        let expected = expected.map_err(|refused| (refused.reason.to_owned(), refused.says));
+        self.agree(what, &expected, &got.map_err(|status| told(&status, &says)));
     }
 
-    fn agree<T: Debug + PartialEq>(&self, what: &str, expected: Result<T, Reason>, got: Result<T, String>) {
-        let expected = expected.map_err(str::to_owned);
+    fn agree<T: Debug + PartialEq>(&self, what: &str, expected: &T, got: &T) {
         if expected == got {
             return;
         }
@@ -140,82 +166,4 @@ fn difference(expected: &str, got: &str) -> String {
     let differ = expected.lines().zip(got.lines()).filter(|(expected, got)| expected != got);
     let differences = differ.map(|(expected, got)| format!("expected {}\ngot      {}", expected.trim(), got.trim()));
     differences.collect::<Vec<_>>().join("\n")
-}
-
-/// Reading.
-impl Play {
-    async fn look(&mut self) {
-        let caller = if self.generator.one_in(8) { self.generator.one_of(&CALLERS) } else { "carol" };
-        match self.generator.rng.u32(..5) {
-            0 => self.look_at_store(caller).await,
-            1 | 2 => {
-                let product = if self.generator.one_in(20) { NO_PRODUCT } else { self.generator.one_of(&PRODUCTS).0 };
-                self.look_at_product(caller, product).await;
-            }
-            _ => {
-                let place = self.a_place();
-                self.look_at_order(caller, place).await;
-            }
-        }
-    }
-
-    /// Mostly that of an order touched lately.
-    fn a_place(&mut self) -> usize {
-        let touched = self.calls.iter().rev().find_map(|call| match call.command {
-            Command::Change { order, .. } => Some(order),
-            _ => None,
-        });
-        match touched {
-            Some(place) if !self.generator.one_in(3) => place,
-            _ => self.generator.rng.usize(..=self.model.orders.len()),
-        }
-    }
-
-    async fn look_at_store(&self, caller: Name) {
-        let admitted = caller == OPERATOR || self.model.access.has_any_role(caller);
-        let expected = ensure(admitted, "NO_STORE_ACCESS").map(|()| Some(self.shown().store()));
-        let got = self.wire.caller(caller).get_store().await;
-        self.compare("its store", expected, got.map(|got| got.store));
-    }
-
-    async fn look_at_order(&self, caller: Name, place: usize) {
-        let exists = ensure(place < self.model.orders.len(), "PURCHASE_ORDER_NOT_FOUND");
-        let admitted = self.model.access.admit(caller, Some(Permission::View)).and(exists);
-        let id = self.wire.id(place);
-        let full = |request: &mut GetPurchaseOrderRequest| request.view = PurchaseOrderView::Full.into();
-        let shown = |()| GetPurchaseOrderResponse {
-            purchase_order: Some(self.shown().header(place, caller)),
-            lines: self.shown().lines(place, caller),
-            charges: Vec::new(),
-        };
-        self.compare("an order", admitted.map(shown), self.wire.caller(caller).get(&id).with(full).await);
-        let order = PurchaseOrder { purchase_order_id: id, ..PurchaseOrder::default() };
-        let chain = self.wire.caller(caller).chain(&order).await;
-        self.compare("a chain", admitted.map(|()| self.shown().chain(place, caller)), chain);
-    }
-
-    async fn look_at_product(&self, caller: Name, product: Name) {
-        let exists = ensure(self.model.units.contains_key(product), "PRODUCT_NOT_FOUND");
-        let admitted = self.model.access.admit(caller, Some(Permission::View)).and(exists);
-        let level = level(&self.model.ledger, &self.model.orders, product);
-        let expected = admitted.map(|()| Some(self.shown().level(product, &level, caller)));
-        let got = self.wire.caller(caller).level(product).await;
-        self.compare("a level", expected, got.map(|got| got.inventory_level));
-        let ledger = admitted.map(|()| (level.movements, decimal(level.on_hand)));
-        self.compare("a ledger", ledger, self.wire.ledger(caller, product).await);
-    }
-
-    /// Looks at everything once more; how long the longest chain is.
-    pub async fn end(self) -> (Counts, usize) {
-        self.look_at_store("carol").await;
-        for (product, _) in PRODUCTS {
-            self.look_at_product("carol", product).await;
-        }
-        let headers = (0..self.model.orders.len()).map(|place| self.shown().header(place, "carol"));
-        let mut headers: Vec<PurchaseOrder> = headers.collect();
-        headers.sort_by(|one, other| one.number.cmp(&other.number));
-        let longest = headers.iter().map(|header| header.back_order_sequence as usize + 1).max();
-        self.compare("all orders", Ok(headers), self.wire.headers("carol").await);
-        (self.counts, longest.unwrap_or_default())
-    }
 }

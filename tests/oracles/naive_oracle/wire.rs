@@ -1,22 +1,26 @@
-//! The oracle's calls on the wire: as requests of the contract, and what is answered as one kind of
-//! answer, whatever the rpc.
+//! The oracle's calls on the wire, as requests of the contract.
 
 use purchase_order_service::proto::v1::*;
 use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
+use crate::naive_oracle::answer::Answer;
 use crate::naive_oracle::command::{
-    Call, Command, Cost, DAY, Day, Disposed, Item, Name, NewLine as New, Quantity, Time, Verb, WHOLE,
+    Adjustment, Call, Command, DAY, Day, Delivery, Disposed, Name, NewItem as Came, NewLine as New, NewOrder, Source,
+    Time, Verb,
 };
+use crate::naive_oracle::numbers::{Quantity, cost, decimal};
 use crate::support::{Call as Sending, Caller, Mutation, line};
 
-/// Said of every rejected quantity.
-pub const REJECT_NOTE: Name = "mouldy";
 /// Said of every original order, and copied to its back orders.
 pub const REFERENCE: Name = "spring";
 /// Said of every original order, and not copied.
 pub const NOTE: Name = "by the back transport";
+/// What every charge is for.
+pub const FREIGHT: Name = "freight";
+/// Said of every line.
+pub const GTIN: Name = "4006381333931";
 
 /// A store as callers reach it.
 pub struct Wire {
@@ -26,42 +30,6 @@ pub struct Wire {
     pub ids: Vec<String>,
 }
 
-/// What any mutation may answer.
-#[derive(Debug, Default, PartialEq)]
-pub struct Answer {
-    pub event_number: i64,
-    pub order: Option<PurchaseOrder>,
-    pub receipt: Option<Receipt>,
-    pub lines: Vec<PurchaseOrderLine>,
-    pub back_order: Option<BackOrder>,
-    pub store: Option<Store>,
-    pub role: Option<Role>,
-    pub grant: Option<Grant>,
-}
-
-pub fn decimal(quantity: Quantity) -> String {
-    let text = format!("{}.{:04}", quantity / WHOLE, quantity % WHOLE);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-pub fn cost(cost: Cost) -> String {
-    let text = format!("{}.{:06}", cost / 1_000_000, cost % 1_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// What a quantity is worth, to 4 places; nothing if there is less than none.
-pub fn value(quantity: Quantity, cost: Cost) -> String {
-    decimal(worth(quantity, cost))
-}
-
-/// The same in ten-thousandths, to be added up.
-pub fn worth(quantity: Quantity, cost: Cost) -> Quantity {
-    let exact = i128::from(quantity.max(0)) * i128::from(cost);
-    let (below, rest) = (exact / 1_000_000, exact % 1_000_000);
-    let up = rest > 500_000 || rest == 500_000 && below % 2 == 1;
-    (below + i128::from(up)) as Quantity
-}
-
 pub fn instant(time: Time) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: time.div_euclid(1_000_000), nanos: (time.rem_euclid(1_000_000) * 1_000) as i32 }
 }
@@ -69,6 +37,10 @@ pub fn instant(time: Time) -> prost_types::Timestamp {
 /// `YYYY-MM-DD`, or empty.
 pub fn date(day: Option<Day>) -> String {
     day.map(|day| instant(day * DAY).to_string()[..10].to_owned()).unwrap_or_default()
+}
+
+fn etag_text(etag: Option<i64>) -> String {
+    etag.map(|etag| etag.to_string()).unwrap_or_default()
 }
 
 impl Wire {
@@ -81,51 +53,47 @@ impl Wire {
         self.ids.get(place).cloned().unwrap_or_else(|| Uuid::max().to_string())
     }
 
+    /// An order as far as requests need it.
+    pub fn named(&self, place: usize) -> PurchaseOrder {
+        PurchaseOrder { purchase_order_id: self.id(place), ..PurchaseOrder::default() }
+    }
+
     pub async fn send(&self, call: &Call) -> Result<Answer, Status> {
         let (caller, id) = (self.caller(call.caller), call.id);
         match &call.command {
-            Command::Create { currency, expected, lines } => {
-                send(self.create(call, currency, *expected, lines), id).await
-            }
+            Command::Create(new) => send(create(&caller, new), id).await,
             Command::Change { order, etag, verb } => self.change(call, *order, *etag, verb).await,
+            Command::Adjust(adjustment) => send(self.adjust(&caller, adjustment), id).await,
             Command::SetBackOrders(true) => send(caller.enable_back_orders(), id).await,
             Command::SetBackOrders(false) => send(caller.disable_back_orders(), id).await,
+            Command::UpdateStore { tolerance, negative_stock } => {
+                send(update_store(&caller, *tolerance, *negative_stock), id).await
+            }
             Command::CreateRole { role, permissions } => send(caller.create_role(role, permissions), id).await,
             Command::GrantRole { principal, role } => send(caller.grant(principal, role), id).await,
             Command::RevokeRole { principal, role } => send(caller.revoke(principal, role), id).await,
         }
     }
 
-    fn create(
-        &self,
-        call: &Call,
-        currency: Name,
-        expected: Option<Day>,
-        lines: &[New],
-    ) -> Sending<CreatePurchaseOrderRequest> {
-        self.caller(call.caller).create(&[]).with(|request| {
-            request.currency = currency.to_owned();
-            request.expected_date = date(expected);
-            request.supplier_reference = REFERENCE.to_owned();
-            request.note = NOTE.to_owned();
-            request.lines = lines.iter().map(new_line).collect();
-        })
-    }
-
     async fn change(&self, call: &Call, place: usize, etag: Option<i64>, verb: &Verb) -> Result<Answer, Status> {
         let (caller, id) = (self.caller(call.caller), call.id);
-        let order = PurchaseOrder { purchase_order_id: self.id(place), ..PurchaseOrder::default() };
-        let etag = etag.map(|etag| etag.to_string()).unwrap_or_default();
+        let (order, etag) = (self.named(place), etag_text(etag));
         match verb {
+            Verb::SetExternalId(external_id) => {
+                let update = caller.update(&order, &["external_id"]);
+                send(update.with(|r| (r.etag, r.external_id) = (etag, (*external_id).to_owned())), id).await
+            }
             Verb::Place { order_time } => {
                 let order_time = order_time.map(instant);
                 send(caller.place(&order).with(|r| (r.etag, r.order_time) = (etag, order_time)), id).await
             }
-            Verb::Receive { items, time } => {
+            Verb::Receive(Delivery { items, time, delivery_note, refuse_known }) => {
                 let receive = caller.receive(&order).with(|request| {
                     request.all_pending = items.is_none();
                     request.items = items.iter().flatten().map(new_item).collect();
                     request.receive_time = time.map(instant);
+                    request.delivery_note = (*delivery_note).to_owned();
+                    request.refuse_known_delivery_note = *refuse_known;
                     request.etag = etag;
                 });
                 send(receive, id).await
@@ -148,51 +116,33 @@ impl Wire {
         }
     }
 
+    fn adjust(&self, caller: &Caller, asked: &Adjustment) -> Sending<AdjustInventoryRequest> {
+        let Adjustment { product, kind, quantity, unit, unit_cost, reason, source } = asked;
+        caller.adjust(product, *kind, &decimal(*quantity)).with(|request| {
+            request.unit = (*unit).into();
+            request.unit_cost = unit_cost.map(cost);
+            request.reason = (*reason).to_owned();
+            if let Some(Source { order, line, etag }) = source {
+                request.purchase_order_id = self.id(*order);
+                request.line_number = *line;
+                request.etag = etag_text(*etag);
+            }
+        })
+    }
+
     /// Asks what a completion would do; nothing of another command.
     pub async fn preview(&self, call: &Call) -> Option<Result<PreviewCompletionResponse, Status>> {
         let Command::Change { order, etag, verb: Verb::Complete { lines, rest, reason, expected } } = &call.command
         else {
             return None;
         };
-        let order = PurchaseOrder { purchase_order_id: self.id(*order), ..PurchaseOrder::default() };
-        let preview = self.caller(call.caller).preview(&order).rest(*rest).because(reason).with(|request| {
+        let preview = self.caller(call.caller).preview(&self.named(*order)).rest(*rest).because(reason);
+        let preview = preview.with(|request| {
             request.lines = lines.iter().map(disposition).collect();
             request.expected_date = date(*expected);
-            request.etag = etag.map(|etag| etag.to_string()).unwrap_or_default();
+            request.etag = etag_text(*etag);
         });
         Some(preview.await)
-    }
-}
-
-/// Reads that come in pages.
-impl Wire {
-    /// How many movements a product had, and what the last left on hand.
-    pub async fn ledger(&self, caller: Name, product: Name) -> Result<(usize, String), Status> {
-        let (mut count, mut balance, mut token) = (0, "0".to_owned(), String::new());
-        loop {
-            let page = self.caller(caller).movements(product).with(|r| (r.page_size, r.page_token) = (1_000, token));
-            let page = page.await?;
-            count += page.stock_movements.len();
-            balance = page.stock_movements.into_iter().last().map_or(balance, |last| last.balance_after);
-            token = page.next_page_token;
-            if token.is_empty() {
-                return Ok((count, balance));
-            }
-        }
-    }
-
-    /// Every order's header, by number.
-    pub async fn headers(&self, caller: Name) -> Result<Vec<PurchaseOrder>, Status> {
-        let (mut headers, mut token) = (Vec::new(), String::new());
-        loop {
-            let page = self.caller(caller).list().with(|r| (r.page_size, r.page_token) = (1_000, token)).await?;
-            headers.extend(page.purchase_orders);
-            token = page.next_page_token;
-            if token.is_empty() {
-                headers.sort_by(|one, other| one.number.cmp(&other.number));
-                return Ok(headers);
-            }
-        }
     }
 }
 
@@ -207,20 +157,63 @@ where
     call.await.map(Answer::from)
 }
 
-fn new_line(new: &New) -> NewLine {
-    let expected_date = date(new.expected);
-    let unit_cost = Some(cost(new.cost));
-    NewLine { unit: new.unit.into(), unit_cost, expected_date, ..line(new.product, &decimal(new.quantity)) }
+fn create(caller: &Caller, new: &NewOrder) -> Sending<CreatePurchaseOrderRequest> {
+    caller.create(&[]).with(|request| {
+        request.supplier_id = new.supplier.to_owned();
+        request.currency = new.currency.to_owned();
+        request.external_id = new.external_id.to_owned();
+        request.expected_date = date(new.expected);
+        request.supplier_reference = REFERENCE.to_owned();
+        request.note = NOTE.to_owned();
+        request.lines = new.lines.iter().map(new_line).collect();
+        let charge = |amount| Charge { description: FREIGHT.to_owned(), amount: Some(decimal(amount)) };
+        request.charges = new.charges.iter().copied().map(charge).collect();
+    })
 }
 
-fn new_item(item: &Item) -> NewReceiptItem {
-    let is_rejecting = item.rejected > 0;
+fn update_store(caller: &Caller, tolerance: Option<Quantity>, negative: Option<bool>) -> Sending<UpdateStoreRequest> {
+    let mut fields = Vec::new();
+    fields.extend(tolerance.map(|_| "over_receipt_tolerance"));
+    fields.extend(negative.map(|_| "allow_negative_stock"));
+    caller.update_store(&fields).with(|request| {
+        request.over_receipt_tolerance = tolerance.map(decimal).unwrap_or_default();
+        request.allow_negative_stock = negative.unwrap_or_default();
+    })
+}
+
+fn new_line(new: &New) -> NewLine {
+    NewLine {
+        unit: new.unit.into(),
+        gtin: GTIN.to_owned(),
+        supplier_product_id: supplier_product_id(new.product),
+        note: new.note.to_owned(),
+        quantity: new.quantity.map(decimal),
+        packs: new.packs.map(decimal),
+        pack_size: new.pack_size.map(decimal),
+        unit_cost: new.unit_cost.map(cost),
+        pack_cost: new.pack_cost.map(cost),
+        over_receipt_tolerance: new.tolerance.map(decimal),
+        expected_date: date(new.expected),
+        ..line(new.product, "0")
+    }
+}
+
+/// What the supplier calls a product.
+pub fn supplier_product_id(product: Name) -> String {
+    format!("no. {product}")
+}
+
+fn new_item(item: &Came) -> NewReceiptItem {
     NewReceiptItem {
         line_number: item.line,
-        accepted: some(item.accepted),
-        rejected: some(item.rejected),
-        reject_reason: if is_rejecting { RejectReason::Damaged.into() } else { 0 },
-        reject_note: if is_rejecting { REJECT_NOTE.to_owned() } else { String::new() },
+        accepted: item.accepted.map(decimal),
+        accepted_packs: item.accepted_packs.map(decimal),
+        rejected: item.rejected.map(decimal),
+        rejected_packs: item.rejected_packs.map(decimal),
+        reject_reason: item.reject_reason.into(),
+        reject_note: item.reject_note.to_owned(),
+        unit_cost: item.unit_cost.map(cost),
+        excess_unit_cost: item.excess_cost.map(cost),
         ..NewReceiptItem::default()
     }
 }
@@ -233,75 +226,4 @@ fn disposition(disposition: &Disposed) -> LineDisposition {
 /// Unset is zero as well.
 fn some(quantity: Quantity) -> Option<String> {
     (quantity > 0).then(|| decimal(quantity))
-}
-
-impl From<CreatePurchaseOrderResponse> for Answer {
-    fn from(answer: CreatePurchaseOrderResponse) -> Self {
-        Self { event_number: answer.event_number, order: answer.purchase_order, ..Self::default() }
-    }
-}
-
-impl From<PlacePurchaseOrderResponse> for Answer {
-    fn from(answer: PlacePurchaseOrderResponse) -> Self {
-        Self { event_number: answer.event_number, order: answer.purchase_order, ..Self::default() }
-    }
-}
-
-impl From<ReceivePurchaseOrderResponse> for Answer {
-    fn from(answer: ReceivePurchaseOrderResponse) -> Self {
-        let ReceivePurchaseOrderResponse { purchase_order: order, receipt, lines, event_number, same_delivery_note } =
-            answer;
-        assert_eq!(same_delivery_note, None, "no delivery here has a note");
-        Self { event_number, order, receipt, lines, ..Self::default() }
-    }
-}
-
-impl From<VoidReceiptResponse> for Answer {
-    fn from(answer: VoidReceiptResponse) -> Self {
-        let VoidReceiptResponse { purchase_order: order, receipt, lines, event_number } = answer;
-        Self { event_number, order, receipt, lines, ..Self::default() }
-    }
-}
-
-impl From<CompletePurchaseOrderResponse> for Answer {
-    fn from(answer: CompletePurchaseOrderResponse) -> Self {
-        let CompletePurchaseOrderResponse { purchase_order: order, back_order, event_number } = answer;
-        Self { event_number, order, back_order, ..Self::default() }
-    }
-}
-
-impl From<CancelPurchaseOrderResponse> for Answer {
-    fn from(answer: CancelPurchaseOrderResponse) -> Self {
-        Self { event_number: answer.event_number, order: answer.purchase_order, ..Self::default() }
-    }
-}
-
-impl From<EnableBackOrdersResponse> for Answer {
-    fn from(answer: EnableBackOrdersResponse) -> Self {
-        Self { event_number: answer.event_number, store: answer.store, ..Self::default() }
-    }
-}
-
-impl From<DisableBackOrdersResponse> for Answer {
-    fn from(answer: DisableBackOrdersResponse) -> Self {
-        Self { event_number: answer.event_number, store: answer.store, ..Self::default() }
-    }
-}
-
-impl From<CreateRoleResponse> for Answer {
-    fn from(answer: CreateRoleResponse) -> Self {
-        Self { event_number: answer.event_number, role: answer.role, ..Self::default() }
-    }
-}
-
-impl From<GrantRoleResponse> for Answer {
-    fn from(answer: GrantRoleResponse) -> Self {
-        Self { event_number: answer.event_number, grant: answer.grant, ..Self::default() }
-    }
-}
-
-impl From<RevokeRoleResponse> for Answer {
-    fn from(answer: RevokeRoleResponse) -> Self {
-        Self { event_number: answer.event_number, ..Self::default() }
-    }
 }

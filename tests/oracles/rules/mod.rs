@@ -6,6 +6,7 @@
 
 mod commands;
 mod pure;
+mod sums;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -40,9 +41,9 @@ const LONG: u64 = 50_000;
 /// credentials are refused for, what only reads are refused for, what writers refuse when they are full
 /// or the database is away; and TOO_MANY_RECEIPT_ITEMS, which takes 20,000 items of one order.
 #[rustfmt::skip]
-const REASONS: [&str; 32] = [
+const REASONS: [&str; 33] = [
     "ACCEPTED_STAGED", "BACK_ORDERS_DISABLED", "DELIVERY_NOTE_KNOWN", "ETAG_MISMATCH", "EXPECTED_DATE_PASSED",
-    "EXTERNAL_ID_EXISTS", "INVALID_FOR_STORED_DATA",
+    "EXTERNAL_ID_EXISTS", "INSUFFICIENT_STOCK", "INVALID_FOR_STORED_DATA",
     "FIELDS_FIXED", "LAST_ACCESS_MANAGER", "LEVEL_OUT_OF_RANGE", "LINES_WITHOUT_QUANTITY", "LINE_NOT_FOUND", "NOTHING_PENDING",
     "NOTHING_RECEIVED", "NOT_PLATFORM_OPERATOR", "NO_STORE_ACCESS", "OPEN_PURCHASE_ORDERS", "OVER_RECEIPT",
     "PENDING_UNSETTLED", "PERMISSION_MISSING", "PERMISSION_NOT_HELD", "PURCHASE_ORDER_NOT_FOUND", "RECEIPT_NOT_FOUND",
@@ -67,6 +68,7 @@ async fn the_service_answers_as_the_rules_alone_do(#[case] on: Engine, #[case] l
 
     trial.writers.stop();
     let mut session = database.session();
+    trial.pure.sums.check_all(&trial.pure.working_set);
     whole::compare(&mut session, &trial.pure);
     let findings = verify(&mut session, |_, _| {}).expect("the database can be read");
     assert_eq!(findings.iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
@@ -118,7 +120,10 @@ impl Trial {
         let mut expected = Vec::new();
         for _ in 0..self.rng.usize(1..=most) {
             let asked = self.commands.next(&self.pure, now);
+            let command = self.asked + expected.len() as u64;
+            let asking = Asking { seed: self.seed, command, envelope: &asked.envelope };
             let answer = self.pure.answer(&asked.envelope, now);
+            drop(asking);
             expected.push((asked, answer));
         }
         let envelopes = expected.iter().map(|(asked, _)| asked.envelope.clone());
@@ -155,6 +160,22 @@ impl Trial {
             println!("{name:>28} {done:>7} done {refused:>7} refused");
         }
         self.seen.reasons.iter().for_each(|(reason, times)| println!("{reason:>28} {times:>7}"));
+    }
+}
+
+/// A command that the rules are asked. If what it leaves behind does not add up, it is told which it was.
+struct Asking<'a> {
+    seed: u64,
+    command: u64,
+    envelope: &'a Envelope,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self { seed, command, envelope } = self;
+            eprintln!("ORACLE_SEED={seed}, command {command}: {envelope:?}");
+        }
     }
 }
 

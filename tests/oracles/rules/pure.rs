@@ -15,6 +15,7 @@ use purchase_order_service::domain::refusal::{MAX_NAMED, Refusal, TruncatedList}
 use purchase_order_service::domain::time::Timestamp;
 use purchase_order_service::domain::working_set::{Appended, DeliveryNoteKey, OrderReference, WorkingSet};
 
+use crate::rules::sums::{Sums, Touched};
 use crate::support::TestIds;
 
 /// See the module.
@@ -28,6 +29,8 @@ pub struct Pure {
     pub fresh: BTreeSet<OrderId>,
     /// How many rows there are that a working_set forgets once they are saved.
     pub rows: Rows,
+    /// What stock and costs must come to.
+    pub sums: Sums,
     /// How many answers were given a second time.
     pub replays: usize,
     ids: TestIds,
@@ -61,8 +64,11 @@ impl Pure {
             }
             Verdict::Decided(decision, outcome) => {
                 self.count(&decision);
+                self.sums.post(&decision);
+                let touched = Touched::of(&decision);
                 self.working_set.absorb(*decision);
                 self.working_set.appended = Appended::default();
+                self.sums.check(&self.working_set, &touched);
                 outcome
             }
         };

@@ -1,0 +1,121 @@
+//! What is answered, as one kind of answer whatever the rpc.
+
+use purchase_order_service::proto::v1::*;
+
+/// What any mutation may answer.
+#[derive(Debug, Default, PartialEq)]
+pub struct Answer {
+    pub event_number: i64,
+    pub order: Option<PurchaseOrder>,
+    pub receipt: Option<Receipt>,
+    pub lines: Vec<PurchaseOrderLine>,
+    pub same_delivery_note: Option<KnownReceipt>,
+    pub back_order: Option<BackOrder>,
+    pub adjusted: Option<Adjusted>,
+    pub store: Option<Store>,
+    pub role: Option<Role>,
+    pub grant: Option<Grant>,
+}
+
+/// What became of stock.
+#[derive(Debug, Default, PartialEq)]
+pub struct Adjusted {
+    pub level: Option<InventoryLevel>,
+    pub movement_number: i64,
+    pub quantity: String,
+}
+
+impl From<CreatePurchaseOrderResponse> for Answer {
+    fn from(answer: CreatePurchaseOrderResponse) -> Self {
+        Self { event_number: answer.event_number, order: answer.purchase_order, ..Self::default() }
+    }
+}
+
+impl From<UpdatePurchaseOrderResponse> for Answer {
+    fn from(answer: UpdatePurchaseOrderResponse) -> Self {
+        Self { event_number: answer.event_number, order: answer.purchase_order, ..Self::default() }
+    }
+}
+
+impl From<PlacePurchaseOrderResponse> for Answer {
+    fn from(answer: PlacePurchaseOrderResponse) -> Self {
+        Self { event_number: answer.event_number, order: answer.purchase_order, ..Self::default() }
+    }
+}
+
+impl From<ReceivePurchaseOrderResponse> for Answer {
+    fn from(answer: ReceivePurchaseOrderResponse) -> Self {
+        let ReceivePurchaseOrderResponse { purchase_order: order, receipt, lines, event_number, same_delivery_note } =
+            answer;
+        Self { event_number, order, receipt, lines, same_delivery_note, ..Self::default() }
+    }
+}
+
+impl From<VoidReceiptResponse> for Answer {
+    fn from(answer: VoidReceiptResponse) -> Self {
+        let VoidReceiptResponse { purchase_order: order, receipt, lines, event_number } = answer;
+        Self { event_number, order, receipt, lines, ..Self::default() }
+    }
+}
+
+impl From<CompletePurchaseOrderResponse> for Answer {
+    fn from(answer: CompletePurchaseOrderResponse) -> Self {
+        let CompletePurchaseOrderResponse { purchase_order: order, back_order, event_number } = answer;
+        Self { event_number, order, back_order, ..Self::default() }
+    }
+}
+
+impl From<CancelPurchaseOrderResponse> for Answer {
+    fn from(answer: CancelPurchaseOrderResponse) -> Self {
+        Self { event_number: answer.event_number, order: answer.purchase_order, ..Self::default() }
+    }
+}
+
+impl From<AdjustInventoryResponse> for Answer {
+    fn from(answer: AdjustInventoryResponse) -> Self {
+        let AdjustInventoryResponse { inventory_level: level, movement_number, quantity, .. } = answer;
+        Self {
+            event_number: answer.event_number,
+            order: answer.purchase_order,
+            lines: answer.line.into_iter().collect(),
+            adjusted: Some(Adjusted { level, movement_number, quantity }),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<EnableBackOrdersResponse> for Answer {
+    fn from(answer: EnableBackOrdersResponse) -> Self {
+        Self { event_number: answer.event_number, store: answer.store, ..Self::default() }
+    }
+}
+
+impl From<DisableBackOrdersResponse> for Answer {
+    fn from(answer: DisableBackOrdersResponse) -> Self {
+        Self { event_number: answer.event_number, store: answer.store, ..Self::default() }
+    }
+}
+
+impl From<UpdateStoreResponse> for Answer {
+    fn from(answer: UpdateStoreResponse) -> Self {
+        Self { event_number: answer.event_number, store: answer.store, ..Self::default() }
+    }
+}
+
+impl From<CreateRoleResponse> for Answer {
+    fn from(answer: CreateRoleResponse) -> Self {
+        Self { event_number: answer.event_number, role: answer.role, ..Self::default() }
+    }
+}
+
+impl From<GrantRoleResponse> for Answer {
+    fn from(answer: GrantRoleResponse) -> Self {
+        Self { event_number: answer.event_number, grant: answer.grant, ..Self::default() }
+    }
+}
+
+impl From<RevokeRoleResponse> for Answer {
+    fn from(answer: RevokeRoleResponse) -> Self {
+        Self { event_number: answer.event_number, ..Self::default() }
+    }
+}

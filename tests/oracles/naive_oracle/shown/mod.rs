@@ -1,0 +1,127 @@
+//! What the model shows: its state as the messages that the service is held to. A caller who may not see
+//! costs is shown none.
+
+mod orders;
+mod preview;
+mod receipts;
+mod stock;
+
+use purchase_order_service::proto::v1::*;
+
+use crate::naive_oracle::answer::{Adjusted, Answer};
+use crate::naive_oracle::books::{Order, number_of};
+use crate::naive_oracle::command::{Adjustment, Call, Command, Name, Verb};
+use crate::naive_oracle::model::{Made, Model};
+use crate::naive_oracle::numbers::{Amount, Cost, cost, decimal};
+use crate::naive_oracle::wire::{Wire, instant};
+
+pub use self::preview::Before;
+
+/// A model and the wire that knows its ids.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    pub model: &'a Model,
+    pub wire: &'a Wire,
+}
+
+impl Shown<'_> {
+    fn order(&self, place: usize) -> &Order {
+        &self.model.orders[place]
+    }
+
+    fn amount(&self, caller: Name, amount: Amount) -> Option<String> {
+        self.model.access.holds(caller, Permission::ViewCosts).then(|| decimal(amount))
+    }
+
+    fn cost(&self, caller: Name, unit_cost: Cost) -> Option<String> {
+        self.model.access.holds(caller, Permission::ViewCosts).then(|| cost(unit_cost))
+    }
+
+    /// What a mutation answers, on its first call and on a replay.
+    pub fn answer(&self, call: &Call, made: Made) -> Answer {
+        let answer = Answer { event_number: made.event, ..Answer::default() };
+        match &call.command {
+            Command::Create(_) => Answer { order: made.place.map(|place| self.header(place, call.caller)), ..answer },
+            Command::Change { order, verb, .. } => {
+                let answer = Answer { order: Some(self.header(*order, call.caller)), ..answer };
+                self.what_it_made((*order, call.caller), verb, made, answer)
+            }
+            Command::Adjust(adjustment) => self.adjusted(adjustment, call.caller, made, answer),
+            Command::SetBackOrders(_) | Command::UpdateStore { .. } => Answer { store: Some(self.store()), ..answer },
+            Command::CreateRole { role, permissions } => {
+                let permissions = permissions.iter().map(|permission| (*permission).into()).collect();
+                Answer { role: Some(Role { role_id: role.to_string(), permissions }), ..answer }
+            }
+            Command::GrantRole { principal, role } => {
+                let grant = Grant { principal: principal.to_string(), role_id: role.to_string() };
+                Answer { grant: Some(grant), ..answer }
+            }
+            Command::RevokeRole { .. } => answer,
+        }
+    }
+
+    fn what_it_made(&self, (order, caller): (usize, Name), verb: &Verb, made: Made, answer: Answer) -> Answer {
+        let touched = |receipt: usize| {
+            let items = &self.order(order).receipts[receipt].items;
+            items.iter().map(|item| self.line(order, item.line, caller)).collect()
+        };
+        match (verb, made.place) {
+            (Verb::Receive(_), Some(place)) => {
+                // It is told as it was booked, even if it was voided since.
+                let booked = Receipt {
+                    void_time: None,
+                    void_reason: String::new(),
+                    voided_by: String::new(),
+                    ..self.receipt(order, place, caller)
+                };
+                let same_delivery_note = made.same_note.map(|(order, receipt)| KnownReceipt {
+                    purchase_order_id: self.wire.id(order),
+                    number: number_of(&self.model.orders, order),
+                    receipt_number: receipt as i32 + 1,
+                });
+                Answer { receipt: Some(booked), lines: touched(place), same_delivery_note, ..answer }
+            }
+            (Verb::Void { receipt }, _) => {
+                Answer { receipt: Some(self.receipt(order, *receipt, caller)), lines: touched(*receipt), ..answer }
+            }
+            (Verb::Complete { .. }, Some(place)) => Answer { back_order: Some(self.back_order(place)), ..answer },
+            _ => answer,
+        }
+    }
+
+    /// The level is unset of a product that the store has never heard of.
+    fn adjusted(&self, asked: &Adjustment, caller: Name, made: Made, answer: Answer) -> Answer {
+        let is_known = self.model.units.contains_key(asked.product);
+        let level = is_known.then(|| self.level(asked.product, caller));
+        let (movement_number, quantity) = (made.movement as i64, decimal(made.moved));
+        Answer {
+            order: asked.source.map(|source| self.header(source.order, caller)),
+            lines: asked.source.iter().map(|source| self.line(source.order, source.line, caller)).collect(),
+            adjusted: Some(Adjusted { level, movement_number, quantity }),
+            ..answer
+        }
+    }
+
+    pub fn back_order(&self, place: usize) -> BackOrder {
+        BackOrder {
+            purchase_order_id: self.wire.id(place),
+            number: number_of(&self.model.orders, place),
+            line_count: self.order(place).lines.len() as i32,
+        }
+    }
+
+    pub fn store(&self) -> Store {
+        Store {
+            store_id: self.wire.store.clone(),
+            display_name: format!("Store {}", self.wire.store),
+            currency: "EUR".to_owned(),
+            time_zone: "Europe/Amsterdam".to_owned(),
+            back_orders_enabled: self.model.back_orders_enabled,
+            open_purchase_order_count: self.model.orders.iter().filter(|order| order.is_open()).count() as i64,
+            create_time: Some(instant(self.model.created)),
+            over_receipt_tolerance: decimal(self.model.tolerance),
+            allow_negative_stock: self.model.negative_stock,
+            allow_unlisted_items: false,
+        }
+    }
+}

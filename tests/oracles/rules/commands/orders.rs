@@ -1,0 +1,165 @@
+//! Making commands about orders, but for what is delivered of them.
+
+use std::sync::Arc;
+
+use purchase_order_service::domain::code::ProductId;
+use purchase_order_service::domain::command::Command;
+use purchase_order_service::domain::inventory::LevelKey;
+use purchase_order_service::domain::money::{Amount, Currency, UnitCost};
+use purchase_order_service::domain::order::cancel::CancelOrder;
+use purchase_order_service::domain::order::complete::{CompleteOrder, Disposition, LineDisposition};
+use purchase_order_service::domain::order::create::{CreateOrder, NewLine, Price};
+use purchase_order_service::domain::order::place::PlaceOrder;
+use purchase_order_service::domain::order::update::UpdateOrder;
+use purchase_order_service::domain::order::{Charge, Line, State};
+use purchase_order_service::domain::quantity::Quantity;
+use purchase_order_service::domain::unit::Unit;
+
+use crate::rules::commands::MOST;
+use crate::rules::commands::scene::Scene;
+
+pub(super) fn create_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let lines = match at.rng.u32(..600) {
+        // More than the level of a product holds, once it is placed.
+        0 => vec![NewLine { quantity: MOST, price: Price::Unit(UnitCost::default()), ..at.new_line() }; 950],
+        // As many as a few commands that fill a batch have together.
+        1 => (0..950).map(|_| at.new_line()).collect(),
+        _ => (0..at.rng.u32(1..=6)).map(|_| at.new_line()).collect(),
+    };
+    let currency = if at.one_in(9) { Currency::parse("EUR") } else { None };
+    let expected_date = at.date();
+    let (supplier_reference, note) = (at.maybe("S-1"), at.maybe("by the back transport"));
+    let supplier = at.pick(["acme", "bolt"]).to_owned();
+    let external_id = at.external_id();
+    let charges = at.charges();
+    at.named_cost = Some("lines.unit_cost");
+    Arc::new(CreateOrder { supplier, supplier_reference, note, external_id, charges, currency, expected_date, lines })
+}
+
+/// Mostly of a draft, whose lines may come, go and change places.
+pub(super) fn update_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = if at.one_in(3) { at.order(|_| true) } else { at.order(|order| order.state == State::Draft) };
+    let rewrites = at.seen(order).is_none_or(|order| order.state == State::Draft) || at.one_in(5);
+    let lines = (0..at.rng.u32(1..=6)).map(|_| at.new_line()).collect();
+    let external_id = at.one_in(4).then(|| at.external_id());
+    if external_id.is_some() && at.one_in(2) {
+        // Alone it may change in every state.
+        return Arc::new(UpdateOrder {
+            order,
+            etag: at.etag(order),
+            supplier: None,
+            supplier_reference: None,
+            note: None,
+            external_id,
+            charges: None,
+            expected_date: None,
+            lines: None,
+        });
+    }
+    Arc::new(UpdateOrder {
+        order,
+        etag: at.etag(order),
+        supplier: (rewrites && at.one_in(3)).then(|| "bolt".to_owned()),
+        supplier_reference: at.one_in(3).then(|| at.maybe("S-2")),
+        note: at.one_in(3).then(|| at.maybe("ring the bell")),
+        external_id,
+        charges: (rewrites && at.one_in(4)).then(|| at.charges()),
+        expected_date: (rewrites && at.one_in(3)).then(|| at.date()),
+        lines: (rewrites && at.one_in(2)).then_some(lines),
+    })
+}
+
+pub(super) fn place_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| order.state == State::Draft);
+    let order_time = match at.rng.u8(..20) {
+        0 => Some(at.later(1)),
+        1..6 => Some(at.later(-3_000)),
+        _ => None,
+    };
+    Arc::new(PlaceOrder { order, etag: at.etag(order), order_time })
+}
+
+pub(super) fn complete_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| order.state.is_live() && order.counters.totals.received.is_positive());
+    let is_on = at.pure.store(&at.store).is_some_and(|store| store.back_orders_enabled);
+    // What is back-ordered while orders run out would keep the store from being done.
+    let carries_on = if is_on && !at.is_ebb { !at.one_in(5) } else { at.one_in(10) };
+    let rest = if carries_on { Disposition::BackOrder } else { Disposition::Cancel };
+    let rest = (!at.one_in(6)).then_some(rest);
+    let lines = at.some_lines(order).iter().map(|line| disposition(at, line, carries_on)).collect();
+    let lines = if at.one_in(3) || rest.is_none() { lines } else { Vec::new() };
+    let cancel_reason = (!at.one_in(12)).then(|| "out of season".to_owned());
+    let expected_date = if at.one_in(5) { at.date() } else { None };
+    Arc::new(CompleteOrder {
+        order,
+        etag: at.etag(order),
+        lines,
+        default_disposition: rest,
+        cancel_reason,
+        expected_date,
+    })
+}
+
+fn disposition(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposition {
+    let Line { key, quantities, .. } = line;
+    let back_order = if carries_on { at.part_of(line) } else { Quantity::ZERO };
+    let mut disposition = LineDisposition { line: key.number, back_order, cancel: quantities.pending - back_order };
+    match at.rng.u8(..50) {
+        0 => disposition.cancel += at.whole(5),
+        1 => disposition.back_order += Quantity::from_scaled(5_000),
+        2 => disposition.line += 50_000,
+        _ => {}
+    }
+    disposition
+}
+
+pub(super) fn cancel_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| !order.counters.totals.received.is_positive());
+    let reason = (!at.one_in(8)).then(|| "not needed".to_owned());
+    Arc::new(CancelOrder { order, etag: at.etag(order), reason })
+}
+
+/// What orders are made of.
+impl Scene<'_> {
+    /// Few enough that orders sometimes ask for the same.
+    fn external_id(&mut self) -> Option<String> {
+        if self.one_in(4) { Some(format!("erp-{}", self.rng.u16(..600))) } else { None }
+    }
+
+    fn charges(&mut self) -> Vec<Charge> {
+        let count = if self.one_in(4) { self.rng.u8(1..4) } else { 0 };
+        let charge =
+            |_| Charge { description: "freight".to_owned(), amount: Amount::from_scaled(self.rng.i64(0..999_999)) };
+        (0..count).map(charge).collect()
+    }
+
+    fn new_line(&mut self) -> NewLine {
+        let product = ProductId::new(format!("product-{}", self.rng.u8(..12)));
+        let level = LevelKey { store: self.store.clone(), product: product.clone() };
+        let level = self.pure.working_set.levels.get(&level).ok().flatten();
+        let known = level.map(|level| level.unit).filter(|_| self.rng.u8(..60) > 0);
+        let unit = known.unwrap_or_else(|| self.pick(Unit::ALL));
+        let quantity = match (self.rng.u8(..200), unit.is_whole()) {
+            (0, _) => Quantity::ZERO,
+            (_, true) => self.whole(20),
+            (_, false) => Quantity::from_scaled(self.rng.i64(1..200_000)),
+        };
+        let cost = self.cost();
+        let pack_size = if self.one_in(3) { Some(self.whole(12) + Quantity::from_scaled(10_000)) } else { None };
+        let by_pack = pack_size.filter(|_| self.one_in(2)).and_then(|size| Price::by_pack(cost, size));
+        let price = by_pack.unwrap_or(Price::Unit(cost));
+        NewLine {
+            description: format!("fresh {product}"),
+            product,
+            gtin: self.maybe("4006381333931"),
+            supplier_product: self.maybe("M-7"),
+            note: self.maybe("ripe"),
+            unit,
+            quantity,
+            pack_size,
+            price,
+            tolerance: if self.one_in(4) { Some(self.tolerance()) } else { None },
+            expected_date: if self.one_in(6) { self.date() } else { None },
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Making deliveries and their voids.
+
+use std::sync::Arc;
+
+use purchase_order_service::domain::command::Command;
+use purchase_order_service::domain::order::OrderId;
+use purchase_order_service::domain::order::receipt::{ItemCosts, RejectReason, Rejection};
+use purchase_order_service::domain::order::receive::book::DeliveryDetails;
+use purchase_order_service::domain::order::receive::items::{ItemTarget, NewItem};
+use purchase_order_service::domain::order::receive::{Items, Receive};
+use purchase_order_service::domain::order::void::VoidReceipt;
+use purchase_order_service::domain::pack::StatedQuantity;
+use purchase_order_service::domain::quantity::Quantity;
+use uuid::Uuid;
+
+use crate::rules::commands::MOST;
+use crate::rules::commands::scene::Scene;
+
+pub(super) fn receive(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let least = i32::from(!at.one_in(12));
+    let order = at.order(|order| order.state.is_live() && order.counters.pending_lines >= least);
+    let items = if at.one_in(6) { Items::AllPending } else { Items::Listed(items(at, order)) };
+    let receive_time = match at.rng.u8(..20) {
+        0 => Some(at.later(6)),
+        1 => Some(at.later(5)),
+        2..7 => Some(at.later(-300)),
+        _ => None,
+    };
+    let (delivery_note, note) = (at.maybe("D-1"), at.maybe("wet"));
+    let refuse_known_delivery_note = at.one_in(12);
+    let etag = at.etag(order);
+    let details = DeliveryDetails { receive_time, delivery_note, refuse_known_delivery_note, note };
+    Arc::new(Receive { order, etag, items, details })
+}
+
+/// Parts of some lines, in any order.
+fn items(at: &mut Scene<'_>, order: OrderId) -> Vec<NewItem> {
+    let mut items = Vec::new();
+    for line in at.some_lines(order) {
+        let accepted = match at.rng.u8(..8) {
+            0 => Quantity::ZERO,
+            // What a tolerance may allow.
+            1 => line.quantities.pending + at.whole(2),
+            _ => at.part_of(&line),
+        };
+        let rejects = !accepted.is_positive() || at.one_in(8);
+        let rejected = if rejects { at.whole(3) } else { Quantity::ZERO };
+        let mut item = item(order, line.key.number, accepted, rejected);
+        item.costs = at.item_costs(accepted > line.quantities.pending);
+        if line.pack_size.is_some() && at.one_in(3) {
+            item.accepted = StatedQuantity { units: None, packs: Some(at.whole(3)) };
+        }
+        items.push(item);
+    }
+    if items.is_empty() {
+        items.push(item(order, 1, at.whole(3), Quantity::ZERO));
+    }
+    at.rng.shuffle(&mut items);
+    if items.iter().any(|item| item.costs != ItemCosts::default()) {
+        at.named_cost = Some("items.unit_cost");
+    }
+    match at.rng.u8(..50) {
+        0..2 => add(&mut items[0].accepted, Quantity::from_scaled(5_000)),
+        2..8 => add(&mut items[0].accepted, at.whole(50)),
+        8 => items[0] = NewItem { target: items[0].target.clone(), ..item(order, 1, Quantity::ZERO, MOST) },
+        9 => items.push(item(order, 99_999, at.whole(3), Quantity::ZERO)),
+        _ => {}
+    }
+    items
+}
+
+fn item(order: OrderId, line: i32, accepted: Quantity, rejected: Quantity) -> NewItem {
+    let damaged = Rejection { reason: RejectReason::Damaged, note: Some("broken".to_owned()) };
+    NewItem {
+        index: 0,
+        target: ItemTarget::Line(order, line),
+        accepted: StatedQuantity::units(accepted),
+        rejected: StatedQuantity::units(rejected),
+        rejection: rejected.is_positive().then_some(damaged),
+        costs: ItemCosts::default(),
+    }
+}
+
+fn add(stated: &mut StatedQuantity, more: Quantity) {
+    stated.units = stated.units.map(|units| units + more);
+}
+
+pub(super) fn void_receipt(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| order.counters.active_receipts > 0);
+    let last = at.seen(order).map_or(0, |order| order.counters.last_receipt);
+    let receipt = if at.one_in(20) { last + 1 } else { at.rng.i32(1..=last.max(1)) };
+    // Of an order that the same batch makes, load does not note that its receipts were looked for, and
+    // the answer would be INTERNAL. Nobody can ask so: the order's id is not known before it is saved.
+    let order = if at.pure.fresh.contains(&order) && receipt > last { OrderId(Uuid::nil()) } else { order };
+    Arc::new(VoidReceipt { order, receipt, etag: at.etag(order), reason: "counted again".to_owned() })
+}
+
+impl Scene<'_> {
+    /// Invoiced costs; one for the excess mostly where there is some.
+    fn item_costs(&mut self, is_excess: bool) -> ItemCosts {
+        let odds = if is_excess { 2 } else { 60 };
+        ItemCosts {
+            unit_cost: if self.one_in(8) { Some(self.cost()) } else { None },
+            excess_unit_cost: if self.one_in(odds) { Some(self.cost()) } else { None },
+        }
+    }
+}
