@@ -91,7 +91,7 @@ const MANY: &str = "
     INSERT INTO clock_day VALUES (10), (11), (12), (13), (14), (15), (16), (17);
     INSERT INTO store
     WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 249)
-    SELECT 'x-' || i, 'x', 'EUR', 'UTC', 0, TRUE, 0, FALSE, 0, 0, 1, 0 FROM n;
+    SELECT 'x-' || i, 'x', 'EUR', 'UTC', 0, TRUE, 0, FALSE, FALSE, 0, 0, 1, 0 FROM n;
     INSERT INTO stored_response
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1310)
     SELECT s.store_id, 'alice', '00000000-0000-7000-8000-' || substr(CAST(1000000000000 + i AS TEXT), 2),

@@ -105,6 +105,11 @@ impl Database {
         Session::connect(&self.url, Purpose::Operate, None).expect("the test's database is there")
     }
 
+    /// A session like that of the `verify` command.
+    pub fn session_that_inspects(&self) -> Session {
+        Session::connect(&self.url, Purpose::Inspect, None).expect("the test's database is there")
+    }
+
     /// A session that may write where the database's default is that nobody does.
     pub fn session_that_writes(&self) -> Session {
         let mut session = Session::connect(&self.url, Purpose::Inspect, None).expect("the test's database is there");

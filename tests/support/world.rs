@@ -251,7 +251,7 @@ impl World {
 
     /// Checks every invariant over the whole database, on a session of its own.
     pub async fn verify(&self) {
-        let findings = verify(&mut self.database.session(), |_, _| {}).expect("the database can be read");
+        let findings = verify(&mut self.database.session_that_inspects(), |_, _| {}).expect("the database can be read");
         let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert!(findings.is_empty(), "the invariants do not hold:\n{}", findings.join("\n"));
         self.verified.set(true);

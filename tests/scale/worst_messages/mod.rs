@@ -64,6 +64,16 @@ fn every_field(message: &MessageDescriptor, text: usize) -> Vec<u8> {
     message.fields().flat_map(|field| filled(&field, text)).collect()
 }
 
+/// How many texts a message with something in every field has, those of messages within it included.
+fn texts_in(message: &MessageDescriptor) -> usize {
+    let texts = message.fields().map(|field| match field.kind() {
+        Kind::String => 1,
+        Kind::Message(inner) => texts_in(&inner),
+        _ => 0,
+    });
+    texts.sum()
+}
+
 /// The smallest encodings of one element, or of one value.
 fn elements(field: &FieldDescriptor) -> Vec<(&'static str, Vec<u8>)> {
     match field.kind() {
@@ -110,10 +120,10 @@ fn fillings(field: &FieldDescriptor, size: usize) -> Vec<(String, Vec<u8>)> {
     if field.is_list() && !matches!(field.kind(), Kind::Enum(_)) {
         for count in COUNTS {
             let of_texts = match field.kind() {
-                Kind::Message(inner) => inner.fields().filter(|field| field.kind() == Kind::String).count(),
+                Kind::Message(inner) => texts_in(&inner),
                 _ => 1,
             };
-            let element = filled(field, (size / count).saturating_sub(64) / of_texts.max(1));
+            let element = filled(field, (size / count).saturating_sub(96) / of_texts.max(1));
             ways.push((format!("{name}: {count} full ones"), element.repeat(count)));
             ways.push((format!("{name}: {count} empty ones"), filled(field, 0).repeat(count)));
         }
