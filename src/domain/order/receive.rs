@@ -67,12 +67,12 @@ impl Command for Receive {
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let order = changeset.order(self.order)?;
         let (items, lines) = self.items_and_lines(changeset, &order)?;
-        if items.is_empty() {
-            return Err(Refusal::NothingPending(order.number));
-        }
-        let supplier = order.supplier.clone();
+        let (number, supplier) = (order.number.clone(), order.supplier.clone());
         let orders = BTreeMap::from([(self.order, order)]);
         let judged = book::judge(changeset, &orders, lines, &items, &self.details, Violations::default())?;
+        if items.is_empty() {
+            return Err(Refusal::NothingPending(number));
+        }
         let same_delivery_note = self.details.same_delivery_note(changeset, &supplier)?;
         let mut receipts = judged.book(changeset, &self.details, None)?;
         let mut booked = receipts.pop().ok_or_else(|| Refusal::Bug("a receipt was not booked".to_owned()))?;

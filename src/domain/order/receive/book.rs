@@ -77,19 +77,21 @@ pub(super) fn judge(
     unlisted::add_lines(changeset, orders, items, &mut allocation, &mut violations)?;
     // The form first: how much of a line is received means nothing while its quantity is malformed.
     let delivered = allocation.book(items, &mut violations)?;
-    let orders = by_order(orders, delivered.clone());
-    // The last day on which any of these goods were ordered is the first on which all can have arrived.
-    let ordered = orders.iter().filter_map(|(order, _)| order.original_order_time).max();
+    let booked = by_order(orders, delivered.clone());
+    // The last day on which any of these goods were ordered is the first on which all can have arrived. Where nothing
+    // is pending there are no such goods, and the time is judged all the same.
+    let ordered = booked.iter().filter_map(|(order, _)| order.original_order_time).max();
+    let ordered = ordered.or_else(|| orders.values().filter_map(|order| order.original_order_time).max());
     let receive_time = receive_time(details.receive_time, changeset.now(), ordered, &store.time_zone, &mut violations);
     violations.or_refuse(Refusal::InvalidForStoredData)?;
     unlisted::check_allowed(&store, items)?;
     check_tolerance(&store, &delivered)?;
-    for (order, delivered) in &orders {
+    for (order, delivered) in &booked {
         check_item_count(order, delivered.len())?;
         check_line_count(order, delivered)?;
         check_received_value(order, delivered)?;
     }
-    Ok(Judged { orders, receive_time })
+    Ok(Judged { orders: booked, receive_time })
 }
 
 /// Groups what was delivered by order, in the order in which the orders were ordered.

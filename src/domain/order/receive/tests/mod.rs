@@ -97,6 +97,10 @@ fn everything_that_is_pending_is_received_at_once() {
     assert_eq!(store.receipt_of(order, 2).items, [item(1, "6", "0"), item(3, "1", "0")]);
     assert_eq!(store.header(order).counters.pending_lines, 0);
     assert_eq!(store.refuse(receive_all(order)), "NOTHING_PENDING");
+    // The form of the request comes first, also where there is nothing to receive.
+    for time in ["2026-02-27T09:00:00Z", "2026-03-02T09:06:00Z"] {
+        assert_eq!(store.refuse(arriving(at(time), receive_all(order))), "INVALID_FOR_STORED_DATA");
+    }
 }
 
 #[test]
