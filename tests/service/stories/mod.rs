@@ -9,6 +9,7 @@ mod deliveries;
 mod discovery;
 mod gate;
 mod grid;
+mod look_alikes;
 mod ordering;
 mod previewing;
 mod reading;
