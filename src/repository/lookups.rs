@@ -95,15 +95,26 @@ impl Lookup for Lines {
     ];
 }
 
-/// The lines of an order that are of a product, each with the level of that product. The order's lines are read by their
-/// key and filtered: an index on the product would have to be written for each line, to spare a read of some pages.
+/// The orders of the chain that an order is of. The indexes by product and bar code have no lines that are carried over;
+/// such a line is found by the order of its chain on which it first stands, and keeps its number. Without an index, a
+/// delivery that names every product of a large order would read all its lines once for each.
+const ORDER: &str = "purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k1";
+const ORDERS_BEFORE: &str =
+    "purchase_order AS bearing ON bearing.store_id = k.k0 AND bearing.root_id = purchase_order.root_id";
+const LINE_OF_ORDER: &str = "purchase_order_line ON purchase_order_line.store_id = k.k0 \
+     AND purchase_order_line.po_id = k.k1 AND purchase_order_line.line_number = named.line_number";
+
+/// The lines of an order that are of a product, each with the level of that product.
 pub struct LinesOfProduct;
 impl Lookup for LinesOfProduct {
     type Columns = LinesWithLevels;
     const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
     const JOINS: &'static [&'static str] = &[
-        "purchase_order_line ON purchase_order_line.store_id = k.k0 \
-         AND purchase_order_line.po_id = k.k1 AND purchase_order_line.product_id = k.k2",
+        ORDER,
+        ORDERS_BEFORE,
+        "purchase_order_line AS named ON named.store_id = k.k0 AND named.product_id = k.k2 \
+         AND named.po_id = bearing.po_id AND NOT named.carried_over",
+        LINE_OF_ORDER,
         LEVEL_OF_LINE,
     ];
 }
@@ -114,8 +125,11 @@ impl Lookup for LinesOfGtin {
     type Columns = LinesWithLevels;
     const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
     const JOINS: &'static [&'static str] = &[
-        "purchase_order_line ON purchase_order_line.store_id = k.k0 \
-         AND purchase_order_line.po_id = k.k1 AND ltrim(purchase_order_line.gtin, '0') = k.k2",
+        ORDER,
+        ORDERS_BEFORE,
+        "purchase_order_line AS named ON named.store_id = k.k0 AND ltrim(named.gtin, '0') = k.k2 \
+         AND named.po_id = bearing.po_id AND named.gtin IS NOT NULL AND NOT named.carried_over",
+        LINE_OF_ORDER,
         LEVEL_OF_LINE,
     ];
 }

@@ -15,6 +15,39 @@ async fn texts(caller: &Caller, order: &PurchaseOrder) -> Vec<String> {
     caller.lines(order).await.iter().map(line_text).collect()
 }
 
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_back_order_is_received_by_product_and_bar_code(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    world.operator().enable_back_orders().ok().await;
+    allow_unlisted_items(&alice, true).await;
+    let create = alice.create(&[("rice", "10"), ("tea", "4")]);
+    let draft = create.with(|request| request.lines[1].gtin = "036000291452".to_owned()).ok().await;
+    let order = alice.place(&draft.purchase_order.unwrap()).ok().await.purchase_order.unwrap();
+    alice.receive(&order).accept_product("rice", "1").ok().await;
+    let child = alice.back_order(&order).await;
+    let soap = alice.receive(&child).with(|request| request.items.push(unlisted_item("soap", "2"))).ok().await;
+    assert_eq!(line_text(&soap.lines[0]), "3 soap: 2 received, 2 excess");
+    let mixed = alice.receive(&child).accept_product("rice", "2").accept_product("soap", "1").with(|request| {
+        request.items.push(NewReceiptItem {
+            gtin: "0036000291452".to_owned(),
+            accepted: Some("3".to_owned()),
+            ..Default::default()
+        });
+    });
+    let received: Vec<String> = mixed.ok().await.lines.iter().map(line_text).collect();
+    assert_eq!(
+        received,
+        [
+            "1 rice: 9 ordered, 2 received, 7 pending",
+            "2 tea: 4 ordered, 3 received, 1 pending",
+            "3 soap: 3 received, 3 excess"
+        ]
+    );
+    world.verify().await;
+}
+
 /// The numbers of the orders that a delivery was booked on, each with the lines of its receipt.
 fn booked(delivered: &ReceiveDeliveryResponse) -> Vec<(&str, Vec<i32>)> {
     let mut booked = Vec::new();
