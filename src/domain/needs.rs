@@ -37,6 +37,11 @@ pub enum Need {
     OtherReceiveTimes(OrderId, i32),
     /// The level of a product that no loaded line may name.
     Level(ProductId),
+    /// The lots of a product that are in stock, those that are sold first, as many as an adjustment may take stock
+    /// out of. The working set keeps them up to date.
+    LotsInStock(ProductId),
+    /// The lots of a product with this code, in stock or not. The working set keeps them up to date.
+    LotsWithCode(ProductId, String),
     /// Which order of the store has this external id, if one has.
     ExternalId(String),
     /// For a delivery note that arrives with goods of an order: the active receipt of the same supplier that
@@ -136,6 +141,8 @@ mod tests {
             (Need::StagedItems(ORDER), false),
             (Need::OtherReceiveTimes(ORDER, 1), true),
             (Need::Level(ProductId::new("oak")), false),
+            (Need::LotsInStock(ProductId::new("oak")), false),
+            (Need::LotsWithCode(ProductId::new("oak"), "L1".to_owned()), false),
             (Need::ExternalId("erp-1".to_owned()), false),
             (Need::DeliveryNote(ORDER, "LS-1".to_owned()), true),
             (Need::Roles, true),

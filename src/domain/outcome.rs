@@ -128,8 +128,10 @@ pub struct StockAdjusted {
     pub event: i64,
     /// The product, whose level the answer shows.
     pub product: String,
-    /// The number of the ledger row of that product; 0 if there is none.
+    /// The number of the first ledger row of that product; 0 if there is none.
     pub movement: i64,
+    /// How many ledger rows there are, one for each lot.
+    pub movement_count: i32,
     /// What was added to what is on hand, in ten-thousandths of a unit; below zero if it was taken out.
     pub quantity: i64,
     /// The order of which goods were returned, if the request named one.
@@ -138,6 +140,21 @@ pub struct StockAdjusted {
     /// The line of that order; the answer shows it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<i32>,
+    /// What each lot changed by, in the order of the ledger rows; a row of goods in no lot has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lots: Vec<AdjustedLot>,
+}
+
+/// A lot that an adjustment put goods into or took them out of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdjustedLot {
+    /// The code of the lot.
+    pub code: String,
+    /// Its expiry date as ISO 8601 text, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry_date: Option<String>,
+    /// What was added to it, in ten-thousandths of a unit; below zero if it was taken out.
+    pub quantity: i64,
 }
 
 impl Outcome {

@@ -10,7 +10,9 @@ use std::fmt;
 use super::access::{MAX_ROLES, Permission};
 use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::decimal::grouped;
+use super::inventory::lot::MAX_LOTS_TAKEN;
 use super::money::Amount;
+use super::order::receipt::{LOT_SIZE, MAX_ITEMS_SIZE};
 use super::order::receive::delivery::{MAX_CANDIDATE_LINES, MAX_DELIVERED_LINES, MAX_ORDERS};
 use super::order::{MAX_LINES, MAX_RECEIPT_ITEMS, OrderId, State};
 use super::outcome::KnownReceipt;
@@ -320,12 +322,40 @@ pub enum Refusal {
         /// By how much that falls short.
         missing: Quantity,
     },
+    /// More would be taken out of a lot than is on hand of it.
+    #[error("{on_hand} of lot {lot} of product {product} are on hand, {missing} too few")]
+    InsufficientLot {
+        /// The product.
+        product: ProductId,
+        /// The code of the lot that the request names.
+        lot: String,
+        /// What is on hand of it.
+        on_hand: Quantity,
+        /// By how much that falls short.
+        missing: Quantity,
+    },
+    /// Stock would be taken out of more lots than one call may change.
+    #[error(
+        "so much of product {0} would be taken out of more than {limit} lots: take less, or name a lot",
+        limit = grouped(MAX_LOTS_TAKEN as i64)
+    )]
+    TooManyLots(ProductId),
     /// A level would leave its range.
     #[error("the stock or the quantity on order of product {0} would pass its limit of {limit} units", limit = grouped(Quantity::MAX_LEVEL.whole_units()))]
     LevelOutOfRange(TruncatedList<ProductId>),
+    /// What a delivery's items say is bounded, so that its answer fits into a message.
+    #[error(
+        "the reject notes of the delivery, and its lots at {LOT_SIZE} bytes each as they are divided over lines, would have \
+         {size} bytes; at most {limit} are allowed: send it in parts",
+        limit = grouped(MAX_ITEMS_SIZE as i64)
+    )]
+    ReceiptTooLarge {
+        /// How many bytes they would have.
+        size: usize,
+    },
     /// The receipts of one order are bounded.
     #[error(
-        "the receipts of purchase order {number} would have {items} items; at most {limit} are allowed, voided ones included",
+        "the receipts of purchase order {number} would have {items} items and lots; at most {limit} are allowed, voided ones included",
         limit = grouped(MAX_RECEIPT_ITEMS)
     )]
     TooManyReceiptItems {
@@ -419,6 +449,7 @@ impl Refusal {
             Self::TooManyLines { .. } => "TOO_MANY_LINES",
             Self::TooManyCandidateLines => "TOO_MANY_CANDIDATE_LINES",
             Self::DeliveryTooLarge { .. } => "DELIVERY_TOO_LARGE",
+            Self::ReceiptTooLarge { .. } => "RECEIPT_TOO_LARGE",
             Self::NothingPending(_) => "NOTHING_PENDING",
             Self::AcceptedStaged(_) => "ACCEPTED_STAGED",
             Self::OverReceipt { .. } => "OVER_RECEIPT",
@@ -427,6 +458,8 @@ impl Refusal {
             Self::LinesWithoutQuantity(_) => "LINES_WITHOUT_QUANTITY",
             Self::ExpectedDatePassed { .. } => "EXPECTED_DATE_PASSED",
             Self::InsufficientStock { .. } => "INSUFFICIENT_STOCK",
+            Self::InsufficientLot { .. } => "INSUFFICIENT_LOT",
+            Self::TooManyLots(_) => "TOO_MANY_LOTS",
             Self::LevelOutOfRange(_) => "LEVEL_OUT_OF_RANGE",
             Self::TooManyReceiptItems { .. } => "TOO_MANY_RECEIPT_ITEMS",
             Self::TooManyRoles => "TOO_MANY_ROLES",

@@ -6,24 +6,25 @@
 //! command's needs, and answered as such. What a decision changes is noted with how it must be saved,
 //! so that a batch is saved with a fixed number of statements, whatever its commands did.
 
+mod access;
+mod lots;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::access::{
-    Authorization, CallerAccess, GrantKey, Permission, Requirement, RolePermissionKey, ValidityPeriod, authorize,
-};
+use super::access::{GrantKey, Permission, RolePermissionKey, ValidityPeriod};
 use super::code::{PrincipalId, RoleId, StoreId};
 use super::decision::Decision;
 use super::event::Event;
 use super::gtin::Gtin;
 use super::idempotency::{StoredResponse, StoredResponseKey};
+use super::inventory::lot::LotStock;
 use super::inventory::{Level, LevelKey, Movement};
 use super::needs::Need;
 use super::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use super::order::receive::items::ProductSelector;
 use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
 use super::outcome::KnownReceipt;
-use super::principal::Principal;
-use super::refusal::{Refusal, TruncatedList};
+use super::refusal::TruncatedList;
 use super::store::Store;
 
 /// A command read something that its needs did not name. This is a bug in the command, and an error and
@@ -210,6 +211,8 @@ pub struct WorkingSet {
     pub appended: Appended,
     /// What the roles of each caller allow together, as the gate loads it.
     permissions: BTreeMap<(StoreId, PrincipalId), BTreeSet<Permission>>,
+    /// Lots of products, as far as `complete` says that they are loaded.
+    lots: BTreeMap<LevelKey, LotStock>,
     roles: BTreeMap<StoreId, BTreeMap<RoleId, RolePermissions>>,
     grants: BTreeMap<(StoreId, PrincipalId), RoleGrants>,
     open_orders: BTreeMap<StoreId, TruncatedList<String>>,
@@ -233,6 +236,7 @@ impl Default for WorkingSet {
             levels: EntityMap::new("a level"),
             appended: Appended::default(),
             permissions: BTreeMap::new(),
+            lots: BTreeMap::new(),
             roles: BTreeMap::new(),
             grants: BTreeMap::new(),
             open_orders: BTreeMap::new(),
@@ -334,44 +338,6 @@ impl WorkingSet {
         self.other_receive_times.get(key).ok_or(NotLoaded("the times of other receipts"))
     }
 
-    /// What a principal's roles allow together; nothing if they hold none.
-    pub fn permissions_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<&BTreeSet<Permission>, NotLoaded> {
-        self.permissions.get(&(store.clone(), principal.clone())).ok_or(NotLoaded("a caller's permissions"))
-    }
-
-    /// Judges whether a principal may do what requires `requirement`.
-    pub fn authorize(
-        &self,
-        store: &StoreId,
-        principal: &Principal,
-        requirement: Requirement,
-    ) -> Result<Authorization, Refusal> {
-        let store_exists = self.store(store)?.is_some();
-        let permissions = self.permissions_of(store, &principal.id)?;
-        authorize(CallerAccess { store, store_exists, permissions }, principal, requirement)
-    }
-
-    /// The roles that a principal holds in a store, each with the event that gave it.
-    pub fn roles_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<RoleGrants, NotLoaded> {
-        if !self.has_all(store, Need::Grants) {
-            self.check_all(store, Need::GrantsOf(principal.clone()), "a principal's roles")?;
-        }
-        Ok(self.grants.get(&(store.clone(), principal.clone())).cloned().unwrap_or_default())
-    }
-
-    /// Every principal who holds a role in the store, with the roles they hold.
-    pub fn all_grants(&self, store: &StoreId) -> Result<Vec<(&PrincipalId, &RoleGrants)>, NotLoaded> {
-        self.check_all(store, Need::Grants, "everybody's roles")?;
-        Ok(self.grants.iter().filter(|((s, _), _)| s == store).map(|((_, p), held)| (p, held)).collect())
-    }
-
-    /// Every role of a store and what it allows.
-    pub fn roles(&self, store: &StoreId) -> Result<&BTreeMap<RoleId, RolePermissions>, NotLoaded> {
-        // One role may be there without the others, where a decision was absorbed.
-        self.check_all(store, Need::Roles, "a store's roles")?;
-        self.roles.get(store).ok_or(NotLoaded("a store's roles"))
-    }
-
     /// The numbers of the store's open orders, as they were when the batch was loaded.
     pub fn open_orders(&self, store: &StoreId) -> Result<&TruncatedList<String>, NotLoaded> {
         self.open_orders.get(store).ok_or(NotLoaded("a store's open orders"))
@@ -395,22 +361,6 @@ impl WorkingSet {
             self.roles.entry(store.clone()).or_default();
         }
         self.complete.insert((store, need));
-    }
-
-    /// Notes what a principal's roles allow together.
-    pub fn insert_permissions(&mut self, store: StoreId, principal: PrincipalId, permissions: BTreeSet<Permission>) {
-        self.permissions.insert((store, principal), permissions);
-    }
-
-    /// Notes that a role has a permission since an event.
-    pub fn insert_role_permission(&mut self, key: RolePermissionKey, from_event: i64) {
-        let roles = self.roles.entry(key.store).or_default();
-        roles.entry(key.role).or_default().insert(key.permission, from_event);
-    }
-
-    /// Notes that a principal holds a role since an event.
-    pub fn insert_grant(&mut self, store: StoreId, principal: PrincipalId, role: RoleId, from_event: i64) {
-        self.grants.entry((store, principal)).or_default().insert(role, from_event);
     }
 
     /// Notes the numbers of the store's first open orders and how many there are.
@@ -447,18 +397,6 @@ impl WorkingSet {
     /// Notes when the lines of a receipt were received by the order's other active receipts.
     pub fn insert_other_receive_times(&mut self, receipt: ReceiptKey, times: BTreeMap<i32, ReceiveTimes>) {
         self.other_receive_times.insert(receipt, times);
-    }
-
-    /// Works out what a principal's roles allow together, from roles and grants that are loaded.
-    pub fn derive_permissions(&mut self, store: &StoreId, principal: &PrincipalId) -> Result<(), NotLoaded> {
-        let held = self.roles_of(store, principal)?;
-        let roles = self.roles(store)?;
-        let mut allowed = BTreeSet::new();
-        for role in held.keys() {
-            allowed.extend(roles.get(role).into_iter().flat_map(|permissions| permissions.keys().copied()));
-        }
-        self.permissions.insert((store.clone(), principal.clone()), allowed);
-        Ok(())
     }
 }
 
@@ -502,6 +440,7 @@ impl WorkingSet {
         self.absorb_permissions(&decision.permissions_closed, &decision.permissions);
         self.absorb_grants(&decision.grants_closed, &decision.grants);
         self.absorb_changed_access(&access_changed);
+        self.absorb_lots(&decision.movements);
         self.appended.movements.extend(decision.movements);
         self.appended.events.extend(decision.events);
         self.appended.permissions.extend(decision.permissions);
@@ -531,57 +470,6 @@ impl WorkingSet {
             // A voided receipt has no staged items, so its earlier ones must go.
             items.retain(|item| item.receipt != receipt.key.number);
             items.extend(receipt.staged_items());
-        }
-    }
-
-    fn absorb_permissions(
-        &mut self,
-        closed: &[ValidityPeriod<RolePermissionKey>],
-        given: &[ValidityPeriod<RolePermissionKey>],
-    ) {
-        for ValidityPeriod { key, .. } in closed {
-            let roles = self.roles.entry(key.store.clone()).or_default();
-            roles.entry(key.role.clone()).or_default().remove(&key.permission);
-        }
-        for ValidityPeriod { key, from_event, .. } in given {
-            self.insert_role_permission(key.clone(), *from_event);
-        }
-        for ValidityPeriod { key, .. } in closed {
-            // A role exists while it allows something.
-            self.roles.entry(key.store.clone()).or_default().retain(|_, allowed| !allowed.is_empty());
-        }
-    }
-
-    fn absorb_grants(&mut self, closed: &[ValidityPeriod<GrantKey>], given: &[ValidityPeriod<GrantKey>]) {
-        // Closed before given, so that a period that begins anew is not ended at once.
-        for ValidityPeriod { key, .. } in closed {
-            if let Some(held) = self.grants.get_mut(&(key.store.clone(), key.principal.clone())) {
-                held.remove(&key.role);
-            }
-        }
-        for ValidityPeriod { key, from_event, .. } in given {
-            let holder = (key.store.clone(), key.principal.clone());
-            self.grants.entry(holder).or_default().insert(key.role.clone(), *from_event);
-        }
-    }
-
-    /// What callers may do follows from roles and grants, so it is worked out anew where these change.
-    /// Where not all roles and grants are loaded it cannot be, and is forgotten: a later read is answered
-    /// [`NotLoaded`] and not what was true before. Nobody does: a command that changes access is the only
-    /// one of its store in its transaction ([`Needs::are_exclusive`](super::needs::Needs::are_exclusive)).
-    fn absorb_changed_access(&mut self, stores: &BTreeSet<StoreId>) {
-        for store in stores {
-            let mut callers = Vec::new();
-            for (of_store, caller) in self.permissions.keys() {
-                if of_store == store {
-                    callers.push(caller.clone());
-                }
-            }
-            for caller in callers {
-                if self.derive_permissions(store, &caller).is_err() {
-                    self.permissions.remove(&(store.clone(), caller));
-                }
-            }
         }
     }
 }

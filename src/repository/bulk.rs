@@ -13,8 +13,9 @@
 //! The invariant of this module: each row is saved completely or the transaction fails. A value cannot get into another
 //! column than its own ([`Column`]), and a row that was not there to be changed is an error (`check_count`).
 
+mod statements;
+
 use std::borrow::Cow;
-use std::marker::PhantomData;
 
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
@@ -23,6 +24,8 @@ use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
+pub(super) use self::statements::SaveKind;
+use self::statements::{Add, AddOrInsert, Delete, Insert, SaveStatement, SqliteRowStatement, Update};
 use super::error::DbError;
 use super::keys::StoreScope;
 use super::session::{Backend, Changes, Session, TableCombination};
@@ -162,6 +165,18 @@ impl<'s, 'a> Saving<'s, 'a> {
         self.flush()
     }
 
+    /// Adds to the changing columns of rows what these rows have there, and inserts those that do not exist. Nothing may
+    /// be below zero: a database judges the limits of a row before it looks whether there is one to add to.
+    pub fn add_or_insert<R: Row>(&mut self, rows: &[&'a R]) -> Result<(), DbError> {
+        self.save::<R, AddOrInsert>(rows.iter().map(|row| cells(*row, R::COLUMNS.iter())))
+    }
+
+    /// Adds to the changing columns of rows that exist what these rows have there, which may be below zero. No row may
+    /// be among those of [`Saving::add_or_insert`] too.
+    pub fn add<R: Row>(&mut self, rows: &[&'a R]) -> Result<(), DbError> {
+        self.save::<R, Add>(rows.iter().map(|row| cells(*row, columns_of_update::<R>())))
+    }
+
     /// Saves what is only collected so far, and returns whether there was anything to save at all.
     pub fn finish(mut self) -> Result<Changes, DbError> {
         self.flush()?;
@@ -184,7 +199,7 @@ impl<'s, 'a> Saving<'s, 'a> {
                 // Diesel finds the prepared statement by its type, so only the first row of a table costs a preparation.
                 let mut saved = 0;
                 for cells in rows {
-                    let statement = SqliteRowStatement::<R, S> { cells, row: PhantomData };
+                    let statement = SqliteRowStatement::<R, S>::new(cells);
                     saved += ExecuteDsl::<_, Sqlite>::execute(statement, connection)?;
                 }
                 check_count(R::TABLE, saved, expected)?;
@@ -243,141 +258,6 @@ fn check_count(table: &'static str, saved: usize, expected: usize) -> Result<(),
     Err(DbError::unreadable(table, format!("{saved} rows were there to save of {expected}")))
 }
 
-/// The statement that saves one row in one way, for any table.
-trait SaveStatement: 'static {
-    /// What it does with the row.
-    const KIND: SaveKind;
-    /// Writes the statement as parts. It is walked for each row on SQLite, so it must not allocate text of its own.
-    fn write_for_one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()>;
-    /// The columns that the cells of a row belong to, in their order.
-    fn columns<R: Row>() -> Vec<&'static str>;
-}
-
-/// A part of a statement's text.
-enum Part {
-    /// SQL as it stands.
-    Sql(&'static str),
-    /// A parameter, which is bound to the cell with this index.
-    Bind(usize),
-}
-
-/// What is done with the rows of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum SaveKind {
-    /// Rows that are new.
-    Insert,
-    /// Rows that were there: their changing columns.
-    Update,
-    /// Rows that go.
-    Delete,
-}
-
-// They have no values: as types they are a part of the type by which Diesel finds the prepared statement of a row.
-struct Insert;
-struct Update;
-struct Delete;
-
-impl SaveStatement for Insert {
-    const KIND: SaveKind = SaveKind::Insert;
-
-    fn columns<R: Row>() -> Vec<&'static str> {
-        R::COLUMNS.iter().map(|column| column.name).collect()
-    }
-
-    fn write_for_one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
-        write(Part::Sql("INSERT INTO "))?;
-        write(Part::Sql(R::TABLE))?;
-        for (index, column) in R::COLUMNS.iter().enumerate() {
-            write(Part::Sql(if index == 0 { " (" } else { ", " }))?;
-            write(Part::Sql(column.name))?;
-        }
-        for index in 0..R::COLUMNS.len() {
-            write(Part::Sql(if index == 0 { ") VALUES (" } else { ", " }))?;
-            write(Part::Bind(index))?;
-        }
-        write(Part::Sql(")"))
-    }
-}
-
-impl SaveStatement for Update {
-    const KIND: SaveKind = SaveKind::Update;
-
-    fn columns<R: Row>() -> Vec<&'static str> {
-        columns_of_update::<R>().map(|column| column.name).collect()
-    }
-
-    fn write_for_one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
-        write(Part::Sql("UPDATE "))?;
-        write(Part::Sql(R::TABLE))?;
-        // The cells begin with the key, as `columns_of_update` has it.
-        let key_length = columns_with::<R>(ColumnRole::Key).count();
-        for (index, column) in columns_with::<R>(ColumnRole::Changing).enumerate() {
-            write(Part::Sql(if index == 0 { " SET " } else { ", " }))?;
-            write(Part::Sql(column.name))?;
-            write(Part::Sql(" = "))?;
-            write(Part::Bind(key_length + index))?;
-        }
-        write_key_condition::<R>(write)
-    }
-}
-
-impl SaveStatement for Delete {
-    const KIND: SaveKind = SaveKind::Delete;
-
-    fn columns<R: Row>() -> Vec<&'static str> {
-        columns_with::<R>(ColumnRole::Key).map(|column| column.name).collect()
-    }
-
-    fn write_for_one_row<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
-        write(Part::Sql("DELETE FROM "))?;
-        write(Part::Sql(R::TABLE))?;
-        write_key_condition::<R>(write)
-    }
-}
-
-/// Writes the condition that finds a row by its key, which is in the first cells.
-fn write_key_condition<R: Row>(write: &mut dyn FnMut(Part) -> QueryResult<()>) -> QueryResult<()> {
-    for (index, column) in columns_with::<R>(ColumnRole::Key).enumerate() {
-        write(Part::Sql(if index == 0 { " WHERE " } else { " AND " }))?;
-        write(Part::Sql(column.name))?;
-        write(Part::Sql(" = "))?;
-        write(Part::Bind(index))?;
-    }
-    Ok(())
-}
-
-/// A statement that saves one row on SQLite. Its text follows from its type, so Diesel prepares it once per session.
-struct SqliteRowStatement<'a, R, S> {
-    cells: Vec<Cell<'a>>,
-    row: PhantomData<(R, S)>,
-}
-
-impl<R: Row, S: SaveStatement> QueryFragment<Sqlite> for SqliteRowStatement<'_, R, S> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        S::write_for_one_row::<R>(&mut |part| match part {
-            Part::Sql(text) => {
-                out.push_sql(text);
-                Ok(())
-            }
-            Part::Bind(index) => match &self.cells[index] {
-                Cell::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value),
-                Cell::BigInt(value) => out.push_bind_param::<Nullable<BigInt>, _>(value),
-                Cell::Int(value) => out.push_bind_param::<Integer, _>(value),
-                Cell::OptionalInt(value) => out.push_bind_param::<Nullable<Integer>, _>(value),
-                Cell::Bool(value) => out.push_bind_param::<Bool, _>(value),
-            },
-        })
-    }
-}
-
-impl<R: Row, S: SaveStatement> QueryId for SqliteRowStatement<'_, R, S> {
-    type QueryId = SqliteRowStatement<'static, R, S>;
-    // Table and kind are in the type, and the text depends on nothing else.
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<R: Row, S: SaveStatement, C> RunQueryDsl<C> for SqliteRowStatement<'_, R, S> {}
-
 /// The rows of one table that PostgreSQL is to save in the same way, column by column.
 struct TableRows<'a> {
     name: &'static str,
@@ -411,16 +291,27 @@ impl<'a> TableRows<'a> {
     /// Writes the statement for these rows.
     fn write<'b>(&'b self, scope: StoreScope, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         match self.kind {
-            SaveKind::Insert => {
+            SaveKind::Insert | SaveKind::AddOrInsert => {
                 out.push_sql(&format!("INSERT INTO {} ({}) SELECT ", self.name, self.columns.join(", ")));
                 self.write_store(scope, "v.store_id", out)?;
                 // The first column is the store, which was written just now.
                 out.push_sql(&format!(", v.{} FROM ", self.columns[1..].join(", v.")));
-                self.write_rows(out)
+                self.write_rows(out)?;
+                if self.kind == SaveKind::AddOrInsert {
+                    let (key, adding) = self.columns.split_at(self.key_length);
+                    let set =
+                        adding.iter().map(|column| format!("{column} = {}.{column} + excluded.{column}", self.name));
+                    let set = set.collect::<Vec<_>>().join(", ");
+                    out.push_sql(&format!(" ON CONFLICT ({}) DO UPDATE SET {set}", key.join(", ")));
+                }
+                Ok(())
             }
-            SaveKind::Update => {
+            SaveKind::Update | SaveKind::Add => {
                 // The rows come first in the join, and each finds its row of the table by the primary key.
-                let set = self.columns[self.key_length..].iter().map(|column| format!("{column} = v.{column}"));
+                let set = self.columns[self.key_length..].iter().map(|column| match self.kind {
+                    SaveKind::Add => format!("{column} = t.{column} + v.{column}"),
+                    _ => format!("{column} = v.{column}"),
+                });
                 out.push_sql(&format!("UPDATE {} AS t SET {} FROM ", self.name, set.collect::<Vec<_>>().join(", ")));
                 self.write_rows(out)?;
                 self.write_key(scope, out)

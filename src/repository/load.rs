@@ -9,6 +9,9 @@
 //! "there is none" from "nobody looked", and the second is reported as a bug instead of being taken for the first. So
 //! each function here first notes its keys as absent, or a whole set as complete, and then inserts what was found.
 
+mod lots;
+mod receipts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
@@ -21,7 +24,6 @@ use super::rows::level::LevelRow;
 use super::rows::line::LineRow;
 use super::rows::order::OrderRow;
 use super::rows::order_id;
-use super::rows::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow, item_costs};
 use super::rows::store::StoreRow;
 use super::schema::purchase_order;
 use super::session::Session;
@@ -29,14 +31,11 @@ use crate::domain::code::{PrincipalId, RoleId, StoreId};
 use crate::domain::gtin::Gtin;
 use crate::domain::inventory::{Level, LevelKey};
 use crate::domain::needs::{Need, Needs};
-use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use crate::domain::order::receive::items::ProductSelector;
 use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey, State};
 use crate::domain::outcome::KnownReceipt;
-use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{MAX_NAMED, TruncatedList};
 use crate::domain::store::Store;
-use crate::domain::time::Timestamp;
 use crate::domain::working_set::{DeliveryNoteKey, OrderReference, WorkingSet};
 
 /// Locks those of these stores that no other transaction has locked, and loads their rows. This must be the first
@@ -88,6 +87,8 @@ struct NeedsByKind {
     staged_items: BTreeSet<OrderKey>,
     other_receive_times: BTreeSet<ReceiptKey>,
     levels: BTreeSet<LevelKey>,
+    lots_in_stock: BTreeSet<LevelKey>,
+    lots_with_code: BTreeSet<(LevelKey, String)>,
     external_ids: BTreeSet<(StoreId, String)>,
     delivery_notes: BTreeSet<(OrderKey, String)>,
     delivery_notes_of_suppliers: BTreeSet<(StoreId, String, String)>,
@@ -132,6 +133,13 @@ impl NeedsByKind {
             }
             Need::Level(product) => {
                 self.levels.insert(LevelKey { store: store.clone(), product: product.clone() });
+            }
+            Need::LotsInStock(product) => {
+                self.lots_in_stock.insert(LevelKey { store: store.clone(), product: product.clone() });
+            }
+            Need::LotsWithCode(product, code) => {
+                let level = LevelKey { store: store.clone(), product: product.clone() };
+                self.lots_with_code.insert((level, code.clone()));
             }
             Need::ExternalId(external_id) => {
                 self.external_ids.insert((store.clone(), external_id.clone()));
@@ -183,10 +191,12 @@ pub fn details<'a>(
     lines_of_products(session, working_set, by_kind.lines_of_products)?;
     all_lines(session, working_set, by_kind.all_lines)?;
     lines_of_receipts(session, working_set, &by_kind.lines_of_receipts)?;
-    receipts(session, working_set, by_kind.receipts)?;
-    staged_items(session, working_set, by_kind.staged_items)?;
-    other_receive_times(session, working_set, by_kind.other_receive_times)?;
+    receipts::receipts(session, working_set, by_kind.receipts)?;
+    receipts::staged_items(session, working_set, by_kind.staged_items)?;
+    receipts::other_receive_times(session, working_set, by_kind.other_receive_times)?;
     levels(session, working_set, by_kind.levels)?;
+    lots::in_stock(session, working_set, by_kind.lots_in_stock)?;
+    lots::with_code(session, working_set, by_kind.lots_with_code)?;
     external_ids(session, working_set, by_kind.external_ids)?;
     delivery_notes(session, working_set, &by_kind.delivery_notes)?;
     delivery_notes_of_suppliers(session, working_set, &by_kind.delivery_notes_of_suppliers)?;
@@ -375,80 +385,6 @@ fn insert_lines(working_set: &mut WorkingSet, rows: Vec<(LineRow, LevelRow)>) ->
         let level = Level::try_from(level_row)?;
         working_set.levels.insert_loaded(level.key.clone(), level);
         working_set.lines.insert_loaded(line.key.clone(), line);
-    }
-    Ok(())
-}
-
-fn receipts(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<ReceiptKey>) -> Result<(), DbError> {
-    let found: Vec<Receipt> = entities::<lookups::Receipts, ReceiptRow, _>(session, keys.iter().map(receipt_key))?;
-    // Items have a lookup of their own: joined to the receipts, each would repeat the receipt's text.
-    let mut items: Vec<ItemOfReceipt> =
-        entities::<lookups::ItemsOfReceipt, ReceiptItemRow, _>(session, keys.iter().map(receipt_key))?;
-    for key in keys {
-        working_set.receipts.insert_absent(key);
-    }
-    let mut by_key: BTreeMap<ReceiptKey, Receipt> = BTreeMap::new();
-    for receipt in found {
-        by_key.insert(receipt.key.clone(), receipt);
-    }
-    items.sort_by_key(|of_receipt| of_receipt.item.line);
-    for ItemOfReceipt { receipt: key, item } in items {
-        // An item is never stored without its receipt. Left out, its quantities would be missing from a void.
-        let receipt = by_key.get_mut(&key);
-        let receipt = receipt.ok_or_else(|| DbError::unreadable("receipt item", format!("{key:?} does not exist")))?;
-        receipt.items.push(item);
-    }
-    for (key, receipt) in by_key {
-        working_set.receipts.insert_loaded(key, receipt);
-    }
-    Ok(())
-}
-
-/// Store, order, receipt number, line number, `receive_time`, accepted quantity, its excess, and the costs of either.
-type StagedItemRow = (String, String, i32, i32, i64, i64, i64, Option<i64>, Option<i64>);
-
-fn staged_items(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
-    let mut found = rows::<lookups::StagedItems, StagedItemRow>(session, keys.iter().map(order_key))?;
-    // By store, order, receipt and line. The ledger's rows are written in this order, so it must not depend on a plan.
-    found.sort_unstable();
-    for key in keys {
-        working_set.set_complete(key.store, Need::StagedItems(key.order));
-    }
-    for (store, order, receipt, line, receive_time, accepted, excess, unit_cost, excess_unit_cost) in found {
-        let item = StagedItem {
-            receipt,
-            line,
-            receive_time: Timestamp::from_micros(receive_time),
-            accepted: Quantity::from_scaled(accepted),
-            excess: Quantity::from_scaled(excess),
-            costs: item_costs(unit_cost, excess_unit_cost),
-        };
-        working_set.insert_staged_item(key_of_order(&StoreId::new(store), order_id(&order)?), item);
-    }
-    Ok(())
-}
-
-/// Store, order and number of the receipt, line number, first and last `receive_time`.
-type ReceiveTimeRow = (String, String, i32, i32, i64, i64);
-
-fn other_receive_times(
-    session: &mut Session,
-    working_set: &mut WorkingSet,
-    keys: BTreeSet<ReceiptKey>,
-) -> Result<(), DbError> {
-    let found = rows::<lookups::OtherReceiveTimes, ReceiveTimeRow>(session, keys.iter().map(receipt_key))?;
-    let mut by_receipt: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>> = BTreeMap::new();
-    // A receipt that shares no line with another has no row, and is known to have no such times.
-    for key in keys {
-        by_receipt.insert(key, BTreeMap::new());
-    }
-    for (store, order, number, line, first, last) in found {
-        let receipt = key_of_receipt(&StoreId::new(store), order_id(&order)?, number);
-        let times = ReceiveTimes { first: Timestamp::from_micros(first), last: Timestamp::from_micros(last) };
-        by_receipt.entry(receipt).or_default().insert(line, times);
-    }
-    for (receipt, times) in by_receipt {
-        working_set.insert_other_receive_times(receipt, times);
     }
     Ok(())
 }

@@ -250,6 +250,53 @@ impl Lookup for ItemsOfReceipt {
         AND receipt_item.po_id = k.k1 AND receipt_item.receipt_number = k.k2"];
 }
 
+/// The lots of the items of receipts, by order and receipt number.
+pub struct LotsOfReceipt;
+impl Lookup for LotsOfReceipt {
+    type Columns = schema::receipt_lot::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Int];
+    const JOINS: &'static [&'static str] = &["receipt_lot ON receipt_lot.store_id = k.k0 \
+        AND receipt_lot.po_id = k.k1 AND receipt_lot.receipt_number = k.k2"];
+}
+
+/// The lots of the items of an order's active receipts.
+pub struct StagedLots;
+impl Lookup for StagedLots {
+    type Columns = schema::receipt_lot::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
+    const JOINS: &'static [&'static str] = &[
+        "receipt ON receipt.store_id = k.k0 AND receipt.po_id = k.k1 AND receipt.void_time IS NULL",
+        "receipt_lot ON receipt_lot.store_id = k.k0 AND receipt_lot.po_id = receipt.po_id \
+         AND receipt_lot.receipt_number = receipt.receipt_number",
+    ];
+}
+
+/// The lots of a product that are in stock, those that are sold first: up to and with the 1,001st, by which it is known
+/// that there are more than an adjustment may take out of. The subqueries read that many entries of an index.
+pub struct LotsInStock;
+impl Lookup for LotsInStock {
+    type Columns = schema::inventory_lot::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name];
+    const JOINS: &'static [&'static str] = &["inventory_lot ON inventory_lot.store_id = k.k0 \
+        AND inventory_lot.product_id = k.k1 AND inventory_lot.on_hand > 0 \
+        AND (inventory_lot.expiry_date, inventory_lot.lot_code) <= \
+            (COALESCE((SELECT later.expiry_date FROM inventory_lot AS later WHERE later.store_id = k.k0 \
+              AND later.product_id = k.k1 AND later.on_hand > 0 \
+              ORDER BY later.expiry_date, later.lot_code LIMIT 1 OFFSET 1000), 'none'), \
+             COALESCE((SELECT later.lot_code FROM inventory_lot AS later WHERE later.store_id = k.k0 \
+              AND later.product_id = k.k1 AND later.on_hand > 0 \
+              ORDER BY later.expiry_date, later.lot_code LIMIT 1 OFFSET 1000), '\u{10FFFF}'))"];
+}
+
+/// The lots of a product with a code, in stock or not.
+pub struct LotsWithCode;
+impl Lookup for LotsWithCode {
+    type Columns = schema::inventory_lot::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
+    const JOINS: &'static [&'static str] = &["inventory_lot ON inventory_lot.store_id = k.k0 \
+        AND inventory_lot.product_id = k.k1 AND inventory_lot.lot_code = k.k2"];
+}
+
 /// What [`StagedItems`] selects: store, order, receipt number, line number, `receive_time`, accepted quantity, its
 /// excess, and the costs of a unit of either that the item names.
 pub struct StagedItemColumns;

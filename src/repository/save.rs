@@ -6,6 +6,7 @@
 use super::bulk::Saving;
 use super::error::DbError;
 use super::rows::line::line_key;
+use super::rows::lot::{LotOfItem, LotSum};
 use super::rows::receipt::ItemOfReceipt;
 use super::session::{Changes, Session};
 use crate::domain::order::Line;
@@ -19,7 +20,9 @@ pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, 
     let receipts = working_set.receipts.new_entries();
     // Items are never changed: a void changes the receipt and leaves what was counted.
     let items: Vec<ItemOfReceipt> = receipts.iter().flat_map(|receipt| items_of(receipt)).collect();
+    let lots: Vec<LotOfItem> = receipts.iter().flat_map(|receipt| LotOfItem::of_receipt(receipt)).collect();
     let appended = &working_set.appended;
+    let (lots_added, lots_taken) = LotSum::of_movements(&appended.movements);
     let mut saving = Saving::new(session);
     saving.delete::<Line>(working_set.lines.removed_keys().into_iter().map(line_key))?;
     saving.insert(&working_set.stores.new_entries())?;
@@ -34,9 +37,12 @@ pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, 
     saving.update(&working_set.lines.changed_entries())?;
     saving.insert(&receipts)?;
     saving.insert(&references(&items))?;
+    saving.insert(&references(&lots))?;
     saving.update(&working_set.receipts.changed_entries())?;
     saving.insert(&working_set.levels.new_entries())?;
     saving.update(&working_set.levels.changed_entries())?;
+    saving.add_or_insert(&references(&lots_added))?;
+    saving.add(&references(&lots_taken))?;
     saving.insert(&references(&appended.movements))?;
     saving.insert(&references(&appended.events))?;
     saving.insert(&references(&appended.stored_responses))?;

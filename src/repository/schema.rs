@@ -103,6 +103,7 @@ diesel::table! {
         unit_cost -> BigInt,
         pack_cost -> Nullable<BigInt>,
         tolerance -> Nullable<BigInt>,
+        lot_required -> Bool,
         carried_over -> Bool,
         first_expected_date -> Nullable<Text>,
         first_ordered -> BigInt,
@@ -157,6 +158,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    receipt_lot (store_id, po_id, receipt_number, line_number, lot_number) {
+        store_id -> Text,
+        po_id -> Text,
+        receipt_number -> Integer,
+        line_number -> Integer,
+        lot_number -> Integer,
+        lot_code -> Text,
+        expiry_date -> Nullable<Text>,
+        quantity -> BigInt,
+    }
+}
+
+diesel::table! {
     inventory_level (store_id, product_id) {
         store_id -> Text,
         product_id -> Text,
@@ -167,6 +181,16 @@ diesel::table! {
         back_ordered -> BigInt,
         average_cost -> BigInt,
         last_movement -> BigInt,
+    }
+}
+
+diesel::table! {
+    inventory_lot (store_id, product_id, lot_code, expiry_date) {
+        store_id -> Text,
+        product_id -> Text,
+        lot_code -> Text,
+        expiry_date -> Text,
+        on_hand -> BigInt,
     }
 }
 
@@ -187,6 +211,8 @@ diesel::table! {
         receipt_number -> Nullable<Integer>,
         receive_time -> Nullable<BigInt>,
         reason -> Nullable<Text>,
+        lot_code -> Nullable<Text>,
+        expiry_date -> Nullable<Text>,
     }
 }
 
@@ -233,3 +259,5 @@ diesel::allow_tables_to_appear_in_same_query!(purchase_order, purchase_order_lin
 diesel::allow_tables_to_appear_in_same_query!(store, role_grant);
 diesel::allow_tables_to_appear_in_same_query!(receipt, receipt_item);
 diesel::allow_tables_to_appear_in_same_query!(receipt, purchase_order);
+diesel::allow_tables_to_appear_in_same_query!(receipt_item, receipt_lot);
+diesel::allow_tables_to_appear_in_same_query!(inventory_lot, inventory_level);

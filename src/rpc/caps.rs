@@ -29,6 +29,8 @@ pub const CHARGES: Cap = Cap { path: "charges", least: 0, most: MAX_CHARGES };
 pub const DISPOSITIONS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
 /// The items of a receipt.
 pub const ITEMS: Cap = Cap { path: "items", least: 0, most: MAX_LINES };
+/// The lots of all items of a receipt together.
+pub const LOTS: Cap = Cap { path: "items.lots", least: 0, most: MAX_LINES };
 /// The orders of a delivery whose etags are compared.
 pub const ETAGS: Cap = Cap { path: "etags", least: 0, most: MAX_ORDERS };
 /// The products that a list of levels is filtered by.
@@ -50,6 +52,7 @@ pub fn of(message: &str, field: &str) -> Option<Cap> {
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "charges") => CHARGES,
         ("PreviewCompletionRequest" | "CompletePurchaseOrderRequest", "lines") => DISPOSITIONS,
         ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest", "items") => ITEMS,
+        ("NewReceiptItem", "lots") => LOTS,
         ("ReceiveDeliveryRequest", "etags") => ETAGS,
         ("ListInventoryLevelsRequest", "product_ids") => PRODUCTS,
         ("CreateRoleRequest" | "UpdateRoleRequest", "permissions") => PERMISSIONS,

@@ -9,6 +9,7 @@ use crate::domain::access::Permission;
 use crate::domain::code::PrincipalId;
 use crate::domain::command::{OrderReply, OrderView, Reply};
 use crate::domain::inventory::adjust::AdjustmentKind;
+use crate::domain::inventory::lot::{LotInStock, LotQuantity};
 use crate::domain::inventory::{Level, Movement, MovementKind};
 use crate::domain::order::actions::Action;
 use crate::domain::order::complete::Disposition;
@@ -159,6 +160,7 @@ pub fn line(order: &Order, line: &Line) -> v1::PurchaseOrderLine {
         over_receipt_tolerance: line.tolerance.map(|tolerance| tolerance.to_string()).unwrap_or_default(),
         ordered_cost: Some(line.value_of(ordered).to_string()),
         pending_cost: Some(line.value_of(pending).to_string()),
+        lot_required: line.lot_required,
     }
 }
 
@@ -210,7 +212,12 @@ fn receipt_item(item: &ReceiptItem) -> v1::ReceiptItem {
         unit_cost: item.costs.unit_cost.map(|cost| cost.to_string()),
         excess_unit_cost: item.costs.excess_unit_cost.map(|cost| cost.to_string()),
         value: Some(item.value.to_string()),
+        lots: item.lots.iter().map(lot).collect(),
     }
+}
+
+fn lot(LotQuantity { lot, quantity }: &LotQuantity) -> v1::Lot {
+    v1::Lot { lot_code: lot.code.clone(), expiry_date: date(lot.expiry_date), quantity: quantity.to_string() }
 }
 
 const fn reject_reason(reason: RejectReason) -> v1::RejectReason {
@@ -263,6 +270,21 @@ pub fn movement(movement: &Movement) -> v1::StockMovement {
         receive_time: maybe_time(movement.receive_time),
         average_cost_after: Some(movement.average_after.to_string()),
         reason: movement.reason.clone().unwrap_or_default(),
+        lot_code: movement.lot.as_ref().map(|lot| lot.code.clone()).unwrap_or_default(),
+        expiry_date: date(movement.lot.as_ref().and_then(|lot| lot.expiry_date)),
+    }
+}
+
+/// A lot that is in stock.
+pub fn inventory_lot(in_stock: &LotInStock) -> v1::InventoryLot {
+    let LotInStock { key, unit: counted_in, on_hand } = in_stock;
+    v1::InventoryLot {
+        store_id: key.level.store.to_string(),
+        product_id: key.level.product.to_string(),
+        lot_code: key.lot.code.clone(),
+        expiry_date: date(key.lot.expiry_date),
+        unit: unit(*counted_in).into(),
+        on_hand: on_hand.to_string(),
     }
 }
 

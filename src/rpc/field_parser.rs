@@ -173,6 +173,11 @@ impl FieldParser {
         self.optional_code(field, value, text::MAX_CODE).map(ProductId::new)
     }
 
+    /// The code of a lot, which must not be empty.
+    pub fn lot_code(&mut self, field: impl Display, value: &str) -> String {
+        self.code(field, value, text::MAX_CODE)
+    }
+
     /// A supplier's code, which must not be empty.
     pub fn supplier_id(&mut self, field: impl Display, value: &str) -> String {
         self.code(field, value, text::MAX_CODE)
@@ -247,6 +252,11 @@ impl Element {
     pub fn field(self, field: &'static str) -> ElementField {
         ElementField { element: self, field }
     }
+
+    /// The path of a field of an element of a list in it.
+    pub fn nested(self, list: &'static str, index: usize, field: &'static str) -> NestedField {
+        NestedField { element: self, nested: ElementField { element: Element { list, index }, field } }
+    }
 }
 
 impl Display for Element {
@@ -266,6 +276,19 @@ pub struct ElementField {
 impl Display for ElementField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.element, self.field)
+    }
+}
+
+/// The path of a field of an element of a list within a list, such as `items[3].lots[0].quantity`.
+#[derive(Clone, Copy)]
+pub struct NestedField {
+    element: Element,
+    nested: ElementField,
+}
+
+impl Display for NestedField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.element, self.nested)
     }
 }
 

@@ -106,7 +106,7 @@ fn of_orders(rpc: &str) -> Option<Policy> {
 fn of_inventory(rpc: &str) -> Option<Policy> {
     Some(match rpc {
         "AdjustInventory" => Policy::Command,
-        "GetInventoryLevel" | "ListInventoryLevels" | "ListStockMovements" => VIEW,
+        "GetInventoryLevel" | "ListInventoryLevels" | "ListInventoryLots" | "ListStockMovements" => VIEW,
         _ => return None,
     })
 }

@@ -58,19 +58,22 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 13,
-        title: "a header counts its receipts, those that are not voided, and their items",
-        // `item` and `booked` count an order's receipt items and receipts apart from each other: joined first, each
+        title: "a header counts its receipts, those that are not voided, and their items and lots",
+        // `item` and `booked` count an order's items and lots, and its receipts, apart from each other: joined first, each
         // receipt would be counted once per item. Receipts are numbered without a gap, so the last number is
         // their count.
         sql: "
             WITH item AS (
-                SELECT po_id, count(*) AS items FROM receipt_item WHERE store_id = {store} GROUP BY po_id),
+                SELECT po_id, count(*) AS items FROM (
+                    SELECT po_id FROM receipt_item WHERE store_id = {store}
+                    UNION ALL SELECT po_id FROM receipt_lot WHERE store_id = {store}) AS booked
+                GROUP BY po_id),
             booked AS (
                 SELECT po_id, sum(CASE WHEN void_time IS NULL THEN 1 ELSE 0 END) AS active, count(*) AS receipts,
                     max(receipt_number) AS last
                 FROM receipt WHERE store_id = {store} GROUP BY po_id)
             SELECT o.number || ' counts ' || o.active_receipts || ' active receipts, ' || o.last_receipt
-                || ' in all and ' || o.receipt_items || ' items, but has ' || COALESCE(b.active, 0) || ', '
+                || ' in all and ' || o.receipt_items || ' items and lots, but has ' || COALESCE(b.active, 0) || ', '
                 || COALESCE(b.receipts, 0) || ' (the last is number ' || COALESCE(b.last, 0) || ') and '
                 || COALESCE(i.items, 0) AS detail
             FROM purchase_order o

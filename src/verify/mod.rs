@@ -19,6 +19,7 @@ mod database;
 mod events;
 mod finding;
 mod lines;
+mod lots;
 mod orders;
 mod requests;
 mod stock;
@@ -42,6 +43,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         orders::CHECKS,
         counters::CHECKS,
         stock::CHECKS,
+        lots::CHECKS,
         events::CHECKS,
         times::CHECKS,
         requests::CHECKS,

@@ -6,25 +6,43 @@
 
 use super::check::Check;
 
-/// Accepted receipt items by cost: an item is one part at one cost, or two where its excess has a cost of its own. It is
-/// a macro because `concat!` takes literals alone.
-macro_rules! costed_parts {
+/// Accepted receipt items by lot and cost: an item is one part for each of its lots, or one without a lot, and where its
+/// excess has a cost of its own, the lot in which the excess begins is two. It is a macro because `concat!` takes
+/// literals alone.
+///
+/// `item`: with the costs that count. `quantity_of_lot`: how much of the item comes before each lot. `divided`: how much
+/// of each lot is not excess.
+macro_rules! parts {
     () => {
-        "WITH part AS (
-                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted AS quantity,
-                    COALESCE(i.unit_cost, l.unit_cost) AS unit_cost
+        "WITH item AS (
+                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted, i.accepted - i.excess AS wanted,
+                    COALESCE(i.unit_cost, l.unit_cost) AS cost,
+                    COALESCE(i.excess_unit_cost, i.unit_cost, l.unit_cost) AS excess_cost
                 FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
-                WHERE i.store_id = {store}
-                  AND COALESCE(i.excess_unit_cost, i.unit_cost, l.unit_cost) = COALESCE(i.unit_cost, l.unit_cost)
+                WHERE i.store_id = {store}),
+            quantity_of_lot AS (
+                SELECT po_id, receipt_number, line_number, lot_code, COALESCE(expiry_date, '') AS expiry_date, quantity,
+                    sum(quantity) OVER (PARTITION BY po_id, receipt_number, line_number ORDER BY lot_number) - quantity
+                        AS before
+                FROM receipt_lot WHERE store_id = {store}
                 UNION ALL
-                SELECT i.po_id, i.receipt_number, i.line_number, i.accepted - i.excess,
-                    COALESCE(i.unit_cost, l.unit_cost)
-                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
-                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost)
+                SELECT i.po_id, i.receipt_number, i.line_number, '', '', i.accepted, 0
+                FROM receipt_item i
+                WHERE i.store_id = {store} AND NOT EXISTS (
+                    SELECT 1 FROM receipt_lot t WHERE t.store_id = i.store_id AND t.po_id = i.po_id
+                      AND t.receipt_number = i.receipt_number AND t.line_number = i.line_number)),
+            divided AS (
+                SELECT i.po_id, i.receipt_number, i.line_number, q.lot_code, q.expiry_date, q.quantity, i.cost,
+                    i.excess_cost, CASE WHEN i.cost = i.excess_cost OR i.wanted - q.before >= q.quantity THEN q.quantity
+                        WHEN i.wanted > q.before THEN i.wanted - q.before ELSE 0 END AS wanted
+                FROM item i JOIN quantity_of_lot q ON q.po_id = i.po_id AND q.receipt_number = i.receipt_number
+                    AND q.line_number = i.line_number),
+            part AS (
+                SELECT po_id, receipt_number, line_number, lot_code, expiry_date, wanted AS quantity, cost AS unit_cost
+                FROM divided
                 UNION ALL
-                SELECT i.po_id, i.receipt_number, i.line_number, i.excess, i.excess_unit_cost
-                FROM receipt_item i JOIN purchase_order_line l USING (store_id, po_id, line_number)
-                WHERE i.store_id = {store} AND i.excess_unit_cost <> COALESCE(i.unit_cost, l.unit_cost))"
+                SELECT po_id, receipt_number, line_number, lot_code, expiry_date, quantity - wanted, excess_cost
+                FROM divided)"
     };
 }
 
@@ -115,21 +133,25 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 6,
-        title: "each accepted item of a completed order has exactly one ledger row per cost",
+        title: "each accepted item of a completed order has exactly one ledger row per lot and cost",
         sql: concat!(
-            costed_parts!(),
+            parts!(),
             ",
             ledger AS (
-                SELECT po_id, receipt_number, line_number, unit_cost, count(*) AS movements FROM stock_movement
-                WHERE store_id = {store} AND kind = 'RECEIPT' GROUP BY po_id, receipt_number, line_number, unit_cost)
+                SELECT po_id, receipt_number, line_number, COALESCE(lot_code, '') AS lot_code,
+                    COALESCE(expiry_date, '') AS expiry_date, unit_cost, count(*) AS movements
+                FROM stock_movement WHERE store_id = {store} AND kind = 'RECEIPT'
+                GROUP BY po_id, receipt_number, line_number, COALESCE(lot_code, ''), COALESCE(expiry_date, ''), unit_cost)
             SELECT 'line ' || p.line_number || ' of receipt ' || p.receipt_number || ' of ' || o.number || ': {q:'
-                || p.quantity || '} accepted at {c:' || p.unit_cost || '}, but ' || COALESCE(g.movements, 0)
-                || ' ledger rows' AS detail
+                || p.quantity || '} accepted at {c:' || p.unit_cost
+                || CASE WHEN p.lot_code = '' THEN '}' ELSE '} of lot ' || p.lot_code || ' ' || p.expiry_date END
+                || ', but ' || COALESCE(g.movements, 0) || ' ledger rows' AS detail
             FROM part p
             JOIN purchase_order o ON o.store_id = {store} AND o.po_id = p.po_id
             JOIN receipt r ON r.store_id = {store} AND r.po_id = p.po_id AND r.receipt_number = p.receipt_number
             LEFT JOIN ledger g ON g.po_id = p.po_id AND g.receipt_number = p.receipt_number
-                AND g.line_number = p.line_number AND g.unit_cost = p.unit_cost
+                AND g.line_number = p.line_number AND g.unit_cost = p.unit_cost AND g.lot_code = p.lot_code
+                AND g.expiry_date = p.expiry_date
             WHERE o.state = 'COMPLETED' AND r.void_time IS NULL AND p.quantity > 0
               AND COALESCE(g.movements, 0) <> 1"
         ),
@@ -138,10 +160,11 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: 6,
         title: "a ledger row is of an accepted item of an active receipt, and agrees with it",
         sql: concat!(
-            costed_parts!(),
+            parts!(),
             "
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' puts {q:' || m.quantity
-                || '} on hand at {c:' || m.unit_cost || '} received at {t:' || COALESCE(m.receive_time, 0)
+                || '} of lot ' || COALESCE(m.lot_code || COALESCE(' ' || m.expiry_date, ''), 'none')
+                || ' on hand at {c:' || m.unit_cost || '} received at {t:' || COALESCE(m.receive_time, 0)
                 || '}, but line ' || COALESCE(m.line_number, 0) || ' of receipt ' || COALESCE(m.receipt_number, 0)
                 || ' of ' || COALESCE(o.number, m.po_id, 'no order')
                 || CASE WHEN i.accepted IS NULL OR l.product_id IS NULL OR r.receive_time IS NULL THEN ' is not there'
@@ -159,6 +182,7 @@ pub(super) const CHECKS: &[Check] = &[
                 AND i.receipt_number = m.receipt_number AND i.line_number = m.line_number
             LEFT JOIN part p ON p.po_id = m.po_id AND p.receipt_number = m.receipt_number
                 AND p.line_number = m.line_number AND p.quantity = m.quantity AND p.unit_cost = m.unit_cost
+                AND p.lot_code = COALESCE(m.lot_code, '') AND p.expiry_date = COALESCE(m.expiry_date, '')
             WHERE m.store_id = {store} AND m.kind = 'RECEIPT' AND (r.void_time IS NOT NULL
                 OR p.quantity IS NULL OR l.product_id IS DISTINCT FROM m.product_id
                 OR r.receive_time IS DISTINCT FROM m.receive_time)"
@@ -220,15 +244,18 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 6,
-        title: "an event that adjusted stock has exactly one ledger row",
+        title: "an event that adjusted stock has one ledger row for each lot of one product",
+        // `lots`: those that a row names, and stock that is in no lot.
         sql: "
             WITH ledger AS (
-                SELECT event_number, count(*) AS movements FROM stock_movement
-                WHERE store_id = {store} GROUP BY event_number)
-            SELECT 'event ' || e.event_number || ' adjusted stock by ' || COALESCE(g.movements, 0) || ' ledger rows'
-                AS detail
+                SELECT event_number, count(*) AS movements, count(DISTINCT product_id) AS products,
+                    count(DISTINCT COALESCE(lot_code || ' ' || COALESCE(expiry_date, ''), '')) AS lots
+                FROM stock_movement WHERE store_id = {store} GROUP BY event_number)
+            SELECT 'event ' || e.event_number || ' adjusted stock by ' || COALESCE(g.movements, 0) || ' ledger rows of '
+                || COALESCE(g.lots, 0) || ' lots of ' || COALESCE(g.products, 0) || ' products' AS detail
             FROM event e LEFT JOIN ledger g ON g.event_number = e.event_number
-            WHERE e.store_id = {store} AND e.event_type = 'STOCK_ADJUSTED' AND COALESCE(g.movements, 0) <> 1",
+            WHERE e.store_id = {store} AND e.event_type = 'STOCK_ADJUSTED'
+              AND (COALESCE(g.movements, 0) <> COALESCE(g.lots, 0) OR COALESCE(g.products, 0) <> 1)",
     },
     Check {
         invariant: 6,

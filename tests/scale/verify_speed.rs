@@ -45,7 +45,7 @@ const FILL: &str = "
     FROM filled;
     INSERT INTO purchase_order_line
     SELECT f.store_id, f.po_id, l.n, 'p-' || f.n || '-' || l.n, '', NULL, NULL, NULL, 'EACH', NULL, 10000, NULL,
-        NULL, 1 = 0, NULL, 10000, NULL, 10000, 10000, 0, 0, 0, 0, 0, 0, f.t + 3, f.t + 3, NULL
+        NULL, 1 = 0, 1 = 0, NULL, 10000, NULL, 10000, 10000, 0, 0, 0, 0, 0, 0, f.t + 3, f.t + 3, NULL
     FROM filled f CROSS JOIN line l;
     INSERT INTO receipt
     SELECT store_id, po_id, 1, t + 3, t + 3, 'alice', 'baker', NULL, NULL, NULL, NULL, NULL, NULL FROM filled;
@@ -55,7 +55,7 @@ const FILL: &str = "
     SELECT f.store_id, 'p-' || f.n || '-' || l.n, 'EACH', 10000, 0, 0, 0, 10000, 1 FROM filled f CROSS JOIN line l;
     INSERT INTO stock_movement
     SELECT f.store_id, 'p-' || f.n || '-' || l.n, 1, 'RECEIPT', 10000, 10000, 10000, 10000, f.t + 4, f.event + 4,
-        f.po_id, l.n, 1, f.t + 3, NULL
+        f.po_id, l.n, 1, f.t + 3, NULL, NULL, NULL
     FROM filled f CROSS JOIN line l;
     INSERT INTO event
     SELECT f.store_id, f.event + s.n, f.t + s.n, 'alice', 1 = 0, s.event_type, f.po_id, s.n, s.state, '{}'

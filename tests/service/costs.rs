@@ -175,6 +175,7 @@ impl Answers {
         self.note(caller.chain(&order)).await;
         self.note(caller.level("apples")).await;
         self.note(caller.list_levels()).await;
+        self.note(caller.list_lots()).await;
         self.note(caller.movements("apples")).await;
         let other = owner.order(&[("apples", "1")]).await;
         self.note(caller.cancel(&other)).await;

@@ -62,6 +62,9 @@ async fn a_read_is_one_statement(#[values(Sqlite, Postgres)] on: Engine) {
     counted.count(on, "ListInventoryLevels", alice.list_levels()).await;
     let named = alice.list_levels().with(|request| request.product_ids = vec!["apples".into(), "pears".into()]);
     counted.count(on, "ListInventoryLevels by product", named).await;
+    counted.count(on, "ListInventoryLots", alice.list_lots()).await;
+    let expiring = alice.list_lots().with(|r| (r.product_id, r.expires_before) = ("pears".into(), "2026-05-01".into()));
+    counted.count(on, "ListInventoryLots of a product", expiring).await;
     counted.count(on, "ListStockMovements", alice.movements("apples")).await;
     counted.count(on, "GetPurchaseOrder BASIC", alice.get(&order.purchase_order_id)).await;
     let full = alice.get(&order.purchase_order_id).with(|request| request.view = PurchaseOrderView::Full.into());

@@ -250,6 +250,10 @@ impl Caller {
         self.call(ListInventoryLevelsRequest { store_id: self.store_id(), ..ListInventoryLevelsRequest::default() })
     }
 
+    pub fn list_lots(&self) -> Call<ListInventoryLotsRequest> {
+        self.call(ListInventoryLotsRequest { store_id: self.store_id(), ..ListInventoryLotsRequest::default() })
+    }
+
     pub fn movements(&self, product_id: &str) -> Call<ListStockMovementsRequest> {
         self.call(ListStockMovementsRequest {
             store_id: self.store_id(),
@@ -283,7 +287,18 @@ impl Caller {
     }
 }
 
+/// So much of a lot, as an item has it.
+fn new_lot(lot_code: &str, expiry_date: &str, quantity: &str) -> NewLot {
+    NewLot { lot_code: lot_code.to_owned(), expiry_date: expiry_date.to_owned(), quantity: Some(quantity.to_owned()) }
+}
+
 impl Call<AdjustInventoryRequest> {
+    /// Which lot the goods are of.
+    pub fn of_lot(self, lot_code: &str, expiry_date: &str) -> Self {
+        let lot = NamedLot { lot_code: lot_code.to_owned(), expiry_date: expiry_date.to_owned() };
+        self.with(|request| request.lot = Some(lot))
+    }
+
     /// What a unit cost that is put in.
     pub fn costing(self, unit_cost: &str) -> Self {
         self.with(|request| request.unit_cost = Some(unit_cost.to_owned()))
@@ -464,6 +479,12 @@ impl Call<ReceiveDeliveryRequest> {
         self.with(|request| request.items.push(item))
     }
 
+    /// So much of the last item is of a lot.
+    pub fn lot(self, lot_code: &str, expiry_date: &str, quantity: &str) -> Self {
+        let lot = new_lot(lot_code, expiry_date, quantity);
+        self.with(|request| request.items.last_mut().expect("an item").lots.push(lot))
+    }
+
     /// The order as its caller has read it.
     pub fn etag(self, order: &PurchaseOrder) -> Self {
         let (purchase_order_id, etag) = (order.purchase_order_id.clone(), order.etag.clone());
@@ -495,6 +516,12 @@ impl Call<ReceivePurchaseOrderRequest> {
     /// So much of a product is kept, on whichever lines it is.
     pub fn accept_product(self, product_id: &str, quantity: &str) -> Self {
         self.with(|request| request.items.push(item_of_product(product_id, quantity)))
+    }
+
+    /// So much of the last item is of a lot.
+    pub fn lot(self, lot_code: &str, expiry_date: &str, quantity: &str) -> Self {
+        let lot = new_lot(lot_code, expiry_date, quantity);
+        self.with(|request| request.items.last_mut().expect("an item").lots.push(lot))
     }
 
     pub fn all_pending(self) -> Self {

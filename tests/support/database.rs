@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::cluster::{Scratch, cluster};
 
 /// The tables whose rows belong to stores: all but the clock's days and the key of page tokens.
-pub const STORE_TABLES: [&str; 11] = [
+pub const STORE_TABLES: [&str; 13] = [
     "store",
     "role_permission",
     "role_grant",
@@ -19,7 +19,9 @@ pub const STORE_TABLES: [&str; 11] = [
     "purchase_order_line",
     "receipt",
     "receipt_item",
+    "receipt_lot",
     "inventory_level",
+    "inventory_lot",
     "stock_movement",
     "event",
     "stored_response",

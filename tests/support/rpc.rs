@@ -189,6 +189,11 @@ impl Rpc for AdjustInventoryRequest {
     type Answer = AdjustInventoryResponse;
 }
 
+impl Rpc for ListInventoryLotsRequest {
+    const PATH: &'static str = "/purchasing.v1.InventoryService/ListInventoryLots";
+    type Answer = ListInventoryLotsResponse;
+}
+
 impl Rpc for ListStockMovementsRequest {
     const PATH: &'static str = "/purchasing.v1.InventoryService/ListStockMovements";
     type Answer = ListStockMovementsResponse;

@@ -157,6 +157,8 @@ CREATE TABLE purchase_order_line (
     pack_cost INTEGER CHECK (pack_cost BETWEEN 0 AND 1000000000000000),
     -- Over-receipt tolerance in ten-thousandths of a per cent; the store's where there is none.
     tolerance INTEGER CHECK (tolerance BETWEEN 0 AND 10000000),
+    -- Whether what is accepted of it must be divided into lots.
+    lot_required INTEGER NOT NULL CHECK (lot_required IN (0, 1)),
     -- Whether it carries what the parent order's line of this number left pending.
     carried_over INTEGER NOT NULL CHECK (carried_over IN (0, 1)),
     -- The first promise along the chain.
@@ -248,6 +250,20 @@ CREATE TABLE receipt_item (
     CONSTRAINT receipt_item_excess_cost CHECK (excess_unit_cost IS NULL OR excess > 0)
 ) STRICT, WITHOUT ROWID;
 
+-- The lots of what was accepted, which add up to it. An item may have none.
+CREATE TABLE receipt_lot (
+    store_id TEXT NOT NULL,
+    po_id TEXT NOT NULL,
+    receipt_number INTEGER NOT NULL,
+    line_number INTEGER NOT NULL,
+    -- 1, 2, 3 ... per item, in the order in which they were given. The excess is the last of them.
+    lot_number INTEGER NOT NULL CHECK (lot_number >= 1),
+    lot_code TEXT NOT NULL,
+    expiry_date TEXT CHECK (length(expiry_date) = 10),
+    quantity INTEGER NOT NULL CHECK (quantity > 0),
+    PRIMARY KEY (store_id, po_id, receipt_number, line_number, lot_number)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE inventory_level (
     store_id TEXT NOT NULL,
     product_id TEXT NOT NULL,
@@ -266,6 +282,22 @@ CREATE TABLE inventory_level (
     last_movement INTEGER NOT NULL CHECK (last_movement >= 0),
     PRIMARY KEY (store_id, product_id)
 ) STRICT, WITHOUT ROWID;
+
+-- What is on hand of each lot: the sum of its ledger rows. Stock that is in no lot has no row here. A lot that was
+-- sold out keeps its row, by which goods that come back find their expiry date.
+CREATE TABLE inventory_lot (
+    store_id TEXT NOT NULL,
+    product_id TEXT NOT NULL,
+    lot_code TEXT NOT NULL,
+    -- 'none' for goods that do not expire: it is behind every date in the order of text.
+    expiry_date TEXT NOT NULL CHECK (expiry_date = 'none' OR length(expiry_date) = 10),
+    on_hand INTEGER NOT NULL CHECK (on_hand >= 0),
+    PRIMARY KEY (store_id, product_id, lot_code, expiry_date)
+) STRICT, WITHOUT ROWID;
+
+-- What is in stock in the order in which it is sold: of a product, and of the store.
+CREATE INDEX inventory_lot_in_stock ON inventory_lot (store_id, product_id, expiry_date, lot_code) WHERE on_hand > 0;
+CREATE INDEX inventory_lot_by_expiry ON inventory_lot (store_id, expiry_date, product_id, lot_code) WHERE on_hand > 0;
 
 -- The stock ledger: append-only, see the triggers.
 CREATE TABLE stock_movement (
@@ -292,6 +324,9 @@ CREATE TABLE stock_movement (
     receive_time INTEGER,
     -- Why it was adjusted; of every kind but RECEIPT.
     reason TEXT,
+    -- The lot that goods were put into or taken out of; none for goods in no lot.
+    lot_code TEXT,
+    expiry_date TEXT CHECK (expiry_date IS NULL OR (length(expiry_date) = 10 AND lot_code IS NOT NULL)),
     PRIMARY KEY (store_id, product_id, movement_number),
     CONSTRAINT stock_movement_origin CHECK (
         (po_id IS NULL) = (line_number IS NULL)
@@ -392,6 +427,9 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('purchase_order_line', 'purchase_order_line', '2000000 200000 10 1'),
     ('purchase_order_line', 'purchase_order_line_by_product', '1800000 180000 40 1 1'),
     ('purchase_order_line', 'purchase_order_line_by_gtin', '1800000 180000 40 1'),
+    ('inventory_lot', 'inventory_lot', '400000 40000 20 1 1'),
+    ('inventory_lot', 'inventory_lot_in_stock', '100000 10000 5 1 1'),
+    ('inventory_lot', 'inventory_lot_by_expiry', '100000 10000 30 2 1'),
     ('receipt', 'receipt', '300000 30000 2 1'),
     ('receipt', 'receipt_newest', '300000 30000 1 1 1'),
     ('receipt', 'receipt_by_supplier', '300000 30000 300 1 1 1'),

@@ -3,7 +3,9 @@
 
 use super::Changeset;
 use crate::domain::code::ProductId;
+use crate::domain::inventory::lot::LotStock;
 use crate::domain::inventory::{Level, LevelKey, Movement};
+use crate::domain::needs::Need;
 use crate::domain::refusal::Refusal;
 use crate::domain::unit::Unit;
 
@@ -16,6 +18,20 @@ impl Changeset<'_> {
             Some(level) => Ok(Some(level.clone())),
             None => Ok(self.working_set.levels.get(&key)?.cloned()),
         }
+    }
+
+    /// The lots of a product that are in stock, before this changeset.
+    pub fn lots_in_stock(&self, product: &ProductId) -> Result<LotStock, Refusal> {
+        self.lots(product, Need::LotsInStock(product.clone()))
+    }
+
+    /// The lots of a product with a code, in stock or not, before this changeset.
+    pub fn lots_with_code(&self, product: &ProductId, code: &str) -> Result<LotStock, Refusal> {
+        self.lots(product, Need::LotsWithCode(product.clone(), code.to_owned()))
+    }
+
+    fn lots(&self, product: &ProductId, need: Need) -> Result<LotStock, Refusal> {
+        Ok(self.working_set.lots(&self.level_key(product), need)?.clone())
     }
 
     /// Creates the empty level of a product that is new to the store, which fixes its unit.

@@ -1,13 +1,16 @@
 //! AdjustInventory: stock that moves beside purchase orders. It is sold, brought back by a customer, sent
 //! back to the supplier, counted or lost.
 //!
-//! Every adjustment is one ledger row with a reason and one event. Nothing is taken out that is not there,
-//! unless the store allows it: a till that sells faster than goods are booked in must go on selling.
+//! Every adjustment is one event, with a ledger row and a reason for each lot that it changes. Nothing is taken out
+//! that is not there, unless the store allows it: a till that sells faster than goods are booked in must go on
+//! selling. A lot that the request names is never taken below zero: who names it has it in their hand, so what is
+//! wrong is the lot. Stock that is taken out without naming a lot is taken from the one that expires first.
 //!
 //! A return to the supplier may name the order and line by which the goods came. Then it changes that
 //! line, so it is the order's event, moves the order's revision and is judged by its etag; the gate loads
 //! the header and judges these.
 
+use super::lot::{Lot, LotChange, LotQuantity};
 use super::{Level, Movement, MovementKind};
 use crate::domain::access::{Permission, Requirement};
 use crate::domain::changeset::Changeset;
@@ -17,9 +20,10 @@ use crate::domain::event::Detail;
 use crate::domain::money::UnitCost;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::{Line, Order, OrderId, State};
-use crate::domain::outcome::{Outcome, StockAdjusted};
+use crate::domain::outcome::{AdjustedLot, Outcome, StockAdjusted};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::{Refusal, Violations};
+use crate::domain::time::Date;
 use crate::domain::unit::Unit;
 
 /// Why stock is adjusted, and so in which direction.
@@ -85,6 +89,17 @@ pub struct AdjustInventory {
     pub reason: String,
     /// Of a return to the supplier: by which line the goods came, if that is known.
     pub returned_line: Option<ReturnedLine>,
+    /// Which lot the goods are of, if that is known.
+    pub lot: Option<NamedLot>,
+}
+
+/// A lot as a caller names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedLot {
+    /// The code on the goods.
+    pub code: String,
+    /// Its expiry date; needed only where several lots of the product have the code, or where it is new.
+    pub expiry_date: Option<Date>,
 }
 
 /// The line of a completed order by which returned goods had come.
@@ -117,6 +132,12 @@ impl Command for AdjustInventory {
 
     fn needs(&self, needs: &mut Needs) {
         needs.add(Need::Level(self.product.clone()));
+        match &self.lot {
+            Some(named) => needs.add(Need::LotsWithCode(self.product.clone(), named.code.clone())),
+            // Only what is taken out is divided over lots.
+            None if self.kind == AdjustmentKind::CustomerReturn => {}
+            None => needs.add(Need::LotsInStock(self.product.clone())),
+        }
         if let Some(returned) = &self.returned_line {
             needs.add(Need::Line(returned.order, returned.line));
         }
@@ -127,18 +148,21 @@ impl Command for AdjustInventory {
         let level = self.level(changeset)?;
         let line = returned.as_ref().map(|(_, line)| line);
         self.violations(&level, line).or_refuse(Refusal::InvalidForStoredData)?;
-        let change = self.kind.change(level.on_hand, self.quantity);
+        let parts = self.parts(changeset, &level)?;
+        let change: Quantity = parts.iter().map(|part| part.change).sum();
         if change == Quantity::ZERO {
-            return Ok(self.outcome(0, 0, change));
+            return Ok(self.outcome(0, 0, &[]));
         }
-        self.check_stock(changeset, &level, change)?;
         if changeset.level(&self.product)?.is_none() {
             changeset.create_level(&self.product, level.unit);
         }
         let unit_cost = self.cost(&level, line, change);
         let event = self.put(changeset, &level, returned, change, unit_cost)?;
-        let movement = self.post(changeset, &level, event, change, unit_cost)?;
-        Ok(self.outcome(event, movement, change))
+        let first = level.last_movement + 1;
+        for part in &parts {
+            self.post(changeset, &level, event, part, unit_cost)?;
+        }
+        Ok(self.outcome(event, first, &parts))
     }
 }
 
@@ -190,6 +214,65 @@ impl AdjustInventory {
         violations
     }
 
+    /// What changes, and of which lots: nothing, one part that is put in, or what is taken out of each lot.
+    fn parts(&self, changeset: &Changeset<'_>, level: &Level) -> Result<Vec<LotChange>, Refusal> {
+        if let Some(named) = &self.lot {
+            return self.parts_of_lot(changeset, level, named);
+        }
+        let change = self.kind.change(level.on_hand, self.quantity);
+        if change.is_positive() {
+            return Ok(vec![LotChange { lot: None, change }]);
+        }
+        if change == Quantity::ZERO {
+            return Ok(Vec::new());
+        }
+        // Judged before the lots: what is not there at all is in no lot either.
+        self.check_stock(changeset, level, change)?;
+        let taken = changeset.lots_in_stock(&self.product)?.take(-change);
+        taken.ok_or_else(|| Refusal::TooManyLots(self.product.clone()))
+    }
+
+    fn parts_of_lot(
+        &self,
+        changeset: &Changeset<'_>,
+        level: &Level,
+        named: &NamedLot,
+    ) -> Result<Vec<LotChange>, Refusal> {
+        let known = changeset.lots_with_code(&self.product, &named.code)?.with_code(&named.code, named.expiry_date);
+        let on_hand: Quantity = known.iter().map(|lot| lot.quantity).sum();
+        let change = self.kind.change(on_hand, self.quantity);
+        if on_hand + change < Quantity::ZERO {
+            let (product, lot) = (self.product.clone(), named.code.clone());
+            return Err(Refusal::InsufficientLot { product, lot, on_hand, missing: -(on_hand + change) });
+        }
+        if change.is_positive() {
+            return Ok(vec![LotChange { lot: Some(self.lot_to_fill(named, &known)?), change }]);
+        }
+        self.check_stock(changeset, level, change)?;
+        let mut parts = Vec::new();
+        let mut left = -change;
+        for LotQuantity { lot, quantity } in known {
+            let part = left.min(quantity);
+            left -= part;
+            if part.is_positive() {
+                parts.push(LotChange { lot: Some(lot), change: -part });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The lot that goods are put into: the one that is known by the code, or a new one.
+    fn lot_to_fill(&self, named: &NamedLot, known: &[LotQuantity]) -> Result<Lot, Refusal> {
+        match known {
+            [] => Ok(Lot { code: named.code.clone(), expiry_date: named.expiry_date }),
+            [only] => Ok(only.lot.clone()),
+            several => {
+                let rule = format_args!("is required: {} lots of {} have this code", several.len(), self.product);
+                Err(Refusal::invalid_for_stored_data("lot.expiry_date", rule))
+            }
+        }
+    }
+
     /// Refuses to take out more than is there. What was below zero before may be put right in steps, so
     /// putting in is never refused.
     fn check_stock(&self, changeset: &Changeset<'_>, level: &Level, change: Quantity) -> Result<(), Refusal> {
@@ -238,21 +321,20 @@ impl AdjustInventory {
         changeset.put_order(order, detail)
     }
 
-    /// Posts the ledger row, and returns its number.
     fn post(
         &self,
         changeset: &mut Changeset<'_>,
         level: &Level,
         event: i64,
-        change: Quantity,
+        part: &LotChange,
         unit_cost: UnitCost,
-    ) -> Result<i64, Refusal> {
-        let posted = changeset.post(Movement {
+    ) -> Result<(), Refusal> {
+        changeset.post(Movement {
             level: level.key.clone(),
             // The changeset fills in the number, the balance and the average.
             number: 0,
             kind: self.kind.movement_kind(),
-            quantity: change,
+            quantity: part.change,
             unit_cost,
             balance_after: Quantity::ZERO,
             average_after: UnitCost::default(),
@@ -263,16 +345,28 @@ impl AdjustInventory {
             receipt: None,
             receive_time: None,
             reason: Some(self.reason.clone()),
+            lot: part.lot.clone(),
         })?;
-        Ok(posted.number)
+        Ok(())
     }
 
-    fn outcome(&self, event: i64, movement: i64, change: Quantity) -> Outcome {
+    fn outcome(&self, event: i64, movement: i64, parts: &[LotChange]) -> Outcome {
+        let mut lots = Vec::new();
+        for LotChange { lot, change } in parts {
+            lots.extend(lot.as_ref().map(|lot| AdjustedLot {
+                code: lot.code.clone(),
+                expiry_date: lot.expiry_date.map(|date| date.to_string()),
+                quantity: change.scaled(),
+            }));
+        }
+        let change: Quantity = parts.iter().map(|part| part.change).sum();
         Outcome::StockAdjusted(StockAdjusted {
             event,
             product: self.product.to_string(),
             movement,
+            movement_count: parts.len() as i32,
             quantity: change.scaled(),
+            lots,
             order: self.returned_line.as_ref().map(|returned| returned.order),
             lines: self.returned_line.iter().map(|returned| returned.line).collect(),
         })
@@ -280,249 +374,4 @@ impl AdjustInventory {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::testing::{NO_SUCH_ORDER, TestStore, quantity};
-
-    const KINDS: [AdjustmentKind; 5] = AdjustmentKind::ALL;
-
-    fn adjust(kind: AdjustmentKind, amount: &str) -> AdjustInventory {
-        AdjustInventory {
-            product: ProductId::new("oak"),
-            kind,
-            quantity: quantity(amount),
-            unit_cost: None,
-            unit: None,
-            reason: "as told".to_owned(),
-            returned_line: None,
-        }
-    }
-
-    fn at_cost(cost: &str, adjust: AdjustInventory) -> AdjustInventory {
-        AdjustInventory { unit_cost: Some(UnitCost::parse(cost).unwrap()), ..adjust }
-    }
-
-    fn of_line(order: OrderId, line: i32, adjust: AdjustInventory) -> AdjustInventory {
-        AdjustInventory { returned_line: Some(ReturnedLine { order, line, etag: String::new() }), ..adjust }
-    }
-
-    /// A store with a draft of oak, so that oak is known, and so much of it on hand at 2.
-    fn store_with(on_hand: i64) -> TestStore {
-        let mut store = TestStore::new();
-        store.draft(&["oak 1"]);
-        store.change_level("oak", |level| {
-            level.on_hand = Quantity::from_scaled(on_hand * Quantity::SCALE);
-            level.average_cost = UnitCost::parse("2").unwrap();
-        });
-        store
-    }
-
-    /// The ledger rows of the last command: kind, quantity, cost, balance and average.
-    fn ledger(store: &TestStore) -> Vec<String> {
-        let rows = store.decided.movements.iter();
-        rows.map(|row| {
-            let Movement { quantity, unit_cost, balance_after, average_after, .. } = row;
-            format!("{} {quantity} at {unit_cost}: {balance_after} at {average_after}", row.kind.name())
-        })
-        .collect()
-    }
-
-    #[test]
-    fn each_kind_moves_stock_its_way() {
-        for (command, row) in [
-            (adjust(AdjustmentKind::Sale, "4"), "SALE -4 at 2: 6 at 2"),
-            (adjust(AdjustmentKind::Sale, "10"), "SALE -10 at 2: 0 at 2"),
-            (adjust(AdjustmentKind::CustomerReturn, "5"), "CUSTOMER_RETURN 5 at 2: 15 at 2"),
-            (at_cost("5", adjust(AdjustmentKind::CustomerReturn, "5")), "CUSTOMER_RETURN 5 at 5: 15 at 3"),
-            (adjust(AdjustmentKind::ReturnToSupplier, "4"), "RETURN_TO_SUPPLIER -4 at 2: 6 at 2"),
-            (adjust(AdjustmentKind::Count, "7"), "COUNT -3 at 2: 7 at 2"),
-            (adjust(AdjustmentKind::Count, "0"), "COUNT -10 at 2: 0 at 2"),
-            (adjust(AdjustmentKind::Count, "12"), "COUNT 2 at 2: 12 at 2"),
-            (at_cost("8", adjust(AdjustmentKind::Count, "12")), "COUNT 2 at 8: 12 at 3"),
-            // What is taken out leaves at the average, whatever the count said that it cost.
-            (at_cost("8", adjust(AdjustmentKind::Count, "9")), "COUNT -1 at 2: 9 at 2"),
-            (adjust(AdjustmentKind::Loss, "1"), "LOSS -1 at 2: 9 at 2"),
-        ] {
-            let mut store = store_with(10);
-            assert_eq!(store.accept(command.clone()), 11, "{command:?}");
-            assert_eq!(ledger(&store), [row], "{command:?}");
-            assert_eq!(store.events(), ["STOCK_ADJUSTED"]);
-            let posted = &store.decided.movements[0];
-            assert_eq!((posted.event, posted.number, posted.reason.as_deref()), (11, 1, Some("as told")));
-            assert_eq!((posted.order, posted.line, posted.receipt), (None, None, None));
-        }
-    }
-
-    #[test]
-    fn an_event_tells_what_moved_and_why() {
-        let mut store = store_with(10);
-        store.accept(adjust(AdjustmentKind::Loss, "3"));
-        let expected =
-            r#"{"product":"oak","kind":"LOSS","quantity":"-3","unit_cost":"2","on_hand":"7","reason":"as told"}"#;
-        assert_eq!(store.event_details(), [expected]);
-    }
-
-    #[test]
-    fn a_count_that_finds_what_is_there_writes_nothing() {
-        let mut store = store_with(10);
-        let reply = store.send(adjust(AdjustmentKind::Count, "10")).unwrap();
-        assert_eq!(reply.outcome.event(), 0);
-        assert_eq!(reply.level.unwrap().on_hand, quantity("10"));
-        assert!(store.decided.movements.is_empty() && store.decided.levels.is_empty());
-        assert_eq!(store.events(), [""; 0]);
-    }
-
-    #[test]
-    fn nothing_is_taken_out_that_is_not_there() {
-        for kind in [AdjustmentKind::Sale, AdjustmentKind::ReturnToSupplier, AdjustmentKind::Loss] {
-            for (on_hand, taken, refusal) in [
-                (3, "5", "3 of product oak are on hand, 2 too few: the store does not allow negative stock"),
-                (0, "1", "0 of product oak are on hand, 1 too few: the store does not allow negative stock"),
-                (-2, "1", "-2 of product oak are on hand, 3 too few: the store does not allow negative stock"),
-            ] {
-                let mut store = store_with(on_hand);
-                assert_eq!(store.refusal_text(adjust(kind, taken)), refusal);
-                assert_eq!(store.refuse(adjust(kind, taken)), "INSUFFICIENT_STOCK");
-                store.row().allow_negative_stock = true;
-                store.accept(adjust(kind, taken));
-                assert!(store.decided.levels[0].on_hand < Quantity::ZERO);
-            }
-        }
-    }
-
-    #[test]
-    fn stock_below_zero_is_put_right_also_where_it_is_not_allowed_any_more() {
-        let mut store = store_with(-5);
-        store.accept(at_cost("9", adjust(AdjustmentKind::CustomerReturn, "2")));
-        assert_eq!(ledger(&store), ["CUSTOMER_RETURN 2 at 9: -3 at 9"]);
-        assert_eq!(store.refuse(adjust(AdjustmentKind::Sale, "1")), "INSUFFICIENT_STOCK");
-        store.accept(adjust(AdjustmentKind::Count, "0"));
-        assert_eq!(ledger(&store), ["COUNT 3 at 9: 0 at 9"]);
-    }
-
-    #[test]
-    fn a_first_adjustment_fixes_the_unit_of_its_product() {
-        let new = |kind, amount, unit| AdjustInventory { unit, ..adjust(kind, amount) };
-        let mut store = TestStore::new();
-        for kind in KINDS {
-            assert_eq!(store.refuse(new(kind, "1", None)), "INVALID_FOR_STORED_DATA");
-        }
-        assert_eq!(
-            store.refusal_text(new(AdjustmentKind::Count, "1.5", None)),
-            "unit is required: the product oak is new to this store"
-        );
-        assert_eq!(store.refuse(new(AdjustmentKind::Count, "1.5", Some(Unit::Each))), "INVALID_FOR_STORED_DATA");
-        assert_eq!(store.refuse(new(AdjustmentKind::Sale, "1", Some(Unit::Each))), "INSUFFICIENT_STOCK");
-        // Nothing was found of something that nobody knew.
-        let reply = store.send(new(AdjustmentKind::Count, "0", Some(Unit::Each))).unwrap();
-        assert_eq!((reply.outcome.event(), reply.level), (0, None));
-
-        let first = at_cost("3", new(AdjustmentKind::Count, "1.5", Some(Unit::Kilogram)));
-        let reply = store.send(first).unwrap();
-        assert_eq!(reply.level.unwrap().unit, Unit::Kilogram);
-        assert_eq!(ledger(&store), ["COUNT 1.5 at 3: 1.5 at 3"]);
-        store.accept(new(AdjustmentKind::Sale, "0.25", Some(Unit::Kilogram)));
-        assert_eq!(
-            store.refusal_text(new(AdjustmentKind::Sale, "1", Some(Unit::Each))),
-            "unit is EACH, but oak is counted in KILOGRAM in this store"
-        );
-    }
-
-    #[test]
-    fn levels_stay_within_their_limits_on_both_sides() {
-        let mut store = store_with(899_999_999_999);
-        assert_eq!(store.refuse(adjust(AdjustmentKind::CustomerReturn, "2")), "LEVEL_OUT_OF_RANGE");
-        store.accept(adjust(AdjustmentKind::CustomerReturn, "1"));
-        let mut store = store_with(-899_999_999_999);
-        store.row().allow_negative_stock = true;
-        assert_eq!(store.refuse(adjust(AdjustmentKind::Sale, "2")), "LEVEL_OUT_OF_RANGE");
-        store.accept(adjust(AdjustmentKind::Sale, "1"));
-    }
-
-    /// An order of which 4 oak at 1 were received and completed, and 10 oak at 2 on hand.
-    fn completed() -> (TestStore, OrderId) {
-        let mut store = TestStore::new();
-        let order = store.order_in(State::Completed);
-        store.change_level("oak", |level| {
-            level.on_hand = quantity("10");
-            level.average_cost = UnitCost::parse("2").unwrap();
-        });
-        (store, order)
-    }
-
-    #[test]
-    fn goods_go_back_by_the_line_that_they_came_by() {
-        let (mut store, order) = completed();
-        let back = |amount| of_line(order, 1, adjust(AdjustmentKind::ReturnToSupplier, amount));
-        let reply = store.send(back("3")).unwrap();
-        // They leave at what the line cost, and the average stays.
-        assert_eq!(ledger(&store), ["RETURN_TO_SUPPLIER -3 at 1: 7 at 2"]);
-        let posted = &store.decided.movements[0];
-        assert_eq!((posted.order, posted.line, posted.receipt), (Some(order), Some(1), None));
-        assert_eq!(store.line_of(order, 1).returned, quantity("3"));
-        // It is the order's event, and moves its revision.
-        let event = &store.decided.events[0];
-        assert_eq!(
-            event.order.map(|after| (after.order, after.revision, after.state)),
-            Some((order, 2, State::Completed))
-        );
-        assert_eq!(reply.orders[0].view.order.etag(), "2");
-        assert_eq!(reply.orders[0].lines[0].returned, quantity("3"));
-
-        assert_eq!(store.refusal_text(back("2")), "quantity is 2, but of line 1 4 were received and 3 returned");
-        store.accept(back("1"));
-        assert_eq!(store.refuse(back("1")), "INVALID_FOR_STORED_DATA");
-    }
-
-    #[test]
-    fn a_return_must_fit_its_line() {
-        let (mut store, order) = completed();
-        let back = adjust(AdjustmentKind::ReturnToSupplier, "1");
-        let of_ash = AdjustInventory { product: ProductId::new("ash"), unit: Some(Unit::Each), ..back.clone() };
-        assert_eq!(store.refusal_text(of_line(order, 1, of_ash)), "product_id is ash, but line 1 is of oak");
-        assert_eq!(store.refuse(of_line(order, 2, back.clone())), "LINE_NOT_FOUND");
-        // More was received than is on hand, because some was sold.
-        store.change_level("oak", |level| level.on_hand = quantity("0.5"));
-        assert_eq!(store.refuse(of_line(order, 1, back)), "INSUFFICIENT_STOCK");
-    }
-
-    #[test]
-    fn refusals_come_in_their_order() {
-        let (mut store, order) = completed();
-        let mut command = of_line(NO_SUCH_ORDER, 2, adjust(AdjustmentKind::ReturnToSupplier, "99.5"));
-        let change = |command: &mut AdjustInventory, changed: ReturnedLine| command.returned_line = Some(changed);
-        store.call_with(&[Permission::View, Permission::Receive]);
-        assert_eq!(store.refuse(command.clone()), "PERMISSION_MISSING");
-        store.call_with(&[Permission::AdjustInventory]);
-        assert_eq!(store.refuse(command.clone()), "PURCHASE_ORDER_NOT_FOUND");
-        change(&mut command, ReturnedLine { order, line: 2, etag: "9".to_owned() });
-        store.change_order(order, |order| order.state = State::Receiving);
-        assert_eq!(store.refuse(command.clone()), "ETAG_MISMATCH");
-        change(&mut command, ReturnedLine { order, line: 2, etag: "1".to_owned() });
-        for state in [State::Draft, State::OnOrder, State::Receiving, State::Cancelled] {
-            store.change_order(order, |order| order.state = state);
-            assert_eq!(store.refuse(command.clone()), "WRONG_STATE");
-        }
-        store.change_order(order, |order| order.state = State::Completed);
-        assert_eq!(store.refuse(command.clone()), "LINE_NOT_FOUND");
-        change(&mut command, ReturnedLine { order, line: 1, etag: "1".to_owned() });
-        assert_eq!(store.refuse(command.clone()), "INVALID_FOR_STORED_DATA");
-        command.quantity = quantity("4");
-        store.change_level("oak", |level| level.on_hand = quantity("3"));
-        assert_eq!(store.refuse(command.clone()), "INSUFFICIENT_STOCK");
-        command.quantity = quantity("3");
-        store.accept(command);
-    }
-
-    #[test]
-    fn a_retry_is_answered_again_with_the_level_as_it_is_now() {
-        use crate::domain::idempotency::IdempotencyKey;
-        let mut store = store_with(10);
-        let key = IdempotencyKey { id: uuid::Uuid::from_u128(7), fingerprint: "sale".to_owned() };
-        store.request_id = Some(key);
-        let first = store.send(adjust(AdjustmentKind::Sale, "8")).unwrap();
-        let again = store.send(adjust(AdjustmentKind::Sale, "8")).unwrap();
-        assert_eq!((first.clone(), store.events()), (again, vec![]));
-        assert_eq!(first.level.unwrap().on_hand, quantity("2"));
-    }
-}
+mod tests;

@@ -5,8 +5,10 @@
 
 pub mod adjust;
 pub mod average_cost;
+pub mod lot;
 
 use self::average_cost::ValuedStock;
+use self::lot::Lot;
 use super::code::{ProductId, StoreId};
 use super::money::{Amount, UnitCost};
 use super::order::{Line, Order, OrderId, Quantities};
@@ -191,4 +193,6 @@ pub struct Movement {
     pub receive_time: Option<Timestamp>,
     /// Why an adjustment was made; a RECEIPT needs no reason.
     pub reason: Option<String>,
+    /// The lot that it puts goods into or takes them out of; none for goods that are in no lot.
+    pub lot: Option<Lot>,
 }

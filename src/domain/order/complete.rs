@@ -350,6 +350,7 @@ impl CompleteOrder {
             unit_cost: line.unit_cost,
             pack_cost: line.pack_cost,
             tolerance: line.tolerance,
+            lot_required: line.lot_required,
             carried_over: true,
             expected_date: line.expected_date.filter(|_| self.expected_date.is_none()),
             first_expected_date: line.first_expected_date.or(self.expected_date),
@@ -386,7 +387,7 @@ fn settle(disposed: &DisposedLine, now: Timestamp) -> Line {
     line
 }
 
-/// Posts an accepted item, one ledger row for each cost. Each delivery has rows of its own and not each
+/// Posts an accepted item, one ledger row for each lot and cost. Each delivery has rows of its own and not each
 /// line, so that the ledger tells when the goods of each receipt arrived and what they cost.
 fn post_item(
     changeset: &mut Changeset<'_>,
@@ -396,11 +397,7 @@ fn post_item(
     event: i64,
 ) -> Result<(), Refusal> {
     let line = &find_line(lines, item.line)?.line;
-    for part in item.costs.parts_of(line, item.accepted, item.excess) {
-        // Where everything was rejected, or everything was in excess, a part is empty.
-        if !part.quantity.is_positive() {
-            continue;
-        }
+    for part in item.parts(line) {
         changeset.post(Movement {
             level: line.level_key(),
             // The changeset fills in the number, the balance and the average.
@@ -417,6 +414,7 @@ fn post_item(
             receipt: Some(item.receipt),
             receive_time: Some(item.receive_time),
             reason: None,
+            lot: part.lot,
         })?;
     }
     Ok(())

@@ -63,6 +63,8 @@ pub struct NewLine {
     pub price: Price,
     /// How much more may be received than is ordered, if not what the store's tolerance allows.
     pub tolerance: Option<Tolerance>,
+    /// Whether what is accepted of it must be divided into lots.
+    pub lot_required: bool,
     /// When the goods of this line are expected, if not at the order's date.
     pub expected_date: Option<Date>,
 }
@@ -202,6 +204,7 @@ fn new_line(draft: &Order, number: i32, line: &NewLine) -> Line {
         unit_cost: line.price.unit_cost(),
         pack_cost: line.price.pack_cost(),
         tolerance: line.tolerance,
+        lot_required: line.lot_required,
         carried_over: false,
         expected_date: line.expected_date,
         first_expected_date: line.expected_date.or(draft.expected_date),
@@ -310,6 +313,7 @@ mod tests {
             pack_size: None,
             price: Price::Unit(UnitCost::from_scaled(1_000_000)),
             tolerance: None,
+            lot_required: false,
             expected_date: None,
         }
     }

@@ -37,8 +37,8 @@ use super::unit::Unit;
 
 /// How many lines an order has at most, so that it fits into one transaction and one answer.
 pub const MAX_LINES: usize = 5_000;
-/// How many items the receipts of one order have at most, voided ones included: a completion loads all
-/// that are active.
+/// How many items and lots the receipts of one order have at most together, voided ones included: a completion
+/// loads all that are active.
 pub const MAX_RECEIPT_ITEMS: i64 = 20_000;
 /// How many charges an order has at most.
 pub const MAX_CHARGES: usize = 20;
@@ -273,7 +273,7 @@ pub struct OrderCounters {
     pub active_receipts: i32,
     /// The number of its last receipt; receipts are numbered without a gap.
     pub last_receipt: i32,
-    /// How many items its receipts have, voided ones included; limited by [`MAX_RECEIPT_ITEMS`].
+    /// How many items and lots its receipts have, voided ones included; limited by [`MAX_RECEIPT_ITEMS`].
     pub receipt_items: i32,
     /// The quantities of all its lines added up, whatever their units.
     pub totals: Quantities,
@@ -309,7 +309,7 @@ impl OrderCounters {
         // Voiding changes neither: numbers and items of a receipt are taken for good.
         if before.is_none() {
             self.last_receipt = self.last_receipt.max(after.key.number);
-            self.receipt_items += after.items.len() as i32;
+            self.receipt_items += after.row_count() as i32;
         }
     }
 }
@@ -394,6 +394,8 @@ pub struct Line {
     pub pack_cost: Option<UnitCost>,
     /// How much more may be received than is wanted; the store's tolerance counts where there is none.
     pub tolerance: Option<Tolerance>,
+    /// Whether what is accepted of it must be divided into lots.
+    pub lot_required: bool,
     /// Whether it carries what the parent order's line of the same number left pending.
     pub carried_over: bool,
     /// When its goods are expected; the order's date counts where there is none.

@@ -8,14 +8,17 @@ use uuid::Uuid;
 use super::ReceiptKey;
 use crate::domain::code::PrincipalId;
 use crate::domain::event::ItemQuantities;
+use crate::domain::inventory::lot::{Lot, LotQuantity};
 use crate::domain::money::{Amount, ExactAmount, UnitCost};
 use crate::domain::order::Line;
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 
-/// Bytes of all reject notes of one receipt: with them, every line touched and 5,000 items, an answer
-/// still fits into a message.
-pub const MAX_REJECT_NOTES: usize = 500_000;
+/// Bytes of what the items of one delivery have besides quantities and costs, see [`size_of_items`]: with them,
+/// every line touched and 5,000 items, an answer still fits into a message.
+pub const MAX_ITEMS_SIZE: usize = 500_000;
+/// For how many bytes each lot counts: as many as the largest has in an answer.
+pub const LOT_SIZE: usize = 100;
 
 /// A goods receipt: one delivery that was booked in. Its quantities are staged until the order is
 /// completed. It is active until it is voided; it is never deleted, and nothing else of it ever changes.
@@ -70,6 +73,7 @@ impl Receipt {
             accepted: item.accepted,
             excess: item.excess,
             costs: item.costs,
+            lots: item.lots.clone(),
         })
     }
 
@@ -81,6 +85,11 @@ impl Receipt {
     /// What it adds to the received cost of its order: nothing once it is voided.
     pub fn active_value(&self) -> Amount {
         if self.is_active() { self.value() } else { Amount::ZERO }
+    }
+
+    /// How many rows it has beside its own: its items and their lots.
+    pub fn row_count(&self) -> usize {
+        self.items.len() + self.items.iter().map(|item| item.lots.len()).sum::<usize>()
     }
 
     /// Its items as an event tells them.
@@ -126,6 +135,19 @@ pub struct ReceiptItem {
     pub costs: ItemCosts,
     /// What the accepted quantity is worth, rounded once.
     pub value: Amount,
+    /// The lots of the accepted quantity, which they add up to, in the order in which they were given; or none.
+    /// The excess is the last of them.
+    pub lots: Vec<LotQuantity>,
+}
+
+/// The bytes of the reject notes and lots of items, which are limited to [`MAX_ITEMS_SIZE`].
+pub fn size_of_items<'a>(items: impl Iterator<Item = (Option<&'a Rejection>, usize)>) -> usize {
+    let mut size = 0;
+    for (rejection, lots) in items {
+        // In normal form, as it is stored and answered: normalizing can make text three times as long.
+        size += rejection.and_then(|rejection| rejection.note.as_ref()).map_or(0, String::len) + lots * LOT_SIZE;
+    }
+    size
 }
 
 /// What the accepted units of an item cost, where the caller says it; otherwise the line's cost counts.
@@ -153,24 +175,14 @@ impl ItemCosts {
             None => line.exact_value_of(quantity),
         }
     }
-
-    /// How an accepted quantity goes to stock: one part for each cost, the ordinary one before the excess.
-    pub fn parts_of(&self, line: &Line, accepted: Quantity, excess: Quantity) -> Vec<CostedQuantity> {
-        let unit_cost = self.unit_cost.unwrap_or(line.unit_cost);
-        let excess_unit_cost = self.excess_unit_cost.unwrap_or(unit_cost);
-        if excess_unit_cost == unit_cost {
-            return vec![CostedQuantity { quantity: accepted, unit_cost }];
-        }
-        let ordinary = CostedQuantity { quantity: accepted - excess, unit_cost };
-        let excess = CostedQuantity { quantity: excess, unit_cost: excess_unit_cost };
-        vec![ordinary, excess]
-    }
 }
 
-/// A quantity of one cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CostedQuantity {
-    /// How many units; a part of an item may be zero.
+/// A quantity of one lot, or of none, and of one cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StockPart {
+    /// The lot, if the goods have one.
+    pub lot: Option<Lot>,
+    /// How many units; above zero.
     pub quantity: Quantity,
     /// What each of them costs.
     pub unit_cost: UnitCost,
@@ -226,7 +238,7 @@ impl RejectReason {
 }
 
 /// What a completion must know of an item of an active receipt to post it to the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StagedItem {
     /// The number of the receipt on the order.
     pub receipt: i32,
@@ -240,6 +252,38 @@ pub struct StagedItem {
     pub excess: Quantity,
     /// What the goods cost according to the invoice.
     pub costs: ItemCosts,
+    /// The lots of what was kept, in the order in which they were given; or none.
+    pub lots: Vec<LotQuantity>,
+}
+
+impl StagedItem {
+    /// How it goes to stock: a part for each lot in their order, divided where the excess begins if that has
+    /// another cost.
+    pub fn parts(&self, line: &Line) -> Vec<StockPart> {
+        let unit_cost = self.costs.unit_cost.unwrap_or(line.unit_cost);
+        let excess_unit_cost = self.costs.excess_unit_cost.unwrap_or(unit_cost);
+        // With one cost, all of it is ordinary.
+        let mut ordinary = if excess_unit_cost == unit_cost { self.accepted } else { self.accepted - self.excess };
+        let mut parts = Vec::with_capacity(self.lots.len().max(1));
+        for (lot, quantity) in self.quantities_by_lot() {
+            let first = ordinary.min(quantity);
+            ordinary -= first;
+            for (quantity, unit_cost) in [(first, unit_cost), (quantity - first, excess_unit_cost)] {
+                // Where everything was rejected, or everything is in excess, a part is empty.
+                if quantity.is_positive() {
+                    parts.push(StockPart { lot: lot.clone(), quantity, unit_cost });
+                }
+            }
+        }
+        parts
+    }
+
+    fn quantities_by_lot(&self) -> Vec<(Option<Lot>, Quantity)> {
+        if self.lots.is_empty() {
+            return vec![(None, self.accepted)];
+        }
+        self.lots.iter().map(|LotQuantity { lot, quantity }| (Some(lot.clone()), *quantity)).collect()
+    }
 }
 
 /// The first and the last time at which a line was received.

@@ -21,7 +21,7 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
 use crate::domain::pack::StatedQuantity;
 use crate::domain::quantity::Quantity;
-use crate::domain::refusal::{Refusal, Violations};
+use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 
 /// Books a delivery of one order in: a receipt is created, and what is accepted is staged.
 #[derive(Clone, Debug)]
@@ -89,9 +89,22 @@ impl Receive {
             Items::AllPending => {
                 let mut lines = changeset.all_lines(order)?;
                 lines.retain(|line| line.quantities.pending.is_positive());
+                check_no_lots(&lines)?;
                 Ok((lines.iter().map(everything_of).collect(), lines))
             }
         }
+    }
+}
+
+/// Which lots arrived only the caller can tell.
+fn check_no_lots(lines: &[Line]) -> Result<(), Refusal> {
+    let in_lots = lines.iter().filter(|line| line.lot_required).map(|line| line.key.number);
+    match TruncatedList::of_nonempty(in_lots.collect()) {
+        Some(lines) => {
+            let rule = format_args!("has no lots, in which these lines are received: {lines}; list the items");
+            Err(Refusal::invalid_for_stored_data("all_pending", rule))
+        }
+        None => Ok(()),
     }
 }
 
@@ -103,6 +116,7 @@ fn everything_of(line: &Line) -> NewItem {
         rejected: StatedQuantity::units(Quantity::ZERO),
         rejection: None,
         costs: ItemCosts::default(),
+        lots: Vec::new(),
     }
 }
 

@@ -218,6 +218,7 @@ mod tests {
             pack_size: None,
             price: Price::Unit(UnitCost::from_scaled(1_000_000)),
             tolerance: None,
+            lot_required: false,
             expected_date: None,
         }
     }

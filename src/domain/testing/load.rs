@@ -7,6 +7,7 @@ use crate::domain::access::RolePermissionKey;
 use crate::domain::code::{PrincipalId, StoreId};
 use crate::domain::gtin::Gtin;
 use crate::domain::inventory::LevelKey;
+use crate::domain::inventory::lot::{LotQuantity, LotStock, MAX_LOTS_TAKEN};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::receipt::{Receipt, ReceiveTimes};
 use crate::domain::order::receive::items::ProductSelector;
@@ -102,6 +103,29 @@ impl TestStore {
                     set.levels.insert_loaded(key, level.clone());
                 }
             }
+            Need::LotsInStock(product) => {
+                set.set_complete(store.clone(), need.clone());
+                let level = LevelKey { store, product: product.clone() };
+                let in_stock = self.lots_of(&level).filter(|found| found.quantity.is_positive());
+                let in_stock: Vec<LotQuantity> = in_stock.collect();
+                let mut stock = LotStock::default();
+                for LotQuantity { lot, quantity } in in_stock.iter().take(MAX_LOTS_TAKEN) {
+                    stock.post(lot, *quantity);
+                }
+                if in_stock.len() > MAX_LOTS_TAKEN {
+                    stock.loaded_to = stock.on_hand.keys().next_back().cloned();
+                }
+                set.insert_lots(level, stock);
+            }
+            Need::LotsWithCode(product, code) => {
+                set.set_complete(store.clone(), need.clone());
+                let level = LevelKey { store, product: product.clone() };
+                let mut stock = LotStock::default();
+                for LotQuantity { lot, quantity } in self.lots_of(&level).filter(|found| found.lot.code == *code) {
+                    stock.post(&lot, quantity);
+                }
+                set.insert_lots(level, stock);
+            }
             Need::ExternalId(id) => {
                 let order = self.orders.values().find(|order| order.external_id.as_ref() == Some(id));
                 let reference = |order: &Order| OrderReference { order: order.key.order, number: order.number.clone() };
@@ -146,6 +170,11 @@ impl TestStore {
                 set.insert_open_orders(store, TruncatedList::of(open));
             }
         }
+    }
+
+    fn lots_of(&self, level: &LevelKey) -> impl Iterator<Item = LotQuantity> {
+        let of_level = self.lots.iter().filter(move |(key, _)| key.level == *level);
+        of_level.map(|(key, quantity)| LotQuantity { lot: key.lot.clone(), quantity: *quantity })
     }
 
     fn load_line(&self, set: &mut WorkingSet, key: &LineKey) {

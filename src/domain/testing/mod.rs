@@ -22,6 +22,7 @@ use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::command::{Command, Envelope, Reply, Verdict, decide, reply};
 use super::decision::Decision;
 use super::idempotency::{IdempotencyKey, StoredResponse, StoredResponseKey};
+use super::inventory::lot::{Lot, LotKey};
 use super::inventory::{Level, LevelKey};
 use super::money::{Currency, UnitCost};
 use super::needs::Need;
@@ -66,6 +67,7 @@ pub fn item(line: i32, accepted: &str, rejected: &str) -> ReceiptItem {
         rejected: quantity(rejected),
         rejection: new.rejection,
         costs: new.costs,
+        lots: Vec::new(),
         value: UnitCost::from_scaled(1_000_000).times(quantity(accepted)).rounded(),
     }
 }
@@ -81,6 +83,7 @@ pub fn new_item(target: ItemTarget, accepted: &str, rejected: &str) -> NewItem {
         rejected: StatedQuantity::units(rejected),
         rejection: if rejected.is_positive() { Some(broken) } else { None },
         costs: ItemCosts::default(),
+        lots: Vec::new(),
     }
 }
 
@@ -118,6 +121,7 @@ pub struct TestStore {
     lines: BTreeMap<LineKey, Line>,
     receipts: BTreeMap<ReceiptKey, Receipt>,
     levels: BTreeMap<LevelKey, Level>,
+    lots: BTreeMap<LotKey, Quantity>,
     roles: BTreeMap<RoleId, RolePermissions>,
     grants: BTreeMap<PrincipalId, RoleGrants>,
     responses: BTreeMap<StoredResponseKey, StoredResponse>,
@@ -139,6 +143,7 @@ impl TestStore {
             lines: BTreeMap::new(),
             receipts: BTreeMap::new(),
             levels: BTreeMap::new(),
+            lots: BTreeMap::new(),
             roles: BTreeMap::new(),
             grants: BTreeMap::new(),
             responses: BTreeMap::new(),
@@ -274,10 +279,25 @@ impl TestStore {
         self.sum_up();
     }
 
+    /// Changes a receipt of an arranged order.
+    pub fn change_receipt(&mut self, order: OrderId, number: i32, change: impl FnOnce(&mut Receipt)) {
+        let key = ReceiptKey { order: self.order_key(order), number };
+        change(self.receipts.get_mut(&key).unwrap());
+        self.sum_up();
+    }
+
     /// Changes the level of an arranged product.
     pub fn change_level(&mut self, product: &str, change: impl FnOnce(&mut Level)) {
         let key = self.level_key(product);
         change(self.levels.get_mut(&key).unwrap());
+    }
+
+    /// Puts so much of a lot of an arranged product on hand.
+    pub fn lot(&mut self, product: &str, code: &str, expiry_date: &str, on_hand: &str) {
+        let expiry_date = if expiry_date.is_empty() { None } else { Some(date(expiry_date)) };
+        let key = LotKey { level: self.level_key(product), lot: Lot { code: code.to_owned(), expiry_date } };
+        *self.lots.entry(key).or_default() += quantity(on_hand);
+        self.change_level(product, |level| level.on_hand += quantity(on_hand));
     }
 
     /// The store's row, to change.
@@ -343,6 +363,7 @@ impl TestStore {
             unit_cost: UnitCost::from_scaled(1_000_000),
             pack_cost: None,
             tolerance: None,
+            lot_required: false,
             carried_over: false,
             expected_date: None,
             first_expected_date: None,
@@ -456,10 +477,20 @@ impl TestStore {
         self.lines.extend(decision.lines.iter().map(|line| (line.key.clone(), line.clone())));
         self.receipts.extend(decision.receipts.iter().map(|receipt| (receipt.key.clone(), receipt.clone())));
         self.levels.extend(decision.levels.iter().map(|level| (level.key.clone(), level.clone())));
+        self.save_lots(decision);
         self.responses.extend(decision.stored_response.iter().map(|kept| (kept.key.clone(), kept.clone())));
         self.save_access(decision);
         self.check_sums();
         self.check_events(decision);
+    }
+
+    fn save_lots(&mut self, decision: &Decision) {
+        for row in &decision.movements {
+            let Some(lot) = &row.lot else { continue };
+            let on_hand = self.lots.entry(LotKey { level: row.level.clone(), lot: lot.clone() }).or_default();
+            *on_hand += row.quantity;
+            assert!(*on_hand >= Quantity::ZERO, "{lot} of {} is below zero", row.level.product);
+        }
     }
 
     fn save_access(&mut self, decision: &Decision) {

@@ -97,7 +97,9 @@ impl TestStore {
             for receipt in self.receipts_of(key) {
                 counters.active_receipts += i32::from(receipt.is_active());
                 counters.last_receipt = receipt.key.number;
-                counters.receipt_items += receipt.items.len() as i32;
+                for item in &receipt.items {
+                    counters.receipt_items += 1 + item.lots.len() as i32;
+                }
                 if receipt.is_active() {
                     counters.received_cost += receipt.items.iter().map(|item| item.value).sum();
                 }

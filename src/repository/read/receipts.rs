@@ -1,17 +1,22 @@
 //! Receipts: one with its items, or a page of those of an order or of a store without.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
 use super::authorized::{AccessCheck, ReadError, ReadSession};
 use super::filter::AllOf;
 use super::orders::{header, only_order};
-use crate::domain::order::receipt::Receipt;
+use crate::domain::inventory::lot::{Lot, LotQuantity};
+use crate::domain::order::receipt::{Receipt, ReceiptItem};
 use crate::domain::order::{Order, OrderId};
+use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::repository::error::DbError;
+use crate::repository::rows::optional_date;
 use crate::repository::rows::order::OrderRow;
 use crate::repository::rows::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow};
-use crate::repository::schema::{purchase_order as po, receipt, receipt_item as item};
+use crate::repository::schema::{purchase_order as po, receipt, receipt_item as item, receipt_lot as lot};
 
 /// The header of an order and one of its receipts with its items, in line order. The outer `None` means that there is no
 /// such order, the inner one that it has no such receipt: callers get different errors for the two.
@@ -26,21 +31,50 @@ pub fn receipt(
         .filter(receipt::store_id.eq(store.to_owned()))
         .filter(receipt::po_id.eq(order.to_string()))
         .filter(receipt::receipt_number.eq(number));
+    // Each item once for each of its lots, or once without any. A further relation beside the items would cost time for
+    // each pair of rows.
+    let of_item = lot::store_id
+        .eq(item::store_id)
+        .and(lot::po_id.eq(item::po_id))
+        .and(lot::receipt_number.eq(item::receipt_number))
+        .and(lot::line_number.eq(item::line_number));
     let items = item::table
+        .left_join(lot::table.on(of_item))
         .filter(item::store_id.eq(store.to_owned()))
         .filter(item::po_id.eq(order.to_string()))
-        .filter(item::receipt_number.eq(number));
+        .filter(item::receipt_number.eq(number))
+        .select((
+            item::all_columns,
+            (lot::lot_number, lot::lot_code, lot::expiry_date.nullable(), lot::quantity).nullable(),
+        ));
     let queries = (header(store.to_owned(), order.to_string()), receipts, items);
     let (_, orders, receipts, items) =
-        session.authorize_and_load_three::<OrderRow, ReceiptRow, ReceiptItemRow, _, _, _>(check, queries)?;
+        session.authorize_and_load_three::<OrderRow, ReceiptRow, ItemWithLot, _, _, _>(check, queries)?;
     let Some(order) = only_order(orders)? else { return Ok(None) };
     let Some(row) = receipts.into_iter().next() else { return Ok(Some((order, None))) };
     let mut receipt = Receipt::try_from(row)?;
-    for row in items {
-        receipt.items.push(ItemOfReceipt::try_from(row)?.item);
-    }
-    receipt.items.sort_by_key(|item| item.line);
+    receipt.items = items_with_lots(items)?;
     Ok(Some((order, Some(receipt))))
+}
+
+/// An item, and one of its lots: number, code, expiry date and quantity.
+type ItemWithLot = (ReceiptItemRow, Option<(i32, String, Option<String>, i64)>);
+
+fn items_with_lots(rows: Vec<ItemWithLot>) -> Result<Vec<ReceiptItem>, DbError> {
+    let mut items: BTreeMap<i32, ReceiptItem> = BTreeMap::new();
+    let mut lots: BTreeMap<(i32, i32), LotQuantity> = BTreeMap::new();
+    for (row, of_item) in rows {
+        let item = ItemOfReceipt::try_from(row)?.item;
+        if let Some((number, code, expiry_date, quantity)) = of_item {
+            let lot = Lot { code, expiry_date: optional_date(expiry_date)? };
+            lots.insert((item.line, number), LotQuantity { lot, quantity: Quantity::from_scaled(quantity) });
+        }
+        items.entry(item.line).or_insert(item);
+    }
+    for ((line, _), lot) in lots {
+        items.entry(line).and_modify(|item| item.lots.push(lot));
+    }
+    Ok(items.into_values().collect())
 }
 
 /// Which receipts a list shows. A field that is not set excludes none; all that are set must hold.

@@ -3,6 +3,7 @@
 
 use diesel::prelude::{Queryable, Selectable};
 
+use super::lot::lot;
 use super::{line::unit, optional_order_id};
 use crate::domain::code::{ProductId, StoreId};
 use crate::domain::inventory::{InboundStock, Level, LevelKey, Movement, MovementKind};
@@ -63,7 +64,7 @@ impl Row for Level {
     ];
 }
 
-/// A movement of the ledger as it is read. Its kind is read and dropped, because there is only one so far.
+/// A movement of the ledger as it is read.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = stock_movement)]
 pub struct MovementRow {
@@ -82,6 +83,8 @@ pub struct MovementRow {
     receipt_number: Option<i32>,
     receive_time: Option<i64>,
     reason: Option<String>,
+    lot_code: Option<String>,
+    expiry_date: Option<String>,
 }
 
 impl TryFrom<MovementRow> for Movement {
@@ -104,6 +107,7 @@ impl TryFrom<MovementRow> for Movement {
             receipt: row.receipt_number,
             receive_time: row.receive_time.map(Timestamp::from_micros),
             reason: row.reason,
+            lot: lot(row.lot_code, row.expiry_date)?,
         })
     }
 }
@@ -126,5 +130,7 @@ impl Row for Movement {
         Column::fixed("receipt_number", |row| Cell::OptionalInt(row.receipt)),
         Column::fixed("receive_time", |row| Cell::BigInt(row.receive_time.map(Timestamp::micros))),
         Column::fixed("reason", |row| Cell::optional_text(row.reason.as_deref())),
+        Column::fixed("lot_code", |row| Cell::optional_text(row.lot.as_ref().map(|lot| lot.code.as_str()))),
+        Column::fixed("expiry_date", |row| Cell::formatted(row.lot.as_ref().and_then(|lot| lot.expiry_date))),
     ];
 }

@@ -12,6 +12,7 @@ pub mod chain;
 pub mod event;
 pub mod level;
 pub mod line;
+pub mod lot;
 pub mod order;
 pub mod receipt;
 pub mod store;
@@ -47,7 +48,7 @@ fn currency(text: &str) -> Result<Currency, DbError> {
     Currency::parse(text).ok_or_else(|| DbError::unreadable("currency", text))
 }
 
-fn optional_date(text: Option<String>) -> Result<Option<Date>, DbError> {
+pub(super) fn optional_date(text: Option<String>) -> Result<Option<Date>, DbError> {
     match text {
         Some(text) => Ok(Some(Date::parse(&text).ok_or_else(|| DbError::unreadable("date", text))?)),
         None => Ok(None),
@@ -68,6 +69,7 @@ mod tests {
     use super::access::{RoleGrantRow, RolePermissionRow};
     use super::level::{LevelRow, MovementRow};
     use super::line::LineRow;
+    use super::lot::{LotOfItem, LotRow, LotSum, ReceiptLotRow};
     use super::order::OrderRow;
     use super::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow};
     use super::store::StoreRow;
@@ -100,7 +102,7 @@ mod tests {
         }
         check!(
             store: StoreRow, purchase_order: OrderRow, purchase_order_line: LineRow, receipt: ReceiptRow,
-            receipt_item: ReceiptItemRow, inventory_level: LevelRow, stock_movement: MovementRow,
+            receipt_item: ReceiptItemRow, receipt_lot: ReceiptLotRow, inventory_lot: LotRow, inventory_level: LevelRow, stock_movement: MovementRow,
             role_permission: RolePermissionRow, role_grant: RoleGrantRow,
         );
     }
@@ -124,6 +126,8 @@ mod tests {
         check_saved::<Line>(selected!(purchase_order_line::table.select(purchase_order_line::all_columns)));
         check_saved::<Receipt>(selected!(receipt::table.select(receipt::all_columns)));
         check_saved::<ItemOfReceipt>(selected!(receipt_item::table.select(receipt_item::all_columns)));
+        check_saved::<LotOfItem>(selected!(receipt_lot::table.select(receipt_lot::all_columns)));
+        check_saved::<LotSum>(selected!(inventory_lot::table.select(inventory_lot::all_columns)));
         check_saved::<Level>(selected!(inventory_level::table.select(inventory_level::all_columns)));
         check_saved::<Movement>(selected!(stock_movement::table.select(stock_movement::all_columns)));
         check_saved::<Event>(selected!(event::table.select(event::all_columns)));

@@ -116,6 +116,8 @@ impl TryFrom<ReceiptItemRow> for ItemOfReceipt {
             rejection: rejection(row.reject_reason, row.reject_note)?,
             costs: item_costs(row.unit_cost, row.excess_unit_cost),
             value: Amount::from_scaled(row.value),
+            // Rows of their own, which the caller adds.
+            lots: Vec::new(),
         };
         Ok(Self { receipt: ReceiptKey { order, number: row.receipt_number }, item })
     }

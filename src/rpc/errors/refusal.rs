@@ -52,6 +52,9 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::LinesWithoutQuantity(_)
         | R::ExpectedDatePassed { .. }
         | R::InsufficientStock { .. }
+        | R::InsufficientLot { .. }
+        | R::TooManyLots(_)
+        | R::ReceiptTooLarge { .. }
         | R::LevelOutOfRange(_)
         | R::TooManyReceiptItems { .. }
         | R::TooManyRoles
@@ -78,7 +81,7 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             vec![("role_id", role.to_string()), ("permissions", joined(permissions))]
         }
         R::RoleNotFound(role) | R::RoleExists(role) => vec![("role_id", role.to_string())],
-        R::ProductNotFound(product) => vec![("product_id", product.to_string())],
+        R::ProductNotFound(product) | R::TooManyLots(product) => vec![("product_id", product.to_string())],
         R::EtagMismatch { number, current } => vec![("number", number.clone()), ("etag", current.clone())],
         R::WrongState { number, state, .. } => vec![("number", number.clone()), ("state", state.to_string())],
         R::FieldsFixed { number, state, fields } => {
@@ -104,6 +107,12 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         R::OpenOrders(open) => vec![("numbers", joined(open)), ("total", open.total.to_string())],
         R::InsufficientStock { product, on_hand, missing } => vec![
             ("product_id", product.to_string()),
+            ("on_hand", on_hand.to_string()),
+            ("missing", missing.to_string()),
+        ],
+        R::InsufficientLot { product, lot, on_hand, missing } => vec![
+            ("product_id", product.to_string()),
+            ("lot_code", lot.clone()),
             ("on_hand", on_hand.to_string()),
             ("missing", missing.to_string()),
         ],
@@ -137,6 +146,7 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         | R::RequestIdReused
         | R::NotPlatformOperator
         | R::OrderNotFound
+        | R::ReceiptTooLarge { .. }
         | R::TooManyReceiptItems { .. }
         | R::TooManyRoles
         | R::LastAccessManager

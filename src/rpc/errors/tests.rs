@@ -90,7 +90,17 @@ fn refusals() -> Vec<Expected> {
         on_hand: Quantity::MAX,
         missing: Quantity::MAX,
     };
+    let lot = Refusal::InsufficientLot {
+        product: ProductId::new("p".repeat(64)),
+        lot: "l".repeat(64),
+        on_hand: Quantity::MAX,
+        missing: Quantity::MAX,
+    };
+    let lots = Refusal::TooManyLots(ProductId::new("p".repeat(64)));
     vec![
+        refused(lot, FailedPrecondition, "INSUFFICIENT_LOT", &["lot_code", "missing", "on_hand", "product_id"]),
+        refused(lots, FailedPrecondition, "TOO_MANY_LOTS", &["product_id"]),
+        refused(Refusal::ReceiptTooLarge { size: 500_001 }, FailedPrecondition, "RECEIPT_TOO_LARGE", &[]),
         refused(Refusal::Invalid(violations()), InvalidArgument, "INVALID_REQUEST", &["violations_total"]),
         refused(
             Refusal::InvalidForStoredData(violations()),

@@ -3,9 +3,9 @@
 use tonic::{Request, Response, Status};
 
 use crate::domain::command::Reply;
-use crate::domain::inventory::adjust::{AdjustInventory, AdjustmentKind, ReturnedLine};
+use crate::domain::inventory::adjust::{AdjustInventory, AdjustmentKind, NamedLot, ReturnedLine};
 use crate::domain::money::UnitCost;
-use crate::domain::outcome::{Outcome, StockAdjusted};
+use crate::domain::outcome::{AdjustedLot, Outcome, StockAdjusted};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::Refusal;
 use crate::domain::unit::Unit;
@@ -28,24 +28,28 @@ pub(super) async fn adjust(
 }
 
 fn response(reply: &Reply) -> v1::AdjustInventoryResponse {
-    let (movement_number, quantity) = made(&reply.outcome);
-    v1::AdjustInventoryResponse {
+    let mut response = v1::AdjustInventoryResponse {
         inventory_level: reply.level.as_ref().map(convert::level),
-        movement_number,
-        quantity: quantity.to_string(),
         purchase_order: convert::order_of(reply),
         line: convert::touched_lines(reply).pop(),
         event_number: reply.outcome.event(),
+        ..v1::AdjustInventoryResponse::default()
+    };
+    if let Outcome::StockAdjusted(adjusted) = &reply.outcome {
+        let StockAdjusted { movement, movement_count, quantity, lots, .. } = adjusted;
+        response.movement_number = *movement;
+        response.movement_count = *movement_count;
+        response.quantity = Quantity::from_scaled(*quantity).to_string();
+        response.lots = lots.iter().map(adjusted_lot).collect();
     }
+    response
 }
 
-/// The ledger row that the adjustment made, and what it added.
-fn made(outcome: &Outcome) -> (i64, Quantity) {
-    match outcome {
-        Outcome::StockAdjusted(StockAdjusted { movement, quantity, .. }) => {
-            (*movement, Quantity::from_scaled(*quantity))
-        }
-        _ => (0, Quantity::ZERO),
+fn adjusted_lot(lot: &AdjustedLot) -> v1::Lot {
+    v1::Lot {
+        lot_code: lot.code.clone(),
+        expiry_date: lot.expiry_date.clone().unwrap_or_default(),
+        quantity: Quantity::from_scaled(lot.quantity).to_string(),
     }
 }
 
@@ -60,8 +64,10 @@ fn parse(call: &Call, mut request: v1::AdjustInventoryRequest) -> Result<Submiss
     let unit_cost = parse_cost(&mut fields, kind, request.unit_cost.as_deref());
     let unit = parse_unit(&mut fields, request.unit);
     let reason = fields.required_reason("reason", &request.reason);
+    let lot = parse_lot(&mut fields, request.lot.take());
     let returned_line = parse_returned_line(&mut fields, kind, request);
-    let adjust = kind.map(|kind| AdjustInventory { product, kind, quantity, unit_cost, unit, reason, returned_line });
+    let adjust =
+        kind.map(|kind| AdjustInventory { product, kind, quantity, unit_cost, unit, reason, returned_line, lot });
     let adjust = fields.finish_with(adjust)?;
     Ok(call.submission(store, idempotency, adjust))
 }
@@ -88,6 +94,14 @@ fn parse_unit(fields: &mut FieldParser, unit: i32) -> Option<Unit> {
         return None;
     }
     fields.known("unit", convert::unit_of(unit), "a known unit, or unspecified")
+}
+
+fn parse_lot(fields: &mut FieldParser, lot: Option<v1::NamedLot>) -> Option<NamedLot> {
+    let lot = lot?;
+    Some(NamedLot {
+        code: fields.lot_code("lot.lot_code", &lot.lot_code),
+        expiry_date: fields.date("lot.expiry_date", &lot.expiry_date),
+    })
 }
 
 fn parse_returned_line(

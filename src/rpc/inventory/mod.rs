@@ -25,6 +25,13 @@ impl InventoryService for Service {
         reads::levels(&self.0, request).await
     }
 
+    async fn list_inventory_lots(
+        &self,
+        request: Request<v1::ListInventoryLotsRequest>,
+    ) -> Result<Response<v1::ListInventoryLotsResponse>, Status> {
+        reads::lots(&self.0, request).await
+    }
+
     async fn adjust_inventory(
         &self,
         request: Request<v1::AdjustInventoryRequest>,

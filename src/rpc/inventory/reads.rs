@@ -1,4 +1,4 @@
-//! GetInventoryLevel, ListInventoryLevels and ListStockMovements.
+//! GetInventoryLevel, ListInventoryLevels, ListInventoryLots and ListStockMovements.
 
 use tonic::{Request, Response, Status};
 
@@ -7,7 +7,7 @@ use crate::domain::inventory::LevelKey;
 use crate::domain::refusal::Refusal;
 use crate::proto::v1;
 use crate::repository::read::authorized::ReadError;
-use crate::repository::read::inventory;
+use crate::repository::read::inventory::{self, LotFilter, LotPosition};
 use crate::rpc::errors::to_status;
 use crate::rpc::field_parser::FieldParser;
 use crate::rpc::guard::call::Call;
@@ -75,6 +75,44 @@ fn parse_levels(app: &App, mut request: v1::ListInventoryLevelsRequest) -> Resul
     }
     fields.finish()?;
     Ok(ListLevels { store, products, page })
+}
+
+pub(super) async fn lots(
+    app: &App,
+    request: Request<v1::ListInventoryLotsRequest>,
+) -> Result<Response<v1::ListInventoryLotsResponse>, Status> {
+    let (call, request) = Call::open(request)?;
+    let ListLots { store, filter, page } = parse_lots(app, request).map_err(to_status)?;
+    let check = call.check(store).map_err(to_status)?;
+    let asked = page.clone();
+    let read = app
+        .read(&call, page.class(), move |session| {
+            inventory::lots(session, &check, &filter, asked.after.as_ref(), asked.limit())
+        })
+        .await?;
+    Ok(read.answer(|mut lots| {
+        let next_page_token = page.cut(&mut lots, inventory::lot_position);
+        let inventory_lots = lots.iter().map(convert::inventory_lot).collect();
+        v1::ListInventoryLotsResponse { inventory_lots, next_page_token }
+    }))
+}
+
+struct ListLots {
+    store: StoreId,
+    filter: LotFilter,
+    page: Page<LotPosition>,
+}
+
+fn parse_lots(app: &App, mut request: v1::ListInventoryLotsRequest) -> Result<ListLots, Refusal> {
+    let mut fields = FieldParser::default();
+    let store = fields.store_id(&request.store_id);
+    let filter = LotFilter {
+        product: fields.optional_product_id("product_id", &request.product_id),
+        expires_before: fields.date("expires_before", &request.expires_before),
+    };
+    let page = Page::of(&app.page_key, &mut request, &mut fields);
+    fields.finish()?;
+    Ok(ListLots { store, filter, page })
 }
 
 pub(super) async fn movements(

@@ -106,6 +106,7 @@ fn parse_line(fields: &mut FieldParser, index: usize, line: &v1::NewLine) -> Opt
         pack_size,
         price,
         tolerance,
+        lot_required: line.lot_required,
         expected_date,
     })
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::domain::gtin::Gtin;
+use crate::domain::inventory::lot::{Lot, LotQuantity};
 use crate::domain::order::OrderId;
-use crate::domain::order::receipt::{ItemCosts, MAX_REJECT_NOTES, RejectReason, Rejection};
+use crate::domain::order::receipt::{ItemCosts, LOT_SIZE, MAX_ITEMS_SIZE, RejectReason, Rejection, size_of_items};
 use crate::domain::order::receive::items::{ItemTarget, NewItem, ProductSelector, UnlistedProduct};
 use crate::domain::quantity::Quantity;
 use crate::domain::text::MAX_DESCRIPTION;
@@ -35,11 +36,11 @@ pub(super) fn parse_items(fields: &mut FieldParser, orders: Orders, listed: &[v1
     if items.is_empty() && !listed.is_empty() && listed.iter().all(says_zero) {
         fields.violation("items", "must have a quantity above zero, accepted or rejected, on one line at least");
     }
-    // Measured in normal form, as they are stored and answered: normalizing can make text three times as
-    // long.
-    let notes = items.iter().filter_map(|item| item.rejection.as_ref()?.note.as_ref()).map(String::len).sum::<usize>();
-    if notes > MAX_REJECT_NOTES {
-        let rule = format_args!("have reject notes of {notes} bytes; at most {MAX_REJECT_NOTES} together");
+    let size = size_of_items(items.iter().map(|item| (item.rejection.as_ref(), item.lots.len())));
+    if size > MAX_ITEMS_SIZE {
+        let rule = format_args!(
+            "have reject notes, and lots at {LOT_SIZE} bytes each, of {size} bytes; at most {MAX_ITEMS_SIZE} together"
+        );
         fields.violation("items", rule);
     }
     items
@@ -76,7 +77,31 @@ fn parse_item(
         unit_cost: fields.optional_cost(path.field("unit_cost"), item.unit_cost.as_deref()),
         excess_unit_cost: fields.optional_cost(path.field("excess_unit_cost"), item.excess_unit_cost.as_deref()),
     };
-    Some(NewItem { index, target: target?, accepted, rejected, rejection, costs })
+    let lots = parse_lots(fields, path, &item.lots);
+    Some(NewItem { index, target: target?, accepted, rejected, rejection, costs, lots })
+}
+
+/// The lots that have a quantity: forms may send rows that nobody has filled in.
+fn parse_lots(fields: &mut FieldParser, path: Element, listed: &[v1::NewLot]) -> Vec<LotQuantity> {
+    let mut seen = BTreeSet::new();
+    let mut lots = Vec::new();
+    for (index, lot) in fields.capped(caps::LOTS, listed).iter().enumerate() {
+        let field = |name: &'static str| path.nested("lots", index, name);
+        let quantity = fields.quantity_or_zero(field("quantity"), lot.quantity.as_deref());
+        let expiry_date = fields.date(field("expiry_date"), &lot.expiry_date);
+        if quantity == Quantity::ZERO && lot.lot_code.is_empty() {
+            continue;
+        }
+        let code = fields.lot_code(field("lot_code"), &lot.lot_code);
+        if !quantity.is_positive() {
+            continue;
+        }
+        if !seen.insert(code.clone()) {
+            fields.violation(field("lot_code"), format_args!("names lot {code} a second time"));
+        }
+        lots.push(LotQuantity { lot: Lot { code, expiry_date }, quantity });
+    }
+    lots
 }
 
 fn parse_target(

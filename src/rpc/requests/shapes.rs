@@ -192,6 +192,7 @@ mod tests {
             caps::CHARGES,
             caps::DISPOSITIONS,
             caps::ITEMS,
+            caps::LOTS,
             caps::ETAGS,
             caps::PRODUCTS,
             caps::PERMISSIONS,

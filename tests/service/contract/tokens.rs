@@ -152,6 +152,16 @@ fn of_a_store() -> Vec<Listing> {
                 ("product_ids", |r| r.product_ids.push("apples".into())),
             ],
         ),
+        listing::<ListInventoryLotsRequest>(
+            Caller::list_lots,
+            |r, token| (r.page_size, r.page_token) = (1, token),
+            |answer| &answer.next_page_token,
+            vec![
+                ("store_id", |r| r.store_id = "south".into()),
+                ("product_id", |r| r.product_id = "apples".into()),
+                ("expires_before", |r| r.expires_before = "2026-05-01".into()),
+            ],
+        ),
         listing::<ListStockMovementsRequest>(
             |caller| caller.movements("apples"),
             |r, token| (r.page_size, r.page_token) = (1, token),

@@ -77,6 +77,7 @@ pub fn full_line() -> NewLine {
         packs: None,
         pack_cost: None,
         over_receipt_tolerance: Some("10".to_owned()),
+        lot_required: false,
     }
 }
 
@@ -168,7 +169,8 @@ fn drafts() -> Vec<Base> {
 fn receiving() -> Vec<Base> {
     vec![
         base(|bench| async move {
-            bench.alice.receive(&bench.order().await).accept(1, "1").with(|request| {
+            let receive = bench.alice.receive(&bench.order().await).accept(1, "1").lot("L1", "2026-04-01", "1");
+            receive.with(|request| {
                 request.items[0].rejected = Some("1".to_owned());
                 request.items[0].reject_reason = RejectReason::Damaged.into();
                 request.items[0].reject_note = "wet".to_owned();
@@ -239,9 +241,16 @@ fn inventory() -> Vec<Base> {
     vec![
         base(|bench| async move { bench.alice.level(GRAIN) }),
         base(|bench| async move { bench.alice.list_levels().with(|request| request.product_ids = vec![GRAIN.into()]) }),
+        base(|bench| async move {
+            bench.alice.list_lots().with(|request| {
+                request.product_id = GRAIN.to_owned();
+                request.expires_before = "2026-04-01".to_owned();
+            })
+        }),
         base(|bench| async move { bench.alice.movements(GRAIN) }),
         base(|bench| async move {
-            bench.alice.adjust(GRAIN, AdjustmentKind::Count, "7").costing("2.5").counted_in(Unit::Kilogram)
+            let count = bench.alice.adjust(GRAIN, AdjustmentKind::Count, "7").costing("2.5");
+            count.counted_in(Unit::Kilogram).of_lot("L1", "2026-04-01")
         }),
     ]
 }

@@ -111,6 +111,9 @@ pub fn rule(place: &Place) -> Rule {
         }
         ("LineDisposition", "back_order" | "cancel") => Decimal(4, 9_999_999_999_999),
         ("NewReceiptItem", "reject_note") => Reason,
+        ("NewLot" | "NamedLot", "lot_code") => Required(64),
+        ("NewLot" | "NamedLot", "expiry_date") => Date,
+        ("NewLot", "quantity") => Decimal(4, 9_999_999_999_999),
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "external_id") => Code(64),
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceiveDelivery", "supplier_id") => Required(64),
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_reference") => Text(200),
@@ -120,7 +123,8 @@ pub fn rule(place: &Place) -> Rule {
         ) => Note,
         // In a valid request here something else names what is looked for.
         ("GetPurchaseOrder", "external_id") | ("FindReceivable", "gtin") => Token,
-        ("ListPurchaseOrders", "supplier_id" | "product_id") => Code(64),
+        ("ListPurchaseOrders", "supplier_id" | "product_id") | ("ListInventoryLots", "product_id") => Code(64),
+        ("ListInventoryLots", "expires_before") => Date,
         ("ListReceipts" | "FindReceivable", "supplier_id") => Code(64),
         ("FindReceivable", "product_id") => Required(64),
         ("ListReceipts", "delivery_note") => Text(200),

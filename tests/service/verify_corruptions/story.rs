@@ -21,6 +21,7 @@ const OTHER: &str = "south";
 /// - milk that came and went beside any order;
 /// - `PO-000008` ON_ORDER by dora, whose role came and went and came again;
 /// - `PO-000009` and `PO-000010` RECEIVING by one delivery, the second with a line that it does not order;
+/// - `PO-000011` COMPLETED with cheese in two lots, the second with an excess at a cost of its own; one sold;
 /// - back orders turned off and on again before any of them.
 pub async fn play(world: &World) {
     toggle(world).await;
@@ -28,6 +29,7 @@ pub async fn play(world: &World) {
     by_state(world).await;
     access(world).await;
     lorry(world).await;
+    lots(world).await;
     let south = world.operator().at(OTHER);
     south.create_store("alice").ok().await;
     world.alice().at(OTHER).draft(&[("apples", "1")]).await;
@@ -40,6 +42,20 @@ async fn lorry(world: &World) {
     let (first, second) = (alice.order(&[("figs", "4")]).await, alice.order(&[("figs", "2")]).await);
     let unlisted = NewReceiptItem { purchase_order_id: second.purchase_order_id.clone(), ..unlisted_item("soap", "1") };
     alice.deliver().accept_line(&first, 1, "3").accept_line(&second, 1, "1").item(unlisted).ok().await;
+}
+
+async fn lots(world: &World) {
+    let alice = world.alice();
+    let cheese = alice.create(&[("cheese", "5")]).with(|request| {
+        request.lines[0].lot_required = true;
+        request.lines[0].over_receipt_tolerance = Some("100".to_owned());
+    });
+    let order = cheese.ok().await.purchase_order.unwrap();
+    alice.place(&order).ok().await;
+    let delivery = alice.receive(&order).accept(1, "7").lot("L1", "2026-04-01", "2").lot("L2", "2026-05-01", "5");
+    delivery.with(|request| request.items[0].excess_unit_cost = Some("0".to_owned())).ok().await;
+    alice.complete(&order).ok().await;
+    alice.adjust("cheese", Sale, "1").ok().await;
 }
 
 async fn toggle(world: &World) {

@@ -219,3 +219,35 @@ fn refusals_come_in_their_order() {
     store.row().back_orders_enabled = true;
     store.accept(command);
 }
+
+#[test]
+fn each_lot_goes_on_hand_by_itself_and_is_divided_where_the_excess_begins() {
+    use crate::domain::inventory::lot::{Lot, LotQuantity};
+    use crate::domain::order::receipt::ItemCosts;
+    let cost = |text: &str| UnitCost::parse(text);
+    // 7 came of 5: lots of 4, 2 and 1.
+    for (unit_cost, excess_unit_cost, expected) in [
+        (None, None, &["a 4 at 1", "b 2 at 1", "c 1 at 1"][..]),
+        (cost("3"), None, &["a 4 at 3", "b 2 at 3", "c 1 at 3"]),
+        (None, cost("0"), &["a 4 at 1", "b 1 at 1", "b 1 at 0", "c 1 at 0"]),
+        (cost("3"), cost("3"), &["a 4 at 3", "b 2 at 3", "c 1 at 3"]),
+    ] {
+        let mut store = TestStore::new();
+        let order = store.on_order(&["oak 5"]);
+        store.receipt(order, &[(1, "7", "0")]);
+        store.change_receipt(order, 1, |receipt| {
+            let item = &mut receipt.items[0];
+            (item.excess, item.costs) = (quantity("2"), ItemCosts { unit_cost, excess_unit_cost });
+            for (code, amount) in [("a", "4"), ("b", "2"), ("c", "1")] {
+                let lot = Lot { code: code.to_owned(), expiry_date: None };
+                item.lots.push(LotQuantity { lot, quantity: quantity(amount) });
+            }
+        });
+        store.accept(complete(order, &[], None));
+        let mut posted = Vec::new();
+        for row in &store.decided.movements {
+            posted.push(format!("{} {} at {}", row.lot.as_ref().unwrap().code, row.quantity, row.unit_cost));
+        }
+        assert_eq!(posted, expected);
+    }
+}

@@ -7,13 +7,15 @@
 //! nowhere else.
 //!
 //! A line has at most one item in a receipt. Items that meet on a line become one, and are refused where they
-//! contradict each other in cost or in the reason of a rejection.
+//! contradict each other in cost or in the reason of a rejection. The lots of an item go with its quantity, in the
+//! order in which they were given.
 
 use std::collections::BTreeMap;
 
 use super::items::{ItemTarget, NewItem, ProductSelector};
 use crate::domain::code::ProductId;
 use crate::domain::gtin::Gtin;
+use crate::domain::inventory::lot::LotQuantity;
 use crate::domain::order::receipt::{ItemCosts, ReceiptItem, Rejection};
 use crate::domain::order::{Line, Order, OrderId};
 use crate::domain::pack::StatedQuantity;
@@ -59,6 +61,7 @@ struct Booked {
     rejected: Quantity,
     rejection: Option<Rejection>,
     costs: ItemCosts,
+    lots: Vec<LotQuantity>,
 }
 
 impl Candidate {
@@ -77,11 +80,33 @@ impl Candidate {
     }
 }
 
-/// The quantities of an item in units.
-#[derive(Clone, Copy)]
-struct Quantities {
+/// The quantities of an item in units, or a part of them.
+struct Portion {
     accepted: Quantity,
     rejected: Quantity,
+    /// The lots of what is accepted, which add up to it; or none.
+    lots: Vec<LotQuantity>,
+}
+
+impl Portion {
+    /// Takes so much of what is accepted, which is not more than there is, with all that is rejected.
+    fn take(&mut self, accepted: Quantity) -> Self {
+        self.accepted -= accepted;
+        let rejected = std::mem::replace(&mut self.rejected, Quantity::ZERO);
+        let (mut taken, mut kept, mut left) = (Vec::new(), Vec::new(), accepted);
+        for LotQuantity { lot, quantity } in self.lots.drain(..) {
+            let part = quantity.min(left);
+            left -= part;
+            if (quantity - part).is_positive() {
+                kept.push(LotQuantity { lot: lot.clone(), quantity: quantity - part });
+            }
+            if part.is_positive() {
+                taken.push(LotQuantity { lot, quantity: part });
+            }
+        }
+        self.lots = kept;
+        Self { accepted, rejected, lots: taken }
+    }
 }
 
 /// The lines that a delivery may be booked on, in the order in which a product is spread over them.
@@ -99,7 +124,7 @@ struct Spread<'i> {
     /// The product's lines, by their places among the candidates.
     lines: Vec<usize>,
     /// What has found no line yet.
-    left: Quantities,
+    left: Portion,
 }
 
 impl<'a> Allocation<'a> {
@@ -175,8 +200,8 @@ impl<'a> Allocation<'a> {
             return Err(Refusal::Bug(format!("line {} is not among those to be received", line.1)));
         };
         // Without its quantities an item cannot be judged further; the violation refuses all.
-        if let Some(quantities) = quantities_of(item, &self.candidates[index].line, violations) {
-            self.put(index, item, quantities, violations);
+        if let Some(portion) = portion_of(item, &self.candidates[index].line, violations) {
+            self.put(index, item, portion, violations);
         }
         Ok(())
     }
@@ -196,7 +221,7 @@ impl<'a> Allocation<'a> {
                 continue;
             };
             self.check_packs(item, &lines, violations);
-            if let Some(left) = quantities_of(item, &self.candidates[*first].line, violations) {
+            if let Some(left) = portion_of(item, &self.candidates[*first].line, violations) {
                 open.push(Spread { item, lines, left });
             }
         }
@@ -209,13 +234,13 @@ impl<'a> Allocation<'a> {
         for spread in &mut open {
             self.fill(spread, Candidate::room, violations);
         }
-        for Spread { item, lines, left } in &open {
+        for Spread { item, lines, left } in open {
             if left.accepted.is_positive() {
-                return Err(self.no_room(item, lines, left.accepted));
+                return Err(self.no_room(item, &lines, left.accepted));
             }
             // Nothing was accepted of it, so it has taken no line yet.
             if left.rejected.is_positive() {
-                self.put(lines[0], item, *left, violations);
+                self.put(lines[0], item, left, violations);
             }
         }
         Ok(())
@@ -227,9 +252,8 @@ impl<'a> Allocation<'a> {
         for place in &spread.lines {
             let accepted = room(&self.candidates[*place], self.store).min(spread.left.accepted);
             if accepted.is_positive() {
-                let rejected = spread.left.rejected;
-                spread.left = Quantities { accepted: spread.left.accepted - accepted, rejected: Quantity::ZERO };
-                self.put(*place, spread.item, Quantities { accepted, rejected }, violations);
+                let portion = spread.left.take(accepted);
+                self.put(*place, spread.item, portion, violations);
             }
         }
     }
@@ -265,14 +289,15 @@ impl<'a> Allocation<'a> {
         Refusal::OverReceipt { lines: TruncatedList::of(numbers), first }
     }
 
-    /// Books quantities on a line, beside what other items booked on it.
-    fn put(&mut self, index: usize, item: &NewItem, quantities: Quantities, violations: &mut Violations) {
+    /// Books a portion on a line, beside what other items booked on it.
+    fn put(&mut self, index: usize, item: &NewItem, portion: Portion, violations: &mut Violations) {
         let candidate = &mut self.candidates[index];
         let number = candidate.line.key.number;
-        let rejection = item.rejection.clone().filter(|_| quantities.rejected.is_positive());
+        let Portion { accepted, rejected, lots } = portion;
+        let rejection = item.rejection.clone().filter(|_| rejected.is_positive());
         let Some(booked) = &mut candidate.booked else {
-            let Quantities { accepted, rejected } = quantities;
-            candidate.booked = Some(Booked { first: item.index, accepted, rejected, rejection, costs: item.costs });
+            candidate.booked =
+                Some(Booked { first: item.index, accepted, rejected, rejection, costs: item.costs, lots });
             return;
         };
         let is_other_reason = booked.rejection.is_some() && rejection.is_some() && booked.rejection != rejection;
@@ -284,9 +309,10 @@ impl<'a> Allocation<'a> {
             );
             violations.add(format_args!("items[{}]", item.index), rule);
         }
-        booked.accepted += quantities.accepted;
-        booked.rejected += quantities.rejected;
+        booked.accepted += accepted;
+        booked.rejected += rejected;
         booked.rejection = booked.rejection.take().or(rejection);
+        add_lots(&mut booked.lots, lots);
     }
 
     fn delivered(self, items: &[NewItem], violations: &mut Violations) -> Vec<Delivered> {
@@ -328,6 +354,7 @@ fn item_of(index: usize, line: &Line, booked: &Booked, violations: &mut Violatio
         let rule = format_args!("would bring what was rejected on line {number} above {}", Quantity::MAX);
         violations.add(format_args!("items[{index}].rejected"), rule);
     }
+    check_lots(index, line, booked, violations);
     let excess = (booked.accepted - line.quantities.pending).or_nothing();
     let costs =
         ItemCosts { excess_unit_cost: booked.costs.excess_unit_cost.filter(|_| excess.is_positive()), ..booked.costs };
@@ -339,14 +366,58 @@ fn item_of(index: usize, line: &Line, booked: &Booked, violations: &mut Violatio
         rejection: booked.rejection.clone(),
         costs,
         value: costs.value_of(line, booked.accepted, excess),
+        lots: booked.lots.clone(),
     }
 }
 
-/// The quantities of an item in the units of a line; `None` if they are violations.
-fn quantities_of(item: &NewItem, line: &Line, violations: &mut Violations) -> Option<Quantities> {
+/// A lot that is there already gets more, so that an item has each lot once.
+fn add_lots(lots: &mut Vec<LotQuantity>, more: Vec<LotQuantity>) {
+    for LotQuantity { lot, quantity } in more {
+        match lots.iter_mut().find(|known| known.lot == lot) {
+            Some(known) => known.quantity += quantity,
+            None => lots.push(LotQuantity { lot, quantity }),
+        }
+    }
+}
+
+/// What is accepted on a line is in lots as a whole or not at all, and in lots where the line requires it.
+fn check_lots(index: usize, line: &Line, booked: &Booked, violations: &mut Violations) {
+    let number = line.key.number;
+    if booked.lots.is_empty() {
+        if line.lot_required && booked.accepted.is_positive() {
+            let rule = format_args!("is required: line {number} is received in lots");
+            violations.add(format_args!("items[{index}].lots"), rule);
+        }
+        return;
+    }
+    let in_lots: Quantity = booked.lots.iter().map(|lot| lot.quantity).sum();
+    if in_lots != booked.accepted {
+        let rule = format_args!(
+            "has {in_lots} of the {} that are accepted on line {number}: give lots with all items of the line, or \
+             with none",
+            booked.accepted
+        );
+        violations.add(format_args!("items[{index}].lots"), rule);
+    }
+}
+
+/// The whole of an item, in the units of a line; `None` if it has violations.
+fn portion_of(item: &NewItem, line: &Line, violations: &mut Violations) -> Option<Portion> {
     let accepted = resolve(item.index, "accepted", item.accepted, line, violations);
     let rejected = resolve(item.index, "rejected", item.rejected, line, violations);
-    Some(Quantities { accepted: accepted?, rejected: rejected? })
+    let (accepted, rejected) = (accepted?, rejected?);
+    let in_lots: Quantity = item.lots.iter().map(|lot| lot.quantity).sum();
+    if !item.lots.is_empty() && in_lots != accepted {
+        let rule = format_args!("adds up to {in_lots}, but {accepted} are accepted");
+        violations.add(format_args!("items[{}].lots", item.index), rule);
+        return None;
+    }
+    if let Some(LotQuantity { lot, quantity }) = item.lots.iter().find(|lot| !line.admits(lot.quantity)) {
+        let rule = format_args!("has {quantity} of {lot}, but {} is counted in whole units", line.product);
+        violations.add(format_args!("items[{}].lots", item.index), rule);
+        return None;
+    }
+    Some(Portion { accepted, rejected, lots: item.lots.clone() })
 }
 
 fn resolve(

@@ -7,12 +7,13 @@ use super::items::{ItemTarget, NewItem};
 use super::unlisted;
 use crate::domain::changeset::Changeset;
 use crate::domain::event::Detail;
+use crate::domain::inventory::lot::LotQuantity;
 use crate::domain::money::Amount;
-use crate::domain::order::receipt::{DeliveryId, Receipt, ReceiptItem};
+use crate::domain::order::receipt::{DeliveryId, MAX_ITEMS_SIZE, Receipt, ReceiptItem, size_of_items};
 use crate::domain::order::{Line, MAX_LINES, MAX_RECEIPT_ITEMS, Order, OrderId, ReceiptKey, State};
 use crate::domain::outcome::{KnownReceipt, ReceiptChanged};
 use crate::domain::refusal::{Refusal, Violations};
-use crate::domain::time::{TimeZone, Timestamp};
+use crate::domain::time::{Date, TimeZone, Timestamp};
 
 /// How far a `receive_time` may be ahead of the store's clock: the clocks of scanners are not exact,
 /// and a delivery must not be refused for it.
@@ -83,14 +84,16 @@ pub(super) fn judge(
     let ordered = booked.iter().filter_map(|(order, _)| order.original_order_time).max();
     let ordered = ordered.or_else(|| orders.values().filter_map(|order| order.original_order_time).max());
     let receive_time = receive_time(details.receive_time, changeset.now(), ordered, &store.time_zone, &mut violations);
+    check_expiry_dates(items, store.time_zone.date_at(receive_time), &mut violations);
     violations.or_refuse(Refusal::InvalidForStoredData)?;
     unlisted::check_allowed(&store, items)?;
     check_tolerance(&store, &delivered)?;
     for (order, delivered) in &booked {
-        check_item_count(order, delivered.len())?;
+        check_item_count(order, rows_of(delivered))?;
         check_line_count(order, delivered)?;
         check_received_value(order, delivered)?;
     }
+    check_size(&delivered)?;
     Ok(Judged { orders: booked, receive_time })
 }
 
@@ -210,6 +213,34 @@ pub(super) fn receive_time(
     }
     // Within the leeway it is the scanner's clock that is wrong: nothing arrives after it was booked.
     stated.min(now)
+}
+
+/// Goods that were past their date when they arrived are rejected, and not stock of any lot.
+fn check_expiry_dates(items: &[NewItem], arrival: Date, violations: &mut Violations) {
+    for item in items {
+        for LotQuantity { lot, .. } in &item.lots {
+            if lot.expiry_date.is_some_and(|expiry_date| expiry_date < arrival) {
+                let rule = format_args!("has {lot}, before {arrival}, the day on which it arrived");
+                violations.add(format_args!("items[{}].lots", item.index), rule);
+            }
+        }
+    }
+}
+
+/// An item of a product that is spread over many lines may divide its lots, so what the request itself was
+/// limited to is not the limit of what is booked.
+fn check_size(delivered: &[Delivered]) -> Result<(), Refusal> {
+    let items = delivered.iter().map(|delivered| &delivered.item);
+    let size = size_of_items(items.map(|item| (item.rejection.as_ref(), item.lots.len())));
+    if size <= MAX_ITEMS_SIZE {
+        return Ok(());
+    }
+    Err(Refusal::ReceiptTooLarge { size })
+}
+
+/// How many items and lots a receipt would have.
+fn rows_of(delivered: &[Delivered]) -> usize {
+    delivered.len() + delivered.iter().map(|delivered| delivered.item.lots.len()).sum::<usize>()
 }
 
 /// Invoiced costs may be anything, so what was received may be worth more than what was ordered.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::domain::code::ProductId;
 use crate::domain::gtin::Gtin;
+use crate::domain::inventory::lot::LotQuantity;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::OrderId;
 use crate::domain::order::receipt::{ItemCosts, Rejection};
@@ -28,6 +29,9 @@ pub struct NewItem {
     pub rejection: Option<Rejection>,
     /// What the goods cost, where it is not what the line says.
     pub costs: ItemCosts,
+    /// The lots of what is kept, each at most once and above zero, in the order in which lines are filled with
+    /// them.
+    pub lots: Vec<LotQuantity>,
 }
 
 /// Which goods an item is of.

@@ -103,6 +103,7 @@ fn new_line(order: &Order, number: i32, unlisted: &UnlistedProduct, unit_cost: U
         unit_cost,
         pack_cost: None,
         tolerance: None,
+        lot_required: false,
         carried_over: false,
         expected_date: None,
         first_expected_date: None,

@@ -58,6 +58,7 @@ impl Shown<'_> {
             unit_cost: item.unit_cost.filter(|_| shows_costs).map(cost),
             excess_unit_cost: item.excess_cost.filter(|_| shows_costs).map(cost),
             value: self.amount(caller, order.worth_of(item)),
+            lots: Vec::new(),
         }
     }
 }

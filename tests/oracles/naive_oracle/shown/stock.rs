@@ -51,6 +51,8 @@ impl Shown<'_> {
             receive_time: posted.receipt.map(|(_, time)| instant(time)),
             average_cost_after: self.cost(caller, row.average),
             reason: posted.reason.to_owned(),
+            lot_code: String::new(),
+            expiry_date: String::new(),
         }
     }
 }

@@ -159,6 +159,7 @@ impl Scene<'_> {
             pack_size,
             price,
             tolerance: if self.one_in(4) { Some(self.tolerance()) } else { None },
+            lot_required: false,
             expected_date: if self.one_in(6) { self.date() } else { None },
         }
     }

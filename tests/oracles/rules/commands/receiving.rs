@@ -78,6 +78,7 @@ fn item(order: OrderId, line: i32, accepted: Quantity, rejected: Quantity) -> Ne
         rejected: StatedQuantity::units(rejected),
         rejection: rejected.is_positive().then_some(damaged),
         costs: ItemCosts::default(),
+        lots: Vec::new(),
     }
 }
 

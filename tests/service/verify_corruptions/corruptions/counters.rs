@@ -34,7 +34,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 13,
-        check: "a header counts its receipts, those that are not voided, and their items",
+        check: "a header counts its receipts, those that are not voided, and their items and lots",
         each: &[
             "UPDATE purchase_order SET active_receipts = active_receipts + 1 WHERE po_id = [PO-000001]",
             "UPDATE purchase_order SET last_receipt = last_receipt + 1 WHERE po_id = [PO-000001]",

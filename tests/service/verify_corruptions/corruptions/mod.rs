@@ -5,6 +5,7 @@ mod chains;
 mod counters;
 mod events;
 mod lines;
+mod lots;
 mod orders;
 mod requests;
 mod stock;
@@ -27,6 +28,7 @@ pub fn corruptions() -> impl Iterator<Item = &'static Corruption> {
         orders::CORRUPTIONS,
         counters::CORRUPTIONS,
         stock::CORRUPTIONS,
+        lots::CORRUPTIONS,
         events::CORRUPTIONS,
         times::CORRUPTIONS,
         requests::CORRUPTIONS,

@@ -63,11 +63,11 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 6,
-        check: "each accepted item of a completed order has exactly one ledger row per cost",
+        check: "each accepted item of a completed order has exactly one ledger row per lot and cost",
         each: &[
             "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 3",
             "INSERT INTO stock_movement SELECT store_id, product_id, 99, kind, quantity, unit_cost, balance_after,
-               average_after, create_time, event_number, po_id, line_number, receipt_number, receive_time, reason
+               average_after, create_time, event_number, po_id, line_number, receipt_number, receive_time, reason, lot_code, expiry_date
                FROM stock_movement
                WHERE store_id = 'north' AND product_id = 'figs'",
         ],
@@ -88,6 +88,11 @@ pub const CORRUPTIONS: &[Corruption] = &[
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
             "UPDATE receipt SET void_time = book_time, voided_by = booked_by, void_reason = ''
                WHERE po_id = [PO-000007]",
+            "UPDATE stock_movement SET lot_code = 'L9'
+               WHERE store_id = 'north' AND product_id = 'cheese' AND movement_number = 2",
+            "UPDATE stock_movement SET expiry_date = '2026-12-31'
+               WHERE store_id = 'north' AND product_id = 'cheese' AND movement_number = 2",
+            "UPDATE receipt_lot SET lot_number = 3 - lot_number WHERE po_id = [PO-000011]",
         ],
     },
     Corruption {
@@ -142,11 +147,11 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 6,
-        check: "an event that adjusted stock has exactly one ledger row",
+        check: "an event that adjusted stock has one ledger row for each lot of one product",
         each: &[
             "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 2",
             "INSERT INTO stock_movement SELECT store_id, product_id, 99, kind, quantity, unit_cost, balance_after,
-               average_after, create_time, event_number, po_id, line_number, receipt_number, receive_time, reason
+               average_after, create_time, event_number, po_id, line_number, receipt_number, receive_time, reason, lot_code, expiry_date
                FROM stock_movement WHERE store_id = 'north' AND product_id = 'milk' AND movement_number = 1",
         ],
     },

@@ -13,6 +13,7 @@ use crate::domain::testing::{NO_SUCH_ORDER, TestStore, at, item, new_item, quant
 use crate::domain::time::{TimeZone, Timestamp};
 
 mod by_product;
+mod lots;
 mod unlisted;
 
 /// A delivery of `line, accepted, rejected`.
@@ -290,7 +291,7 @@ fn the_items_of_an_orders_receipts_are_limited() {
     let refusal = check_item_count(&header, 3).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        "the receipts of purchase order PO-000001 would have 20001 items; at most 20,000 are allowed, \
+        "the receipts of purchase order PO-000001 would have 20001 items and lots; at most 20,000 are allowed, \
          voided ones included"
     );
     store.accept(items);
