@@ -22,7 +22,9 @@ pub struct Answer {
 pub struct Adjusted {
     pub level: Option<InventoryLevel>,
     pub movement_number: i64,
+    pub movement_count: i32,
     pub quantity: String,
+    pub lots: Vec<Lot>,
 }
 
 impl From<CreatePurchaseOrderResponse> for Answer {
@@ -73,12 +75,18 @@ impl From<CancelPurchaseOrderResponse> for Answer {
 
 impl From<AdjustInventoryResponse> for Answer {
     fn from(answer: AdjustInventoryResponse) -> Self {
-        let AdjustInventoryResponse { inventory_level: level, movement_number, quantity, .. } = answer;
+        let adjusted = Adjusted {
+            level: answer.inventory_level,
+            movement_number: answer.movement_number,
+            movement_count: answer.movement_count,
+            quantity: answer.quantity,
+            lots: answer.lots,
+        };
         Self {
             event_number: answer.event_number,
             order: answer.purchase_order,
             lines: answer.line.into_iter().collect(),
-            adjusted: Some(Adjusted { level, movement_number, quantity }),
+            adjusted: Some(adjusted),
             ..Self::default()
         }
     }

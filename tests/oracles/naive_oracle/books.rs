@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use purchase_order_service::proto::v1::{PurchaseOrderState as State, RejectReason, Unit};
 
-use crate::naive_oracle::command::{Day, Name, NewLine, Time, admits};
+use crate::naive_oracle::command::{Day, Lot, Name, NewLine, Time, admits};
 use crate::naive_oracle::numbers::{Amount, Cost, Quantity, part_of_pack, stated};
 
 #[derive(Clone, Default)]
@@ -17,6 +17,7 @@ pub struct Line {
     pub unit_cost: Cost,
     pub pack_cost: Option<Cost>,
     pub tolerance: Option<Quantity>,
+    pub lot_required: bool,
     pub expected: Option<Day>,
     pub first_expected: Option<Day>,
     pub ordered: Quantity,
@@ -37,6 +38,8 @@ pub struct Item {
     pub reject_note: Name,
     pub unit_cost: Option<Cost>,
     pub excess_cost: Option<Cost>,
+    /// The lots of what was accepted, as they were given; or none.
+    pub lots: Vec<(Lot, Quantity)>,
 }
 
 #[derive(Clone)]
@@ -82,6 +85,7 @@ impl Line {
             unit_cost: new.unit_cost.or(new.pack_cost.and_then(part)).unwrap_or_default(),
             pack_cost: new.pack_cost,
             tolerance: new.tolerance,
+            lot_required: new.lot_required,
             expected: new.expected,
             first_expected: new.expected.or(order_expected),
             ordered: stated(new.quantity, new.packs, new.pack_size).unwrap_or_default(),

@@ -82,6 +82,7 @@ pub struct NewLine {
     pub pack_cost: Option<Cost>,
     pub tolerance: Option<Quantity>,
     pub expected: Option<Day>,
+    pub lot_required: bool,
 }
 
 /// A delivery to book. No items: everything that is pending came.
@@ -93,7 +94,7 @@ pub struct Delivery {
     pub refuse_known: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewItem {
     pub line: i32,
     pub accepted: Option<Quantity>,
@@ -104,6 +105,22 @@ pub struct NewItem {
     pub reject_note: Name,
     pub unit_cost: Option<Cost>,
     pub excess_cost: Option<Cost>,
+    pub lots: Vec<NewLot>,
+}
+
+/// So much of a lot, as an item names it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewLot {
+    pub lot: Lot,
+    pub quantity: Option<Quantity>,
+}
+
+/// A lot of a product. The same code with another date is another lot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lot {
+    pub code: Name,
+    /// The last day on which it may be sold.
+    pub expires: Option<Day>,
 }
 
 impl NewItem {
@@ -136,6 +153,8 @@ pub struct Adjustment {
     pub reason: Name,
     /// By which line of which order the goods came.
     pub source: Option<Source>,
+    /// Without a date: whichever lots have the code.
+    pub lot: Option<Lot>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,6 +176,7 @@ impl Command {
             Self::Change { verb: Verb::Complete { .. }, .. } => "complete",
             Self::Change { verb: Verb::Cancel { .. }, .. } => "cancel",
             Self::Adjust(Adjustment { source: Some(_), .. }) => "return of a line",
+            Self::Adjust(Adjustment { lot: Some(_), .. }) => "adjust a lot",
             Self::Adjust(_) => "adjust",
             Self::SetBackOrders(_) => "set back orders",
             Self::UpdateStore { .. } => "update store",

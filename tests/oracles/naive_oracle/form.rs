@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use purchase_order_service::proto::v1::{AdjustmentKind, RejectReason};
 
-use crate::naive_oracle::command::{Adjustment, Command, Delivery, NewItem, NewLine, Verb, admits};
+use crate::naive_oracle::command::{Adjustment, Command, Delivery, Name, NewItem, NewLine, NewLot, Verb, admits};
 use crate::naive_oracle::numbers::{DEAREST, part_of_pack, stated};
 
 pub fn is_well_formed(command: &Command) -> bool {
@@ -45,14 +45,21 @@ fn is_verb(verb: &Verb) -> bool {
 fn is_item(item: &NewItem) -> bool {
     let has_reason = item.reject_reason != RejectReason::Unspecified;
     let has_text = item.reject_reason != RejectReason::Other || !item.reject_note.is_empty();
-    !item.rejects() || has_reason && has_text
+    (!item.rejects() || has_reason && has_text) && are_lots(&item.lots)
+}
+
+/// Each has a code, and no two have the same. One without a quantity is passed over.
+fn are_lots(lots: &[NewLot]) -> bool {
+    let codes: Vec<Name> = lots.iter().filter(|lot| lot.quantity.unwrap_or(0) > 0).map(|lot| lot.lot.code).collect();
+    codes.iter().all(|code| !code.is_empty()) && codes.iter().collect::<BTreeSet<_>>().len() == codes.len()
 }
 
 fn is_adjustment(adjustment: &Adjustment) -> bool {
     use AdjustmentKind::{Count, CustomerReturn, ReturnToSupplier, Unspecified};
-    let Adjustment { kind, quantity, unit_cost, reason, source, .. } = adjustment;
+    let Adjustment { kind, quantity, unit_cost, reason, source, lot, .. } = adjustment;
     let moves = *quantity > 0 || *kind == Count;
     let may_cost = unit_cost.is_none() || [CustomerReturn, Count].contains(kind);
     let may_have_source = source.is_none() || *kind == ReturnToSupplier;
-    *kind != Unspecified && moves && may_cost && may_have_source && !reason.is_empty()
+    let lot_has_code = lot.is_none_or(|lot| !lot.code.is_empty());
+    *kind != Unspecified && lot_has_code && moves && may_cost && may_have_source && !reason.is_empty()
 }

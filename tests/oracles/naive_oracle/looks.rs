@@ -3,7 +3,7 @@
 use purchase_order_service::proto::v1::*;
 
 use crate::naive_oracle::access::OPERATOR;
-use crate::naive_oracle::command::{Command, Name};
+use crate::naive_oracle::command::{Command, Day, Name, day};
 use crate::naive_oracle::generator::{CALLERS, NO_PRODUCT, PRODUCTS};
 use crate::naive_oracle::play::{Counts, Play};
 use crate::naive_oracle::refused::{Refused, ensure};
@@ -15,7 +15,13 @@ impl Play {
             1 | 2 => "bob",
             _ => "carol",
         };
-        match self.generator.rng.u32(..6) {
+        match self.generator.rng.u32(..7) {
+            6 => {
+                let product = if self.generator.rng.bool() { "" } else { self.generator.one_of(&PRODUCTS).0 };
+                let before = day(self.model.now) + self.generator.rng.i64(0..12);
+                let before = self.generator.rng.bool().then_some(before);
+                self.look_at_lots(caller, product, before).await;
+            }
             0 => self.look_at_store(caller).await,
             1 | 2 => {
                 let product = if self.generator.one_in(20) { NO_PRODUCT } else { self.generator.one_of(&PRODUCTS).0 };
@@ -96,6 +102,11 @@ impl Play {
         self.compare("a ledger", ledger, self.wire.ledger(caller, product).await);
     }
 
+    async fn look_at_lots(&self, caller: Name, product: Name, expires_before: Option<Day>) {
+        let expected = self.admit(caller, Ok(())).map(|()| self.shown().lots(product, expires_before));
+        self.compare("lots", expected, self.wire.lots(caller, product, expires_before).await);
+    }
+
     /// Looks at everything once more, but of the older orders at their headers alone; how long the longest
     /// chain is.
     pub async fn end(mut self) -> (Counts, usize) {
@@ -107,6 +118,7 @@ impl Play {
             self.look_at_order("carol", place).await;
             self.look_at_receipts("carol", place).await;
         }
+        self.look_at_lots("carol", "", None).await;
         let levels = self.wire.caller("carol").list_levels().await;
         self.compare("all levels", Ok(self.shown().levels("carol")), levels.map(|got| got.inventory_levels));
         let headers = (0..self.model.orders.len()).map(|place| self.shown().header(place, "carol"));

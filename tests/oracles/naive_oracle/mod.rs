@@ -13,6 +13,7 @@ mod draw;
 mod form;
 mod generator;
 mod looks;
+mod lots;
 mod model;
 mod notable;
 mod numbers;
@@ -53,7 +54,7 @@ const CLOCK: [&str; 6] = [
 ];
 /// A game of at least so many commands must meet everything that may occur.
 const LONG: u64 = 20_000;
-const EXPECTED: [Reason; 31] = [
+const EXPECTED: [Reason; 32] = [
     DONE,
     REPLAYED,
     "ACCEPTED_STAGED",
@@ -62,6 +63,7 @@ const EXPECTED: [Reason; 31] = [
     "ETAG_MISMATCH",
     "EXPECTED_DATE_PASSED",
     "EXTERNAL_ID_EXISTS",
+    "INSUFFICIENT_LOT",
     "INSUFFICIENT_STOCK",
     "INVALID_FOR_STORED_DATA",
     "INVALID_REQUEST",

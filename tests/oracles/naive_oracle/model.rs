@@ -42,8 +42,9 @@ pub struct Made {
     pub place: Option<usize>,
     /// The order and receipt that bore the same delivery note.
     pub same_note: Option<(usize, usize)>,
-    /// The number of the ledger row that it wrote, and what that moved.
+    /// The number of the first ledger row that it wrote, how many it wrote, and what they moved together.
     pub movement: usize,
+    pub movements: usize,
     pub moved: Quantity,
 }
 

@@ -1,22 +1,32 @@
 //! What a call brought about that a long game must not miss, besides the refusals.
 
-use purchase_order_service::proto::v1::Permission;
+use purchase_order_service::proto::v1::{AdjustmentKind, Permission};
 
 use crate::naive_oracle::books::Item;
-use crate::naive_oracle::command::{Call, Command, Verb};
+use crate::naive_oracle::command::{Adjustment, Call, Command, Name, Verb};
+use crate::naive_oracle::lots::lots;
 use crate::naive_oracle::model::{Made, Model};
 use crate::naive_oracle::refused::Reason;
+use crate::naive_oracle::stock::{Posted, ledger};
 
 /// All of it.
-pub const NOTABLE: [Reason; 11] = [
+pub const NOTABLE: [Reason; 19] = [
+    "(a lot divided by its costs)",
+    "(lots taken, and what is in none)",
+    "(an exhausted lot filled again)",
+    "(counted a lot)",
     "(costs hidden)",
     "(excess)",
     "(excess at its own cost)",
     "(excess that is pending again)",
     "(invoiced cost)",
+    "(excess in lots)",
     "(items passed over)",
+    "(lots)",
+    "(one code, two lots)",
     "(packs)",
     "(same delivery note)",
+    "(several lots taken)",
     "(stock below zero)",
     "(stock that comes to less than nothing)",
     "(valued by the pack)",
@@ -37,6 +47,7 @@ impl Model {
             if made.moved > 0 && on_hand - made.moved < 0 {
                 notable.push("(stock that comes to less than nothing)");
             }
+            notable.extend(self.notable_of_lots(adjustment, made));
         }
         let Command::Change { order, verb, .. } = &call.command else { return notable };
         let order = &self.orders[*order];
@@ -50,6 +61,9 @@ impl Model {
         let items = &order.receipts[receipt].items;
         let said = delivery.items.iter().flatten();
         for (occurs, what) in [
+            (items.iter().any(|item| !item.lots.is_empty()), "(lots)"),
+            (items.iter().any(|item| !item.lots.is_empty() && item.excess > 0), "(excess in lots)"),
+            (items.iter().any(is_divided), "(a lot divided by its costs)"),
             (items.iter().any(|item| item.excess > 0), "(excess)"),
             (items.iter().any(|item| item.excess_cost.is_some()), "(excess at its own cost)"),
             (items.iter().any(|item| item.unit_cost.is_some()), "(invoiced cost)"),
@@ -62,4 +76,37 @@ impl Model {
         }
         notable
     }
+
+    /// What an adjustment moved of which lots.
+    fn notable_of_lots(&self, asked: &Adjustment, made: Made) -> Vec<Reason> {
+        let rows = ledger(&self.ledger, asked.product).split_off(made.movement.saturating_sub(1));
+        let moved: Vec<Posted> = rows.into_iter().take(made.movements).map(|row| row.posted).collect();
+        let of_lots = moved.iter().filter(|posted| posted.lot.is_some()).count();
+        let known = lots(&self.ledger, asked.product);
+        let with_code = |code: Name| known.iter().filter(|(lot, _)| lot.code == code).count();
+        let is_refilled = |posted: &Posted| {
+            let rows = self.ledger.iter().filter(|row| row.product == asked.product && row.lot == posted.lot);
+            posted.lot.is_some()
+                && posted.quantity > 0
+                && rows.clone().count() > 1
+                && rows.map(|row| row.quantity).sum::<i64>() == posted.quantity
+        };
+        let mut notable = Vec::new();
+        for (occurs, what) in [
+            (asked.lot.is_some() && asked.kind == AdjustmentKind::Count && of_lots > 0, "(counted a lot)"),
+            (of_lots > 1, "(several lots taken)"),
+            (of_lots > 0 && moved.len() > of_lots, "(lots taken, and what is in none)"),
+            (asked.lot.is_some_and(|lot| of_lots > 0 && with_code(lot.code) > 1), "(one code, two lots)"),
+            (moved.iter().any(is_refilled), "(an exhausted lot filled again)"),
+        ] {
+            notable.extend(occurs.then_some(what));
+        }
+        notable
+    }
+}
+
+/// Whether a lot has something at the ordinary cost and something at that of the excess.
+fn is_divided(item: &Item) -> bool {
+    item.excess_cost.is_some()
+        && item.by_lot(item.excess).iter().any(|(lot, ordinary, excess)| lot.is_some() && *ordinary > 0 && *excess > 0)
 }

@@ -3,8 +3,8 @@
 use purchase_order_service::proto::v1::*;
 use tonic::Status;
 
-use crate::naive_oracle::command::Name;
-use crate::naive_oracle::wire::Wire;
+use crate::naive_oracle::command::{Day, Name};
+use crate::naive_oracle::wire::{Wire, date};
 
 impl Wire {
     /// A product's ledger.
@@ -17,6 +17,29 @@ impl Wire {
             token = page.next_page_token;
             if token.is_empty() {
                 return Ok(movements);
+            }
+        }
+    }
+
+    /// The lots in stock, in pages that are so short that there are several.
+    pub async fn lots(
+        &self,
+        caller: Name,
+        product: Name,
+        expires_before: Option<Day>,
+    ) -> Result<Vec<InventoryLot>, Status> {
+        let (mut lots, mut token) = (Vec::new(), String::new());
+        loop {
+            let page = self.caller(caller).list_lots().with(|request| {
+                (request.page_size, request.page_token) = (4, token);
+                request.product_id = product.to_owned();
+                request.expires_before = date(expires_before);
+            });
+            let page = page.await?;
+            lots.extend(page.inventory_lots);
+            token = page.next_page_token;
+            if token.is_empty() {
+                return Ok(lots);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The naive model of deliveries: what is booked, what is refused, what is voided.
 
 use crate::naive_oracle::books::{Item, Order, Receipt, number_of};
-use crate::naive_oracle::command::{Delivery, MINUTE, Name, NewItem, Time, day};
+use crate::naive_oracle::command::{Day, Delivery, MINUTE, Name, NewItem, Time, day};
 use crate::naive_oracle::model::{Model, ensure_fit};
 use crate::naive_oracle::numbers::{MOST_WORTH, Quantity, decimal, most_within, stated, within};
 use crate::naive_oracle::refused::{Refused, ensure, line_numbers, refused};
@@ -11,8 +11,11 @@ impl Model {
     pub fn receive(&self, order: &mut Order, by: Name, delivery: &Delivery) -> Result<Option<(usize, usize)>, Refused> {
         let (now, time) = (self.now, delivery.time.unwrap_or(self.now));
         let mut items = match &delivery.items {
-            None => order.all_pending(),
-            Some(items) => order.items(items)?,
+            None => {
+                order.ensure_no_lots_pending()?;
+                order.all_pending()
+            }
+            Some(items) => order.items(items, day(time.min(now)))?,
         };
         let first_ordered = self.orders[order.chain].ordered;
         ensure_fit(first_ordered.is_some_and(|ordered| day(time) >= day(ordered)))?;
@@ -81,7 +84,7 @@ impl Model {
 impl Order {
     /// What of a delivery is booked: items of which something came, in units, and how much of each goes
     /// beyond what is pending.
-    fn items(&self, delivered: &[NewItem]) -> Result<Vec<Item>, Refused> {
+    fn items(&self, delivered: &[NewItem], arrived: Day) -> Result<Vec<Item>, Refused> {
         let mut items = Vec::new();
         for new in delivered.iter().filter(|item| item.says_something()) {
             let accepted = self.units_of(new.line, new.accepted, new.accepted_packs)?;
@@ -97,6 +100,7 @@ impl Order {
                 reject_note: if rejected > 0 { new.reject_note } else { "" },
                 unit_cost: new.unit_cost,
                 excess_cost: new.excess_cost,
+                lots: self.lots(new, accepted, arrived)?,
             });
         }
         Ok(items)

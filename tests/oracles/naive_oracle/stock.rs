@@ -3,7 +3,8 @@
 use purchase_order_service::proto::v1::{AdjustmentKind as Kind, PurchaseOrderState, StockMovementKind, Unit};
 
 use crate::naive_oracle::books::Order;
-use crate::naive_oracle::command::{Adjustment, Name, Time, admits};
+use crate::naive_oracle::command::{Adjustment, Lot, Name, Time, admits};
+use crate::naive_oracle::lots::{lots, parts_of_any, parts_of_lot};
 use crate::naive_oracle::model::{Made, Model};
 use crate::naive_oracle::numbers::{Cost, Quantity, decimal, mixed};
 use crate::naive_oracle::refused::{Refused, ensure, refused};
@@ -22,6 +23,8 @@ pub struct Posted {
     /// The place of the order's receipt, and when the goods arrived.
     pub receipt: Option<(usize, Time)>,
     pub reason: Name,
+    /// None of goods that are in no lot.
+    pub lot: Option<Lot>,
 }
 
 /// A row of a product's ledger: what moved stock, and what it left.
@@ -54,7 +57,7 @@ pub fn ledger(posted: &[Posted], product: Name) -> Vec<Row> {
 }
 
 impl Order {
-    /// What its completion puts on hand: by receipt and line, what is ordinary before what is excess.
+    /// What its completion puts on hand: by receipt, line and lot, what is ordinary before what is excess.
     pub fn postings(&self, place: usize, now: Time) -> Vec<Posted> {
         let mut postings = Vec::new();
         for (number, receipt) in self.receipts.iter().enumerate().filter(|(_, receipt)| receipt.voided.is_none()) {
@@ -64,18 +67,21 @@ impl Order {
                 let excess_cost = item.excess_cost.unwrap_or(cost);
                 // There is a row for each cost, not for each part.
                 let apart = if excess_cost == cost { 0 } else { item.excess };
-                for (quantity, cost) in [(item.accepted - apart, cost), (apart, excess_cost)] {
-                    if quantity > 0 {
-                        postings.push(Posted {
-                            product: line.product,
-                            kind: StockMovementKind::Receipt,
-                            quantity,
-                            cost,
-                            time: now,
-                            source: Some((place, item.line)),
-                            receipt: Some((number, receipt.time)),
-                            reason: "",
-                        });
+                for (lot, ordinary, excess) in item.by_lot(apart) {
+                    for (quantity, cost) in [(ordinary, cost), (excess, excess_cost)] {
+                        if quantity > 0 {
+                            postings.push(Posted {
+                                product: line.product,
+                                kind: StockMovementKind::Receipt,
+                                quantity,
+                                cost,
+                                time: now,
+                                source: Some((place, item.line)),
+                                receipt: Some((number, receipt.time)),
+                                reason: "",
+                                lot,
+                            });
+                        }
                     }
                 }
             }
@@ -108,11 +114,12 @@ impl Model {
         let unit_fits = unit != Unit::Unspecified && (asked.unit == Unit::Unspecified || asked.unit == unit);
         ensure(unit_fits && admits(unit, asked.quantity), "INVALID_FOR_STORED_DATA")?;
         let Level { on_hand, average, .. } = self.level(asked.product);
-        let quantity = match asked.kind {
-            Kind::CustomerReturn => asked.quantity,
-            Kind::Count => asked.quantity - on_hand,
-            _ => -asked.quantity,
+        let lots = lots(&self.ledger, asked.product);
+        let parts = match asked.lot {
+            Some(named) => parts_of_lot(&lots, asked, named)?,
+            None => parts_of_any(&lots, asked, on_hand),
         };
+        let quantity: Quantity = parts.iter().map(|(_, part)| part).sum();
         if quantity == 0 {
             return Ok(Made::default());
         }
@@ -131,7 +138,9 @@ impl Model {
             order.revision += 1;
             order.lines.entry(source.line).and_modify(|line| line.returned += asked.quantity);
         }
-        self.ledger.push(Posted {
+        let movement = ledger(&self.ledger, asked.product).len() + 1;
+        let movements = parts.len();
+        self.ledger.extend(parts.into_iter().map(|(lot, quantity)| Posted {
             product: asked.product,
             kind: movement_kind(asked.kind),
             quantity,
@@ -140,10 +149,10 @@ impl Model {
             source: asked.source.map(|source| (source.order, source.line)),
             receipt: None,
             reason: asked.reason,
-        });
+            lot,
+        }));
         self.events += 1;
-        let movement = ledger(&self.ledger, asked.product).len();
-        Ok(Made { movement, moved: quantity, ..Made::default() })
+        Ok(Made { movement, movements, moved: quantity, ..Made::default() })
     }
 
     /// What the line costs by which the goods came that go back, if one is named and may be.

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::naive_oracle::answer::Answer;
 use crate::naive_oracle::command::{
-    Adjustment, Call, Command, DAY, Day, Delivery, Disposed, Name, NewItem as Came, NewLine as New, NewOrder, Source,
-    Time, Verb,
+    self, Adjustment, Call, Command, DAY, Day, Delivery, Disposed, Name, NewItem as Came, NewLine as New,
+    NewLot as Part, NewOrder, Source, Time, Verb,
 };
 use crate::naive_oracle::numbers::{Quantity, cost, decimal};
 use crate::support::{Call as Sending, Caller, Mutation, line};
@@ -117,11 +117,12 @@ impl Wire {
     }
 
     fn adjust(&self, caller: &Caller, asked: &Adjustment) -> Sending<AdjustInventoryRequest> {
-        let Adjustment { product, kind, quantity, unit, unit_cost, reason, source } = asked;
+        let Adjustment { product, kind, quantity, unit, unit_cost, reason, source, lot } = asked;
         caller.adjust(product, *kind, &decimal(*quantity)).with(|request| {
             request.unit = (*unit).into();
             request.unit_cost = unit_cost.map(cost);
             request.reason = (*reason).to_owned();
+            request.lot = lot.map(named_lot);
             if let Some(Source { order, line, etag }) = source {
                 request.purchase_order_id = self.id(*order);
                 request.line_number = *line;
@@ -194,6 +195,7 @@ fn new_line(new: &New) -> NewLine {
         pack_cost: new.pack_cost.map(cost),
         over_receipt_tolerance: new.tolerance.map(decimal),
         expected_date: date(new.expected),
+        lot_required: new.lot_required,
         ..line(new.product, "0")
     }
 }
@@ -214,8 +216,18 @@ fn new_item(item: &Came) -> NewReceiptItem {
         reject_note: item.reject_note.to_owned(),
         unit_cost: item.unit_cost.map(cost),
         excess_unit_cost: item.excess_cost.map(cost),
+        lots: item.lots.iter().map(new_lot).collect(),
         ..NewReceiptItem::default()
     }
+}
+
+fn new_lot(new: &Part) -> NewLot {
+    let named = named_lot(new.lot);
+    NewLot { lot_code: named.lot_code, expiry_date: named.expiry_date, quantity: new.quantity.map(decimal) }
+}
+
+fn named_lot(lot: command::Lot) -> NamedLot {
+    NamedLot { lot_code: lot.code.to_owned(), expiry_date: date(lot.expires) }
 }
 
 fn disposition(disposition: &Disposed) -> LineDisposition {

@@ -1,5 +1,6 @@
 //! How each command is drawn, and the quantities and costs in it.
 
+mod lots;
 mod orders;
 mod receiving;
 mod stock;

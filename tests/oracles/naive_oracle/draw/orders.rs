@@ -46,6 +46,7 @@ impl Generator {
             unit_cost: Some(self.cost()),
             tolerance: if self.one_in(4) { Some(self.tolerance()) } else { None },
             expected: self.expected(today),
+            lot_required: self.one_in(5),
             ..NewLine::default()
         };
         if self.one_in(3) { self.by_the_pack(line) } else { line }

@@ -2,11 +2,11 @@
 
 use purchase_order_service::proto::v1::{RejectReason as Why, Unit};
 
-use crate::naive_oracle::books::Order;
-use crate::naive_oracle::command::{DAY, Delivery, MINUTE, Name, NewItem, Time, Verb};
+use crate::naive_oracle::books::{Line, Order};
+use crate::naive_oracle::command::{DAY, Delivery, MINUTE, Name, NewItem, Time, Verb, day};
 use crate::naive_oracle::generator::Generator;
 use crate::naive_oracle::model::Model;
-use crate::naive_oracle::numbers::{DEAREST, Quantity, WHOLE, most_within};
+use crate::naive_oracle::numbers::{DEAREST, Quantity, WHOLE, most_within, stated};
 
 const DELIVERY_NOTES: [Name; 4] = ["", "d-1", "d-2", "d-3"];
 
@@ -50,7 +50,8 @@ impl Generator {
                     _ => self.part_of(pending, line.unit),
                 };
                 let item = self.item(*number, accepted.max(0), line.pack_size);
-                items.push(self.costed(item, accepted > pending));
+                let item = self.costed(item, accepted > pending);
+                items.push(self.in_lots(item, line, model));
             }
         }
         let line = *order.lines.keys().last().expect("every order has a line");
@@ -65,6 +66,18 @@ impl Generator {
             _ => self.rng.shuffle(&mut items),
         }
         items
+    }
+
+    /// In lots mostly where the line requires it, and not so often where it does not.
+    fn in_lots(&mut self, mut item: NewItem, line: &Line, model: &Model) -> NewItem {
+        let accepted = stated(item.accepted, item.accepted_packs, line.pack_size).unwrap_or(0);
+        let comes_in_lots = if line.lot_required { !self.one_in(20) } else { self.one_in(4) };
+        if comes_in_lots && accepted > 0 {
+            item.lots = self.lots_of(accepted, line.unit, day(model.now));
+        } else if self.one_in(60) {
+            item.lots = self.lots_of(WHOLE, line.unit, day(model.now));
+        }
+        item
     }
 
     /// One line's part, said in one way or another.

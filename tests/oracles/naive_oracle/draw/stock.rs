@@ -3,7 +3,7 @@
 use purchase_order_service::proto::v1::AdjustmentKind::{Count, CustomerReturn, Loss, ReturnToSupplier, Sale};
 use purchase_order_service::proto::v1::Unit;
 
-use crate::naive_oracle::command::{Adjustment, Command, Source};
+use crate::naive_oracle::command::{Adjustment, Command, Source, day};
 use crate::naive_oracle::generator::{Generator, NO_PRODUCT, PRODUCTS};
 use crate::naive_oracle::model::Model;
 use crate::naive_oracle::numbers::WHOLE;
@@ -17,7 +17,9 @@ impl Generator {
         }
         let (mut product, unit) = self.one_of(&PRODUCTS);
         let kind = self.one_of(&[Sale, Sale, CustomerReturn, ReturnToSupplier, Count, Count, Loss]);
-        let on_hand = model.level(product).on_hand;
+        let named = self.one_in(3).then(|| self.named_lot(product, model, day(model.now)));
+        let lot = named.map(|(lot, _)| lot);
+        let on_hand = named.map_or_else(|| model.level(product).on_hand, |(_, on_hand)| on_hand);
         let few = WHOLE * self.rng.i64(1..6);
         let mut quantity = match self.rng.u32(..40) {
             0 => 0,
@@ -43,6 +45,7 @@ impl Generator {
             unit_cost: names_cost.then(|| self.cost()),
             reason: if self.one_in(40) { "" } else { "as told" },
             source: None,
+            lot,
         })
     }
 
@@ -75,6 +78,7 @@ impl Generator {
             line: if self.one_in(40) { 99 } else { number },
             etag,
         };
+        let lot = self.one_in(4).then(|| self.named_lot(line.product, model, day(model.now)).0);
         Some(Adjustment {
             product: if self.one_in(30) { self.one_of(&PRODUCTS).0 } else { line.product },
             kind: if self.one_in(40) { Sale } else { ReturnToSupplier },
@@ -83,6 +87,7 @@ impl Generator {
             unit_cost: None,
             reason: "bad",
             source: Some(source),
+            lot,
         })
     }
 

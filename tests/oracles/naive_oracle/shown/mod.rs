@@ -10,10 +10,11 @@ use purchase_order_service::proto::v1::*;
 
 use crate::naive_oracle::answer::{Adjusted, Answer};
 use crate::naive_oracle::books::{Order, number_of};
-use crate::naive_oracle::command::{Adjustment, Call, Command, Name, Verb};
+use crate::naive_oracle::command::{self, Adjustment, Call, Command, Name, Verb};
 use crate::naive_oracle::model::{Made, Model};
-use crate::naive_oracle::numbers::{Amount, Cost, cost, decimal};
-use crate::naive_oracle::wire::{Wire, instant};
+use crate::naive_oracle::numbers::{Amount, Cost, Quantity, cost, decimal};
+use crate::naive_oracle::stock::{Row, ledger};
+use crate::naive_oracle::wire::{Wire, date, instant};
 
 pub use self::preview::Before;
 
@@ -93,12 +94,25 @@ impl Shown<'_> {
     fn adjusted(&self, asked: &Adjustment, caller: Name, made: Made, answer: Answer) -> Answer {
         let is_known = self.model.units.contains_key(asked.product);
         let level = is_known.then(|| self.level(asked.product, caller));
-        let (movement_number, quantity) = (made.movement as i64, decimal(made.moved));
         Answer {
             order: asked.source.map(|source| self.header(source.order, caller)),
             lines: asked.source.iter().map(|source| self.line(source.order, source.line, caller)).collect(),
-            adjusted: Some(Adjusted { level, movement_number, quantity }),
+            adjusted: Some(self.moved(asked, made, level)),
             ..answer
+        }
+    }
+
+    /// Its ledger rows never change, so that a replay tells the same lots.
+    fn moved(&self, asked: &Adjustment, made: Made, level: Option<InventoryLevel>) -> Adjusted {
+        let rows = ledger(&self.model.ledger, asked.product);
+        let rows = rows.into_iter().skip(made.movement.saturating_sub(1)).take(made.movements);
+        let lot = |row: Row| row.posted.lot.map(|lot| lot_of((lot, row.posted.quantity)));
+        Adjusted {
+            level,
+            movement_number: made.movement as i64,
+            movement_count: made.movements as i32,
+            quantity: decimal(made.moved),
+            lots: rows.filter_map(lot).collect(),
         }
     }
 
@@ -124,4 +138,8 @@ impl Shown<'_> {
             allow_unlisted_items: false,
         }
     }
+}
+
+fn lot_of((lot, quantity): (command::Lot, Quantity)) -> Lot {
+    Lot { lot_code: lot.code.to_owned(), expiry_date: date(lot.expires), quantity: decimal(quantity) }
 }

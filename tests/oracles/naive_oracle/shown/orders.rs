@@ -117,7 +117,7 @@ impl Shown<'_> {
             over_receipt_tolerance: line.tolerance.map(decimal).unwrap_or_default(),
             ordered_cost: self.amount(caller, line.worth(line.ordered)),
             pending_cost: self.amount(caller, line.worth(order.pending(number))),
-            lot_required: false,
+            lot_required: line.lot_required,
         }
     }
 

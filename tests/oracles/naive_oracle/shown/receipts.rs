@@ -5,7 +5,7 @@ use purchase_order_service::proto::v1::*;
 use crate::naive_oracle::books::{Item, Order, number_of};
 use crate::naive_oracle::command::Name;
 use crate::naive_oracle::numbers::{cost, decimal};
-use crate::naive_oracle::shown::Shown;
+use crate::naive_oracle::shown::{Shown, lot_of};
 use crate::naive_oracle::wire::instant;
 
 impl Shown<'_> {
@@ -58,7 +58,7 @@ impl Shown<'_> {
             unit_cost: item.unit_cost.filter(|_| shows_costs).map(cost),
             excess_unit_cost: item.excess_cost.filter(|_| shows_costs).map(cost),
             value: self.amount(caller, order.worth_of(item)),
-            lots: Vec::new(),
+            lots: item.lots.iter().copied().map(lot_of).collect(),
         }
     }
 }
