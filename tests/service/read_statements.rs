@@ -17,7 +17,7 @@ const MORE: [(&str, usize, &str); 5] = [
     ("ListPurchaseOrders by product", 4, "which index leads to the list depends on how many orders have the product"),
     ("ListPurchaseOrders by number", 4, "the same of the number"),
     ("ListPurchaseOrders by both", 4, "the same of both, which one statement finds out"),
-    ("PreviewCompletion", 6, "it loads what a completion needs, behind the same gate"),
+    ("PreviewCompletion", 7, "it loads what a completion needs, behind the same gate"),
 ];
 
 struct Counted {

@@ -264,15 +264,15 @@ Update: lines            8
 PlacePurchaseOrder       6
 Receive                  6
 Receive: all pending     6
-VoidReceipt              9
+VoidReceipt              10
 Receive: by product      6
 ReceiveDelivery          6
 Delivery: by product     6
-CompletePurchaseOrder    7
+CompletePurchaseOrder    8
 Complete, again          5
 CancelPurchaseOrder      6
-AdjustInventory          6
-AdjustInventory: of line 7
+AdjustInventory          7
+AdjustInventory: of line 8
 ";
     assert_eq!(taken, expected);
     world.verify().await;

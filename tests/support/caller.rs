@@ -333,6 +333,12 @@ pub fn line_text(line: &PurchaseOrderLine) -> String {
     format!("{} {}: {}", line.line_number, line.product_id, parts_text(&parts))
 }
 
+/// A lot as one line of text.
+pub fn lot_text(lot: &Lot) -> String {
+    let expires = if lot.expiry_date.is_empty() { String::new() } else { format!(" {}", lot.expiry_date) };
+    format!("{}{expires}: {}", lot.lot_code, lot.quantity)
+}
+
 /// The same of what a chain's line came to.
 pub fn chain_line_text(line: &ChainLine) -> String {
     let parts = [

@@ -68,6 +68,7 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(View), move |caller| caller.chain(&none())),
         entry(Role(View), |caller| caller.level("apples")),
         entry(Role(View), |caller| caller.list_levels()),
+        entry(Role(View), |caller| caller.list_lots()),
         entry(Role(View), |caller| caller.movements("apples")),
         entry(Role(AdjustInventory), |caller| caller.adjust("apples", AdjustmentKind::Sale, "1")),
         entry(Operator, |caller| caller.create_store("sam")),

@@ -18,7 +18,7 @@ mod statements;
 mod timeout;
 mod world;
 
-pub use self::caller::{Caller, chain_line_text, item_of_product, line, line_text, unlisted_item};
+pub use self::caller::{Caller, chain_line_text, item_of_product, line, line_text, lot_text, unlisted_item};
 pub use self::cluster::{Cluster, cluster, find_programs};
 pub use self::database::{Database, Engine, STORE_TABLES, StoreHeld};
 pub use self::every_rpc::{Entry, Needs, every_rpc};

@@ -96,10 +96,11 @@ fn parse_lots(fields: &mut FieldParser, path: Element, listed: &[v1::NewLot]) ->
         if !quantity.is_positive() {
             continue;
         }
-        if !seen.insert(code.clone()) {
-            fields.violation(field("lot_code"), format_args!("names lot {code} a second time"));
+        let lot = Lot { code, expiry_date };
+        if !seen.insert(lot.clone()) {
+            fields.violation(field("lot_code"), format_args!("names {lot} a second time"));
         }
-        lots.push(LotQuantity { lot: Lot { code, expiry_date }, quantity });
+        lots.push(LotQuantity { lot, quantity });
     }
     lots
 }

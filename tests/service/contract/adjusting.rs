@@ -9,8 +9,10 @@ use rstest::rstest;
 use tonic::Code::{Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied};
 
 use crate::contract::story::{AN_ID, Story, absent, as_much_as_there_may_be};
-use crate::support::Caller;
 use crate::support::Engine::{self, Postgres, Sqlite};
+use crate::support::{Caller, lot_text};
+
+const OTHER_ID: &str = "00000000-0000-4000-8000-000000000077";
 
 /// What an adjustment came to: its quantity, what is on hand now, at which average, and their value.
 fn told(answer: &AdjustInventoryResponse) -> String {
@@ -88,6 +90,7 @@ async fn adjust_inventory(#[values(Sqlite, Postgres)] on: Engine) {
     assert_eq!(told(&alice.adjust("tea", CustomerReturn, "2").costing("2").ok().await), "2: 1 on hand at 2, worth 2");
 
     goods_go_back(&story, &alice).await;
+    lots_of_goods(&story, &alice).await;
 
     let full: Vec<(&str, &str)> = as_much_as_there_may_be("salt");
     let salt = alice.order(&full).await;
@@ -104,6 +107,45 @@ async fn adjust_inventory(#[values(Sqlite, Postgres)] on: Engine) {
     story.refused(bob.adjust("tea", Sale, "1"), PermissionDenied, "PERMISSION_MISSING").await;
     story.refused(story.world.operator().adjust("tea", Sale, "1"), PermissionDenied, "NO_STORE_ACCESS").await;
     story.end().await;
+}
+
+/// Goods that came in lots are taken out of the one that expires first, or of the one that is at hand.
+async fn lots_of_goods(story: &Story<AdjustInventoryRequest>, alice: &Caller) {
+    let order = alice.order(&[("milk", "2000")]).await;
+    let few = alice.receive(&order).accept(1, "9").lot("M2", "2026-05-01", "4").lot("M1", "2026-04-01", "3");
+    few.lot("M3", "", "2").ok().await;
+    let many = alice.receive(&order).accept(1, "999");
+    (0..999).fold(many, |call, n| call.lot(&format!("S{n}"), "", "1")).ok().await;
+    alice.complete(&order).rest(BackOrder).ok().await;
+    let lots = |answer: &AdjustInventoryResponse| answer.lots.iter().map(lot_text).collect::<Vec<_>>();
+
+    let sold = story.ok(alice.adjust("milk", Sale, "5").id(OTHER_ID)).await;
+    assert_eq!(lots(&sold), ["M1 2026-04-01: -3", "M2 2026-05-01: -2"]);
+    assert_eq!((sold.movement_number, sold.movement_count, &*sold.quantity), (1_003, 2, "-5"));
+    let again = alice.adjust("milk", Sale, "5").id(OTHER_ID).ok().await;
+    assert_eq!((lots(&again), again.movement_count), (lots(&sold), 2), "a retry tells the same lots");
+    let lost = story.ok(alice.adjust("milk", Loss, "1").of_lot("M3", "")).await;
+    assert_eq!((lots(&lost), &*lost.inventory_level.unwrap().on_hand), (vec!["M3: -1".to_owned()], "1002"));
+    let back = story.ok(alice.adjust("milk", CustomerReturn, "1").of_lot("M1", "")).await;
+    assert_eq!(lots(&back), ["M1 2026-04-01: 1"], "a lot that was sold out is known by its code");
+    let counted = story.ok(alice.adjust("milk", Count, "5").of_lot("M2", "2026-05-01")).await;
+    assert_eq!((lots(&counted), &*counted.quantity), (vec!["M2 2026-05-01: 3".to_owned()], "3"));
+
+    let refused =
+        story.refused(alice.adjust("milk", Sale, "2").of_lot("M3", ""), FailedPrecondition, "INSUFFICIENT_LOT");
+    let refused = refused.await;
+    assert_eq!((refused.metadata("lot_code"), refused.metadata("missing")), ("M3".to_owned(), "1".to_owned()));
+    let unknown = alice.adjust("milk", Sale, "1").of_lot("M1", "2026-05-01");
+    story.refused(unknown, FailedPrecondition, "INSUFFICIENT_LOT").await;
+    story.ok(alice.adjust("milk", CustomerReturn, "1").of_lot("M1", "2026-05-01")).await;
+    let which = alice.adjust("milk", CustomerReturn, "1").of_lot("M1", "");
+    story.refused(which, InvalidArgument, "INVALID_FOR_STORED_DATA").await.names_fields(&["lot.expiry_date"]);
+    let malformed = alice.adjust("milk", Sale, "1").of_lot("", "soon");
+    let malformed = story.refused(malformed, InvalidArgument, "INVALID_REQUEST").await;
+    malformed.names_fields(&["lot.lot_code", "lot.expiry_date"]);
+    let all = alice.level("milk").ok().await.inventory_level.unwrap().on_hand;
+    story.refused(alice.adjust("milk", Sale, &all), FailedPrecondition, "TOO_MANY_LOTS").await;
+    story.ok(alice.adjust("milk", Sale, "1000")).await;
 }
 
 /// Some of what was delivered goes back to the supplier, by the line that it came by.

@@ -6,7 +6,7 @@ use tonic::Code::{Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, N
 
 use crate::contract::story::{AN_ID, Story, absent, as_much_as_there_may_be};
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, line_text, together, unlisted_item};
+use crate::support::{Caller, line_text, lot_text, together, unlisted_item};
 
 type Delivering = Story<ReceiveDeliveryRequest>;
 
@@ -102,6 +102,17 @@ async fn beyond_what_an_order_can_hold(story: &Delivering) {
 }
 
 async fn beyond_what_a_delivery_can_hold(story: &Delivering, alice: &Caller) {
+    let order = alice.order(&[("cups", "2500"), ("cups", "2501")]).await;
+    let mut many = alice.deliver().accept_product("cups", "5001");
+    for lot in 0..5_000 {
+        // 5,000 lots fit, but this one is divided over two lines.
+        many = many.lot(&lot.to_string(), "", if lot == 2_499 { "2" } else { "1" });
+    }
+    story.refused(many, FailedPrecondition, "RECEIPT_TOO_LARGE").await;
+    let few = story.ok(alice.deliver().accept_product("cups", "2501").lot("L1", "2026-04-01", "2501")).await;
+    let lots = few.orders[0].receipt.as_ref().unwrap().items.iter().map(|item| lot_text(&item.lots[0]));
+    assert_eq!(lots.collect::<Vec<_>>(), ["L1 2026-04-01: 2500", "L1 2026-04-01: 1"]);
+    alice.void(&order, 1).ok().await;
     for order in together((0..51).map(|_| alice.create(&[("salt", "1")]))).await {
         alice.place(&order.unwrap().purchase_order.unwrap()).ok().await;
     }

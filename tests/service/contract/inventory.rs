@@ -1,9 +1,11 @@
 //! Stories of GetInventoryLevel, ListInventoryLevels and ListStockMovements: what there is, what is on
 //! its way, and how it came.
 
+use purchase_order_service::proto::v1::AdjustmentKind::Sale;
+use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::{
-    GetInventoryLevelRequest, ListInventoryLevelsRequest, ListInventoryLevelsResponse, ListStockMovementsRequest,
-    StockMovementKind,
+    GetInventoryLevelRequest, InventoryLot, ListInventoryLevelsRequest, ListInventoryLevelsResponse,
+    ListInventoryLotsRequest, ListInventoryLotsResponse, ListStockMovementsRequest, StockMovementKind, Unit,
 };
 use rstest::rstest;
 use tonic::Code::{InvalidArgument, NotFound, PermissionDenied, Unauthenticated};
@@ -111,6 +113,76 @@ async fn what_cannot_be_listed(story: &Story<ListInventoryLevelsRequest>, token:
         story.refused(stranger.list_levels(), PermissionDenied, "NO_STORE_ACCESS").await;
     }
     story.refused(story.world.caller("").list_levels(), Unauthenticated, "NO_CREDENTIALS").await;
+}
+
+/// A shop assistant takes out what expires before the weekend.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn list_inventory_lots(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(story) = Story::<ListInventoryLotsRequest>::on(on).await else { return };
+    let (alice, bob) = (story.world.alice(), story.world.bob());
+    let lots = |answer: &ListInventoryLotsResponse| -> Vec<String> {
+        let text =
+            |lot: &InventoryLot| format!("{} {} {}: {}", lot.product_id, lot.lot_code, lot.expiry_date, lot.on_hand);
+        answer.inventory_lots.iter().map(text).collect()
+    };
+    let order = alice.order(&[("milk", "20"), ("cream", "9"), ("salt", "5")]).await;
+    let delivery = alice.receive(&order).accept(1, "9").lot("B", "2026-04-02", "4").lot("A", "2026-05-01", "5");
+    let delivery = delivery.accept(2, "3").lot("A", "2026-04-02", "2").lot("never", "", "1").accept(3, "5");
+    delivery.ok().await;
+    assert_eq!(lots(&story.ok(bob.list_lots()).await), [""; 0], "staged is not on hand");
+    alice.complete(&order).rest(BackOrder).ok().await;
+    let child = alice.list().with(|request| request.back_orders_only = true).ok().await.purchase_orders.remove(0);
+    alice.receive(&child).accept(1, "2").lot("B", "2026-04-02", "1").lot("B", "2026-04-03", "1").ok().await;
+
+    let all = story.ok(bob.list_lots()).await;
+    let expected = ["cream A 2026-04-02: 2", "milk B 2026-04-02: 4", "milk A 2026-05-01: 5", "cream never : 1"];
+    assert_eq!(lots(&all), expected, "salt is in no lot");
+    assert_eq!((&*all.inventory_lots[0].store_id, all.inventory_lots[0].unit()), ("north", Unit::Each));
+    let soon = bob.list_lots().with(|request| request.expires_before = "2026-05-01".to_owned());
+    assert_eq!(lots(&story.ok(soon).await), expected[..2], "what expires on that day is sold on it");
+    let milk = |request: &mut ListInventoryLotsRequest| request.product_id = "milk".to_owned();
+    assert_eq!(lots(&story.ok(bob.list_lots().with(milk)).await), expected[1..3]);
+    let none = bob.list_lots().with(milk).with(|request| request.expires_before = "2026-04-02".to_owned());
+    assert_eq!(lots(&story.ok(none).await), [""; 0]);
+    let unknown = bob.list_lots().with(|request| request.product_id = "coal".to_owned());
+    assert_eq!(lots(&story.ok(unknown).await), [""; 0]);
+
+    alice.complete(&child).rest(BackOrder).ok().await;
+    alice.adjust("milk", Sale, "5").ok().await;
+    let expected = ["cream A 2026-04-02: 2", "milk B 2026-04-03: 1", "milk A 2026-05-01: 5", "cream never : 1"];
+    let (mut paged, mut token) = (Vec::new(), String::new());
+    for left in [3, 2, 1, 0] {
+        let page = bob.list_lots().with(|request| (request.page_size, request.page_token) = (1, token));
+        let page = story.ok(page).await;
+        paged.extend(lots(&page));
+        token = page.next_page_token;
+        assert_eq!(token.is_empty(), left == 0);
+    }
+    assert_eq!(paged, expected, "the lot that was sold out is not listed");
+    what_lots_cannot_be_listed(&story).await;
+    story.end().await;
+}
+
+async fn what_lots_cannot_be_listed(story: &Story<ListInventoryLotsRequest>) {
+    let bob = story.world.bob();
+    let first = bob.list_lots().with(|request| request.page_size = 1).ok().await.next_page_token;
+    let lots = |change: fn(&mut ListInventoryLotsRequest)| bob.list_lots().with(change);
+    for (call, field) in [
+        (lots(|request| request.expires_before = "tomorrow".to_owned()), "expires_before"),
+        (lots(|request| request.expires_before = "2026-02-30".to_owned()), "expires_before"),
+        (lots(|request| request.product_id = "p".repeat(65)), "product_id"),
+        (lots(|request| request.page_size = -1), "page_size"),
+        (lots(|request| request.page_token = "2".to_owned()), "page_token"),
+        (lots(|request| request.store_id.clear()), "store_id"),
+        (lots(|request| request.product_id = "milk".to_owned()).with(|r| r.page_token = first.clone()), "page_token"),
+    ] {
+        story.refused(call, InvalidArgument, "INVALID_REQUEST").await.names_fields(&[field]);
+    }
+    for stranger in [story.world.operator(), story.world.caller("mallory"), bob.at("south")] {
+        story.refused(stranger.list_lots(), PermissionDenied, "NO_STORE_ACCESS").await;
+    }
+    story.refused(story.world.caller("").list_lots(), Unauthenticated, "NO_CREDENTIALS").await;
 }
 
 /// An auditor asks where the stock of a product came from.

@@ -9,7 +9,7 @@ use tonic::Code::{Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, N
 
 use crate::contract::story::{AN_ID, Story, absent, as_much_as_there_may_be};
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, at, line_text, unlisted_item};
+use crate::support::{Caller, at, line_text, lot_text, unlisted_item};
 
 /// Two deliveries come in for one order, the second while the scanner's clock runs ahead.
 #[rstest]
@@ -46,6 +46,7 @@ async fn receive_purchase_order(#[values(Sqlite, Postgres)] on: Engine) {
     story.refused(unseen, Aborted, "ETAG_MISMATCH").await;
     beyond_what_a_store_can_hold(&story, &alice).await;
     what_was_booked_before(&story, &alice).await;
+    in_lots(&story, &alice).await;
     story.end().await;
 }
 
@@ -98,6 +99,43 @@ async fn what_was_booked_before(story: &Receiving, alice: &Caller) {
     });
     let refused = story.refused(packs, InvalidArgument, "INVALID_FOR_STORED_DATA").await;
     refused.names_fields(&["items[0].accepted_packs"]);
+}
+
+/// Yoghurt comes in lots, and can be called back by them.
+async fn in_lots(story: &Receiving, alice: &Caller) {
+    let draft = alice.create(&[("yoghurt", "12")]).with(|request| {
+        request.lines[0].lot_required = true;
+    });
+    let order = draft.ok().await.purchase_order.unwrap();
+    alice.place(&order).ok().await;
+    let receive = |quantity: &str| alice.receive(&order).accept(1, quantity);
+    let stored = "INVALID_FOR_STORED_DATA";
+    for wrong in [
+        receive("4"),
+        receive("4").lot("L1", "2026-04-01", "3"),
+        receive("4").lot("L1", "2026-04-01", "3.5").lot("L2", "", "0.5"),
+        receive("4").lot("L1", "2026-03-02", "4"),
+    ] {
+        story.refused(wrong, InvalidArgument, stored).await.names_fields(&["items[0].lots"]);
+    }
+    let all = alice.receive(&order).all_pending();
+    story.refused(all, InvalidArgument, stored).await.names_fields(&["all_pending"]);
+    let twice = receive("4").lot("L1", "2026-04-01", "2").lot("L1", "2026-04-01", "2").lot("", "", "1");
+    let twice = story.refused(twice, InvalidArgument, "INVALID_REQUEST").await;
+    twice.names_fields(&["items[0].lots[1].lot_code", "items[0].lots[2].lot_code"]);
+    let booked = story.ok(receive("4").lot("L1", "2026-04-01", "3").lot("", "", "0").lot("L2", "", "1")).await;
+    let lots: Vec<String> = booked.receipt.unwrap().items[0].lots.iter().map(lot_text).collect();
+    assert_eq!(lots, ["L1 2026-04-01: 3", "L2: 1"]);
+    assert!(booked.lines[0].lot_required);
+
+    // 5,000 lots fit, but one of them is divided over two lines.
+    let order = alice.order(&[("cups", "2500"), ("cups", "2501")]).await;
+    let received = |lots: u32, quantity: &str| {
+        let item = alice.receive(&order).accept_product("cups", quantity);
+        (0..lots).fold(item, |call, lot| call.lot(&lot.to_string(), "", if lot == 2_499 { "2" } else { "1" }))
+    };
+    story.refused(received(5_000, "5001"), FailedPrecondition, "RECEIPT_TOO_LARGE").await;
+    story.ok(received(4_999, "5000")).await;
 }
 
 async fn beyond_what_a_store_can_hold(story: &Receiving, alice: &Caller) {

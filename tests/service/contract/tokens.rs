@@ -190,8 +190,10 @@ async fn with_two_pages(world: &World) -> Vec<Listing> {
     for caller in [world.alice().at("south"), world.alice()] {
         caller.grant("dora", "receiver").ok().await;
         let twice = caller.order(&[("apples", "2"), ("pears", "2")]).await;
-        for _ in 0..2 {
-            caller.receive(&twice).accept(1, "1").accept(2, "1").ok().await;
+        for n in 0..2 {
+            // Of the lots of one product, and of all, more than one expires before May.
+            let delivery = caller.receive(&twice).accept(1, "1").lot(&format!("L{n}"), "2026-04-01", "1");
+            delivery.accept(2, "1").ok().await;
         }
         caller.complete(&twice).ok().await;
         caller.order(&[("apples", "1")]).await;

@@ -18,11 +18,11 @@ const MAX_REASONS: usize = 500_000;
 
 /// The largest order: 5,000 lines, every text and number full.
 async fn largest_order(alice: &Caller) -> PurchaseOrder {
-    full_order(alice, 1..=5_000).await
+    full_order(alice, 1..=5_000, false).await
 }
 
 /// An order of full lines.
-async fn full_order(alice: &Caller, lines: RangeInclusive<i32>) -> PurchaseOrder {
+async fn full_order(alice: &Caller, lines: RangeInclusive<i32>, lot_required: bool) -> PurchaseOrder {
     let line = |n: i32| NewLine {
         product_id: format!("{n:0>64}"),
         description: "d".repeat(200),
@@ -39,6 +39,7 @@ async fn full_order(alice: &Caller, lines: RangeInclusive<i32>) -> PurchaseOrder
         packs: None,
         pack_cost: None,
         over_receipt_tolerance: Some("999.9999".to_owned()),
+        lot_required,
     };
     let create = alice.create(&[]).with(|request| {
         request.lines = lines.map(line).collect();
@@ -66,6 +67,19 @@ fn halves(lines: i32, reason: &str) -> Vec<NewReceiptItem> {
         ..NewReceiptItem::default()
     };
     (1..=lines).map(item).collect()
+}
+
+/// The same without a note, and with a lot for what is accepted.
+fn halves_in_lots(lines: i32) -> Vec<NewReceiptItem> {
+    let mut items = halves(lines, "");
+    for item in &mut items {
+        item.lots = vec![NewLot {
+            lot_code: format!("{:l>64}", item.line_number),
+            expiry_date: "2026-12-31".to_owned(),
+            quantity: item.accepted.clone(),
+        }];
+    }
+    items
 }
 
 /// An answer's name and size; it fits.
@@ -116,13 +130,46 @@ async fn the_largest_answers_fit(#[values(Sqlite, Postgres)] on: Engine) {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn the_largest_answers_fit_with_a_lot_for_each_line(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    let order = full_order(&alice, 1..=5_000, true).await;
+    world.clock.set("2026-03-02T10:00:00.123456Z");
+    let receive = alice.receive(&order).with(|request| {
+        request.items = halves_in_lots(5_000);
+        request.delivery_note = "d".repeat(200);
+        request.note = "n".repeat(1_000);
+        request.receive_time = at("2026-03-02T09:59:59.123456Z");
+    });
+    // A lot counts as a hundred bytes of reject notes, and 5,000 lots leave nothing for these.
+    let noted = receive.clone().with(|request| request.items[0].reject_note = "x".to_owned());
+    noted.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items"]);
+    let another = receive.clone().with(|request| {
+        let lot = NewLot { lot_code: "one more".to_owned(), quantity: Some("1".to_owned()), ..NewLot::default() };
+        request.items[0].lots.push(lot);
+    });
+    another.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items.lots"]);
+
+    fits("ReceivePurchaseOrder", &receive.ok().await);
+    fits("GetReceipt", &alice.receipt(&order, 1).ok().await);
+    fits("VoidReceipt", &alice.void(&order, 1).with(|request| request.reason = "v".repeat(1_000)).ok().await);
+    alice.receive(&order).with(|request| request.items = halves_in_lots(5_000)).ok().await;
+    fits("CompletePurchaseOrder", &alice.complete(&order).rest(PendingDisposition::BackOrder).ok().await);
+    let lots = alice.list_lots().with(|request| request.page_size = 1_000).ok().await;
+    assert_eq!(lots.inventory_lots.len(), 1_000);
+    fits("ListInventoryLots", &lots);
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_answer_to_the_largest_delivery_fits(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let alice = world.alice();
     world.clock.set("2026-03-02T10:00:00.123456Z");
     let mut items = Vec::new();
     for number in 0..50 {
-        let order = full_order(&alice, number * 80 + 1..=number * 80 + 80).await;
+        let order = full_order(&alice, number * 80 + 1..=number * 80 + 80, false).await;
         for mut item in halves(80, &"x".repeat(MAX_REASONS / 4_000)) {
             item.purchase_order_id = order.purchase_order_id.clone();
             items.push(item);

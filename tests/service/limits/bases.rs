@@ -181,7 +181,8 @@ fn receiving() -> Vec<Base> {
         }),
         base(|bench| async move {
             let order = bench.order().await;
-            bench.alice.deliver().item(unlisted_item("extra", "1")).etag(&order).with(|request| {
+            let lorry = bench.alice.deliver().item(unlisted_item("extra", "1")).lot("L1", "2026-04-01", "1");
+            lorry.etag(&order).with(|request| {
                 request.items[0].purchase_order_id = order.purchase_order_id.clone();
                 request.items[0].rejected = Some("1".to_owned());
                 request.items[0].reject_reason = RejectReason::Damaged.into();

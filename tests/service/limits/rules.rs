@@ -273,7 +273,8 @@ fn admits_list(place: &Place, elements: &[Value]) -> bool {
     let bounds = match (place.field().parent_message().name(), place.field().name()) {
         // Each once.
         ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest", "items") | (_, "permissions") => 1..=1,
-        (_, "etags") => 0..=1,
+        // Each once too; an item without any is received in none.
+        (_, "etags" | "lots") => 0..=1,
         ("CompletePurchaseOrderRequest" | "PreviewCompletionRequest", "lines") => 0..=1,
         (_, "lines") => 1..=5_000,
         (_, "charges") => 0..=20,
@@ -301,6 +302,11 @@ pub fn blamed(place: &Place) -> BTreeSet<String> {
         // Goods that are taken out have no cost, and an order has lines.
         "kind" => &["unit_cost"],
         "purchase_order_id" if is_of_adjusting(place) => &["line_number"],
+        // They are counted over all items together.
+        "items[0].lots" => &["items.lots"],
+        // Lots add up to what is accepted, and have not expired when they arrive.
+        "items[0].accepted" | "items[0].accepted_packs" => &["items[0].lots"],
+        "items[0].lots[0].quantity" | "items[0].lots[0].expiry_date" => &["items[0].lots"],
         // An item that names two things names neither.
         "items[0].line_number" | "items[0].product_id" | "items[0].gtin" => &["items[0]"],
         path if path.starts_with("items[0].unlisted.") => &["items[0]", "items[0].unlisted.unit"],

@@ -10,6 +10,7 @@ mod discovery;
 mod gate;
 mod grid;
 mod look_alikes;
+mod lots;
 mod ordering;
 mod previewing;
 mod reading;

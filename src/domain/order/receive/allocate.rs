@@ -10,7 +10,7 @@
 //! contradict each other in cost or in the reason of a rejection. The lots of an item go with its quantity, in the
 //! order in which they were given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::items::{ItemTarget, NewItem, ProductSelector};
 use crate::domain::code::ProductId;
@@ -85,7 +85,7 @@ struct Portion {
     accepted: Quantity,
     rejected: Quantity,
     /// The lots of what is accepted, which add up to it; or none.
-    lots: Vec<LotQuantity>,
+    lots: VecDeque<LotQuantity>,
 }
 
 impl Portion {
@@ -93,19 +93,21 @@ impl Portion {
     fn take(&mut self, accepted: Quantity) -> Self {
         self.accepted -= accepted;
         let rejected = std::mem::replace(&mut self.rejected, Quantity::ZERO);
-        let (mut taken, mut kept, mut left) = (Vec::new(), Vec::new(), accepted);
-        for LotQuantity { lot, quantity } in self.lots.drain(..) {
-            let part = quantity.min(left);
+        let mut lots = VecDeque::new();
+        let mut left = accepted;
+        // From the front, so that an item with many lots is not looked through once for each line.
+        while left.is_positive()
+            && let Some(mut next) = self.lots.pop_front()
+        {
+            let part = next.quantity.min(left);
             left -= part;
-            if (quantity - part).is_positive() {
-                kept.push(LotQuantity { lot: lot.clone(), quantity: quantity - part });
-            }
-            if part.is_positive() {
-                taken.push(LotQuantity { lot, quantity: part });
+            lots.push_back(LotQuantity { lot: next.lot.clone(), quantity: part });
+            next.quantity -= part;
+            if next.quantity.is_positive() {
+                self.lots.push_front(next);
             }
         }
-        self.lots = kept;
-        Self { accepted, rejected, lots: taken }
+        Self { accepted, rejected, lots }
     }
 }
 
@@ -297,7 +299,7 @@ impl<'a> Allocation<'a> {
         let rejection = item.rejection.clone().filter(|_| rejected.is_positive());
         let Some(booked) = &mut candidate.booked else {
             candidate.booked =
-                Some(Booked { first: item.index, accepted, rejected, rejection, costs: item.costs, lots });
+                Some(Booked { first: item.index, accepted, rejected, rejection, costs: item.costs, lots: lots.into() });
             return;
         };
         let is_other_reason = booked.rejection.is_some() && rejection.is_some() && booked.rejection != rejection;
@@ -371,7 +373,7 @@ fn item_of(index: usize, line: &Line, booked: &Booked, violations: &mut Violatio
 }
 
 /// A lot that is there already gets more, so that an item has each lot once.
-fn add_lots(lots: &mut Vec<LotQuantity>, more: Vec<LotQuantity>) {
+fn add_lots(lots: &mut Vec<LotQuantity>, more: VecDeque<LotQuantity>) {
     for LotQuantity { lot, quantity } in more {
         match lots.iter_mut().find(|known| known.lot == lot) {
             Some(known) => known.quantity += quantity,
@@ -417,7 +419,7 @@ fn portion_of(item: &NewItem, line: &Line, violations: &mut Violations) -> Optio
         violations.add(format_args!("items[{}].lots", item.index), rule);
         return None;
     }
-    Some(Portion { accepted, rejected, lots: item.lots.clone() })
+    Some(Portion { accepted, rejected, lots: item.lots.iter().cloned().collect() })
 }
 
 fn resolve(

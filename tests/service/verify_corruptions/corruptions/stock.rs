@@ -92,7 +92,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
                WHERE store_id = 'north' AND product_id = 'cheese' AND movement_number = 2",
             "UPDATE stock_movement SET expiry_date = '2026-12-31'
                WHERE store_id = 'north' AND product_id = 'cheese' AND movement_number = 2",
-            "UPDATE receipt_lot SET lot_number = 3 - lot_number WHERE po_id = [PO-000011]",
+            "UPDATE receipt_lot SET lot_number = 3 WHERE po_id = [PO-000011] AND lot_number = 1",
         ],
     },
     Corruption {
