@@ -87,6 +87,8 @@ pub enum Detail {
     },
     OrderCreated {
         number: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        copied_from: Option<OrderId>,
         lines: Vec<LineQuantity>,
     },
     OrderUpdated(OrderChanges),

@@ -312,6 +312,9 @@ pub enum Refusal {
         /// The order's date in the store's zone.
         order_date: String,
     },
+    /// Nothing is ordered, or nothing was cancelled, that a copy could order.
+    #[error("nothing of purchase order {0} is there to be copied")]
+    NothingToCopy(String),
     /// More would be taken out of stock than is on hand.
     #[error("{on_hand} of product {product} are on hand, {missing} too few: the store does not allow negative stock")]
     InsufficientStock {
@@ -451,6 +454,7 @@ impl Refusal {
             Self::DeliveryTooLarge { .. } => "DELIVERY_TOO_LARGE",
             Self::ReceiptTooLarge { .. } => "RECEIPT_TOO_LARGE",
             Self::NothingPending(_) => "NOTHING_PENDING",
+            Self::NothingToCopy(_) => "NOTHING_TO_COPY",
             Self::AcceptedStaged(_) => "ACCEPTED_STAGED",
             Self::OverReceipt { .. } => "OVER_RECEIPT",
             Self::ReceivedValueOutOfRange { .. } => "RECEIVED_VALUE_OUT_OF_RANGE",

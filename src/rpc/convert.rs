@@ -329,6 +329,7 @@ const fn action(action: Action) -> v1::PurchaseOrderAction {
         Action::VoidReceipt => v1::PurchaseOrderAction::VoidReceipt,
         Action::Complete => v1::PurchaseOrderAction::Complete,
         Action::Cancel => v1::PurchaseOrderAction::Cancel,
+        Action::Copy => v1::PurchaseOrderAction::Copy,
     }
 }
 

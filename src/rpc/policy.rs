@@ -85,6 +85,7 @@ fn of_orders(rpc: &str) -> Option<Policy> {
         "CreatePurchaseOrder"
         | "UpdatePurchaseOrder"
         | "PlacePurchaseOrder"
+        | "CopyPurchaseOrder"
         | "ReceivePurchaseOrder"
         | "ReceiveDelivery"
         | "VoidReceipt"

@@ -128,6 +128,7 @@ impl Answers {
         };
         let order = owner.draft(&[("apples", "10"), ("pears", "5")]).await;
         self.note(caller.update(&order, &["note"])).await;
+        self.note(caller.copy(&order)).await;
         self.note(caller.place(&order)).await;
         self.note(caller.receive(&order).accept(1, "4")).await;
         self.note(caller.void(&order, 1)).await;

@@ -229,6 +229,7 @@ async fn each_command_takes_so_many_round_trips() {
     count!("Update: note", note);
     let lines = alice.update(&order, &["lines"]).with(|r| r.lines = vec![line("apples", "10"), line("figs", "5")]);
     count!("Update: lines", lines);
+    count!("CopyPurchaseOrder", alice.copy(&order));
     count!("PlacePurchaseOrder", alice.place(&order));
     count!("Receive", alice.receive(&order).accept(1, "4"));
     count!("Receive: all pending", alice.receive(&order).all_pending());
@@ -261,6 +262,7 @@ DeleteRole               7
 CreatePurchaseOrder      6
 Update: note             5
 Update: lines            8
+CopyPurchaseOrder        6
 PlacePurchaseOrder       6
 Receive                  6
 Receive: all pending     6

@@ -104,6 +104,14 @@ impl Caller {
         })
     }
 
+    pub fn copy(&self, order: &PurchaseOrder) -> Call<CopyPurchaseOrderRequest> {
+        self.call(CopyPurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            ..CopyPurchaseOrderRequest::default()
+        })
+    }
+
     pub fn place(&self, order: &PurchaseOrder) -> Call<PlacePurchaseOrderRequest> {
         self.call(PlacePurchaseOrderRequest {
             store_id: self.store_id(),

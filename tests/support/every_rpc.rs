@@ -54,6 +54,7 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(View), move |caller| caller.get(&none().purchase_order_id)),
         entry(Role(View), |caller| caller.list()),
         entry(Role(Edit), move |caller| caller.update(&none(), &["note"])),
+        entry(Role(Edit), move |caller| caller.copy(&none())),
         entry(Role(Place), move |caller| caller.place(&none())),
         entry(Role(Receive), move |caller| caller.receive(&none()).all_pending()),
         entry(Role(Receive), move |caller| caller.deliver().accept_line(&none(), 1, "1")),

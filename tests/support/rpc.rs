@@ -134,6 +134,11 @@ impl Rpc for ListPurchaseOrdersRequest {
     type Answer = ListPurchaseOrdersResponse;
 }
 
+impl Rpc for CopyPurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/CopyPurchaseOrder";
+    type Answer = CopyPurchaseOrderResponse;
+}
+
 impl Rpc for PlacePurchaseOrderRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/PlacePurchaseOrder";
     type Answer = PlacePurchaseOrderResponse;
@@ -290,6 +295,12 @@ impl Rpc for DeleteRoleRequest {
 }
 
 impl Mutation for CreatePurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for CopyPurchaseOrderRequest {
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
     }

@@ -27,18 +27,20 @@ pub enum Action {
     Complete,
     /// Cancel it, of which nothing was accepted.
     Cancel,
+    /// Make a draft of its lines.
+    Copy,
 }
 
 impl Action {
     /// Those that answers list.
-    const LISTED: [Self; 6] =
-        [Self::Update, Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel];
+    const LISTED: [Self; 7] =
+        [Self::Update, Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel, Self::Copy];
 
     /// The permission that the action takes: commands require it, and the list of allowed actions is
     /// made with it.
     pub const fn permission(self) -> Permission {
         match self {
-            Self::Update | Self::UpdateExternalId => Permission::Edit,
+            Self::Update | Self::UpdateExternalId | Self::Copy => Permission::Edit,
             Self::Place => Permission::Place,
             Self::Receive | Self::VoidReceipt => Permission::Receive,
             Self::Complete => Permission::CompletePurchaseOrders,
@@ -56,6 +58,7 @@ impl Action {
     pub fn check_state(self, order: &Order) -> Result<(), Refusal> {
         let (in_state, rule) = match self {
             Self::UpdateExternalId => (true, "the external id may change in every state"),
+            Self::Copy => (true, "an order is copied in every state"),
             Self::Update => (order.state.is_open(), "a closed order is not changed any more"),
             Self::Place => (order.state == State::Draft, "only a DRAFT is placed"),
             Self::Receive => (order.state.is_live(), "goods are received while it is ON_ORDER or RECEIVING"),
@@ -72,6 +75,9 @@ impl Action {
         let accepted = order.counters.totals.received.is_positive();
         match self {
             Self::Complete if !accepted => Err(Refusal::NothingReceived(order.number.clone())),
+            Self::Copy if !order.counters.totals.ordered.is_positive() => {
+                Err(Refusal::NothingToCopy(order.number.clone()))
+            }
             Self::Cancel if accepted => Err(Refusal::AcceptedStaged(order.number.clone())),
             _ => Ok(()),
         }
@@ -97,15 +103,15 @@ mod tests {
 
     #[test]
     fn state_and_accepted_quantities_decide_what_may_be_done() {
-        use Action::{Cancel, Complete, Place, Receive, Update, VoidReceipt};
+        use Action::{Cancel, Complete, Copy, Place, Receive, Update, VoidReceipt};
         // An order that is RECEIVING may have had everything rejected: then nothing is accepted.
         for (state, accepted, actions) in [
-            (State::Draft, "0", &[Update, Place, Cancel][..]),
-            (State::OnOrder, "0", &[Update, Receive, Cancel]),
-            (State::Receiving, "0", &[Update, Receive, VoidReceipt, Cancel]),
-            (State::Receiving, "4", &[Update, Receive, VoidReceipt, Complete]),
-            (State::Completed, "4", &[]),
-            (State::Cancelled, "0", &[]),
+            (State::Draft, "0", &[Update, Place, Cancel, Copy][..]),
+            (State::OnOrder, "0", &[Update, Receive, Cancel, Copy]),
+            (State::Receiving, "0", &[Update, Receive, VoidReceipt, Cancel, Copy]),
+            (State::Receiving, "4", &[Update, Receive, VoidReceipt, Complete, Copy]),
+            (State::Completed, "4", &[Copy]),
+            (State::Cancelled, "0", &[Copy]),
         ] {
             let mut store = TestStore::new();
             let order = store.on_order(&["oak 10"]);
@@ -121,7 +127,7 @@ mod tests {
     #[test]
     fn each_action_takes_its_permission() {
         for (permission, expected) in [
-            (Permission::Edit, &[Action::Update][..]),
+            (Permission::Edit, &[Action::Update, Action::Copy][..]),
             (Permission::Receive, &[Action::Receive, Action::VoidReceipt]),
             (Permission::CompletePurchaseOrders, &[Action::Complete]),
             (Permission::Place, &[]),

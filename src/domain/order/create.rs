@@ -84,6 +84,14 @@ pub enum Price {
 }
 
 impl Price {
+    /// How a line is priced that exists.
+    pub(super) const fn of(line: &Line) -> Self {
+        match line.pack_cost {
+            Some(pack_cost) => Self::Pack { pack_cost, unit_cost: line.unit_cost },
+            None => Self::Unit(line.unit_cost),
+        }
+    }
+
     /// The price by the pack; `None` if a unit would cost more than [`UnitCost::MAX`].
     pub fn by_pack(pack_cost: UnitCost, pack_size: Quantity) -> Option<Self> {
         unit_cost_of(pack_cost, pack_size).map(|unit_cost| Self::Pack { pack_cost, unit_cost })
@@ -120,6 +128,13 @@ impl Command for CreateOrder {
         violations.or_refuse(Refusal::InvalidForStoredData)?;
         check_external_id(changeset, None, self.external_id.as_deref())?;
         // Only now, when nothing can be refused any more: a refused request takes no order number.
+        self.put_draft(changeset, None)
+    }
+}
+
+impl CreateOrder {
+    /// Puts the draft. `source` is the order that it was copied from, if it was.
+    pub(super) fn put_draft(&self, changeset: &mut Changeset<'_>, source: Option<OrderId>) -> Result<Outcome, Refusal> {
         let order = self.header(changeset)?;
         let id = order.key.order;
         let lines = lines_of(&order, &self.lines);
@@ -127,13 +142,12 @@ impl Command for CreateOrder {
         for line in lines {
             changeset.put_line(line);
         }
-        let detail = Detail::OrderCreated { number: order.number.clone(), lines: quantities(&self.lines) };
+        let detail =
+            Detail::OrderCreated { number: order.number.clone(), copied_from: source, lines: quantities(&self.lines) };
         let event = changeset.put_order(order, detail)?;
         Ok(Outcome::order_changed(event, id))
     }
-}
 
-impl CreateOrder {
     fn check_currency(&self, changeset: &Changeset<'_>, violations: &mut Violations) -> Result<(), Refusal> {
         let currency = changeset.store()?.currency;
         if let Some(expected) = self.currency

@@ -8,6 +8,7 @@ pub mod actions;
 pub mod cancel;
 pub mod chain;
 pub mod complete;
+pub mod copy;
 pub mod create;
 pub mod place;
 pub mod preview;

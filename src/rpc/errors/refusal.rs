@@ -45,6 +45,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::TooManyCandidateLines
         | R::DeliveryTooLarge { .. }
         | R::NothingPending(_)
+        | R::NothingToCopy(_)
         | R::AcceptedStaged(_)
         | R::OverReceipt { .. }
         | R::ReceivedValueOutOfRange { .. }
@@ -132,7 +133,10 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         | R::PendingUnsettled(lines)
         | R::OverReceipt { lines, .. }
         | R::LinesWithoutQuantity(lines) => line_numbers(lines),
-        R::NothingReceived(number) | R::NothingPending(number) | R::AcceptedStaged(number) => {
+        R::NothingReceived(number)
+        | R::NothingPending(number)
+        | R::NothingToCopy(number)
+        | R::AcceptedStaged(number) => {
             vec![("number", number.clone())]
         }
         R::OfOrders { refusal, orders } => {

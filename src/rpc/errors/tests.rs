@@ -99,6 +99,7 @@ fn refusals() -> Vec<Expected> {
     let lots = Refusal::TooManyLots(ProductId::new("p".repeat(64)));
     vec![
         refused(lot, FailedPrecondition, "INSUFFICIENT_LOT", &["lot_code", "missing", "on_hand", "product_id"]),
+        refused(Refusal::NothingToCopy(number.clone()), FailedPrecondition, "NOTHING_TO_COPY", &["number"]),
         refused(lots, FailedPrecondition, "TOO_MANY_LOTS", &["product_id"]),
         refused(Refusal::ReceiptTooLarge { size: 500_001 }, FailedPrecondition, "RECEIPT_TOO_LARGE", &[]),
         refused(Refusal::Invalid(violations()), InvalidArgument, "INVALID_REQUEST", &["violations_total"]),

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod complete;
+mod copy;
 mod create;
 mod place;
 mod reads;
@@ -60,6 +61,13 @@ impl PurchaseOrderService for Service {
         request: Request<v1::PlacePurchaseOrderRequest>,
     ) -> Result<Response<v1::PlacePurchaseOrderResponse>, Status> {
         place::place(&self.0, request).await
+    }
+
+    async fn copy_purchase_order(
+        &self,
+        request: Request<v1::CopyPurchaseOrderRequest>,
+    ) -> Result<Response<v1::CopyPurchaseOrderResponse>, Status> {
+        copy::copy(&self.0, request).await
     }
 
     async fn receive_purchase_order(

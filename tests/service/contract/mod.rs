@@ -6,6 +6,7 @@ mod story;
 
 mod adjusting;
 mod completing;
+mod copying;
 mod delivering;
 mod drafting;
 mod finding;

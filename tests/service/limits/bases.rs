@@ -162,6 +162,7 @@ fn drafts() -> Vec<Base> {
             let draft = bench.draft().await;
             bench.alice.place(&draft).with(|request| request.order_time = at("2026-03-01T09:00:00Z"))
         }),
+        base(|bench| async move { bench.alice.copy(&bench.draft().await) }),
         base(|bench| async move { bench.alice.cancel(&bench.order().await) }),
     ]
 }

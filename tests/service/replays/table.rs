@@ -24,6 +24,7 @@ pub fn table() -> Vec<Box<dyn Row>> {
     vec![
         create(),
         update(),
+        copy(),
         place(),
         receive(),
         deliver(),
@@ -71,6 +72,27 @@ fn update() -> Box<dyn Row> {
     let update = update.other(|request| request.note.push('x'));
     Box::new(update.meanwhile(async |s, _| {
         s.alice.place(&s.only_order().await).ok().await;
+    }))
+}
+
+fn copy() -> Box<dyn Row> {
+    let copy = row(
+        DORA,
+        async |s: Stage| s.me.copy(&s.me.draft(&LINES).await),
+        |a| Parts::event(a.event_number).order(&mut a.purchase_order),
+        Happens,
+    );
+    let copy = copy.other(|request| request.cancelled_only = true);
+    let copy = copy.meanwhile(async |s, _| {
+        let drafts = s.alice.list().ok().await.purchase_orders;
+        s.alice.cancel(&drafts[0]).ok().await;
+    });
+    Box::new(copy.blocked(async |s| {
+        let draft = s.me.draft(&[("apples", "0")]).await;
+        let call = s.me.copy(&draft);
+        Obstacle::new(call, FailedPrecondition, "NOTHING_TO_COPY", async move {
+            s.alice.update(&draft, &["lines"]).with(|request| request.lines.push(line("apples", "1"))).ok().await;
+        })
     }))
 }
 

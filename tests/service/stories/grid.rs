@@ -163,6 +163,7 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
             alice.preview(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.complete(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.cancel(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.copy(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.chain(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
         ];
         assert!(
@@ -173,13 +174,14 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
     world.verify().await;
 }
 
-const ACTIONS: [PurchaseOrderAction; 6] = [
+const ACTIONS: [PurchaseOrderAction; 7] = [
     PurchaseOrderAction::Update,
     PurchaseOrderAction::Place,
     PurchaseOrderAction::Receive,
     PurchaseOrderAction::VoidReceipt,
     PurchaseOrderAction::Complete,
     PurchaseOrderAction::Cancel,
+    PurchaseOrderAction::Copy,
 ];
 
 /// An order of two apples in some state.
@@ -216,6 +218,7 @@ async fn attempt(caller: &Caller, action: PurchaseOrderAction, order: &PurchaseO
         PurchaseOrderAction::VoidReceipt => caller.void(order, 1).await.map(drop),
         PurchaseOrderAction::Complete => caller.complete(order).rest(PendingDisposition::BackOrder).await.map(drop),
         PurchaseOrderAction::Cancel => caller.cancel(order).await.map(drop),
+        PurchaseOrderAction::Copy => caller.copy(order).await.map(drop),
         PurchaseOrderAction::Unspecified => panic!("it stands for nothing"),
     }
 }
@@ -248,30 +251,30 @@ async fn each_role_is_offered_what_it_may_do_and_nothing_else(#[values(Sqlite, P
     assert_eq!(
         grid,
         [
-            "owner, draft: UPDATE PLACE CANCEL",
-            "owner, on order: UPDATE RECEIVE CANCEL",
-            "owner, rejected: UPDATE RECEIVE VOID_RECEIPT CANCEL",
-            "owner, accepted: UPDATE RECEIVE VOID_RECEIPT COMPLETE",
-            "owner, completed: ",
-            "owner, cancelled: ",
-            "manager, draft: UPDATE PLACE CANCEL",
-            "manager, on order: UPDATE RECEIVE CANCEL",
-            "manager, rejected: UPDATE RECEIVE VOID_RECEIPT CANCEL",
-            "manager, accepted: UPDATE RECEIVE VOID_RECEIPT COMPLETE",
-            "manager, completed: ",
-            "manager, cancelled: ",
+            "owner, draft: UPDATE PLACE CANCEL COPY",
+            "owner, on order: UPDATE RECEIVE CANCEL COPY",
+            "owner, rejected: UPDATE RECEIVE VOID_RECEIPT CANCEL COPY",
+            "owner, accepted: UPDATE RECEIVE VOID_RECEIPT COMPLETE COPY",
+            "owner, completed: COPY",
+            "owner, cancelled: COPY",
+            "manager, draft: UPDATE PLACE CANCEL COPY",
+            "manager, on order: UPDATE RECEIVE CANCEL COPY",
+            "manager, rejected: UPDATE RECEIVE VOID_RECEIPT CANCEL COPY",
+            "manager, accepted: UPDATE RECEIVE VOID_RECEIPT COMPLETE COPY",
+            "manager, completed: COPY",
+            "manager, cancelled: COPY",
             "receiver, draft: ",
             "receiver, on order: RECEIVE",
             "receiver, rejected: RECEIVE VOID_RECEIPT",
             "receiver, accepted: RECEIVE VOID_RECEIPT",
             "receiver, completed: ",
             "receiver, cancelled: ",
-            "clerk, draft: UPDATE PLACE",
-            "clerk, on order: UPDATE",
-            "clerk, rejected: UPDATE",
-            "clerk, accepted: UPDATE",
-            "clerk, completed: ",
-            "clerk, cancelled: ",
+            "clerk, draft: UPDATE PLACE COPY",
+            "clerk, on order: UPDATE COPY",
+            "clerk, rejected: UPDATE COPY",
+            "clerk, accepted: UPDATE COPY",
+            "clerk, completed: COPY",
+            "clerk, cancelled: COPY",
         ]
     );
     world.verify().await;
