@@ -21,7 +21,8 @@ pub fn needed(command: &Command) -> Option<Permission> {
     match command {
         Command::Create(_) => Some(Permission::Edit),
         Command::Adjust(_) => Some(Permission::AdjustInventory),
-        Command::UpdateStore { .. } => Some(Permission::ManageStore),
+        Command::Deliver(_) => Some(Permission::Receive),
+        Command::UpdateStore(_) => Some(Permission::ManageStore),
         Command::Change { verb, .. } => Some(needed_for(verb.action())),
         Command::CreateRole { .. } | Command::GrantRole { .. } | Command::RevokeRole { .. } => {
             Some(Permission::ManageAccess)
@@ -32,7 +33,7 @@ pub fn needed(command: &Command) -> Option<Permission> {
 
 pub fn needed_for(action: Action) -> Permission {
     match action {
-        Action::Update => Permission::Edit,
+        Action::Update | Action::Copy => Permission::Edit,
         Action::Place => Permission::Place,
         Action::Receive | Action::VoidReceipt => Permission::Receive,
         Action::Complete => Permission::CompletePurchaseOrders,

@@ -11,6 +11,9 @@ pub struct Answer {
     pub lines: Vec<PurchaseOrderLine>,
     pub same_delivery_note: Option<KnownReceipt>,
     pub back_order: Option<BackOrder>,
+    /// The id of a delivery for several orders, and what it was for.
+    pub delivery_id: String,
+    pub delivered: Vec<DeliveredOrder>,
     pub adjusted: Option<Adjusted>,
     pub store: Option<Store>,
     pub role: Option<Role>,
@@ -50,6 +53,13 @@ impl From<ReceivePurchaseOrderResponse> for Answer {
         let ReceivePurchaseOrderResponse { purchase_order: order, receipt, lines, event_number, same_delivery_note } =
             answer;
         Self { event_number, order, receipt, lines, same_delivery_note, ..Self::default() }
+    }
+}
+
+impl From<ReceiveDeliveryResponse> for Answer {
+    fn from(answer: ReceiveDeliveryResponse) -> Self {
+        let ReceiveDeliveryResponse { delivery_id, orders: delivered, same_delivery_note } = answer;
+        Self { delivery_id, delivered, same_delivery_note, ..Self::default() }
     }
 }
 

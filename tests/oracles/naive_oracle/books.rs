@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 
 use purchase_order_service::proto::v1::{PurchaseOrderState as State, RejectReason, Unit};
 
-use crate::naive_oracle::command::{Day, Lot, Name, NewLine, Time, admits};
+use crate::naive_oracle::command::{Day, Goods, Lot, Name, NewItem, NewLine, Time, admits};
 use crate::naive_oracle::numbers::{Amount, Cost, Quantity, part_of_pack, stated};
 
 #[derive(Clone, Default)]
 pub struct Line {
     pub product: Name,
     pub unit: Unit,
+    pub gtin: Name,
+    /// Whether a receipt brought it, and no order names it.
+    pub is_unlisted: bool,
     pub note: Name,
     pub pack_size: Option<Quantity>,
     pub unit_cost: Cost,
@@ -49,6 +52,8 @@ pub struct Receipt {
     pub delivery_note: Name,
     pub booked: (Name, Time),
     pub voided: Option<(Name, Time)>,
+    /// Which delivery for several orders it is a part of.
+    pub delivery: Option<usize>,
 }
 
 #[derive(Clone, Default)]
@@ -80,6 +85,7 @@ impl Line {
         Self {
             product: new.product,
             unit: new.unit,
+            gtin: new.gtin,
             note: new.note,
             pack_size: new.pack_size,
             unit_cost: new.unit_cost.or(new.pack_cost.and_then(part)).unwrap_or_default(),
@@ -173,9 +179,12 @@ impl Order {
     }
 
     /// A delivery of everything that is pending.
-    pub fn all_pending(&self) -> Vec<Item> {
-        let item = |line: &i32| Item { line: *line, accepted: self.pending(*line), ..Item::default() };
-        self.lines.keys().map(item).filter(|item| item.accepted > 0).collect()
+    pub fn all_pending(&self) -> Vec<NewItem> {
+        let pending = self.lines.keys().map(|line| (*line, self.pending(*line)));
+        pending
+            .filter(|(_, pending)| *pending > 0)
+            .map(|(line, pending)| NewItem::of(Goods::Line(line), pending))
+            .collect()
     }
 
     /// The back order of an order completed now, if anything was back-ordered.

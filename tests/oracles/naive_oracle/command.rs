@@ -23,6 +23,12 @@ pub fn day(time: Time) -> Day {
     (time + 60 * MINUTE).div_euclid(DAY)
 }
 
+/// A number under a bar code is the same with zeros in front.
+pub fn same_gtin(one: Name, other: Name) -> bool {
+    let digits = |gtin: Name| gtin.trim_start_matches('0');
+    !one.is_empty() && digits(one) == digits(other)
+}
+
 /// Of the units that the oracle uses only kilograms may be divided.
 pub fn admits(unit: Unit, quantity: Quantity) -> bool {
     unit == Unit::Kilogram || quantity % WHOLE == 0
@@ -39,13 +45,28 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     Create(NewOrder),
-    Change { order: usize, etag: Option<i64>, verb: Verb },
+    Change {
+        order: usize,
+        etag: Option<i64>,
+        verb: Verb,
+    },
+    /// A delivery of one supplier for several orders.
+    Deliver(Lorry),
     Adjust(Adjustment),
     SetBackOrders(bool),
-    UpdateStore { tolerance: Option<Quantity>, negative_stock: Option<bool> },
-    CreateRole { role: Name, permissions: Vec<Permission> },
-    GrantRole { principal: Name, role: Name },
-    RevokeRole { principal: Name, role: Name },
+    UpdateStore(Settings),
+    CreateRole {
+        role: Name,
+        permissions: Vec<Permission>,
+    },
+    GrantRole {
+        principal: Name,
+        role: Name,
+    },
+    RevokeRole {
+        principal: Name,
+        role: Name,
+    },
 }
 
 /// What is to be done to an order.
@@ -74,6 +95,7 @@ pub struct NewOrder {
 pub struct NewLine {
     pub product: Name,
     pub unit: Unit,
+    pub gtin: Name,
     pub note: Name,
     pub quantity: Option<Quantity>,
     pub packs: Option<Quantity>,
@@ -94,9 +116,46 @@ pub struct Delivery {
     pub refuse_known: bool,
 }
 
+/// What one supplier brought. Its items may name orders, and always are listed.
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lorry {
+    pub supplier: Name,
+    /// Orders as the caller saw them.
+    pub etags: Vec<(usize, i64)>,
+    pub delivery: Delivery,
+}
+
+/// Of which goods something came.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goods {
+    Line(i32),
+    Product(Name),
+    Gtin(Name),
+    Unlisted(Unlisted),
+}
+
+/// A product that an order does not name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unlisted {
+    pub product: Name,
+    pub unit: Unit,
+    pub gtin: Name,
+    pub pack_size: Option<Quantity>,
+}
+
+/// Settings of a store; those that are none stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Settings {
+    pub tolerance: Option<Quantity>,
+    pub negative_stock: Option<bool>,
+    pub unlisted_items: Option<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub struct NewItem {
-    pub line: i32,
+    /// The order that it is for, where one delivery is for several.
+    pub order: Option<usize>,
+    pub goods: Goods,
     pub accepted: Option<Quantity>,
     pub accepted_packs: Option<Quantity>,
     pub rejected: Option<Quantity>,
@@ -124,6 +183,31 @@ pub struct Lot {
 }
 
 impl NewItem {
+    pub fn of(goods: Goods, accepted: Quantity) -> Self {
+        Self {
+            order: None,
+            goods,
+            accepted: Some(accepted),
+            accepted_packs: None,
+            rejected: None,
+            rejected_packs: None,
+            reject_reason: RejectReason::Unspecified,
+            reject_note: "",
+            unit_cost: None,
+            excess_cost: None,
+            lots: Vec::new(),
+        }
+    }
+
+    /// The line that it names, if it names one.
+    pub fn line(&self) -> Option<i32> {
+        if let Goods::Line(line) = self.goods { Some(line) } else { None }
+    }
+
+    fn names_costs(&self) -> bool {
+        self.unit_cost.is_some() || self.excess_cost.is_some()
+    }
+
     /// Whether anything was rejected, in whatever form it is said.
     pub fn rejects(&self) -> bool {
         self.rejected.unwrap_or(0) > 0 || self.rejected_packs.unwrap_or(0) > 0
@@ -175,11 +259,12 @@ impl Command {
             Self::Change { verb: Verb::Void { .. }, .. } => "void",
             Self::Change { verb: Verb::Complete { .. }, .. } => "complete",
             Self::Change { verb: Verb::Cancel { .. }, .. } => "cancel",
+            Self::Deliver(_) => "deliver",
             Self::Adjust(Adjustment { source: Some(_), .. }) => "return of a line",
             Self::Adjust(Adjustment { lot: Some(_), .. }) => "adjust a lot",
             Self::Adjust(_) => "adjust",
             Self::SetBackOrders(_) => "set back orders",
-            Self::UpdateStore { .. } => "update store",
+            Self::UpdateStore(_) => "update store",
             Self::CreateRole { .. } => "create role",
             Self::GrantRole { .. } => "grant",
             Self::RevokeRole { .. } => "revoke",
@@ -194,8 +279,9 @@ impl Command {
                 new.lines.iter().any(line) || !new.charges.is_empty()
             }
             Self::Change { verb: Verb::Receive(Delivery { items: Some(items), .. }), .. } => {
-                items.iter().any(|item| item.unit_cost.is_some() || item.excess_cost.is_some())
+                items.iter().any(NewItem::names_costs)
             }
+            Self::Deliver(Lorry { delivery, .. }) => delivery.items.iter().flatten().any(NewItem::names_costs),
             Self::Adjust(adjustment) => adjustment.unit_cost.is_some(),
             _ => false,
         }
@@ -207,7 +293,7 @@ impl Verb {
     pub fn lines(&self) -> Vec<i32> {
         match self {
             Self::Receive(Delivery { items: Some(items), .. }) => {
-                items.iter().filter(|item| item.says_something()).map(|item| item.line).collect()
+                items.iter().filter(|item| item.says_something()).filter_map(NewItem::line).collect()
             }
             Self::Complete { lines, .. } => lines.iter().map(|disposition| disposition.line).collect(),
             _ => Vec::new(),

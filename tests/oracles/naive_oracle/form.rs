@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use purchase_order_service::proto::v1::{AdjustmentKind, RejectReason};
 
-use crate::naive_oracle::command::{Adjustment, Command, Delivery, Name, NewItem, NewLine, NewLot, Verb, admits};
+use crate::naive_oracle::command::{
+    Adjustment, Command, Day, Delivery, Goods, Name, NewItem, NewLine, NewLot, Settings, Verb, admits, same_gtin,
+};
 use crate::naive_oracle::numbers::{DEAREST, part_of_pack, stated};
 
 pub fn is_well_formed(command: &Command) -> bool {
@@ -12,7 +14,14 @@ pub fn is_well_formed(command: &Command) -> bool {
         Command::Create(new) => !new.lines.is_empty() && new.lines.iter().all(is_line),
         Command::Change { verb, .. } => is_verb(verb),
         Command::Adjust(adjustment) => is_adjustment(adjustment),
-        Command::UpdateStore { tolerance, negative_stock } => tolerance.is_some() || negative_stock.is_some(),
+        Command::Deliver(lorry) => {
+            let orders: BTreeSet<usize> = lorry.etags.iter().map(|(order, _)| *order).collect();
+            let named =
+                |item: &NewItem| item.order.is_some() || !matches!(item.goods, Goods::Line(_) | Goods::Unlisted(_));
+            let items = lorry.delivery.items.as_deref().unwrap_or_default();
+            orders.len() == lorry.etags.len() && are_items(items) && items.iter().all(named)
+        }
+        Command::UpdateStore(settings) => *settings != Settings::default(),
         _ => true,
     }
 }
@@ -34,24 +43,45 @@ fn is_line(new: &NewLine) -> bool {
 fn is_verb(verb: &Verb) -> bool {
     match verb {
         Verb::Receive(Delivery { items: Some(items), .. }) => {
-            items.iter().any(NewItem::says_something)
-                && items.iter().all(is_item)
-                && items.iter().map(|item| item.line).collect::<BTreeSet<_>>().len() == items.len()
+            are_items(items) && items.iter().all(|item| item.order.is_none())
         }
         _ => verb.lines().iter().collect::<BTreeSet<_>>().len() == verb.lines().len(),
     }
 }
 
+/// Something came, and nothing is named twice.
+fn are_items(items: &[NewItem]) -> bool {
+    let is_twice = |at: usize| items[..at].iter().any(|earlier| names_same(earlier, &items[at]));
+    items.iter().any(NewItem::says_something) && items.iter().all(is_item) && !(0..items.len()).any(is_twice)
+}
+
+/// Whether two items name the same in the same way.
+pub fn names_same(one: &NewItem, other: &NewItem) -> bool {
+    let is_same = match (one.goods, other.goods) {
+        (Goods::Line(one), Goods::Line(other)) => one == other,
+        (Goods::Product(one), Goods::Product(other)) => one == other,
+        (Goods::Gtin(one), Goods::Gtin(other)) => same_gtin(one, other),
+        (Goods::Unlisted(one), Goods::Unlisted(other)) => one.product == other.product,
+        _ => false,
+    };
+    is_same && one.order == other.order
+}
+
 fn is_item(item: &NewItem) -> bool {
     let has_reason = item.reject_reason != RejectReason::Unspecified;
     let has_text = item.reject_reason != RejectReason::Other || !item.reject_note.is_empty();
-    (!item.rejects() || has_reason && has_text) && are_lots(&item.lots)
+    let size_is_right = match item.goods {
+        Goods::Unlisted(unlisted) => unlisted.pack_size.is_none_or(|size| size > 0),
+        _ => true,
+    };
+    size_is_right && (!item.rejects() || has_reason && has_text) && are_lots(&item.lots)
 }
 
-/// Each has a code, and no two have the same. One without a quantity is passed over.
+/// Each has a code, and no two are the same. One without a quantity is passed over.
 fn are_lots(lots: &[NewLot]) -> bool {
-    let codes: Vec<Name> = lots.iter().filter(|lot| lot.quantity.unwrap_or(0) > 0).map(|lot| lot.lot.code).collect();
-    codes.iter().all(|code| !code.is_empty()) && codes.iter().collect::<BTreeSet<_>>().len() == codes.len()
+    let named = lots.iter().filter(|lot| lot.quantity.unwrap_or(0) > 0);
+    let named: Vec<(Name, Option<Day>)> = named.map(|lot| (lot.lot.code, lot.lot.expires)).collect();
+    named.iter().all(|(code, _)| !code.is_empty()) && named.iter().collect::<BTreeSet<_>>().len() == named.len()
 }
 
 fn is_adjustment(adjustment: &Adjustment) -> bool {

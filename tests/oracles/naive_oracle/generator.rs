@@ -20,7 +20,9 @@ pub const PRODUCTS: [(Name, Unit); 5] = [
     ("nuts", Unit::Kilogram),
     ("salt", Unit::Kilogram),
 ];
-/// A product that no order names.
+/// Products that no order names; they come unlisted.
+pub const GUESTS: [(Name, Unit); 2] = [("figs", Unit::Each), ("rice", Unit::Kilogram)];
+/// A product that nobody names but where there is none of it.
 pub const NO_PRODUCT: Name = "unicorns";
 pub const CALLERS: [Name; 6] = ["alice", "bob", "carol", "dora", "mallory", OPERATOR];
 const ROLES: [Name; 5] = ["owner", "manager", "receiver", "keys", "pilot"];
@@ -79,8 +81,10 @@ impl Generator {
             Command::CreateRole { .. } | Command::GrantRole { .. } | Command::RevokeRole { .. } => {
                 &["alice", "dora", OPERATOR]
             }
-            Command::UpdateStore { .. } => &["alice", OPERATOR],
-            Command::Change { verb: Verb::Receive(_) | Verb::Void { .. }, .. } => &["alice", "bob", "carol"],
+            Command::UpdateStore(_) => &["alice", OPERATOR],
+            Command::Deliver(_) | Command::Change { verb: Verb::Receive(_) | Verb::Void { .. }, .. } => {
+                &["alice", "bob", "carol"]
+            }
             _ => &["alice", "carol"],
         };
         let caller = if self.one_in(8) { self.one_of(&CALLERS) } else { self.one_of(usual) };
@@ -113,6 +117,9 @@ impl Generator {
         }
         if self.one_in(40) {
             return self.update_store();
+        }
+        if self.one_in(6) {
+            return self.deliver(model);
         }
         self.change(model, &open)
     }

@@ -4,7 +4,7 @@ use purchase_order_service::proto::v1::*;
 
 use crate::naive_oracle::access::OPERATOR;
 use crate::naive_oracle::command::{Command, Day, Name, day};
-use crate::naive_oracle::generator::{CALLERS, NO_PRODUCT, PRODUCTS};
+use crate::naive_oracle::generator::{CALLERS, GUESTS, NO_PRODUCT, PRODUCTS};
 use crate::naive_oracle::play::{Counts, Play};
 use crate::naive_oracle::refused::{Refused, ensure};
 
@@ -111,7 +111,7 @@ impl Play {
     /// chain is.
     pub async fn end(mut self) -> (Counts, usize) {
         self.look_at_store("carol").await;
-        for (product, _) in PRODUCTS {
+        for (product, _) in PRODUCTS.into_iter().chain(GUESTS) {
             self.look_at_product("carol", product).await;
         }
         for place in self.model.orders.len().saturating_sub(20)..self.model.orders.len() {

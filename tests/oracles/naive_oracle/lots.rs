@@ -6,8 +6,7 @@ use std::cmp::Ordering;
 use purchase_order_service::proto::v1::AdjustmentKind as Kind;
 
 use crate::naive_oracle::books::{Item, Order};
-use crate::naive_oracle::command::{Adjustment, Day, Lot, NewItem};
-use crate::naive_oracle::model::ensure_fit;
+use crate::naive_oracle::command::{Adjustment, Lot};
 use crate::naive_oracle::numbers::{Quantity, decimal};
 use crate::naive_oracle::refused::{Refused, refused};
 use crate::naive_oracle::stock::Posted;
@@ -16,21 +15,6 @@ use crate::naive_oracle::stock::Posted;
 pub type Part = (Option<Lot>, Quantity);
 
 impl Order {
-    /// The lots of what was accepted of an item: none where the line needs none, or such as make up all of it
-    /// and had not expired when they arrived.
-    pub fn lots(&self, new: &NewItem, accepted: Quantity, arrived: Day) -> Result<Vec<(Lot, Quantity)>, Refused> {
-        let named = new.lots.iter().map(|new| (new.lot, new.quantity.unwrap_or(0)));
-        let lots: Vec<(Lot, Quantity)> = named.filter(|(_, quantity)| *quantity > 0).collect();
-        if lots.is_empty() {
-            ensure_fit(accepted == 0 || !self.lines[&new.line].lot_required)?;
-            return Ok(lots);
-        }
-        ensure_fit(lots.iter().map(|(_, quantity)| quantity).sum::<Quantity>() == accepted)?;
-        ensure_fit(lots.iter().all(|(_, quantity)| self.admits(new.line, *quantity)))?;
-        ensure_fit(lots.iter().all(|(lot, _)| lot.expires.is_none_or(|expires| expires >= arrived)))?;
-        Ok(lots)
-    }
-
     /// Nobody knows the lots of what is said to be everything.
     pub fn ensure_no_lots_pending(&self) -> Result<(), Refused> {
         let in_lots = self.lines.iter().filter(|(number, line)| line.lot_required && self.pending(**number) > 0);

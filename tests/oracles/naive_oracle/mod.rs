@@ -9,6 +9,7 @@ mod answer;
 mod books;
 mod closing;
 mod command;
+mod delivering;
 mod draw;
 mod form;
 mod generator;
@@ -22,6 +23,7 @@ mod play;
 mod receiving;
 mod refused;
 mod shown;
+mod spread;
 mod stock;
 mod wire;
 mod worth;
@@ -54,7 +56,7 @@ const CLOCK: [&str; 6] = [
 ];
 /// A game of at least so many commands must meet everything that may occur.
 const LONG: u64 = 20_000;
-const EXPECTED: [Reason; 32] = [
+const EXPECTED: [Reason; 34] = [
     DONE,
     REPLAYED,
     "ACCEPTED_STAGED",
@@ -80,12 +82,14 @@ const EXPECTED: [Reason; 32] = [
     "PERMISSION_MISSING",
     "PERMISSION_NOT_HELD",
     "PURCHASE_ORDER_NOT_FOUND",
+    "PRODUCT_NOT_RECEIVABLE",
     "RECEIPT_NOT_FOUND",
     "RECEIPT_VOIDED",
     "RECEIVED_VALUE_OUT_OF_RANGE",
     "REQUEST_ID_REUSED",
     "ROLE_EXISTS",
     "ROLE_NOT_FOUND",
+    "UNLISTED_ITEMS_NOT_ALLOWED",
     "WRONG_STATE",
 ];
 

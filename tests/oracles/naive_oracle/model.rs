@@ -25,7 +25,10 @@ pub struct Model {
     /// Ten-thousandths of a per cent.
     pub tolerance: Quantity,
     pub negative_stock: bool,
+    pub unlisted_items: bool,
     pub orders: Vec<Order>,
+    /// How many deliveries there were for several orders.
+    pub deliveries: usize,
     /// What moved stock, oldest first.
     pub ledger: Vec<Posted>,
     pub units: HashMap<Name, Unit>,
@@ -38,7 +41,7 @@ pub struct Model {
 pub struct Made {
     /// The number of its event; 0 if it changed nothing.
     pub event: i64,
-    /// The place of the order or receipt that it made.
+    /// The place of the order, receipt or delivery that it made.
     pub place: Option<usize>,
     /// The order and receipt that bore the same delivery note.
     pub same_note: Option<(usize, usize)>,
@@ -81,13 +84,15 @@ impl Model {
         match command {
             Command::Create(new) => return self.create(caller, new),
             Command::Change { order, etag, verb } => return self.change(caller, *order, *etag, verb),
+            Command::Deliver(lorry) => return self.deliver(caller, lorry),
             Command::Adjust(adjustment) => return self.adjust(adjustment),
             Command::SetBackOrders(enabled) => self.set_back_orders(*enabled)?,
-            Command::UpdateStore { tolerance, negative_stock } => {
-                let before = (self.tolerance, self.negative_stock);
-                self.tolerance = tolerance.unwrap_or(self.tolerance);
-                self.negative_stock = negative_stock.unwrap_or(self.negative_stock);
-                self.events += i64::from((self.tolerance, self.negative_stock) != before);
+            Command::UpdateStore(settings) => {
+                let before = (self.tolerance, self.negative_stock, self.unlisted_items);
+                self.tolerance = settings.tolerance.unwrap_or(self.tolerance);
+                self.negative_stock = settings.negative_stock.unwrap_or(self.negative_stock);
+                self.unlisted_items = settings.unlisted_items.unwrap_or(self.unlisted_items);
+                self.events += i64::from((self.tolerance, self.negative_stock, self.unlisted_items) != before);
             }
             about_roles => self.events += i64::from(self.access.change(caller, about_roles)?),
         }
@@ -162,7 +167,7 @@ impl Model {
                 order.placed_by = by;
             }
             Verb::Receive(delivery) => {
-                made.same_note = self.receive(&mut order, by, delivery)?;
+                made.same_note = self.receive(place, &mut order, by, delivery)?;
                 made.place = Some(order.receipts.len() - 1);
             }
             Verb::Void { receipt } => order.void(*receipt, (by, now))?,

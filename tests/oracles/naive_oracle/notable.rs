@@ -2,15 +2,16 @@
 
 use purchase_order_service::proto::v1::{AdjustmentKind, Permission};
 
-use crate::naive_oracle::books::Item;
-use crate::naive_oracle::command::{Adjustment, Call, Command, Name, Verb};
+use crate::naive_oracle::books::{Item, Order, Receipt};
+use crate::naive_oracle::command::{Adjustment, Call, Command, Delivery, Goods, Name, Verb};
 use crate::naive_oracle::lots::lots;
 use crate::naive_oracle::model::{Made, Model};
 use crate::naive_oracle::refused::Reason;
 use crate::naive_oracle::stock::{Posted, ledger};
 
 /// All of it.
-pub const NOTABLE: [Reason; 19] = [
+pub const NOTABLE: [Reason; 24] = [
+    "(a line added)",
     "(a lot divided by its costs)",
     "(lots taken, and what is in none)",
     "(an exhausted lot filled again)",
@@ -21,7 +22,11 @@ pub const NOTABLE: [Reason; 19] = [
     "(excess that is pending again)",
     "(invoiced cost)",
     "(excess in lots)",
+    "(items by bar code)",
+    "(items by product)",
     "(items passed over)",
+    "(several orders)",
+    "(spread over lines)",
     "(lots)",
     "(one code, two lots)",
     "(packs)",
@@ -49,8 +54,12 @@ impl Model {
             }
             notable.extend(self.notable_of_lots(adjustment, made));
         }
+        if let (Command::Deliver(lorry), Some(delivery)) = (&call.command, made.place) {
+            notable.extend(self.notable_of_goods(&lorry.delivery, &self.receipts_of(delivery)));
+        }
         let Command::Change { order, verb, .. } = &call.command else { return notable };
-        let order = &self.orders[*order];
+        let place = *order;
+        let order = &self.orders[place];
         if matches!(verb, Verb::Void { .. }) {
             let is_pending = |item: &Item| item.excess > 0 && order.pending(item.line) > 0;
             if order.active().flat_map(|receipt| &receipt.items).any(is_pending) {
@@ -58,6 +67,7 @@ impl Model {
             }
         }
         let (Verb::Receive(delivery), Some(receipt)) = (verb, made.place) else { return notable };
+        notable.extend(self.notable_of_goods(delivery, &[(place, receipt)]));
         let items = &order.receipts[receipt].items;
         let said = delivery.items.iter().flatten();
         for (occurs, what) in [
@@ -71,6 +81,29 @@ impl Model {
             (said.clone().any(|item| item.accepted_packs.is_some()), "(packs)"),
             (made.same_note.is_some(), "(same delivery note)"),
             (items.iter().any(|item| order.lines[&item.line].pack_cost.is_some()), "(valued by the pack)"),
+        ] {
+            notable.extend(occurs.then_some(what));
+        }
+        notable
+    }
+
+    /// Where goods went that were named in one way or another.
+    fn notable_of_goods(&self, delivery: &Delivery, receipts: &[(usize, usize)]) -> Vec<Reason> {
+        let said = || delivery.items.iter().flatten().filter(|item| item.says_something());
+        let booked =
+            || receipts.iter().map(|(place, number)| (&self.orders[*place], &self.orders[*place].receipts[*number]));
+        let lines: usize = booked().map(|(_, receipt)| receipt.items.len()).sum();
+        let is_new = |(order, receipt): (&Order, &Receipt)| {
+            let of_receipt = receipt.items.iter().filter(|item| order.lines[&item.line].is_unlisted);
+            of_receipt.clone().any(|item| order.arrivals(item.line).count() == 1)
+        };
+        let mut notable = Vec::new();
+        for (occurs, what) in [
+            (said().any(|item| matches!(item.goods, Goods::Product(_))), "(items by product)"),
+            (said().any(|item| matches!(item.goods, Goods::Gtin(_))), "(items by bar code)"),
+            (lines > said().count() && delivery.items.is_some(), "(spread over lines)"),
+            (booked().any(is_new), "(a line added)"),
+            (receipts.len() > 1, "(several orders)"),
         ] {
             notable.extend(occurs.then_some(what));
         }

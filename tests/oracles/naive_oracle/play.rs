@@ -40,7 +40,7 @@ impl Play {
         let store = format!("store-{number}");
         Caller::of(channel.clone(), OPERATOR, &store).create_store("alice").ok().await;
         let model = Model { created: now, now, events: 1, ..Model::default() };
-        let wire = Wire { channel, store, ids: Vec::new() };
+        let wire = Wire { channel, store, ids: Vec::new(), deliveries: Vec::new() };
         let generator = Generator::new(seed.wrapping_mul(1_000).wrapping_add(number));
         let mut play = Self { seed, model, wire, generator, calls: Vec::new(), counts: Counts::new() };
         for (caller, command) in [
@@ -90,8 +90,11 @@ impl Play {
         self.compare("its answer", judged.map(|made| self.shown().answer(&call, made)), got);
     }
 
-    /// A new order's id is told by the answer that made it.
+    /// The id of a new order or delivery is told by the answer that made it.
     fn learn(&mut self, answer: Option<&Answer>) {
+        if self.wire.deliveries.len() < self.model.deliveries {
+            self.wire.deliveries.push(answer.map(|answer| answer.delivery_id.clone()).unwrap_or_default());
+        }
         if self.wire.ids.len() < self.model.orders.len() {
             let made = answer.and_then(|answer| match (&answer.back_order, &answer.order) {
                 (Some(back_order), _) => Some(back_order.purchase_order_id.clone()),

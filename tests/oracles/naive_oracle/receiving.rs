@@ -1,37 +1,122 @@
 //! The naive model of deliveries: what is booked, what is refused, what is voided.
 
+use std::collections::HashMap;
+
+use purchase_order_service::proto::v1::Unit;
+
 use crate::naive_oracle::books::{Item, Order, Receipt, number_of};
-use crate::naive_oracle::command::{Day, Delivery, MINUTE, Name, NewItem, Time, day};
+use crate::naive_oracle::command::{Day, Delivery, Goods, MINUTE, Name, NewItem, Time, day};
 use crate::naive_oracle::model::{Model, ensure_fit};
-use crate::naive_oracle::numbers::{MOST_WORTH, Quantity, decimal, most_within, stated, within};
+use crate::naive_oracle::numbers::{MOST_WORTH, decimal};
 use crate::naive_oracle::refused::{Refused, ensure, line_numbers, refused};
+use crate::naive_oracle::spread::{Spot, Spread};
+
+/// A delivery that may be booked.
+pub struct Judged {
+    /// The orders that it is for, that which was ordered first before the others, as they are with it.
+    pub orders: Vec<(usize, Order)>,
+    /// The units of all products, those included that it brings for the first time.
+    pub units: HashMap<Name, Unit>,
+}
 
 impl Model {
     /// Books a delivery of an order; which receipt bore the same delivery note.
-    pub fn receive(&self, order: &mut Order, by: Name, delivery: &Delivery) -> Result<Option<(usize, usize)>, Refused> {
-        let (now, time) = (self.now, delivery.time.unwrap_or(self.now));
-        let mut items = match &delivery.items {
+    pub fn receive(
+        &mut self,
+        place: usize,
+        order: &mut Order,
+        by: Name,
+        delivery: &Delivery,
+    ) -> Result<Option<(usize, usize)>, Refused> {
+        let items = match &delivery.items {
             None => {
                 order.ensure_no_lots_pending()?;
                 order.all_pending()
             }
-            Some(items) => order.items(items, day(time.min(now)))?,
+            Some(items) => items.clone(),
         };
-        let first_ordered = self.orders[order.chain].ordered;
-        ensure_fit(first_ordered.is_some_and(|ordered| day(time) >= day(ordered)))?;
-        ensure_fit(time <= now + 5 * MINUTE)?;
-        ensure(!items.is_empty(), "NOTHING_PENDING")?;
-        self.ensure_tolerated(order, &items)?;
-        items.sort_by_key(|item| item.line);
-        order.receipts.push(Receipt {
-            items,
-            time: time.min(now),
-            delivery_note: delivery.delivery_note,
-            booked: (by, now),
-            voided: None,
+        let items: Vec<NewItem> = items.into_iter().map(|item| NewItem { order: Some(place), ..item }).collect();
+        if items.is_empty() {
+            self.ensure_time(delivery.time, &[place])?;
+            return Err("NOTHING_PENDING".into());
+        }
+        let judged = self.booked(&[place], &items, delivery, (by, None), true)?;
+        let same_note = self.same_note(order.supplier, delivery)?;
+        for (_, received) in judged.orders {
+            *order = received;
+        }
+        self.units = judged.units;
+        Ok(same_note)
+    }
+
+    /// Goods arrive after the day on which the last of them were ordered, and hardly ever in the future.
+    fn ensure_time(&self, time: Option<Time>, orders: &[usize]) -> Result<(), Refused> {
+        let time = time.unwrap_or(self.now);
+        let ordered = orders.iter().filter_map(|place| self.orders[self.orders[*place].chain].ordered).max();
+        ensure_fit(ordered.is_some_and(|ordered| day(time) >= day(ordered)))?;
+        ensure_fit(time <= self.now + 5 * MINUTE)
+    }
+
+    /// What a delivery brings of these orders, `fits` as far as is known. Items without any quantity are passed over.
+    pub fn booked(
+        &self,
+        orders: &[usize],
+        items: &[NewItem],
+        delivery: &Delivery,
+        (by, number): (Name, Option<usize>),
+        fits: bool,
+    ) -> Result<Judged, Refused> {
+        let items = items.iter().cloned().enumerate().filter(|(_, item)| item.says_something());
+        let items: Vec<(usize, NewItem)> = items.collect();
+        let mut spread = Spread::over(self, orders);
+        spread.add_unlisted(&items);
+        spread.book(&items)?;
+        spread.finish(&items);
+        ensure_fit(fits && spread.fits)?;
+        let spots = spread.spots;
+        let mut places: Vec<usize> = spots.iter().map(|spot| spot.order).collect();
+        places.sort_by_key(|place| (self.orders[self.orders[*place].chain].ordered, number_of(&self.orders, *place)));
+        places.dedup();
+        self.ensure_time(delivery.time, &places)?;
+        let time = delivery.time.unwrap_or(self.now).min(self.now);
+        ensure_fit(items.iter().all(|(_, item)| had_not_expired(item, day(time))))?;
+        let unlisted = items.iter().filter_map(|(_, item)| match item.goods {
+            Goods::Unlisted(unlisted) => Some(unlisted),
+            _ => None,
         });
-        ensure(order.received_cost() <= MOST_WORTH, "RECEIVED_VALUE_OUT_OF_RANGE")?;
-        let same_note = self.bearing(order.supplier, delivery.delivery_note);
+        let unlisted: Vec<_> = unlisted.collect();
+        if !unlisted.is_empty() && !self.unlisted_items {
+            let products: Vec<Name> = unlisted.iter().map(|unlisted| unlisted.product).collect();
+            return refused("UNLISTED_ITEMS_NOT_ALLOWED", [format!("product_ids={}", products.join(","))]);
+        }
+        self.ensure_tolerated(&spots)?;
+        let mut units = self.units.clone();
+        units.extend(unlisted.iter().map(|unlisted| (unlisted.product, unlisted.unit)));
+        let mut received = Vec::new();
+        for place in places {
+            let mut order = self.orders[place].clone();
+            let mut items: Vec<Item> = Vec::new();
+            for spot in spots.iter().filter(|spot| spot.order == place) {
+                items.extend(spot.item.clone());
+                if spot.is_new {
+                    order.lines.insert(spot.number, spot.line.clone());
+                }
+            }
+            items.sort_by_key(|item| item.line);
+            let (delivery_note, booked) = (delivery.delivery_note, (by, self.now));
+            order.receipts.push(Receipt { items, time, delivery_note, booked, voided: None, delivery: number });
+            if order.received_cost() > MOST_WORTH {
+                let number = number_of(&self.orders, place);
+                return refused("RECEIVED_VALUE_OUT_OF_RANGE", [format!("number={number}")]);
+            }
+            received.push((place, order));
+        }
+        Ok(Judged { orders: received, units })
+    }
+
+    /// Which receipt bears the delivery note, if the caller would not rather be refused.
+    pub fn same_note(&self, supplier: Name, delivery: &Delivery) -> Result<Option<(usize, usize)>, Refused> {
+        let same_note = self.bearing(supplier, delivery.delivery_note);
         if let Some((place, receipt)) = same_note.filter(|_| delivery.refuse_known) {
             let number = number_of(&self.orders, place);
             return refused(
@@ -59,14 +144,13 @@ impl Model {
 
     /// Line by line what was accepted in all must be within the line's tolerance, or else the store's. Lines
     /// with too much are named as they were given.
-    fn ensure_tolerated(&self, order: &Order, items: &[Item]) -> Result<(), Refused> {
+    fn ensure_tolerated(&self, spots: &[Spot]) -> Result<(), Refused> {
         let mut over = Vec::new();
-        for item in items.iter().filter(|item| item.accepted > 0) {
-            let line = &order.lines[&item.line];
-            let tolerance = line.tolerance.unwrap_or(self.tolerance);
-            let (total, wanted) = (order.accepted(item.line) + item.accepted, line.ordered - line.cancelled);
-            if !within(total, wanted, tolerance) {
-                over.push((item.line, total, most_within(wanted, tolerance)));
+        for spot in spots.iter().filter(|spot| spot.item.as_ref().is_some_and(|item| item.accepted > 0)) {
+            if let (total, Some(most)) = spot.total_and_most(self)
+                && !spot.is_tolerated(self)
+            {
+                over.push((spot.number, total, most));
             }
         }
         let lines: Vec<i32> = over.iter().map(|(line, ..)| *line).collect();
@@ -81,37 +165,13 @@ impl Model {
     }
 }
 
+/// Whether no lot of an item was past its date when it arrived.
+fn had_not_expired(item: &NewItem, arrived: Day) -> bool {
+    let came = item.lots.iter().filter(|new| new.quantity.unwrap_or(0) > 0);
+    came.filter_map(|new| new.lot.expires).all(|expires| expires >= arrived)
+}
+
 impl Order {
-    /// What of a delivery is booked: items of which something came, in units, and how much of each goes
-    /// beyond what is pending.
-    fn items(&self, delivered: &[NewItem], arrived: Day) -> Result<Vec<Item>, Refused> {
-        let mut items = Vec::new();
-        for new in delivered.iter().filter(|item| item.says_something()) {
-            let accepted = self.units_of(new.line, new.accepted, new.accepted_packs)?;
-            let rejected = self.units_of(new.line, new.rejected, new.rejected_packs)?;
-            let excess = (accepted - self.pending(new.line)).max(0);
-            ensure_fit(new.excess_cost.is_none() || excess > 0)?;
-            items.push(Item {
-                line: new.line,
-                accepted,
-                rejected,
-                excess,
-                reject_reason: if rejected > 0 { new.reject_reason } else { Default::default() },
-                reject_note: if rejected > 0 { new.reject_note } else { "" },
-                unit_cost: new.unit_cost,
-                excess_cost: new.excess_cost,
-                lots: self.lots(new, accepted, arrived)?,
-            });
-        }
-        Ok(items)
-    }
-
-    fn units_of(&self, line: i32, said: Option<Quantity>, packs: Option<Quantity>) -> Result<Quantity, Refused> {
-        let quantity = stated(said, packs, self.lines[&line].pack_size).ok_or("INVALID_FOR_STORED_DATA")?;
-        ensure_fit(self.admits(line, quantity))?;
-        Ok(quantity)
-    }
-
     pub fn void(&mut self, receipt: usize, by_whom_and_when: (Name, Time)) -> Result<(), Refused> {
         ensure(self.receipts[receipt].voided.is_none(), "RECEIPT_VOIDED")?;
         self.receipts[receipt].voided = Some(by_whom_and_when);

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::naive_oracle::answer::Answer;
 use crate::naive_oracle::command::{
-    self, Adjustment, Call, Command, DAY, Day, Delivery, Disposed, Name, NewItem as Came, NewLine as New,
-    NewLot as Part, NewOrder, Source, Time, Verb,
+    self, Adjustment, Call, Command, DAY, Day, Delivery, Disposed, Goods, Lorry, Name, NewItem as Came, NewLine as New,
+    NewLot as Part, NewOrder, Settings, Source, Time, Unlisted, Verb,
 };
 use crate::naive_oracle::numbers::{Quantity, cost, decimal};
 use crate::support::{Call as Sending, Caller, Mutation, line};
@@ -19,8 +19,6 @@ pub const REFERENCE: Name = "spring";
 pub const NOTE: Name = "by the back transport";
 /// What every charge is for.
 pub const FREIGHT: Name = "freight";
-/// Said of every line.
-pub const GTIN: Name = "4006381333931";
 
 /// A store as callers reach it.
 pub struct Wire {
@@ -28,6 +26,8 @@ pub struct Wire {
     pub store: String,
     /// The ids of the model's orders.
     pub ids: Vec<String>,
+    /// The ids of deliveries for several orders.
+    pub deliveries: Vec<String>,
 }
 
 pub fn instant(time: Time) -> prost_types::Timestamp {
@@ -66,9 +66,8 @@ impl Wire {
             Command::Adjust(adjustment) => send(self.adjust(&caller, adjustment), id).await,
             Command::SetBackOrders(true) => send(caller.enable_back_orders(), id).await,
             Command::SetBackOrders(false) => send(caller.disable_back_orders(), id).await,
-            Command::UpdateStore { tolerance, negative_stock } => {
-                send(update_store(&caller, *tolerance, *negative_stock), id).await
-            }
+            Command::Deliver(lorry) => send(self.deliver(&caller, lorry), id).await,
+            Command::UpdateStore(settings) => send(update_store(&caller, *settings), id).await,
             Command::CreateRole { role, permissions } => send(caller.create_role(role, permissions), id).await,
             Command::GrantRole { principal, role } => send(caller.grant(principal, role), id).await,
             Command::RevokeRole { principal, role } => send(caller.revoke(principal, role), id).await,
@@ -90,7 +89,7 @@ impl Wire {
             Verb::Receive(Delivery { items, time, delivery_note, refuse_known }) => {
                 let receive = caller.receive(&order).with(|request| {
                     request.all_pending = items.is_none();
-                    request.items = items.iter().flatten().map(new_item).collect();
+                    request.items = items.iter().flatten().map(|item| self.new_item(item)).collect();
                     request.receive_time = time.map(instant);
                     request.delivery_note = (*delivery_note).to_owned();
                     request.refuse_known_delivery_note = *refuse_known;
@@ -113,6 +112,44 @@ impl Wire {
                 let reason = (*reason).to_owned();
                 send(caller.cancel(&order).with(|request| (request.etag, request.reason) = (etag, reason)), id).await
             }
+        }
+    }
+
+    fn deliver(&self, caller: &Caller, lorry: &Lorry) -> Sending<ReceiveDeliveryRequest> {
+        let Delivery { items, time, delivery_note, refuse_known } = &lorry.delivery;
+        caller.deliver().with(|request| {
+            request.supplier_id = lorry.supplier.to_owned();
+            let etag = |(order, etag): &(usize, i64)| PurchaseOrderEtag {
+                purchase_order_id: self.id(*order),
+                etag: etag.to_string(),
+            };
+            request.etags = lorry.etags.iter().map(etag).collect();
+            request.items = items.iter().flatten().map(|item| self.new_item(item)).collect();
+            request.receive_time = time.map(instant);
+            request.delivery_note = (*delivery_note).to_owned();
+            request.refuse_known_delivery_note = *refuse_known;
+        })
+    }
+
+    fn new_item(&self, item: &Came) -> NewReceiptItem {
+        let said = NewReceiptItem {
+            purchase_order_id: item.order.map(|order| self.id(order)).unwrap_or_default(),
+            accepted: item.accepted.map(decimal),
+            accepted_packs: item.accepted_packs.map(decimal),
+            rejected: item.rejected.map(decimal),
+            rejected_packs: item.rejected_packs.map(decimal),
+            reject_reason: item.reject_reason.into(),
+            reject_note: item.reject_note.to_owned(),
+            unit_cost: item.unit_cost.map(cost),
+            excess_unit_cost: item.excess_cost.map(cost),
+            lots: item.lots.iter().map(new_lot).collect(),
+            ..NewReceiptItem::default()
+        };
+        match item.goods {
+            Goods::Line(line_number) => NewReceiptItem { line_number, ..said },
+            Goods::Product(product) => NewReceiptItem { product_id: product.to_owned(), ..said },
+            Goods::Gtin(gtin) => NewReceiptItem { gtin: gtin.to_owned(), ..said },
+            Goods::Unlisted(new) => NewReceiptItem { unlisted: Some(unlisted(new)), ..said },
         }
     }
 
@@ -172,20 +209,23 @@ fn create(caller: &Caller, new: &NewOrder) -> Sending<CreatePurchaseOrderRequest
     })
 }
 
-fn update_store(caller: &Caller, tolerance: Option<Quantity>, negative: Option<bool>) -> Sending<UpdateStoreRequest> {
+fn update_store(caller: &Caller, settings: Settings) -> Sending<UpdateStoreRequest> {
+    let Settings { tolerance, negative_stock: negative, unlisted_items } = settings;
     let mut fields = Vec::new();
     fields.extend(tolerance.map(|_| "over_receipt_tolerance"));
     fields.extend(negative.map(|_| "allow_negative_stock"));
+    fields.extend(unlisted_items.map(|_| "allow_unlisted_items"));
     caller.update_store(&fields).with(|request| {
         request.over_receipt_tolerance = tolerance.map(decimal).unwrap_or_default();
         request.allow_negative_stock = negative.unwrap_or_default();
+        request.allow_unlisted_items = unlisted_items.unwrap_or_default();
     })
 }
 
 fn new_line(new: &New) -> NewLine {
     NewLine {
         unit: new.unit.into(),
-        gtin: GTIN.to_owned(),
+        gtin: new.gtin.to_owned(),
         supplier_product_id: supplier_product_id(new.product),
         note: new.note.to_owned(),
         quantity: new.quantity.map(decimal),
@@ -205,19 +245,13 @@ pub fn supplier_product_id(product: Name) -> String {
     format!("no. {product}")
 }
 
-fn new_item(item: &Came) -> NewReceiptItem {
-    NewReceiptItem {
-        line_number: item.line,
-        accepted: item.accepted.map(decimal),
-        accepted_packs: item.accepted_packs.map(decimal),
-        rejected: item.rejected.map(decimal),
-        rejected_packs: item.rejected_packs.map(decimal),
-        reject_reason: item.reject_reason.into(),
-        reject_note: item.reject_note.to_owned(),
-        unit_cost: item.unit_cost.map(cost),
-        excess_unit_cost: item.excess_cost.map(cost),
-        lots: item.lots.iter().map(new_lot).collect(),
-        ..NewReceiptItem::default()
+fn unlisted(new: Unlisted) -> UnlistedProduct {
+    UnlistedProduct {
+        product_id: new.product.to_owned(),
+        description: format!("fresh {}", new.product),
+        unit: new.unit.into(),
+        gtin: new.gtin.to_owned(),
+        pack_size: new.pack_size.map(decimal),
     }
 }
 

@@ -39,7 +39,7 @@ impl Generator {
         }
         lots.push(NewLot { lot: self.lot(today), quantity: Some(left) });
         let is_twice = |lots: &[NewLot]| {
-            lots.iter().enumerate().any(|(at, one)| lots[..at].iter().any(|other| other.lot.code == one.lot.code))
+            lots.iter().enumerate().any(|(at, one)| lots[..at].iter().any(|other| other.lot == one.lot))
         };
         if is_twice(&lots) && !self.one_in(12) {
             return vec![NewLot { quantity: Some(accepted), ..lots[0] }];

@@ -1,5 +1,7 @@
 //! How each command is drawn, and the quantities and costs in it.
 
+mod delivering;
+mod goods;
 mod lots;
 mod orders;
 mod receiving;

@@ -41,6 +41,7 @@ impl Generator {
         let line = NewLine {
             product,
             unit,
+            gtin: self.gtin(product),
             note: self.one_of(&["", "ripe"]),
             quantity: Some(quantity),
             unit_cost: Some(self.cost()),

@@ -3,7 +3,8 @@
 use purchase_order_service::proto::v1::{RejectReason as Why, Unit};
 
 use crate::naive_oracle::books::{Line, Order};
-use crate::naive_oracle::command::{DAY, Delivery, MINUTE, Name, NewItem, Time, Verb, day};
+use crate::naive_oracle::command::{DAY, Delivery, Goods, MINUTE, Name, NewItem, Time, Verb, day};
+use crate::naive_oracle::draw::delivering::drop_second;
 use crate::naive_oracle::generator::Generator;
 use crate::naive_oracle::model::Model;
 use crate::naive_oracle::numbers::{DEAREST, Quantity, WHOLE, most_within, stated};
@@ -16,12 +17,16 @@ impl Generator {
         Verb::Receive(Delivery {
             items,
             time: self.receive_time(order.ordered.unwrap_or(model.now), model.now),
-            delivery_note: if self.one_in(4) { self.one_of(&DELIVERY_NOTES) } else { "" },
+            delivery_note: self.delivery_note(),
             refuse_known: self.one_in(4),
         })
     }
 
-    fn receive_time(&mut self, ordered: Time, now: Time) -> Option<Time> {
+    pub fn delivery_note(&mut self) -> Name {
+        if self.one_in(4) { self.one_of(&DELIVERY_NOTES) } else { "" }
+    }
+
+    pub fn receive_time(&mut self, ordered: Time, now: Time) -> Option<Time> {
         match self.rng.u32(..60) {
             0 => Some(now + 5 * MINUTE + 1),
             1 => Some(ordered - DAY),
@@ -32,8 +37,8 @@ impl Generator {
         }
     }
 
-    /// A part of what is pending on some lines, or as much as there may be.
-    fn items(&mut self, order: &Order, model: &Model) -> Vec<NewItem> {
+    /// A part of what is pending on some lines, or as much as there may be; and some items that name no line.
+    pub fn items(&mut self, order: &Order, model: &Model) -> Vec<NewItem> {
         let mut items = Vec::new();
         for (number, line) in &order.lines {
             let pending = order.pending(*number);
@@ -49,19 +54,31 @@ impl Generator {
                     5..8 => pending + least,
                     _ => self.part_of(pending, line.unit),
                 };
-                let item = self.item(*number, accepted.max(0), line.pack_size);
+                let accepted = if pending == 0 && self.rng.bool() { 0 } else { accepted.max(0) };
+                let item = self.item(Goods::Line(*number), accepted, line.pack_size);
                 let item = self.costed(item, accepted > pending);
                 items.push(self.in_lots(item, line, model));
             }
         }
         let line = *order.lines.keys().last().expect("every order has a line");
-        let one = NewItem { line, accepted: Some(WHOLE), ..NewItem::default() };
+        let one = NewItem::of(Goods::Line(line), WHOLE);
+        while self.one_in(3) {
+            let item = if model.unlisted_items && self.rng.bool() || self.one_in(6) {
+                self.unlisted_item(order, model)
+            } else {
+                self.item_of_product(&[order], model)
+            };
+            items.push(item);
+        }
+        if !self.one_in(16) {
+            drop_second(&mut items);
+        }
         match self.rng.u32(..100) {
-            0 => items.push(NewItem { line: 99, ..one }),
+            0 => items.push(NewItem { goods: Goods::Line(99), ..one }),
             1..3 => items.iter_mut().for_each(|item| item.accepted = item.accepted.map(|units| units + WHOLE / 2)),
             3 | 4 => items.iter_mut().for_each(|item| item.accepted = item.accepted.map(|units| units + 20 * WHOLE)),
             5 => items.push(one),
-            6 => items.push(NewItem { line: 99, accepted: Some(0), ..one }),
+            6 => items.push(NewItem::of(Goods::Line(99), 0)),
             _ if items.is_empty() => items.push(one),
             _ => self.rng.shuffle(&mut items),
         }
@@ -69,7 +86,7 @@ impl Generator {
     }
 
     /// In lots mostly where the line requires it, and not so often where it does not.
-    fn in_lots(&mut self, mut item: NewItem, line: &Line, model: &Model) -> NewItem {
+    pub fn in_lots(&mut self, mut item: NewItem, line: &Line, model: &Model) -> NewItem {
         let accepted = stated(item.accepted, item.accepted_packs, line.pack_size).unwrap_or(0);
         let comes_in_lots = if line.lot_required { !self.one_in(20) } else { self.one_in(4) };
         if comes_in_lots && accepted > 0 {
@@ -80,10 +97,10 @@ impl Generator {
         item
     }
 
-    /// One line's part, said in one way or another.
-    fn item(&mut self, line: i32, accepted: Quantity, size: Option<Quantity>) -> NewItem {
-        let mut item = NewItem { line, accepted: Some(accepted), ..NewItem::default() };
-        if self.one_in(6) {
+    /// A part of some goods, said in one way or another.
+    pub fn item(&mut self, goods: Goods, accepted: Quantity, size: Option<Quantity>) -> NewItem {
+        let mut item = NewItem::of(goods, accepted);
+        if self.one_in(if accepted == 0 { 2 } else { 6 }) {
             self.reject(&mut item);
         }
         if let Some(size) = size.filter(|_| self.rng.bool()) {
@@ -107,7 +124,7 @@ impl Generator {
     }
 
     /// Invoiced costs; one for the excess mostly where there is some.
-    fn costed(&mut self, mut item: NewItem, has_excess: bool) -> NewItem {
+    pub fn costed(&mut self, mut item: NewItem, has_excess: bool) -> NewItem {
         let is_much = item.accepted.unwrap_or(0) > 100 * WHOLE;
         if is_much && self.one_in(2) {
             // Worth more than there may be.

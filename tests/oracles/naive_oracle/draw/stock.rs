@@ -3,7 +3,7 @@
 use purchase_order_service::proto::v1::AdjustmentKind::{Count, CustomerReturn, Loss, ReturnToSupplier, Sale};
 use purchase_order_service::proto::v1::Unit;
 
-use crate::naive_oracle::command::{Adjustment, Command, Source, day};
+use crate::naive_oracle::command::{Adjustment, Command, Settings, Source, day};
 use crate::naive_oracle::generator::{Generator, NO_PRODUCT, PRODUCTS};
 use crate::naive_oracle::model::Model;
 use crate::naive_oracle::numbers::WHOLE;
@@ -92,9 +92,10 @@ impl Generator {
     }
 
     pub fn update_store(&mut self) -> Command {
-        Command::UpdateStore {
+        Command::UpdateStore(Settings {
             tolerance: if self.rng.bool() { Some(self.tolerance()) } else { None },
             negative_stock: if self.rng.bool() { Some(self.rng.bool()) } else { None },
-        }
+            unlisted_items: if self.rng.bool() { Some(!self.one_in(3)) } else { None },
+        })
     }
 }

@@ -48,7 +48,8 @@ impl Shown<'_> {
                 self.what_it_made((*order, call.caller), verb, made, answer)
             }
             Command::Adjust(adjustment) => self.adjusted(adjustment, call.caller, made, answer),
-            Command::SetBackOrders(_) | Command::UpdateStore { .. } => Answer { store: Some(self.store()), ..answer },
+            Command::Deliver(_) => self.delivered(made, call.caller),
+            Command::SetBackOrders(_) | Command::UpdateStore(_) => Answer { store: Some(self.store()), ..answer },
             Command::CreateRole { role, permissions } => {
                 let permissions = permissions.iter().map(|permission| (*permission).into()).collect();
                 Answer { role: Some(Role { role_id: role.to_string(), permissions }), ..answer }
@@ -62,25 +63,11 @@ impl Shown<'_> {
     }
 
     fn what_it_made(&self, (order, caller): (usize, Name), verb: &Verb, made: Made, answer: Answer) -> Answer {
-        let touched = |receipt: usize| {
-            let items = &self.order(order).receipts[receipt].items;
-            items.iter().map(|item| self.line(order, item.line, caller)).collect()
-        };
+        let touched = |receipt: usize| self.touched(order, receipt, caller);
         match (verb, made.place) {
             (Verb::Receive(_), Some(place)) => {
-                // It is told as it was booked, even if it was voided since.
-                let booked = Receipt {
-                    void_time: None,
-                    void_reason: String::new(),
-                    voided_by: String::new(),
-                    ..self.receipt(order, place, caller)
-                };
-                let same_delivery_note = made.same_note.map(|(order, receipt)| KnownReceipt {
-                    purchase_order_id: self.wire.id(order),
-                    number: number_of(&self.model.orders, order),
-                    receipt_number: receipt as i32 + 1,
-                });
-                Answer { receipt: Some(booked), lines: touched(place), same_delivery_note, ..answer }
+                let (receipt, same_delivery_note) = (Some(self.booked(order, place, caller)), self.same_note(made));
+                Answer { receipt, lines: touched(place), same_delivery_note, ..answer }
             }
             (Verb::Void { receipt }, _) => {
                 Answer { receipt: Some(self.receipt(order, *receipt, caller)), lines: touched(*receipt), ..answer }
@@ -116,11 +103,13 @@ impl Shown<'_> {
         }
     }
 
+    /// As it was made: lines that a receipt has added since are not counted.
     pub fn back_order(&self, place: usize) -> BackOrder {
+        let carried = self.order(place).lines.values().filter(|line| !line.is_unlisted);
         BackOrder {
             purchase_order_id: self.wire.id(place),
             number: number_of(&self.model.orders, place),
-            line_count: self.order(place).lines.len() as i32,
+            line_count: carried.count() as i32,
         }
     }
 
@@ -135,7 +124,7 @@ impl Shown<'_> {
             create_time: Some(instant(self.model.created)),
             over_receipt_tolerance: decimal(self.model.tolerance),
             allow_negative_stock: self.model.negative_stock,
-            allow_unlisted_items: false,
+            allow_unlisted_items: self.model.unlisted_items,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Orders, their lines and their chains as the contract shows them.
 
+use std::collections::BTreeSet;
+
 use purchase_order_service::proto::v1::*;
 
 use crate::naive_oracle::access::needed_for;
@@ -7,7 +9,7 @@ use crate::naive_oracle::books::{Order, chain_of, number_of};
 use crate::naive_oracle::command::{Name, Time};
 use crate::naive_oracle::numbers::{Quantity, cost, decimal};
 use crate::naive_oracle::shown::Shown;
-use crate::naive_oracle::wire::{FREIGHT, GTIN, NOTE, REFERENCE, date, instant, supplier_product_id};
+use crate::naive_oracle::wire::{FREIGHT, NOTE, REFERENCE, date, instant, supplier_product_id};
 
 impl Shown<'_> {
     pub fn header(&self, place: usize, caller: Name) -> PurchaseOrder {
@@ -64,6 +66,7 @@ impl Shown<'_> {
             (PurchaseOrderAction::VoidReceipt, state == PurchaseOrderState::Receiving),
             (PurchaseOrderAction::Complete, order.is_live() && order.has_accepted()),
             (PurchaseOrderAction::Cancel, order.is_open() && !order.has_accepted()),
+            (PurchaseOrderAction::Copy, order.lines.values().any(|line| line.ordered > 0)),
         ];
         let holds = |action| self.model.access.holds(caller, needed_for(action));
         let allowed = actions.into_iter().filter(|(action, possible)| *possible && holds(*action));
@@ -90,7 +93,7 @@ impl Shown<'_> {
             line_number: number,
             product_id: line.product.to_owned(),
             description: format!("fresh {}", line.product),
-            gtin: GTIN.to_owned(),
+            gtin: line.gtin.to_owned(),
             unit: line.unit.into(),
             unit_cost: self.cost(caller, line.unit_cost),
             expected_date: date(line.expected.or(order.expected)),
@@ -107,7 +110,7 @@ impl Shown<'_> {
             first_receive_time: times().min().map(instant),
             last_receive_time: times().max().map(instant),
             back_order_time: order.completed.filter(|_| line.back_ordered > 0).map(instant),
-            supplier_product_id: supplier_product_id(line.product),
+            supplier_product_id: if line.is_unlisted { String::new() } else { supplier_product_id(line.product) },
             note: line.note.to_owned(),
             pack_size: line.pack_size.map(decimal).unwrap_or_default(),
             pack_cost: line.pack_cost.filter(|_| shows_costs).map(cost),
@@ -123,7 +126,8 @@ impl Shown<'_> {
 
     pub fn chain(&self, place: usize, caller: Name) -> GetBackOrderChainResponse {
         let chain = chain_of(&self.model.orders, place);
-        let lines = self.order(chain[0]).lines.keys().map(|line| self.chain_line(&chain, *line));
+        let lines: BTreeSet<i32> = chain.iter().flat_map(|place| self.order(*place).lines.keys().copied()).collect();
+        let lines = lines.into_iter().map(|line| self.chain_line(&chain, line));
         GetBackOrderChainResponse {
             lines: lines.collect(),
             purchase_orders: chain.iter().map(|place| self.header(*place, caller)).collect(),
@@ -131,9 +135,10 @@ impl Shown<'_> {
         }
     }
 
-    /// A line of the original, added up over the orders that carry it on.
+    /// A line of the original or of a back order that a receipt added it to, added up over the orders that carry
+    /// it on.
     fn chain_line(&self, chain: &[usize], number: i32) -> ChainLine {
-        let line = &self.order(chain[0]).lines[&number];
+        let line = chain.iter().find_map(|place| self.order(*place).lines.get(&number)).expect("an order has it");
         let orders: Vec<&Order> = chain.iter().map(|place| self.order(*place)).collect();
         let with_line = || orders.iter().filter(|order| order.lines.contains_key(&number));
         let sum = |of: &dyn Fn(&Order) -> Quantity| decimal(with_line().map(|order| of(order)).sum::<Quantity>());

@@ -2,8 +2,10 @@
 
 use purchase_order_service::proto::v1::*;
 
+use crate::naive_oracle::answer::Answer;
 use crate::naive_oracle::books::{Item, Order, number_of};
 use crate::naive_oracle::command::Name;
+use crate::naive_oracle::model::Made;
 use crate::naive_oracle::numbers::{cost, decimal};
 use crate::naive_oracle::shown::{Shown, lot_of};
 use crate::naive_oracle::wire::instant;
@@ -15,6 +17,44 @@ impl Shown<'_> {
             order.receipts[receipt].items.iter().map(|item| self.item(order, item, caller)).collect();
         let value = order.receipts[receipt].items.iter().map(|item| order.worth_of(item)).sum();
         Receipt { items, value: self.amount(caller, value), ..self.listed_receipt(place, receipt) }
+    }
+
+    /// A receipt as it was booked, even if it was voided since.
+    pub fn booked(&self, place: usize, receipt: usize, caller: Name) -> Receipt {
+        let (void_reason, voided_by) = (String::new(), String::new());
+        Receipt { void_time: None, void_reason, voided_by, ..self.receipt(place, receipt, caller) }
+    }
+
+    /// The lines of a receipt as they are now.
+    pub fn touched(&self, place: usize, receipt: usize, caller: Name) -> Vec<PurchaseOrderLine> {
+        let items = &self.order(place).receipts[receipt].items;
+        items.iter().map(|item| self.line(place, item.line, caller)).collect()
+    }
+
+    pub fn same_note(&self, made: Made) -> Option<KnownReceipt> {
+        made.same_note.map(|(order, receipt)| KnownReceipt {
+            purchase_order_id: self.wire.id(order),
+            number: number_of(&self.model.orders, order),
+            receipt_number: receipt as i32 + 1,
+        })
+    }
+
+    /// What a delivery for several orders made: a receipt and an event for each.
+    pub fn delivered(&self, made: Made, caller: Name) -> Answer {
+        let delivery = made.place.expect("it made a delivery");
+        let receipts = self.model.receipts_of(delivery);
+        let delivered = (made.event..).zip(receipts).map(|(event_number, (place, receipt))| DeliveredOrder {
+            purchase_order: Some(self.header(place, caller)),
+            receipt: Some(self.booked(place, receipt, caller)),
+            lines: self.touched(place, receipt, caller),
+            event_number,
+        });
+        Answer {
+            delivery_id: self.wire.deliveries[delivery].clone(),
+            delivered: delivered.collect(),
+            same_delivery_note: self.same_note(made),
+            ..Answer::default()
+        }
     }
 
     /// Every receipt of an order, without its items.
@@ -42,7 +82,7 @@ impl Shown<'_> {
             purchase_order_number: number_of(&self.model.orders, place),
             supplier_id: order.supplier.to_owned(),
             value: None,
-            delivery_id: String::new(),
+            delivery_id: receipt.delivery.map(|delivery| self.wire.deliveries[delivery].clone()).unwrap_or_default(),
         }
     }
 
