@@ -441,7 +441,7 @@ impl Line {
 
     /// The most that may be received of it in all: what is wanted with the tolerance on top. Where the store
     /// allows unlisted items, also what was cancelled of it; and of a line of which nothing was ever ordered,
-    /// any quantity.
+    /// any quantity. In whole units where it is counted in these.
     pub fn most_receivable(&self, store: &Store) -> Quantity {
         let Quantities { ordered, cancelled, .. } = self.quantities;
         let tolerance = self.tolerance.unwrap_or(store.over_receipt_tolerance);
@@ -451,13 +451,13 @@ impl Line {
             true => most.max(ordered),
             false => most,
         };
-        most.min(Quantity::MAX)
+        let most = most.min(Quantity::MAX);
+        if self.unit.is_whole() { most.whole_part() } else { most }
     }
 
-    /// How much more may be received of it, in whole units where it is counted in these.
+    /// How much more may be received of it.
     pub fn still_receivable(&self, store: &Store) -> Quantity {
-        let room = (self.most_receivable(store) - self.quantities.received).or_nothing();
-        if self.unit.is_whole() { room.whole_part() } else { room }
+        (self.most_receivable(store) - self.quantities.received).or_nothing()
     }
 
     /// How much of it can still go back to the supplier, once its order is completed.

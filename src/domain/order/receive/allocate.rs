@@ -55,8 +55,8 @@ struct Candidate {
 }
 
 struct Booked {
-    /// The index of the first item that is booked here.
-    first: usize,
+    /// The indexes of the items that are booked here, in the order in which they came; at least one.
+    items: Vec<usize>,
     accepted: Quantity,
     rejected: Quantity,
     rejection: Option<Rejection>,
@@ -298,8 +298,14 @@ impl<'a> Allocation<'a> {
         let Portion { accepted, rejected, lots } = portion;
         let rejection = item.rejection.clone().filter(|_| rejected.is_positive());
         let Some(booked) = &mut candidate.booked else {
-            candidate.booked =
-                Some(Booked { first: item.index, accepted, rejected, rejection, costs: item.costs, lots: lots.into() });
+            candidate.booked = Some(Booked {
+                items: vec![item.index],
+                accepted,
+                rejected,
+                rejection,
+                costs: item.costs,
+                lots: lots.into(),
+            });
             return;
         };
         let is_other_reason = booked.rejection.is_some() && rejection.is_some() && booked.rejection != rejection;
@@ -307,10 +313,11 @@ impl<'a> Allocation<'a> {
             let rule = format_args!(
                 "is booked on line {number} together with items[{}], which has another cost or reject reason: \
                  name the lines of both",
-                booked.first
+                booked.items[0]
             );
             violations.add(format_args!("items[{}]", item.index), rule);
         }
+        booked.items.push(item.index);
         booked.accepted += accepted;
         booked.rejected += rejected;
         booked.rejection = booked.rejection.take().or(rejection);
@@ -322,11 +329,13 @@ impl<'a> Allocation<'a> {
         let mut excess_costs = BTreeMap::new();
         for Candidate { line, is_new, booked } in self.candidates {
             let Some(booked) = booked else { continue };
-            let item = item_of(booked.first, &line, &booked, violations);
+            let item = item_of(booked.items[0], &line, &booked, violations);
             if booked.costs.excess_unit_cost.is_some() {
-                // Where a product is spread over lines, some of them may have no excess.
-                let has_excess: &mut bool = excess_costs.entry(booked.first).or_default();
-                *has_excess |= item.excess.is_positive();
+                for index in &booked.items {
+                    // Where a product is spread over lines, some of them may have no excess.
+                    let has_excess: &mut bool = excess_costs.entry(*index).or_default();
+                    *has_excess |= item.excess.is_positive();
+                }
             }
             delivered.push(Delivered { line, is_new, item });
         }
@@ -444,10 +453,11 @@ fn resolve(
 }
 
 /// What is accepted stays within the tolerance, line by line: what one line has too much never makes up for
-/// what another has too little. It is judged when goods are received and not again at completion, so a
+/// what another has too little. Goods that are all rejected are of no line too much. It is judged when goods are received and not again at completion, so a
 /// tolerance that is lowered later does not lock up goods that are in the building.
 pub(super) fn check_tolerance(store: &Store, delivered: &[Delivered]) -> Result<(), Refusal> {
-    let over: Vec<&Delivered> = delivered.iter().filter(|delivered| delivered.beyond(store).is_positive()).collect();
+    let over = delivered.iter().filter(|one| one.item.accepted.is_positive() && one.beyond(store).is_positive());
+    let over: Vec<&Delivered> = over.collect();
     let Some(first) = over.first() else { return Ok(()) };
     let first = format!(
         "line {} would have {}, {} more than the {} that may be received",

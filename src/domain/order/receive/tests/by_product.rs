@@ -122,6 +122,18 @@ fn the_cost_of_the_excess_counts_on_the_lines_that_have_one() {
 }
 
 #[test]
+fn the_excess_of_an_item_may_be_on_a_line_that_another_began() {
+    let mut store = TestStore::new();
+    store.row().over_receipt_tolerance = Tolerance::parse("100").unwrap();
+    let order = store.on_order(&["oak 2", "oak 2"]);
+    let mut items = items_of(&mut receive(order, &[(1, "3", "0")])).clone();
+    items.extend(items_of(&mut products(order, &[("oak", "3", "0")])).clone());
+    items.iter_mut().for_each(|item| item.costs.excess_unit_cost = cost("0"));
+    store.accept(listing(order, items));
+    assert_eq!(accepted_by_line(&store, order), told(&[(1, "4", "0"), (2, "2", "0")]));
+}
+
+#[test]
 fn more_lines_than_there_are_items_for_are_left_alone() {
     let mut store = TestStore::new();
     let order = store.on_order(&["oak 2", "oak 2", "oak 2"]);

@@ -137,7 +137,7 @@ fn a_delivery_may_bring_more_within_the_tolerance() {
         ("10", None, "9", "3", Err("line 1 would have 12, 1 more than the 11 that may be received")),
         ("0", Some("20"), "0", "12", Ok("oak: 10 ordered, 12 received, 2 excess")),
         ("20", Some("0"), "0", "11", Err("line 1 would have 11, 1 more than the 10 that may be received")),
-        ("9.9999", None, "0", "11", Err("line 1 would have 11, 0.0001 more than the 10.9999 that may be received")),
+        ("9.9999", None, "0", "11", Err("line 1 would have 11, 1 more than the 10 that may be received")),
     ] {
         let mut store = TestStore::new();
         store.row().over_receipt_tolerance = Tolerance::parse(of_store).unwrap();
@@ -387,4 +387,17 @@ fn accepted_by_line(store: &TestStore, order: OrderId) -> Vec<(i32, String, Stri
 
 fn told(items: &[(i32, &str, &str)]) -> Vec<(i32, String, String)> {
     items.iter().map(|(line, accepted, rejected)| (*line, (*accepted).to_owned(), (*rejected).to_owned())).collect()
+}
+
+#[test]
+fn goods_that_are_all_rejected_are_of_no_line_too_much() {
+    let mut store = TestStore::new();
+    store.row().over_receipt_tolerance = Tolerance::parse("50").unwrap();
+    let order = store.on_order(&["oak 10"]);
+    store.accept(receive(order, &[(1, "15", "0")]));
+    // More was received now than may be.
+    store.row().over_receipt_tolerance = Tolerance::default();
+    assert_eq!(store.refuse(receive(order, &[(1, "1", "0")])), "OVER_RECEIPT");
+    store.accept(receive(order, &[(1, "0", "3")]));
+    assert_eq!(store.lines_of(order), ["oak: 10 ordered, 15 received, 3 rejected, 5 excess"]);
 }
