@@ -58,8 +58,8 @@ impl Spot {
         self.item.as_ref().map_or(0, |item| item.accepted)
     }
 
-    /// What it would have received in all, and what it may; nothing bounds what nobody ordered, where such goods
-    /// are allowed.
+    /// What it would have received in all, and what it may, of whole units whole ones; nothing bounds what nobody
+    /// ordered, where such goods are allowed.
     pub fn total_and_most(&self, model: &Model) -> (Quantity, Option<Quantity>) {
         let Line { ordered, cancelled, tolerance, .. } = self.line;
         let most = most_within(ordered - cancelled, tolerance.unwrap_or(model.tolerance));
@@ -68,7 +68,8 @@ impl Spot {
             (true, _) => Some(most.max(ordered)),
             (false, _) => Some(most),
         };
-        (self.accepted_before + self.accepted(), most)
+        let whole = |most: Quantity| if admits(self.line.unit, 1) { most } else { most / WHOLE * WHOLE };
+        (self.accepted_before + self.accepted(), most.map(whole))
     }
 
     /// Whether what it would have received is within its tolerance, or else is what may come unlisted.
@@ -79,11 +80,10 @@ impl Spot {
         comes_unlisted || within(total, ordered - cancelled, tolerance.unwrap_or(model.tolerance))
     }
 
-    /// How much more of it may be booked, of whole units whole ones.
+    /// How much more of it may be booked.
     fn room(&self, model: &Model) -> Quantity {
         let (total, most) = self.total_and_most(model);
         let Some(most) = most else { return Quantity::MAX };
-        let most = if admits(self.line.unit, 1) { most } else { most / WHOLE * WHOLE };
         (most - total).max(0)
     }
 }
