@@ -7,10 +7,13 @@ use purchase_order_service::domain::code::StoreId;
 use purchase_order_service::domain::command::{Envelope, Reply, Verdict, decide, reply};
 use purchase_order_service::domain::decision::Decision;
 use purchase_order_service::domain::inventory::LevelKey;
+use purchase_order_service::domain::inventory::lot::LotStock;
 use purchase_order_service::domain::needs::Need;
 use purchase_order_service::domain::order::receipt::ReceiveTimes;
-use purchase_order_service::domain::order::{OrderId, OrderKey, ReceiptKey};
+use purchase_order_service::domain::order::receive::items::ProductSelector;
+use purchase_order_service::domain::order::{LineKey, OrderId, OrderKey, ReceiptKey};
 use purchase_order_service::domain::outcome::KnownReceipt;
+use purchase_order_service::domain::quantity::Quantity;
 use purchase_order_service::domain::refusal::{MAX_NAMED, Refusal, TruncatedList};
 use purchase_order_service::domain::time::Timestamp;
 use purchase_order_service::domain::working_set::{Appended, DeliveryNoteKey, OrderReference, WorkingSet};
@@ -125,10 +128,46 @@ impl Pure {
                     let noted = self.noted(&key);
                     self.working_set.insert_delivery_note(key, noted);
                 }
+                Need::LinesOfProduct(..) => self.working_set.set_complete(store.clone(), need.clone()),
+                Need::ReceivableLines(supplier, selector) => {
+                    let lines = self.receivable(store, supplier, selector);
+                    self.working_set.insert_receivable_lines(store.clone(), supplier.clone(), selector.clone(), lines);
+                }
+                Need::LotsInStock(product) | Need::LotsWithCode(product, _) => {
+                    let level = LevelKey { store: store.clone(), product: product.clone() };
+                    self.working_set.set_complete(store.clone(), need.clone());
+                    self.working_set.insert_lots(level.clone(), self.lots_of(&level));
+                }
+                Need::DeliveryNoteOfSupplier(supplier, delivery_note) => {
+                    let (supplier, delivery_note) = (supplier.clone(), delivery_note.clone());
+                    let key = DeliveryNoteKey { store: store.clone(), supplier, delivery_note };
+                    let noted = self.noted(&key);
+                    self.working_set.insert_delivery_note(key, noted);
+                }
                 Need::OpenOrders => self.working_set.insert_open_orders(store.clone(), self.open_orders(store)),
                 _ => {}
             }
         }
+    }
+
+    /// Every lot of a product that there ever was, as the ledger adds them up.
+    fn lots_of(&self, level: &LevelKey) -> LotStock {
+        let mut stock = LotStock::default();
+        for (key, on_hand) in self.sums.lots.iter().filter(|(key, _)| key.level == *level) {
+            stock.post(&key.lot, Quantity::from_scaled(*on_hand));
+        }
+        stock
+    }
+
+    fn receivable(&self, store: &StoreId, supplier: &str, selector: &ProductSelector) -> Vec<LineKey> {
+        let ProductSelector::Product(product) = selector else { panic!("no bar codes are asked for here") };
+        let orders = self.orders.get(store).into_iter().flat_map(|orders| orders.open.values());
+        let orders = orders.filter(|key| {
+            let order = self.working_set.order(key).unwrap().unwrap();
+            order.supplier == supplier && order.state.is_live()
+        });
+        let lines = orders.flat_map(|key| self.working_set.lines_of(key).unwrap());
+        lines.filter(|line| line.product == *product).map(|line| line.key.clone()).collect()
     }
 
     /// The active receipt with a delivery note that arrived last.

@@ -117,7 +117,8 @@ fn compare_orders(stored: &WorkingSet, expected: &WorkingSet, orders: &[OrderKey
     }
 }
 
-fn rows(pure: &Pure) -> [(&'static str, usize); 11] {
+fn rows(pure: &Pure) -> [(&'static str, usize); 13] {
+    let items = || pure.working_set.receipts.present().flat_map(|receipt| &receipt.items);
     let WorkingSet { stores, stored_responses, orders, lines, receipts, levels, .. } = &pure.working_set;
     [
         ("store", stores.present().count()),
@@ -125,7 +126,9 @@ fn rows(pure: &Pure) -> [(&'static str, usize); 11] {
         ("purchase_order", orders.present().count()),
         ("purchase_order_line", lines.present().count()),
         ("receipt", receipts.present().count()),
-        ("receipt_item", receipts.present().map(|receipt| receipt.items.len()).sum()),
+        ("receipt_item", items().count()),
+        ("receipt_lot", items().map(|item| item.lots.len()).sum()),
+        ("inventory_lot", pure.sums.lots.len()),
         ("inventory_level", levels.present().count()),
         ("stock_movement", pure.rows.movements),
         ("event", pure.rows.events),

@@ -1,6 +1,7 @@
 //! Random commands, legal and not: which, how often and by whom is one table, [`CASES`]. They are as
 //! the rpcs would hand them on: what a form refuses never gets this far.
 
+mod lots;
 mod orders;
 mod receiving;
 mod scene;
@@ -20,8 +21,8 @@ use purchase_order_service::domain::store::back_orders::{DisableBackOrders, Enab
 use purchase_order_service::domain::time::Timestamp;
 use uuid::Uuid;
 
-use self::orders::{cancel_order, complete_order, create_order, place_order, update_order};
-use self::receiving::{receive, void_receipt};
+use self::orders::{cancel_order, complete_order, copy_order, create_order, place_order, update_order};
+use self::receiving::{deliver, receive, void_receipt};
 use self::scene::{Scene, old};
 use self::stock::adjust_inventory;
 use self::stores::{create_role, create_store, delete_role, grant_role, revoke_role, update_role, update_store};
@@ -53,8 +54,10 @@ const CASES: &[Case] = &[
     ("RevokeRole",       [ 7,  7], &[OWNER, OPERATOR],          revoke_role),
     ("CreateOrder",      [46,  0], &[OWNER, MANAGER],           create_order),
     ("UpdateOrder",      [14,  6], &[OWNER, MANAGER],           update_order),
+    ("CopyOrder",        [ 3,  0], &[OWNER, MANAGER],           copy_order),
     ("PlaceOrder",       [36,  8], &[OWNER, MANAGER],           place_order),
     ("Receive",          [60, 36], &[OWNER, MANAGER, RECEIVER], receive),
+    ("ReceiveDelivery",  [ 8,  6], &[OWNER, MANAGER, RECEIVER], deliver),
     ("VoidReceipt",      [12, 20], &[OWNER, MANAGER, RECEIVER], void_receipt),
     ("CompleteOrder",    [24, 40], &[OWNER, MANAGER],           complete_order),
     ("CancelOrder",      [ 6, 40], &[OWNER, MANAGER],           cancel_order),

@@ -8,6 +8,7 @@ use purchase_order_service::domain::inventory::LevelKey;
 use purchase_order_service::domain::money::{Amount, Currency, UnitCost};
 use purchase_order_service::domain::order::cancel::CancelOrder;
 use purchase_order_service::domain::order::complete::{CompleteOrder, Disposition, LineDisposition};
+use purchase_order_service::domain::order::copy::CopyOrder;
 use purchase_order_service::domain::order::create::{CreateOrder, NewLine, Price};
 use purchase_order_service::domain::order::place::PlaceOrder;
 use purchase_order_service::domain::order::update::UpdateOrder;
@@ -34,6 +35,13 @@ pub(super) fn create_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let charges = at.charges();
     at.named_cost = Some("lines.unit_cost");
     Arc::new(CreateOrder { supplier, supplier_reference, note, external_id, charges, currency, expected_date, lines })
+}
+
+/// What is ordered, or what was cancelled of a closed order.
+pub(super) fn copy_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let cancelled_only = at.one_in(3);
+    let source = if cancelled_only { at.any_order() } else { at.order(|_| true) };
+    Arc::new(CopyOrder { source, cancelled_only })
 }
 
 /// Mostly of a draft, whose lines may come, go and change places.
@@ -159,7 +167,7 @@ impl Scene<'_> {
             pack_size,
             price,
             tolerance: if self.one_in(4) { Some(self.tolerance()) } else { None },
-            lot_required: false,
+            lot_required: self.one_in(6),
             expected_date: if self.one_in(6) { self.date() } else { None },
         }
     }

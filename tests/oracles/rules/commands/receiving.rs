@@ -1,16 +1,21 @@
 //! Making deliveries and their voids.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use purchase_order_service::domain::code::ProductId;
 use purchase_order_service::domain::command::Command;
+use purchase_order_service::domain::inventory::LevelKey;
 use purchase_order_service::domain::order::OrderId;
 use purchase_order_service::domain::order::receipt::{ItemCosts, RejectReason, Rejection};
 use purchase_order_service::domain::order::receive::book::DeliveryDetails;
-use purchase_order_service::domain::order::receive::items::{ItemTarget, NewItem};
+use purchase_order_service::domain::order::receive::delivery::ReceiveDelivery;
+use purchase_order_service::domain::order::receive::items::{ItemTarget, NewItem, ProductSelector, UnlistedProduct};
 use purchase_order_service::domain::order::receive::{Items, Receive};
 use purchase_order_service::domain::order::void::VoidReceipt;
 use purchase_order_service::domain::pack::StatedQuantity;
 use purchase_order_service::domain::quantity::Quantity;
+use purchase_order_service::domain::unit::Unit;
 use uuid::Uuid;
 
 use crate::rules::commands::MOST;
@@ -46,6 +51,12 @@ fn items(at: &mut Scene<'_>, order: OrderId) -> Vec<NewItem> {
         let rejects = !accepted.is_positive() || at.one_in(8);
         let rejected = if rejects { at.whole(3) } else { Quantity::ZERO };
         let mut item = item(order, line.key.number, accepted, rejected);
+        if at.one_in(8) {
+            item.target = ItemTarget::Product(Some(order), ProductSelector::Product(line.product.clone()));
+        }
+        if line.lot_required && !at.one_in(20) || at.one_in(6) {
+            item.lots = at.lots(accepted);
+        }
         item.costs = at.item_costs(accepted > line.quantities.pending);
         if line.pack_size.is_some() && at.one_in(3) {
             item.accepted = StatedQuantity { units: None, packs: Some(at.whole(3)) };
@@ -55,7 +66,11 @@ fn items(at: &mut Scene<'_>, order: OrderId) -> Vec<NewItem> {
     if items.is_empty() {
         items.push(item(order, 1, at.whole(3), Quantity::ZERO));
     }
+    if at.one_in(12) {
+        items.push(unlisted_item(at, order));
+    }
     at.rng.shuffle(&mut items);
+    each_target_once(&mut items);
     if items.iter().any(|item| item.costs != ItemCosts::default()) {
         at.named_cost = Some("items.unit_cost");
     }
@@ -67,6 +82,61 @@ fn items(at: &mut Scene<'_>, order: OrderId) -> Vec<NewItem> {
         _ => {}
     }
     items
+}
+
+/// A form has no two items of the same line or product.
+fn each_target_once(items: &mut Vec<NewItem>) {
+    let mut kept: Vec<NewItem> = Vec::new();
+    for item in items.drain(..) {
+        if kept.iter().all(|known| known.target != item.target) {
+            kept.push(NewItem { index: kept.len(), ..item });
+        }
+    }
+    *items = kept;
+}
+
+/// Goods that the order may or may not name.
+fn unlisted_item(at: &mut Scene<'_>, order: OrderId) -> NewItem {
+    let product = ProductId::new(format!("product-{}", at.rng.u8(..14)));
+    let level = LevelKey { store: at.store.clone(), product: product.clone() };
+    let known = at.pure.working_set.levels.get(&level).ok().flatten().map(|level| level.unit);
+    let unlisted = UnlistedProduct {
+        description: format!("fresh {product}"),
+        product,
+        gtin: None,
+        unit: known.filter(|_| !at.one_in(20)).unwrap_or(Unit::Each),
+        pack_size: None,
+    };
+    let accepted = at.whole(4);
+    let lots = if at.one_in(3) { at.lots(accepted) } else { Vec::new() };
+    let target = ItemTarget::Unlisted(order, unlisted);
+    NewItem { target, lots, ..item(order, 1, accepted, Quantity::ZERO) }
+}
+
+/// Goods of one supplier: of lines and of products, for one order or for whichever waits for them.
+pub(super) fn deliver(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| order.state.is_live());
+    let supplier = at.seen(order).map_or("acme".to_owned(), |order| order.supplier.clone());
+    let mut items = items(at, order);
+    for item in &mut items {
+        if let ItemTarget::Product(named, _) = &mut item.target
+            && at.rng.bool()
+        {
+            *named = None;
+        }
+    }
+    each_target_once(&mut items);
+    let other = at.order(|order| order.state.is_live() && order.supplier == supplier);
+    let more = at.some_lines(other);
+    if other != order
+        && let Some(line) = more.first()
+    {
+        items.push(item(other, line.key.number, at.whole(2), Quantity::ZERO));
+    }
+    items.iter_mut().enumerate().for_each(|(index, item)| item.index = index);
+    let etags = if at.one_in(4) { BTreeMap::from([(order, at.etag(order))]) } else { BTreeMap::new() };
+    let details = DeliveryDetails { delivery_note: at.maybe("D-1"), ..DeliveryDetails::default() };
+    Arc::new(ReceiveDelivery { supplier, etags, items, details })
 }
 
 fn item(order: OrderId, line: i32, accepted: Quantity, rejected: Quantity) -> NewItem {

@@ -123,6 +123,12 @@ impl Scene<'_> {
         chosen.map_or(unknown, |key| key.order)
     }
 
+    /// Any order of the store.
+    pub(super) fn any_order(&mut self) -> OrderId {
+        let all = self.pure.orders.get(&self.store).map_or(&[][..], |orders| &orders.all);
+        self.rng.choice(all).map_or(OrderId(Uuid::nil()), |key| key.order)
+    }
+
     /// An order's etag, more often none, and sometimes one that it has long lost.
     pub(super) fn etag(&mut self, order: OrderId) -> String {
         let now = self.seen(order).map_or_else(String::new, Order::etag);

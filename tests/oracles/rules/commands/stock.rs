@@ -37,7 +37,8 @@ pub(super) fn adjust_inventory(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let unit = if at.one_in(30) { Some(at.pick(Unit::ALL)) } else { known.filter(|_| at.rng.bool()) };
     let unit = if known.is_none() && at.rng.bool() { Some(at.pick(Unit::ALL)) } else { unit };
     let reason = "as told".to_owned();
-    Arc::new(AdjustInventory { product, kind, quantity, unit_cost, unit, reason, returned_line: None, lot: None })
+    let lot = if at.one_in(4) { Some(at.named_lot()) } else { None };
+    Arc::new(AdjustInventory { product, kind, quantity, unit_cost, unit, reason, returned_line: None, lot })
 }
 
 /// Mostly no more than can go back, and mostly of the line's own product.
@@ -62,7 +63,7 @@ fn return_of_line(at: &mut Scene<'_>, line: &Line) -> Arc<dyn Command> {
         unit: None,
         reason: "bad".to_owned(),
         returned_line: Some(returned_line),
-        lot: None,
+        lot: if at.one_in(6) { Some(at.named_lot()) } else { None },
     })
 }
 

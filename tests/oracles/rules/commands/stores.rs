@@ -67,7 +67,7 @@ pub(super) fn update_store(at: &mut Scene<'_>) -> Arc<dyn Command> {
         time_zone: zone,
         over_receipt_tolerance,
         allow_negative_stock,
-        allow_unlisted_items: None,
+        allow_unlisted_items: at.rng.bool().then(|| at.rng.bool()),
     })
 }
 
