@@ -271,21 +271,18 @@ impl Lookup for StagedLots {
     ];
 }
 
-/// The lots of a product that are in stock, those that are sold first: up to and with the 1,001st, by which it is known
-/// that there are more than an adjustment may take out of. The subqueries read that many entries of an index.
+/// How many lots [`LotsInStock`] finds at most.
+pub const MOST_LOTS: usize = 3_001;
+
+/// The lots of products that are in stock. The limit is for all products of a statement together: where it is reached,
+/// the lots of each must be looked for by themselves.
 pub struct LotsInStock;
 impl Lookup for LotsInStock {
     type Columns = schema::inventory_lot::table;
     const KEY_TYPES: &'static [KeyType] = &[Name, Name];
     const JOINS: &'static [&'static str] = &["inventory_lot ON inventory_lot.store_id = k.k0 \
-        AND inventory_lot.product_id = k.k1 AND inventory_lot.on_hand > 0 \
-        AND (inventory_lot.expiry_date, inventory_lot.lot_code) <= \
-            (COALESCE((SELECT later.expiry_date FROM inventory_lot AS later WHERE later.store_id = k.k0 \
-              AND later.product_id = k.k1 AND later.on_hand > 0 \
-              ORDER BY later.expiry_date, later.lot_code LIMIT 1 OFFSET 1000), 'none'), \
-             COALESCE((SELECT later.lot_code FROM inventory_lot AS later WHERE later.store_id = k.k0 \
-              AND later.product_id = k.k1 AND later.on_hand > 0 \
-              ORDER BY later.expiry_date, later.lot_code LIMIT 1 OFFSET 1000), '\u{10FFFF}'))"];
+        AND inventory_lot.product_id = k.k1 AND inventory_lot.on_hand > 0"];
+    const SUFFIX: &'static str = " LIMIT 3001";
 }
 
 /// The lots of a product with a code, in stock or not.

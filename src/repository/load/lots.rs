@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diesel::prelude::*;
+
 use super::{entities, level_key};
 use crate::domain::inventory::LevelKey;
 use crate::domain::inventory::lot::{LotStock, MAX_LOTS_TAKEN};
@@ -9,30 +11,48 @@ use crate::domain::needs::Need;
 use crate::domain::working_set::WorkingSet;
 use crate::repository::error::DbError;
 use crate::repository::lookups;
-use crate::repository::rows::lot::{LotRow, LotSum};
+use crate::repository::rows::lot::{LotRow, LotSum, is_in_stock};
+use crate::repository::schema::inventory_lot as lot;
 use crate::repository::session::Session;
 
-/// Loads the lots of products that are sold first. Where there are more than an adjustment may take stock out of, the
-/// first that is too many is loaded as well, and is not used.
+/// Loads the lots of products that are sold first. Where there are more than an adjustment may take stock out of, those
+/// behind them are not used.
 pub(super) fn in_stock(
     session: &mut Session,
     working_set: &mut WorkingSet,
     keys: BTreeSet<LevelKey>,
 ) -> Result<(), DbError> {
-    let found: Vec<LotSum> = entities::<lookups::LotsInStock, LotRow, _>(session, keys.iter().map(level_key))?;
+    let mut found: Vec<LotSum> = entities::<lookups::LotsInStock, LotRow, _>(session, keys.iter().map(level_key))?;
+    if found.len() >= lookups::MOST_LOTS {
+        // Rare: products of which thousands of lots are in stock, because nobody tells what is sold of them.
+        found.clear();
+        for key in &keys {
+            found.extend(first_in_stock(session, key)?);
+        }
+    }
     let mut by_level = by_level(found);
     for key in keys {
         let mut stock = by_level.remove(&key).unwrap_or_default();
-        stock.loaded_to = stock
-            .on_hand
-            .keys()
-            .nth(MAX_LOTS_TAKEN)
-            .and_then(|_| stock.on_hand.keys().nth(MAX_LOTS_TAKEN - 1))
-            .cloned();
+        if stock.on_hand.len() > MAX_LOTS_TAKEN {
+            stock.loaded_to = stock.on_hand.keys().nth(MAX_LOTS_TAKEN - 1).cloned();
+        }
         working_set.set_complete(key.store.clone(), Need::LotsInStock(key.product.clone()));
         working_set.insert_lots(key, stock);
     }
     Ok(())
+}
+
+/// The lots of a product that are sold first, and one more than an adjustment may take stock out of.
+fn first_in_stock(session: &mut Session, key: &LevelKey) -> Result<Vec<LotSum>, DbError> {
+    let rows: Vec<LotRow> = session.load(
+        lot::table
+            .filter(lot::store_id.eq(key.store.as_str().to_owned()))
+            .filter(lot::product_id.eq(key.product.as_str().to_owned()))
+            .filter(is_in_stock())
+            .order((lot::expiry_date, lot::lot_code))
+            .limit(MAX_LOTS_TAKEN as i64 + 1),
+    )?;
+    rows.into_iter().map(LotSum::try_from).collect()
 }
 
 /// Loads the lots of products with a code.

@@ -11,7 +11,7 @@ use crate::domain::time::Date;
 use crate::domain::unit::Unit;
 use crate::repository::error::DbError;
 use crate::repository::rows::level::{LevelRow, MovementRow};
-use crate::repository::rows::lot::{LotRow, LotSum, expiry_key};
+use crate::repository::rows::lot::{LotRow, LotSum, expiry_key, is_in_stock};
 use crate::repository::schema::{inventory_level as level, inventory_lot as lot, stock_movement as movement};
 
 /// The inventory level of a product; `None` if no order of the store has ever had it.
@@ -76,7 +76,7 @@ pub fn lots(
     let product = filter.product.as_ref().map(ProductId::to_string);
     let before = filter.expires_before.map(|date| date.to_string());
     let conditions = AllOf::new(lot::store_id.eq(check.store.as_str().to_owned()))
-        .and(Some(lot::on_hand.gt(0)))
+        .and(Some(is_in_stock()))
         .and(product.map(|product| lot::product_id.eq(product)))
         .and(before.map(|before| lot::expiry_date.lt(before)))
         // Both together mean: (date, product, code) is greater than the position. The first is implied by the second, but

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::{Queryable, Selectable};
+use diesel::sql_types::Bool;
 
 use super::{optional_date, order_id};
 use crate::domain::code::{ProductId, StoreId};
@@ -19,6 +22,12 @@ use crate::repository::schema::{inventory_lot, receipt_lot};
 /// What `inventory_lot` has in place of the date of goods that do not expire. A part of a key is never null, and in the
 /// order of text it is behind every date.
 pub const NO_EXPIRY_DATE: &str = "none";
+
+/// Whether something is on hand of a lot. It is written as the indexes of lots in stock have it: a database would not
+/// know that a parameter is zero, and so could not use them.
+pub fn is_in_stock() -> SqlLiteral<Bool> {
+    sql("inventory_lot.on_hand > 0")
+}
 
 /// The expiry date as it is in the key of `inventory_lot`.
 pub fn expiry_key(expiry_date: Option<Date>) -> String {

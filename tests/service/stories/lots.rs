@@ -4,6 +4,7 @@ use purchase_order_service::proto::v1::AdjustmentKind::{Count, CustomerReturn, L
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::{PurchaseOrder, StockMovement};
 use rstest::rstest;
+use tonic::Code::FailedPrecondition;
 
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Caller, World, lot_text};
@@ -138,5 +139,30 @@ async fn sales_that_share_a_transaction_empty_one_lot_after_the_other(#[values(S
     let expected = [vec!["L1 2026-04-01: -1"; 5], vec!["L2 2026-05-01: -1"; 7]].concat();
     assert_eq!(rows[2..], expected);
     assert_eq!(in_stock(&alice).await, [""; 0]);
+    world.verify().await;
+}
+
+/// Nobody tells what is sold of it, so a lot for each day is still in stock, thousands of them.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_thousands_of_lots_the_first_are_taken(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    let order = alice.order(&[("bread", "4000"), ("milk", "2")]).await;
+    let bread = alice.receive(&order).accept(1, "4000");
+    let bread = (0..4_000).fold(bread, |call, n| call.lot(&format!("B{:04}", 9_999 - n), "", "1"));
+    bread.accept(2, "2").lot("M2", "2026-05-01", "1").lot("M1", "2026-04-01", "1").ok().await;
+    alice.complete(&order).ok().await;
+
+    // In one transaction, so that the lots of both products are loaded together.
+    let sales = ["bread", "milk", "bread"].map(|product| alice.adjust(product, Sale, "1"));
+    let answers = world.queued_up(sales.into()).await;
+    let sold: Vec<String> = answers.into_iter().map(|answer| lot_text(&answer.unwrap().lots[0])).collect();
+    assert_eq!(sold, ["B6000: -1", "M1 2026-04-01: -1", "B6001: -1"]);
+    let refused = alice.adjust("bread", Sale, "1001").refused(FailedPrecondition, "TOO_MANY_LOTS").await;
+    assert_eq!(refused.metadata("product_id"), "bread");
+    assert_eq!(alice.adjust("bread", Sale, "1000").ok().await.movement_count, 1_000);
+    let first = alice.list_lots().with(|request| (request.page_size, request.product_id) = (1, "bread".to_owned()));
+    assert_eq!(first.ok().await.inventory_lots[0].lot_code, "B7002");
     world.verify().await;
 }
