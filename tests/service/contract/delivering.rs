@@ -36,8 +36,9 @@ async fn receive_delivery(#[values(Sqlite, Postgres)] on: Engine) {
 
     what_cannot_have_come(&story, &first).await;
     what_was_booked_before(&story, &second).await;
-    beyond_what_an_order_can_hold(&story).await;
+    in_lots(&story, &alice).await;
     beyond_what_a_delivery_can_hold(&story, &alice).await;
+    beyond_what_an_order_can_hold(&story).await;
     story.end().await;
 }
 
@@ -101,7 +102,8 @@ async fn beyond_what_an_order_can_hold(story: &Delivering) {
     story.refused(twenty_thousand_and_one, FailedPrecondition, "TOO_MANY_RECEIPT_ITEMS").await;
 }
 
-async fn beyond_what_a_delivery_can_hold(story: &Delivering, alice: &Caller) {
+/// 5,000 lots, and few.
+async fn in_lots(story: &Delivering, alice: &Caller) {
     let order = alice.order(&[("cups", "2500"), ("cups", "2501")]).await;
     let mut many = alice.deliver().accept_product("cups", "5001");
     for lot in 0..5_000 {
@@ -113,6 +115,9 @@ async fn beyond_what_a_delivery_can_hold(story: &Delivering, alice: &Caller) {
     let lots = few.orders[0].receipt.as_ref().unwrap().items.iter().map(|item| lot_text(&item.lots[0]));
     assert_eq!(lots.collect::<Vec<_>>(), ["L1 2026-04-01: 2500", "L1 2026-04-01: 1"]);
     alice.void(&order, 1).ok().await;
+}
+
+async fn beyond_what_a_delivery_can_hold(story: &Delivering, alice: &Caller) {
     for order in together((0..51).map(|_| alice.create(&[("salt", "1")]))).await {
         alice.place(&order.unwrap().purchase_order.unwrap()).ok().await;
     }
