@@ -1,13 +1,15 @@
 //! Goods are booked by what is in one's hand: a product, a bar code, something that nobody ordered; and one lorry
 //! brings the goods of several orders.
 
+use std::time::Instant;
+
 use purchase_order_service::proto::v1::PendingDisposition::Cancel;
 use purchase_order_service::proto::v1::{NewReceiptItem, PurchaseOrder, ReceiveDeliveryResponse, RejectReason};
 use rstest::rstest;
 use tonic::Code::{Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, World, item_of_product, line_text, unlisted_item};
+use crate::support::{Caller, World, item_of_product, line_text, together, unlisted_item};
 
 const AN_ID: &str = "0191e0c8-0b5e-7c11-9f3a-2f6c1d8e4b7a";
 
@@ -268,5 +270,32 @@ async fn a_delivery_is_booked_as_a_whole_or_not_at_all(#[values(Sqlite, Postgres
     both.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items[0]"]);
     assert_eq!(texts(&alice, &first).await, ["1 rice: 10 ordered, 10 pending"]);
     assert_eq!(alice.seen(&first.purchase_order_id).await.active_receipt_count, 0);
+    world.verify().await;
+}
+
+/// Looking a product up must not read the large order, which a planner without statistics might begin with: then six
+/// deliveries took ten times as long as placing that order, and not a fraction of it.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_is_found_beside_an_order_of_five_thousand_lines(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    let products: Vec<String> = (1..=5_000).map(|number| format!("part-{number}")).collect();
+    let lines: Vec<(&str, &str)> = products.iter().map(|product| (product.as_str(), "5")).collect();
+    let begun = Instant::now();
+    let large = alice.order(&lines).await;
+    let placing = begun.elapsed();
+    let small = alice.order(&[("part-1", "2"), ("rice", "1")]).await;
+    let begun = Instant::now();
+    for delivered in together((0..6).map(|_| alice.deliver().accept_product("part-1", "1"))).await {
+        assert_eq!(delivered.unwrap().orders.len(), 1);
+    }
+    let found = alice.find("part-1").ok().await;
+    assert_eq!(found.lines.len(), 2);
+    let finding = begun.elapsed();
+    assert!(finding < placing, "{finding:?} for a few lines, {placing:?} for the large order");
+    let numbers = [&large, &small].map(|order| order.number.as_str());
+    assert_eq!(numbers, ["PO-000001", "PO-000002"]);
+    assert_eq!(texts(&alice, &small).await[0], "1 part-1: 2 ordered, 1 received, 1 pending");
     world.verify().await;
 }
