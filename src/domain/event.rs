@@ -109,6 +109,16 @@ pub enum Detail {
         reason: String,
         items: Vec<ItemQuantities>,
     },
+    ReceiptCorrected {
+        receipt: i32,
+        reason: String,
+        items_before: Vec<ItemQuantities>,
+        replacement: i32,
+        receive_time: i64,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lines_added: Vec<i32>,
+        items: Vec<ItemQuantities>,
+    },
     OrderCompleted {
         settled: Vec<SettledLine>,
         back_order: Option<OrderId>,
@@ -206,6 +216,7 @@ impl Detail {
             Self::OrderPlaced { .. } => "ORDER_PLACED",
             Self::ReceiptBooked { .. } => "RECEIPT_BOOKED",
             Self::ReceiptVoided { .. } => "RECEIPT_VOIDED",
+            Self::ReceiptCorrected { .. } => "RECEIPT_CORRECTED",
             Self::OrderCompleted { .. } => "ORDER_COMPLETED",
             Self::BackOrderCreated { .. } => "BACK_ORDER_CREATED",
             Self::OrderCancelled { .. } => "ORDER_CANCELLED",

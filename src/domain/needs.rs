@@ -45,8 +45,9 @@ pub enum Need {
     /// Which order of the store has this external id, if one has.
     ExternalId(String),
     /// For a delivery note that arrives with goods of an order: the active receipt of the same supplier that
-    /// bears it already, the one that arrived last if there are several. A summary that the database makes.
-    DeliveryNote(OrderId, String),
+    /// bears it already, the one that arrived last if there are several. Where the goods correct a receipt of the
+    /// order, that one and those of the same delivery do not count. A summary that the database makes.
+    DeliveryNote(OrderId, String, Option<i32>),
     /// The same for a delivery of a supplier, whichever orders it is for.
     DeliveryNoteOfSupplier(String, String),
     /// The store's roles and what each allows.
@@ -144,7 +145,7 @@ mod tests {
             (Need::LotsInStock(ProductId::new("oak")), false),
             (Need::LotsWithCode(ProductId::new("oak"), "L1".to_owned()), false),
             (Need::ExternalId("erp-1".to_owned()), false),
-            (Need::DeliveryNote(ORDER, "LS-1".to_owned()), true),
+            (Need::DeliveryNote(ORDER, "LS-1".to_owned(), None), true),
             (Need::Roles, true),
             (Need::GrantsOf(PrincipalId::new("ann")), false),
             (Need::OpenOrders, true),

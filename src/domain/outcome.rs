@@ -27,6 +27,8 @@ pub enum Outcome {
     DeliveryBooked(DeliveryBooked),
     /// A receipt was voided, and its quantities are pending again.
     ReceiptVoided(ReceiptChanged),
+    /// A receipt was voided and another, which is the one of the outcome, was booked in its place.
+    ReceiptCorrected(ReceiptChanged),
     /// An order was completed, with a back order or without one.
     OrderCompleted(OrderCompleted),
     /// The stock of a product was adjusted, or was as it should be.
@@ -57,8 +59,8 @@ pub struct OrderChanged {
     pub order: OrderId,
 }
 
-/// The outcome of a command about a receipt; see [`Outcome::ReceiptBooked`] and
-/// [`Outcome::ReceiptVoided`].
+/// The outcome of a command about a receipt; see [`Outcome::ReceiptBooked`],
+/// [`Outcome::ReceiptVoided`] and [`Outcome::ReceiptCorrected`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptChanged {
     /// The number of the event; there always is one.
@@ -67,7 +69,7 @@ pub struct ReceiptChanged {
     pub order: OrderId,
     /// The receipt's number on that order.
     pub receipt: i32,
-    /// The lines that the receipt has items of; the answer shows them.
+    /// The lines that the receipt has items of, and a receipt that it corrects; the answer shows them.
     pub lines: Vec<i32>,
     /// The receipt that bore the same delivery note when this one was booked, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,6 +183,7 @@ impl Outcome {
             | Self::OrderChanged(OrderChanged { event, .. })
             | Self::ReceiptBooked(ReceiptChanged { event, .. })
             | Self::ReceiptVoided(ReceiptChanged { event, .. })
+            | Self::ReceiptCorrected(ReceiptChanged { event, .. })
             | Self::OrderCompleted(OrderCompleted { event, .. })
             | Self::StockAdjusted(StockAdjusted { event, .. }) => *event,
             Self::DeliveryBooked(booked) => booked.receipts.first().map_or(0, |receipt| receipt.event),
@@ -194,7 +197,9 @@ impl Outcome {
             Self::OrderChanged(OrderChanged { order, .. }) | Self::OrderCompleted(OrderCompleted { order, .. }) => {
                 vec![OutcomeOfOrder { order: *order, receipt: None, lines: &[] }]
             }
-            Self::ReceiptBooked(changed) | Self::ReceiptVoided(changed) => vec![changed.of_order()],
+            Self::ReceiptBooked(changed) | Self::ReceiptVoided(changed) | Self::ReceiptCorrected(changed) => {
+                vec![changed.of_order()]
+            }
             Self::DeliveryBooked(booked) => booked.receipts.iter().map(ReceiptChanged::of_order).collect(),
             Self::StockAdjusted(StockAdjusted { order, lines, .. }) => {
                 order.iter().map(|order| OutcomeOfOrder { order: *order, receipt: None, lines }).collect()

@@ -90,7 +90,7 @@ struct NeedsByKind {
     lots_in_stock: BTreeSet<LevelKey>,
     lots_with_code: BTreeSet<(LevelKey, String)>,
     external_ids: BTreeSet<(StoreId, String)>,
-    delivery_notes: BTreeSet<(OrderKey, String)>,
+    delivery_notes: BTreeSet<(ReceiptKey, String)>,
     delivery_notes_of_suppliers: BTreeSet<(StoreId, String, String)>,
     roles: BTreeSet<StoreId>,
     grants: BTreeSet<StoreId>,
@@ -144,8 +144,10 @@ impl NeedsByKind {
             Need::ExternalId(external_id) => {
                 self.external_ids.insert((store.clone(), external_id.clone()));
             }
-            Need::DeliveryNote(id, delivery_note) => {
-                self.delivery_notes.insert((key_of_order(store, *id), delivery_note.clone()));
+            Need::DeliveryNote(order, delivery_note, corrected) => {
+                // No receipt has the number 0.
+                let corrected = key_of_receipt(store, *order, corrected.unwrap_or_default());
+                self.delivery_notes.insert((corrected, delivery_note.clone()));
             }
             Need::DeliveryNoteOfSupplier(supplier, delivery_note) => {
                 self.delivery_notes_of_suppliers.insert((store.clone(), supplier.clone(), delivery_note.clone()));
@@ -430,9 +432,11 @@ type DeliveryNoteRow = (String, String, String, Option<String>, Option<String>, 
 fn delivery_notes(
     session: &mut Session,
     working_set: &mut WorkingSet,
-    keys: &BTreeSet<(OrderKey, String)>,
+    keys: &BTreeSet<(ReceiptKey, String)>,
 ) -> Result<(), DbError> {
-    let looked_up = keys.iter().map(|(order, note)| [order_key(order), vec![note.as_str().into()]].concat());
+    let looked_up = keys.iter().map(|(corrected, note)| {
+        [order_key(&corrected.order), vec![note.as_str().into(), corrected.number.into()]].concat()
+    });
     let found = rows::<lookups::DeliveryNotes, DeliveryNoteRow>(session, looked_up)?;
     found.into_iter().try_for_each(|row| insert_delivery_note(working_set, row))
 }

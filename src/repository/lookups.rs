@@ -338,6 +338,9 @@ impl SelectedColumns for ReceiveTimeColumns {
 /// For each line of a receipt, the earliest and the latest time at which another active receipt of the order received
 /// it. The items of the other receipts are read first, and each is looked up in this receipt. Reading them by line would
 /// be faster, but needs an index that every delivery would have to write.
+///
+/// The lookup in this receipt is a subquery with an offset, which PostgreSQL does not turn into a join: as a join it was
+/// planned without the receipt's number, and read all items of the order once for each of them.
 pub struct OtherReceiveTimes;
 impl Lookup for OtherReceiveTimes {
     type Columns = ReceiveTimeColumns;
@@ -346,9 +349,9 @@ impl Lookup for OtherReceiveTimes {
         "receipt ON receipt.store_id = k.k0 AND receipt.po_id = k.k1 AND receipt.void_time IS NULL \
          AND receipt.receipt_number <> k.k2",
         "receipt_item ON receipt_item.store_id = k.k0 AND receipt_item.po_id = receipt.po_id \
-         AND receipt_item.receipt_number = receipt.receipt_number",
-        "receipt_item AS mine ON mine.store_id = k.k0 AND mine.po_id = k.k1 AND mine.receipt_number = k.k2 \
-         AND mine.line_number = receipt_item.line_number",
+         AND receipt_item.receipt_number = receipt.receipt_number \
+         AND EXISTS (SELECT 1 FROM receipt_item AS mine WHERE mine.store_id = k.k0 AND mine.po_id = k.k1 \
+         AND mine.receipt_number = k.k2 AND mine.line_number = receipt_item.line_number LIMIT 1 OFFSET 0)",
     ];
     const SUFFIX: &'static str = " GROUP BY k.k0, k.k1, k.k2, receipt_item.line_number";
 }
@@ -372,38 +375,71 @@ impl Lookup for ExternalIds {
         &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.external_id = k.k1"];
 }
 
+/// A column of the latest active receipt of a supplier that bears a delivery note, as a subquery with a limit, so that
+/// one entry of an index is read however often a note was used. `$also` is a condition besides.
+macro_rules! of_latest_receipt {
+    ($column:literal, $store:literal, $supplier:literal, $also:literal) => {
+        concat!(
+            "(SELECT ",
+            $column,
+            " FROM receipt JOIN purchase_order AS noted \
+              ON noted.store_id = receipt.store_id AND noted.po_id = receipt.po_id WHERE receipt.store_id = ",
+            $store,
+            " AND receipt.supplier_id = ",
+            $supplier,
+            " AND receipt.delivery_note = k.k2 AND receipt.void_time IS NULL",
+            $also,
+            " ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1)"
+        )
+    };
+}
+
+/// The same for the order `k.k1`, without its receipt `k.k3`, which is corrected, and the others of that one's delivery.
+macro_rules! of_latest_other_receipt {
+    ($column:literal) => {
+        of_latest_receipt!(
+            $column,
+            "purchase_order.store_id",
+            "purchase_order.supplier_id",
+            " AND (receipt.po_id <> k.k1 OR receipt.receipt_number <> k.k3) \
+              AND NOT EXISTS (SELECT 1 FROM receipt AS corrected WHERE corrected.store_id = receipt.store_id \
+              AND corrected.po_id = k.k1 AND corrected.receipt_number = k.k3 \
+              AND corrected.delivery_id = receipt.delivery_id)"
+        )
+    };
+}
+
+/// The same for the supplier `k.k1`.
+macro_rules! of_latest_receipt_of_supplier {
+    ($column:literal) => {
+        of_latest_receipt!($column, "store.store_id", "k.k1", "")
+    };
+}
+
 /// What [`DeliveryNotes`] selects: store, supplier, delivery note; then the order, that order's number and the number of
-/// the latest active receipt that bears the note, which are null where none does. Each of these is a subquery with a
-/// limit, so that one entry of an index is read however often a note was used.
+/// the latest active receipt that bears the note, which are null where none does.
 pub struct DeliveryNoteColumns;
 impl SelectedColumns for DeliveryNoteColumns {
     type Columns = SqlColumns<(Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Integer>)>;
 
     fn columns() -> Self::Columns {
-        SqlColumns::new(
-            "purchase_order.store_id, purchase_order.supplier_id, k.k2, \
-             (SELECT receipt.po_id FROM receipt WHERE receipt.store_id = purchase_order.store_id \
-              AND receipt.supplier_id = purchase_order.supplier_id AND receipt.delivery_note = k.k2 \
-              AND receipt.void_time IS NULL \
-              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1), \
-             (SELECT noted.number FROM receipt JOIN purchase_order AS noted ON noted.store_id = receipt.store_id \
-              AND noted.po_id = receipt.po_id WHERE receipt.store_id = purchase_order.store_id \
-              AND receipt.supplier_id = purchase_order.supplier_id AND receipt.delivery_note = k.k2 \
-              AND receipt.void_time IS NULL \
-              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1), \
-             (SELECT receipt.receipt_number FROM receipt WHERE receipt.store_id = purchase_order.store_id \
-              AND receipt.supplier_id = purchase_order.supplier_id AND receipt.delivery_note = k.k2 \
-              AND receipt.void_time IS NULL \
-              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1)",
-        )
+        SqlColumns::new(concat!(
+            "purchase_order.store_id, purchase_order.supplier_id, k.k2, ",
+            of_latest_other_receipt!("receipt.po_id"),
+            ", ",
+            of_latest_other_receipt!("noted.number"),
+            ", ",
+            of_latest_other_receipt!("receipt.receipt_number"),
+        ))
     }
 }
 
-/// For an order and a delivery note, the latest active receipt of the order's supplier that bears the note.
+/// For an order, a delivery note and the number of a receipt of the order, or 0: the latest active receipt of the
+/// order's supplier that bears the note, other than that one and those of the same delivery.
 pub struct DeliveryNotes;
 impl Lookup for DeliveryNotes {
     type Columns = DeliveryNoteColumns;
-    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name, Int];
     const JOINS: &'static [&'static str] =
         &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k1"];
 }
@@ -414,19 +450,14 @@ impl SelectedColumns for DeliveryNoteOfSupplierColumns {
     type Columns = SqlColumns<(Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Integer>)>;
 
     fn columns() -> Self::Columns {
-        SqlColumns::new(
-            "store.store_id, k.k1, k.k2, \
-             (SELECT receipt.po_id FROM receipt WHERE receipt.store_id = store.store_id \
-              AND receipt.supplier_id = k.k1 AND receipt.delivery_note = k.k2 AND receipt.void_time IS NULL \
-              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1), \
-             (SELECT noted.number FROM receipt JOIN purchase_order AS noted ON noted.store_id = receipt.store_id \
-              AND noted.po_id = receipt.po_id WHERE receipt.store_id = store.store_id \
-              AND receipt.supplier_id = k.k1 AND receipt.delivery_note = k.k2 AND receipt.void_time IS NULL \
-              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1), \
-             (SELECT receipt.receipt_number FROM receipt WHERE receipt.store_id = store.store_id \
-              AND receipt.supplier_id = k.k1 AND receipt.delivery_note = k.k2 AND receipt.void_time IS NULL \
-              ORDER BY receipt.receive_time DESC, receipt.po_id DESC, receipt.receipt_number DESC LIMIT 1)",
-        )
+        SqlColumns::new(concat!(
+            "store.store_id, k.k1, k.k2, ",
+            of_latest_receipt_of_supplier!("receipt.po_id"),
+            ", ",
+            of_latest_receipt_of_supplier!("noted.number"),
+            ", ",
+            of_latest_receipt_of_supplier!("receipt.receipt_number"),
+        ))
     }
 }
 

@@ -134,6 +134,7 @@ diesel::table! {
         delivery_note -> Nullable<Text>,
         delivery_id -> Nullable<Text>,
         note -> Nullable<Text>,
+        corrects -> Nullable<Integer>,
         void_time -> Nullable<BigInt>,
         voided_by -> Nullable<Text>,
         void_reason -> Nullable<Text>,

@@ -51,7 +51,7 @@ pub fn of(message: &str, field: &str) -> Option<Cap> {
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "lines") => LINES,
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "charges") => CHARGES,
         ("PreviewCompletionRequest" | "CompletePurchaseOrderRequest", "lines") => DISPOSITIONS,
-        ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest", "items") => ITEMS,
+        ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest" | "CorrectReceiptRequest", "items") => ITEMS,
         ("NewReceiptItem", "lots") => LOTS,
         ("ReceiveDeliveryRequest", "etags") => ETAGS,
         ("ListInventoryLevelsRequest", "product_ids") => PRODUCTS,

@@ -198,6 +198,7 @@ pub fn receipt_header(receipt: &Receipt, number: &str, item_count: i32) -> v1::R
         purchase_order_number: number.to_owned(),
         value: None,
         delivery_id: receipt.delivery.map(|delivery| delivery.to_string()).unwrap_or_default(),
+        corrects_receipt_number: receipt.corrects.unwrap_or_default(),
     }
 }
 
@@ -327,6 +328,7 @@ const fn action(action: Action) -> v1::PurchaseOrderAction {
         Action::Place => v1::PurchaseOrderAction::Place,
         Action::Receive => v1::PurchaseOrderAction::Receive,
         Action::VoidReceipt => v1::PurchaseOrderAction::VoidReceipt,
+        Action::CorrectReceipt => v1::PurchaseOrderAction::CorrectReceipt,
         Action::Complete => v1::PurchaseOrderAction::Complete,
         Action::Cancel => v1::PurchaseOrderAction::Cancel,
         Action::Copy => v1::PurchaseOrderAction::Copy,

@@ -89,6 +89,7 @@ fn of_orders(rpc: &str) -> Option<Policy> {
         | "ReceivePurchaseOrder"
         | "ReceiveDelivery"
         | "VoidReceipt"
+        | "CorrectReceipt"
         | "CompletePurchaseOrder"
         | "CancelPurchaseOrder" => Policy::Command,
         // It judges the command that it previews, and changes nothing.

@@ -59,7 +59,7 @@ pub(super) const CHECKS: &[Check] = &[
             FROM event e LEFT JOIN purchase_order o ON o.store_id = e.store_id AND o.po_id = e.po_id
             WHERE e.store_id = {store} AND o.number IS NULL
               AND (e.po_id IS NOT NULL OR e.event_type IN ('ORDER_CREATED', 'BACK_ORDER_CREATED', 'ORDER_UPDATED', 'ORDER_PLACED',
-                'RECEIPT_BOOKED', 'RECEIPT_VOIDED', 'ORDER_COMPLETED', 'ORDER_CANCELLED'))",
+                'RECEIPT_BOOKED', 'RECEIPT_VOIDED', 'RECEIPT_CORRECTED', 'ORDER_COMPLETED', 'ORDER_CANCELLED'))",
     },
     Check {
         invariant: 8,
@@ -74,7 +74,7 @@ pub(super) const CHECKS: &[Check] = &[
                 ('ORDER_UPDATED', 'RECEIVING', 'RECEIVING'), ('ORDER_UPDATED', 'COMPLETED', 'COMPLETED'),
                 ('ORDER_UPDATED', 'CANCELLED', 'CANCELLED'), ('ORDER_PLACED', 'DRAFT', 'ON_ORDER'),
                 ('RECEIPT_BOOKED', 'ON_ORDER', 'RECEIVING'), ('RECEIPT_BOOKED', 'RECEIVING', 'RECEIVING'),
-                ('RECEIPT_VOIDED', 'RECEIVING', 'RECEIVING'), ('RECEIPT_VOIDED', 'RECEIVING', 'ON_ORDER'),
+                ('RECEIPT_CORRECTED', 'RECEIVING', 'RECEIVING'), ('RECEIPT_VOIDED', 'RECEIVING', 'RECEIVING'), ('RECEIPT_VOIDED', 'RECEIVING', 'ON_ORDER'),
                 ('ORDER_COMPLETED', 'RECEIVING', 'COMPLETED'), ('STOCK_ADJUSTED', 'COMPLETED', 'COMPLETED'),
                 ('ORDER_CANCELLED', 'DRAFT', 'CANCELLED'), ('ORDER_CANCELLED', 'ON_ORDER', 'CANCELLED'),
                 ('ORDER_CANCELLED', 'RECEIVING', 'CANCELLED')),
@@ -111,12 +111,13 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: 8,
         title: "an order has as many receipts booked and voided as its events say",
         // `reported`: receipts booked and voided, by an order's events. `stored`: the same by its receipts. They are
-        // comparable only if no event was pruned.
+        // comparable only if no event was pruned. A correction books one and voids another.
         sql: "
             WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store}),
             reported AS (
-                SELECT po_id, sum(CASE WHEN event_type = 'RECEIPT_BOOKED' THEN 1 ELSE 0 END) AS booked,
-                    sum(CASE WHEN event_type = 'RECEIPT_VOIDED' THEN 1 ELSE 0 END) AS voided
+                SELECT po_id,
+                    sum(CASE WHEN event_type IN ('RECEIPT_BOOKED', 'RECEIPT_CORRECTED') THEN 1 ELSE 0 END) AS booked,
+                    sum(CASE WHEN event_type IN ('RECEIPT_VOIDED', 'RECEIPT_CORRECTED') THEN 1 ELSE 0 END) AS voided
                 FROM event WHERE store_id = {store} AND po_id IS NOT NULL GROUP BY po_id),
             stored AS (
                 SELECT po_id, count(*) AS booked, count(void_time) AS voided FROM receipt

@@ -11,17 +11,34 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 9,
         title: "the receipts of one delivery agree on when, by whom and from whom it was",
-        // `delivery`: what the first and the last of its receipts say, by value; with one of each they all agree.
+        // `delivery`: what the first and the last of its receipts say, by value; with one of each they all agree. A
+        // correction may say something else.
         sql: "
             WITH delivery AS (
                 SELECT delivery_id, count(*) AS receipts FROM receipt
-                WHERE store_id = {store} AND delivery_id IS NOT NULL
+                WHERE store_id = {store} AND delivery_id IS NOT NULL AND corrects IS NULL
                 GROUP BY delivery_id
                 HAVING min(receive_time) <> max(receive_time) OR min(book_time) <> max(book_time)
                     OR min(booked_by) <> max(booked_by) OR min(supplier_id) <> max(supplier_id)
                     OR min(COALESCE(delivery_note, '')) <> max(COALESCE(delivery_note, '')))
             SELECT 'the ' || receipts || ' receipts of delivery ' || delivery_id || ' say different things' AS detail
             FROM delivery",
+    },
+    Check {
+        invariant: 9,
+        title: "a correction was booked by whom and when the receipt in whose place it is was voided, and alone",
+        // `w`: the receipt that was wrong; `t`: another in its place.
+        sql: "
+            SELECT 'receipt ' || r.receipt_number || ' of ' || o.number || ' corrects receipt ' || r.corrects
+                || ', which was voided ' || COALESCE('{t:' || w.void_time || '} by ' || w.voided_by, 'never')
+                || CASE WHEN t.receipt_number IS NULL THEN '' ELSE ' and has another correction' END AS detail
+            FROM receipt r JOIN purchase_order o USING (store_id, po_id)
+            LEFT JOIN receipt w ON w.store_id = r.store_id AND w.po_id = r.po_id AND w.receipt_number = r.corrects
+            LEFT JOIN receipt t ON t.store_id = r.store_id AND t.po_id = r.po_id AND t.corrects = r.corrects
+                AND t.receipt_number <> r.receipt_number
+            WHERE r.store_id = {store} AND r.corrects IS NOT NULL
+              AND (w.void_time IS DISTINCT FROM r.book_time OR w.voided_by IS DISTINCT FROM r.booked_by
+                OR w.delivery_id IS DISTINCT FROM r.delivery_id OR t.receipt_number IS NOT NULL)",
     },
     Check {
         invariant: 9,
@@ -125,18 +142,19 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 9,
         title: "a receipt was booked and voided by the actors and at the times of its events",
-        // An event has no receipt number in a column, so a receipt is looked for by time and actor: `b` is one
-        // booked by the event, `v` one voided by it.
+        // An event has no receipt number in a column, so a receipt is looked for by time and actor. By EXISTS: of receipts
+        // that were booked at the same time a join would make every pair.
         sql: "
             SELECT 'event ' || e.event_number || ', ' || e.event_type || ' by ' || e.actor || ' at {t:' || e.event_time
                 || '}, is of no receipt of ' || COALESCE(o.number, e.po_id) AS detail
             FROM event e
             LEFT JOIN purchase_order o USING (store_id, po_id)
-            LEFT JOIN receipt b ON e.event_type = 'RECEIPT_BOOKED' AND b.store_id = e.store_id AND b.po_id = e.po_id
-                AND b.book_time = e.event_time AND b.booked_by = e.actor
-            LEFT JOIN receipt v ON e.event_type = 'RECEIPT_VOIDED' AND v.store_id = e.store_id AND v.po_id = e.po_id
-                AND v.void_time = e.event_time AND v.voided_by = e.actor
-            WHERE e.store_id = {store} AND e.event_type IN ('RECEIPT_BOOKED', 'RECEIPT_VOIDED')
-              AND b.book_time IS NULL AND v.void_time IS NULL",
+            WHERE e.store_id = {store} AND (
+                (e.event_type IN ('RECEIPT_BOOKED', 'RECEIPT_CORRECTED') AND NOT EXISTS (
+                    SELECT 1 FROM receipt b WHERE b.store_id = e.store_id AND b.po_id = e.po_id
+                        AND b.book_time = e.event_time AND b.booked_by = e.actor))
+                OR (e.event_type IN ('RECEIPT_VOIDED', 'RECEIPT_CORRECTED') AND NOT EXISTS (
+                    SELECT 1 FROM receipt v WHERE v.store_id = e.store_id AND v.po_id = e.po_id
+                        AND v.void_time = e.event_time AND v.voided_by = e.actor)))",
     },
 ];

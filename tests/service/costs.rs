@@ -153,7 +153,14 @@ impl Answers {
         };
         let booked = invoiced(owner).ok().await.receipt.unwrap();
         self.note(caller.receipt(&priced, booked.receipt_number)).await;
-        self.note(caller.void(&priced, booked.receipt_number)).await;
+        let corrected = caller.correct(&priced, booked.receipt_number).accept(1, "12").with(|request| {
+            if may_name_costs {
+                request.items[0].unit_cost = Some("2.1".to_owned());
+                request.items[0].excess_unit_cost = Some("0".to_owned());
+            }
+        });
+        self.note(corrected).await;
+        self.note(caller.void(&priced, booked.receipt_number + 1)).await;
         let lorry = caller.deliver().accept_line(&priced, 1, "12").with(|request| {
             if may_name_costs {
                 request.items[0].unit_cost = Some("2.1".to_owned());
@@ -161,7 +168,7 @@ impl Answers {
             }
         });
         self.note(lorry).await;
-        caller.void(&priced, booked.receipt_number + 1).ok().await;
+        caller.void(&priced, booked.receipt_number + 2).ok().await;
         // Who may not see costs cannot name them either.
         let again = if may_name_costs { invoiced(caller) } else { caller.receive(&priced).accept(1, "12") };
         self.note(again).await;

@@ -234,6 +234,7 @@ async fn each_command_takes_so_many_round_trips() {
     count!("Receive", alice.receive(&order).accept(1, "4"));
     count!("Receive: all pending", alice.receive(&order).all_pending());
     count!("VoidReceipt", alice.void(&order, 2));
+    count!("CorrectReceipt", alice.correct(&order, 1).accept(1, "3"));
     count!("Receive: by product", alice.receive(&order).accept_product("apples", "1"));
     count!("ReceiveDelivery", alice.deliver().accept_line(&order, 1, "1"));
     count!("Delivery: by product", alice.deliver().accept_product("apples", "1"));
@@ -267,6 +268,7 @@ PlacePurchaseOrder       6
 Receive                  6
 Receive: all pending     6
 VoidReceipt              10
+CorrectReceipt           11
 Receive: by product      6
 ReceiveDelivery          6
 Delivery: by product     6

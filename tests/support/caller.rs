@@ -147,6 +147,17 @@ impl Caller {
         })
     }
 
+    /// Another receipt in the place of this one.
+    pub fn correct(&self, order: &PurchaseOrder, receipt_number: i32) -> Call<CorrectReceiptRequest> {
+        self.call(CorrectReceiptRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            receipt_number,
+            reason: "counted again".to_owned(),
+            ..CorrectReceiptRequest::default()
+        })
+    }
+
     pub fn preview(&self, order: &PurchaseOrder) -> Call<PreviewCompletionRequest> {
         self.call(PreviewCompletionRequest {
             store_id: self.store_id(),
@@ -503,6 +514,29 @@ impl Call<ReceiveDeliveryRequest> {
     pub fn etag(self, order: &PurchaseOrder) -> Self {
         let (purchase_order_id, etag) = (order.purchase_order_id.clone(), order.etag.clone());
         self.with(|request| request.etags.push(PurchaseOrderEtag { purchase_order_id, etag }))
+    }
+}
+
+impl Call<CorrectReceiptRequest> {
+    /// So much of a line is kept.
+    pub fn accept(self, line: i32, quantity: &str) -> Self {
+        let item =
+            NewReceiptItem { line_number: line, accepted: Some(quantity.to_owned()), ..NewReceiptItem::default() };
+        self.item(item)
+    }
+
+    pub fn item(self, item: NewReceiptItem) -> Self {
+        self.with(|request| request.items.push(item))
+    }
+
+    /// So much of the last item is of a lot.
+    pub fn lot(self, lot_code: &str, expiry_date: &str, quantity: &str) -> Self {
+        let lot = new_lot(lot_code, expiry_date, quantity);
+        self.with(|request| request.items.last_mut().expect("an item").lots.push(lot))
+    }
+
+    pub fn all_pending(self) -> Self {
+        self.with(|request| request.all_pending = true)
     }
 }
 

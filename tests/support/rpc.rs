@@ -164,6 +164,11 @@ impl Rpc for VoidReceiptRequest {
     type Answer = VoidReceiptResponse;
 }
 
+impl Rpc for CorrectReceiptRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/CorrectReceipt";
+    type Answer = CorrectReceiptResponse;
+}
+
 impl Rpc for PreviewCompletionRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/PreviewCompletion";
     type Answer = PreviewCompletionResponse;
@@ -325,6 +330,12 @@ impl Mutation for ReceiveDeliveryRequest {
 }
 
 impl Mutation for VoidReceiptRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for CorrectReceiptRequest {
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
     }

@@ -212,6 +212,8 @@ CREATE TABLE receipt (
     -- UUID, the same for the receipts of one delivery over several orders.
     delivery_id TEXT CHECK (length(delivery_id) = 36),
     note TEXT,
+    -- The receipt of the order in whose place it was booked; that one is voided.
+    corrects INTEGER CHECK (corrects BETWEEN 1 AND receipt_number - 1),
     void_time BIGINT,
     voided_by TEXT,
     void_reason TEXT,

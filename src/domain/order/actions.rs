@@ -23,6 +23,8 @@ pub enum Action {
     Receive,
     /// Void a receipt, whose quantities are pending again.
     VoidReceipt,
+    /// Void a receipt and book another in its place.
+    CorrectReceipt,
     /// Complete it: post its receipts to stock and dispose of what is pending.
     Complete,
     /// Cancel it, of which nothing was accepted.
@@ -33,8 +35,16 @@ pub enum Action {
 
 impl Action {
     /// Those that answers list.
-    const LISTED: [Self; 7] =
-        [Self::Update, Self::Place, Self::Receive, Self::VoidReceipt, Self::Complete, Self::Cancel, Self::Copy];
+    const LISTED: [Self; 8] = [
+        Self::Update,
+        Self::Place,
+        Self::Receive,
+        Self::VoidReceipt,
+        Self::CorrectReceipt,
+        Self::Complete,
+        Self::Cancel,
+        Self::Copy,
+    ];
 
     /// The permission that the action takes: commands require it, and the list of allowed actions is
     /// made with it.
@@ -42,7 +52,7 @@ impl Action {
         match self {
             Self::Update | Self::UpdateExternalId | Self::Copy => Permission::Edit,
             Self::Place => Permission::Place,
-            Self::Receive | Self::VoidReceipt => Permission::Receive,
+            Self::Receive | Self::VoidReceipt | Self::CorrectReceipt => Permission::Receive,
             Self::Complete => Permission::CompletePurchaseOrders,
             Self::Cancel => Permission::Cancel,
         }
@@ -63,6 +73,7 @@ impl Action {
             Self::Place => (order.state == State::Draft, "only a DRAFT is placed"),
             Self::Receive => (order.state.is_live(), "goods are received while it is ON_ORDER or RECEIVING"),
             Self::VoidReceipt => (order.state == State::Receiving, "receipts are voided while it is RECEIVING"),
+            Self::CorrectReceipt => (order.state == State::Receiving, "receipts are corrected while it is RECEIVING"),
             Self::Complete => (order.state.is_live(), "an order is completed while it is ON_ORDER or RECEIVING"),
             Self::Cancel => (order.state.is_open(), "a closed order is not cancelled any more"),
         };
@@ -103,13 +114,13 @@ mod tests {
 
     #[test]
     fn state_and_accepted_quantities_decide_what_may_be_done() {
-        use Action::{Cancel, Complete, Copy, Place, Receive, Update, VoidReceipt};
+        use Action::{Cancel, Complete, Copy, CorrectReceipt, Place, Receive, Update, VoidReceipt};
         // An order that is RECEIVING may have had everything rejected: then nothing is accepted.
         for (state, accepted, actions) in [
             (State::Draft, "0", &[Update, Place, Cancel, Copy][..]),
             (State::OnOrder, "0", &[Update, Receive, Cancel, Copy]),
-            (State::Receiving, "0", &[Update, Receive, VoidReceipt, Cancel, Copy]),
-            (State::Receiving, "4", &[Update, Receive, VoidReceipt, Complete, Copy]),
+            (State::Receiving, "0", &[Update, Receive, VoidReceipt, CorrectReceipt, Cancel, Copy]),
+            (State::Receiving, "4", &[Update, Receive, VoidReceipt, CorrectReceipt, Complete, Copy]),
             (State::Completed, "4", &[Copy]),
             (State::Cancelled, "0", &[Copy]),
         ] {
@@ -128,7 +139,7 @@ mod tests {
     fn each_action_takes_its_permission() {
         for (permission, expected) in [
             (Permission::Edit, &[Action::Update, Action::Copy][..]),
-            (Permission::Receive, &[Action::Receive, Action::VoidReceipt]),
+            (Permission::Receive, &[Action::Receive, Action::VoidReceipt, Action::CorrectReceipt]),
             (Permission::CompletePurchaseOrders, &[Action::Complete]),
             (Permission::Place, &[]),
             (Permission::View, &[]),

@@ -9,6 +9,7 @@ pub mod cancel;
 pub mod chain;
 pub mod complete;
 pub mod copy;
+pub mod correct;
 pub mod create;
 pub mod place;
 pub mod preview;

@@ -40,6 +40,8 @@ pub struct Receipt {
     pub delivery: Option<DeliveryId>,
     /// Text for people; no rule reads it.
     pub note: Option<String>,
+    /// The number of the receipt in whose place it was booked, if it is a correction. That one is voided.
+    pub corrects: Option<i32>,
     /// When, by whom and why it was voided; none while it is active.
     pub voided: Option<Voided>,
     /// What was delivered of each line, by line number; a line has at most one item.
@@ -75,6 +77,11 @@ impl Receipt {
             costs: item.costs,
             lots: item.lots.clone(),
         })
+    }
+
+    /// Its item of a line, if it has one.
+    pub fn item_of(&self, line: i32) -> Option<&ReceiptItem> {
+        self.items.binary_search_by_key(&line, |item| item.line).ok().map(|index| &self.items[index])
     }
 
     /// What its items are worth together.

@@ -55,18 +55,15 @@ impl Command for Receive {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        match &self.items {
-            Items::Listed(items) => items.iter().for_each(|item| item.target.needs(needs)),
-            Items::AllPending => needs.add(Need::AllLines(self.order)),
-        }
+        self.items.needs(self.order, needs);
         if let Some(delivery_note) = &self.details.delivery_note {
-            needs.add(Need::DeliveryNote(self.order, delivery_note.clone()));
+            needs.add(Need::DeliveryNote(self.order, delivery_note.clone(), None));
         }
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let order = changeset.order(self.order)?;
-        let (items, lines) = self.items_and_lines(changeset, &order)?;
+        let Resolved { items, lines } = self.items.resolve(changeset, &order, |line| line)?;
         let (number, supplier) = (order.number.clone(), order.supplier.clone());
         let orders = BTreeMap::from([(self.order, order)]);
         let judged = book::judge(changeset, &orders, lines, &items, &self.details, Violations::default())?;
@@ -81,16 +78,38 @@ impl Command for Receive {
     }
 }
 
-impl Receive {
-    /// The items, and the lines that they may be booked on.
-    fn items_and_lines(&self, changeset: &Changeset<'_>, order: &Order) -> Result<(Vec<NewItem>, Vec<Line>), Refusal> {
-        match &self.items {
-            Items::Listed(items) => Ok((items.clone(), book::lines_for(changeset, order, items)?)),
-            Items::AllPending => {
-                let mut lines = changeset.all_lines(order)?;
+/// The items of a delivery of one order, and the lines that they may be booked on.
+pub(super) struct Resolved {
+    pub(super) items: Vec<NewItem>,
+    pub(super) lines: Vec<Line>,
+}
+
+impl Items {
+    /// Adds what must be loaded to find the lines of an order that they may be booked on.
+    pub(super) fn needs(&self, order: OrderId, needs: &mut Needs) {
+        match self {
+            Self::Listed(items) => items.iter().for_each(|item| item.target.needs(needs)),
+            Self::AllPending => needs.add(Need::AllLines(order)),
+        }
+    }
+
+    /// The items, and the lines that they may be booked on, each as `before` makes it of the line that is stored.
+    pub(super) fn resolve(
+        &self,
+        changeset: &Changeset<'_>,
+        order: &Order,
+        before: impl Fn(Line) -> Line,
+    ) -> Result<Resolved, Refusal> {
+        match self {
+            Self::Listed(items) => {
+                let lines = book::lines_for(changeset, order, items)?;
+                Ok(Resolved { items: items.clone(), lines: lines.into_iter().map(before).collect() })
+            }
+            Self::AllPending => {
+                let mut lines: Vec<Line> = changeset.all_lines(order)?.into_iter().map(before).collect();
                 lines.retain(|line| line.quantities.pending.is_positive());
                 check_no_lots(&lines)?;
-                Ok((lines.iter().map(everything_of).collect(), lines))
+                Ok(Resolved { items: lines.iter().map(everything_of).collect(), lines })
             }
         }
     }

@@ -81,7 +81,7 @@ impl VoidReceipt {
 
 /// The line as if the receipt had never been booked: its times are those of the other active receipts,
 /// and none if there is no other.
-fn without_item(mut line: Line, item: &ReceiptItem, others: Option<&ReceiveTimes>) -> Line {
+pub(super) fn without_item(mut line: Line, item: &ReceiptItem, others: Option<&ReceiveTimes>) -> Line {
     line.quantities.received -= item.accepted;
     line.quantities.rejected -= item.rejected;
     line.quantities.balance();

@@ -131,17 +131,19 @@ impl TestStore {
                 let reference = |order: &Order| OrderReference { order: order.key.order, number: order.number.clone() };
                 set.insert_external_id(store, id.clone(), order.map(reference));
             }
-            Need::DeliveryNote(order, note) => {
+            Need::DeliveryNote(order, note, corrected) => {
                 if let Some(order) = self.orders.get(&self.order_key(*order)) {
                     let supplier = order.supplier.clone();
                     let key = DeliveryNoteKey { store, supplier, delivery_note: note.clone() };
-                    let known = self.receipt_with(&key);
+                    let corrected = corrected
+                        .and_then(|number| self.receipts.get(&ReceiptKey { order: order.key.clone(), number }));
+                    let known = self.receipt_with(&key, corrected);
                     set.insert_delivery_note(key, known);
                 }
             }
             Need::DeliveryNoteOfSupplier(supplier, note) => {
                 let key = DeliveryNoteKey { store, supplier: supplier.clone(), delivery_note: note.clone() };
-                let known = self.receipt_with(&key);
+                let known = self.receipt_with(&key, None);
                 set.insert_delivery_note(key, known);
             }
             Need::Roles => {
@@ -195,11 +197,18 @@ impl TestStore {
         self.receipts.range(ReceiptKey::range_of(order)).map(|(_, receipt)| receipt)
     }
 
-    fn receipt_with(&self, key: &DeliveryNoteKey) -> Option<KnownReceipt> {
+    fn receipt_with(&self, key: &DeliveryNoteKey, corrected: Option<&Receipt>) -> Option<KnownReceipt> {
+        let is_corrected = |receipt: &Receipt| {
+            corrected.is_some_and(|corrected| {
+                let is_of_delivery = corrected.delivery.is_some() && corrected.delivery == receipt.delivery;
+                corrected.key == receipt.key || is_of_delivery
+            })
+        };
         let receipts = self.receipts.values().filter(|receipt| {
             receipt.is_active()
                 && receipt.supplier == key.supplier
                 && receipt.delivery_note.as_ref() == Some(&key.delivery_note)
+                && !is_corrected(receipt)
         });
         let latest = receipts.max_by_key(|receipt| (receipt.receive_time, receipt.key.clone()))?;
         let number = self.orders[&latest.key.order].number.clone();

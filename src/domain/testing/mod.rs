@@ -258,6 +258,7 @@ impl TestStore {
             delivery_note: None,
             delivery: None,
             note: None,
+            corrects: None,
             voided: None,
             items,
         };

@@ -27,6 +27,7 @@ pub struct ReceiptRow {
     delivery_note: Option<String>,
     delivery_id: Option<String>,
     note: Option<String>,
+    corrects: Option<i32>,
     void_time: Option<i64>,
     voided_by: Option<String>,
     void_reason: Option<String>,
@@ -55,6 +56,7 @@ impl TryFrom<ReceiptRow> for Receipt {
             delivery_note: row.delivery_note,
             delivery: row.delivery_id.as_deref().map(delivery_id).transpose()?,
             note: row.note,
+            corrects: row.corrects,
             voided,
             items: Vec::new(),
         })
@@ -136,6 +138,7 @@ impl Row for Receipt {
         Column::fixed("delivery_note", |row| Cell::optional_text(row.delivery_note.as_deref())),
         Column::fixed("delivery_id", |row| Cell::formatted(row.delivery)),
         Column::fixed("note", |row| Cell::optional_text(row.note.as_deref())),
+        Column::fixed("corrects", |row| Cell::OptionalInt(row.corrects)),
         Column::changing("void_time", |row| Cell::BigInt(row.voided.as_ref().map(|voided| voided.time.micros()))),
         Column::changing("voided_by", |row| Cell::optional_text(row.voided.as_ref().map(|voided| voided.by.as_str()))),
         Column::changing("void_reason", |row| {

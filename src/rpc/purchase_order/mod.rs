@@ -4,6 +4,7 @@
 mod cancel;
 mod complete;
 mod copy;
+mod correct;
 mod create;
 mod place;
 mod reads;
@@ -110,6 +111,13 @@ impl PurchaseOrderService for Service {
         request: Request<v1::VoidReceiptRequest>,
     ) -> Result<Response<v1::VoidReceiptResponse>, Status> {
         void::void(&self.0, request).await
+    }
+
+    async fn correct_receipt(
+        &self,
+        request: Request<v1::CorrectReceiptRequest>,
+    ) -> Result<Response<v1::CorrectReceiptResponse>, Status> {
+        correct::correct(&self.0, request).await
     }
 
     async fn preview_completion(

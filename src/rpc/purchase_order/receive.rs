@@ -38,9 +38,9 @@ fn response(reply: Reply) -> v1::ReceivePurchaseOrderResponse {
     }
 }
 
-fn same_delivery_note(outcome: &Outcome) -> Option<&KnownReceipt> {
+pub(super) fn same_delivery_note(outcome: &Outcome) -> Option<&KnownReceipt> {
     match outcome {
-        Outcome::ReceiptBooked(booked) => booked.same_delivery_note.as_ref(),
+        Outcome::ReceiptBooked(booked) | Outcome::ReceiptCorrected(booked) => booked.same_delivery_note.as_ref(),
         _ => None,
     }
 }
@@ -60,7 +60,7 @@ fn parse(call: &Call, mut request: v1::ReceivePurchaseOrderRequest) -> Result<Su
     let order = fields.order_id(&request.purchase_order_id);
     let receive = Receive {
         order,
-        items: items(&mut fields, order, &request),
+        items: items(&mut fields, order, &request.items, request.all_pending),
         details: DeliveryDetails {
             receive_time: fields.time("receive_time", request.receive_time.as_ref()),
             delivery_note: fields.optional_text("delivery_note", &request.delivery_note, MAX_DESCRIPTION),
@@ -73,14 +73,20 @@ fn parse(call: &Call, mut request: v1::ReceivePurchaseOrderRequest) -> Result<Su
     Ok(call.submission(store, idempotency, receive))
 }
 
-fn items(fields: &mut FieldParser, order: OrderId, request: &v1::ReceivePurchaseOrderRequest) -> Items {
-    if request.all_pending {
-        if request.items.is_empty() {
+/// What a delivery of one order brought: the listed items or everything pending, never both.
+pub(super) fn items(
+    fields: &mut FieldParser,
+    order: OrderId,
+    listed: &[v1::NewReceiptItem],
+    all_pending: bool,
+) -> Items {
+    if all_pending {
+        if listed.is_empty() {
             return Items::AllPending;
         }
         fields.violation("items", "must be empty with all_pending");
-    } else if request.items.is_empty() {
+    } else if listed.is_empty() {
         fields.violation("items", "must name what came, unless all_pending is set");
     }
-    Items::Listed(parse_items(fields, Orders::One(order), &request.items))
+    Items::Listed(parse_items(fields, Orders::One(order), listed))
 }

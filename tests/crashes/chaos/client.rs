@@ -3,8 +3,8 @@
 
 use fastrand::Rng;
 use purchase_order_service::proto::v1::PendingDisposition::{self, BackOrder, Cancel};
-use purchase_order_service::proto::v1::PurchaseOrder;
 use purchase_order_service::proto::v1::PurchaseOrderState::Draft;
+use purchase_order_service::proto::v1::{PurchaseOrder, ReceivePurchaseOrderRequest};
 use uuid::Uuid;
 
 use crate::chaos::journal::{Acknowledgement, Answer, Entry, Journal};
@@ -268,7 +268,7 @@ impl<T: Fn() + Send> Client<T> {
         let etag = self.etag(&order);
         let ask = |caller: &Caller| {
             let receive = caller.receive(&order.header).with(|request| request.etag = etag.clone());
-            let accept = |call: Call<_>, (index, quantity): &(usize, i64)| {
+            let accept = |call: Call<ReceivePurchaseOrderRequest>, (index, quantity): &(usize, i64)| {
                 call.accept(order.lines[*index].number, &quantity.to_string())
             };
             items.iter().fold(receive, accept)

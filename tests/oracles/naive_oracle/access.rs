@@ -35,7 +35,7 @@ pub fn needed_for(action: Action) -> Permission {
     match action {
         Action::Update | Action::Copy => Permission::Edit,
         Action::Place => Permission::Place,
-        Action::Receive | Action::VoidReceipt => Permission::Receive,
+        Action::Receive | Action::VoidReceipt | Action::CorrectReceipt => Permission::Receive,
         Action::Complete => Permission::CompletePurchaseOrders,
         Action::Cancel => Permission::Cancel,
         Action::Unspecified => unreachable!("nobody asks for it"),

@@ -70,6 +70,13 @@ impl From<VoidReceiptResponse> for Answer {
     }
 }
 
+impl From<CorrectReceiptResponse> for Answer {
+    fn from(answer: CorrectReceiptResponse) -> Self {
+        let CorrectReceiptResponse { purchase_order: order, receipt, lines, event_number, same_delivery_note } = answer;
+        Self { event_number, order, receipt, lines, same_delivery_note, ..Self::default() }
+    }
+}
+
 impl From<CompletePurchaseOrderResponse> for Answer {
     fn from(answer: CompletePurchaseOrderResponse) -> Self {
         let CompletePurchaseOrderResponse { purchase_order: order, back_order, event_number } = answer;

@@ -54,6 +54,8 @@ pub struct Receipt {
     pub voided: Option<(Name, Time)>,
     /// Which delivery for several orders it is a part of.
     pub delivery: Option<usize>,
+    /// The place of the receipt that it corrects.
+    pub corrects: Option<usize>,
 }
 
 #[derive(Clone, Default)]

@@ -15,7 +15,7 @@ impl Order {
             Verb::SetExternalId(_) => true,
             Verb::Place { .. } => self.is_open() && self.placed.is_none(),
             Verb::Receive(_) | Verb::Complete { .. } => self.is_live(),
-            Verb::Void { .. } => self.is_live() && self.active().next().is_some(),
+            Verb::Void { .. } | Verb::Correct { .. } => self.is_live() && self.active().next().is_some(),
             Verb::Cancel { .. } => self.is_open(),
         };
         ensure(in_state, "WRONG_STATE")?;

@@ -73,11 +73,27 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verb {
     SetExternalId(Name),
-    Place { order_time: Option<Time> },
+    Place {
+        order_time: Option<Time>,
+    },
     Receive(Delivery),
-    Void { receipt: usize },
-    Complete { lines: Vec<Disposed>, rest: PendingDisposition, reason: Name, expected: Option<Day> },
-    Cancel { reason: Name },
+    Void {
+        receipt: usize,
+    },
+    /// What is not said is kept: the time, and the delivery note.
+    Correct {
+        receipt: usize,
+        delivery: Delivery,
+    },
+    Complete {
+        lines: Vec<Disposed>,
+        rest: PendingDisposition,
+        reason: Name,
+        expected: Option<Day>,
+    },
+    Cancel {
+        reason: Name,
+    },
 }
 
 /// An order to create. An empty name is none, here and below.
@@ -257,6 +273,7 @@ impl Command {
             Self::Change { verb: Verb::Place { .. }, .. } => "place",
             Self::Change { verb: Verb::Receive(_), .. } => "receive",
             Self::Change { verb: Verb::Void { .. }, .. } => "void",
+            Self::Change { verb: Verb::Correct { .. }, .. } => "correct",
             Self::Change { verb: Verb::Complete { .. }, .. } => "complete",
             Self::Change { verb: Verb::Cancel { .. }, .. } => "cancel",
             Self::Deliver(_) => "deliver",
@@ -278,9 +295,12 @@ impl Command {
                 let line = |line: &NewLine| line.unit_cost.is_some() || line.pack_cost.is_some();
                 new.lines.iter().any(line) || !new.charges.is_empty()
             }
-            Self::Change { verb: Verb::Receive(Delivery { items: Some(items), .. }), .. } => {
-                items.iter().any(NewItem::names_costs)
-            }
+            Self::Change {
+                verb:
+                    Verb::Receive(Delivery { items: Some(items), .. })
+                    | Verb::Correct { delivery: Delivery { items: Some(items), .. }, .. },
+                ..
+            } => items.iter().any(NewItem::names_costs),
             Self::Deliver(Lorry { delivery, .. }) => delivery.items.iter().flatten().any(NewItem::names_costs),
             Self::Adjust(adjustment) => adjustment.unit_cost.is_some(),
             _ => false,
@@ -292,7 +312,8 @@ impl Verb {
     /// The lines that it names; an item that is passed over names none.
     pub fn lines(&self) -> Vec<i32> {
         match self {
-            Self::Receive(Delivery { items: Some(items), .. }) => {
+            Self::Receive(Delivery { items: Some(items), .. })
+            | Self::Correct { delivery: Delivery { items: Some(items), .. }, .. } => {
                 items.iter().filter(|item| item.says_something()).filter_map(NewItem::line).collect()
             }
             Self::Complete { lines, .. } => lines.iter().map(|disposition| disposition.line).collect(),
@@ -302,7 +323,10 @@ impl Verb {
 
     /// The place of the receipt that it names.
     pub fn receipt(&self) -> Option<usize> {
-        if let Self::Void { receipt } = self { Some(*receipt) } else { None }
+        match self {
+            Self::Void { receipt } | Self::Correct { receipt, .. } => Some(*receipt),
+            _ => None,
+        }
     }
 
     pub fn action(&self) -> PurchaseOrderAction {
@@ -311,6 +335,7 @@ impl Verb {
             Self::Place { .. } => PurchaseOrderAction::Place,
             Self::Receive(_) => PurchaseOrderAction::Receive,
             Self::Void { .. } => PurchaseOrderAction::VoidReceipt,
+            Self::Correct { .. } => PurchaseOrderAction::CorrectReceipt,
             Self::Complete { .. } => PurchaseOrderAction::Complete,
             Self::Cancel { .. } => PurchaseOrderAction::Cancel,
         }

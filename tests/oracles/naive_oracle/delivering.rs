@@ -26,7 +26,7 @@ impl Model {
         let orders: BTreeSet<usize> = of_supplier.chain(of_items).collect();
         let orders: Vec<usize> = orders.into_iter().collect();
         let judged = self.booked(&orders, items, &lorry.delivery, (by, Some(self.deliveries)), fits)?;
-        let same_note = self.same_note(lorry.supplier, &lorry.delivery)?;
+        let same_note = self.same_note(lorry.supplier, &lorry.delivery, None)?;
         for (place, mut order) in judged.orders {
             order.revision += 1;
             self.events += 1;

@@ -42,7 +42,8 @@ fn is_line(new: &NewLine) -> bool {
 
 fn is_verb(verb: &Verb) -> bool {
     match verb {
-        Verb::Receive(Delivery { items: Some(items), .. }) => {
+        Verb::Receive(Delivery { items: Some(items), .. })
+        | Verb::Correct { delivery: Delivery { items: Some(items), .. }, .. } => {
             are_items(items) && items.iter().all(|item| item.order.is_none())
         }
         _ => verb.lines().iter().collect::<BTreeSet<_>>().len() == verb.lines().len(),

@@ -29,11 +29,12 @@ const ROLES: [Name; 5] = ["owner", "manager", "receiver", "keys", "pilot"];
 
 /// A way to draw a verb for an order.
 type Draw = fn(&mut Generator, &Order, &Model) -> Verb;
-const ANY: [Draw; 6] = [
+const ANY: [Draw; 7] = [
     Generator::set_external_id,
     Generator::place,
     Generator::receive,
     Generator::void,
+    Generator::correct,
     Generator::complete,
     Generator::cancel,
 ];
@@ -82,7 +83,8 @@ impl Generator {
                 &["alice", "dora", OPERATOR]
             }
             Command::UpdateStore(_) => &["alice", OPERATOR],
-            Command::Deliver(_) | Command::Change { verb: Verb::Receive(_) | Verb::Void { .. }, .. } => {
+            Command::Deliver(_)
+            | Command::Change { verb: Verb::Receive(_) | Verb::Void { .. } | Verb::Correct { .. }, .. } => {
                 &["alice", "bob", "carol"]
             }
             _ => &["alice", "carol"],
@@ -152,7 +154,7 @@ impl Generator {
             _ if self.one_in(12) => &ANY,
             Draft => &[Self::place, Self::place, Self::place, Self::cancel],
             OnOrder => &[Self::receive, Self::receive, Self::receive, Self::receive, Self::receive, Self::cancel],
-            Receiving => &[Self::receive, Self::void, Self::complete, Self::complete, Self::complete],
+            Receiving => &[Self::receive, Self::void, Self::correct, Self::complete, Self::complete, Self::complete],
             _ => &ANY,
         };
         let verb = self.one_of(usual)(self, order, model);

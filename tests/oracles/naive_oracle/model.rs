@@ -152,6 +152,9 @@ impl Model {
         ensure(verb.receipt().is_none_or(|receipt| receipt < order.receipts.len()), "RECEIPT_NOT_FOUND")?;
         ensure(etag.is_none_or(|etag| etag == order.revision), "ETAG_MISMATCH")?;
         order.allows(verb)?;
+        if let Verb::Correct { receipt, .. } = verb {
+            ensure(order.receipts[*receipt].voided.is_none(), "RECEIPT_VOIDED")?;
+        }
         let unknown = verb.lines().into_iter().filter(|line| !order.lines.contains_key(line));
         ensure_no_line(unknown.collect(), "LINE_NOT_FOUND")?;
         let now = self.now;
@@ -168,6 +171,10 @@ impl Model {
             }
             Verb::Receive(delivery) => {
                 made.same_note = self.receive(place, &mut order, by, delivery)?;
+                made.place = Some(order.receipts.len() - 1);
+            }
+            Verb::Correct { receipt, delivery } => {
+                made.same_note = self.correct(place, &mut order, by, (*receipt, delivery))?;
                 made.place = Some(order.receipts.len() - 1);
             }
             Verb::Void { receipt } => order.void(*receipt, (by, now))?,

@@ -1,6 +1,7 @@
 //! The naive model of deliveries: what is booked, what is refused, what is voided.
 
 use std::collections::HashMap;
+use std::mem::replace;
 
 use purchase_order_service::proto::v1::Unit;
 
@@ -28,6 +29,43 @@ impl Model {
         by: Name,
         delivery: &Delivery,
     ) -> Result<Option<(usize, usize)>, Refused> {
+        self.book(place, order, by, delivery, None)
+    }
+
+    /// Books what really came in the place of a receipt, as if that had never been. What is not said is kept, and a
+    /// delivery note that is kept is no news.
+    pub fn correct(
+        &mut self,
+        place: usize,
+        order: &mut Order,
+        by: Name,
+        (wrong, delivery): (usize, &Delivery),
+    ) -> Result<Option<(usize, usize)>, Refused> {
+        order.void(wrong, (by, self.now))?;
+        let corrected = order.receipts[wrong].clone();
+        let given = Delivery { time: delivery.time.or(Some(corrected.time)), ..delivery.clone() };
+        let before = replace(&mut self.orders[place], order.clone());
+        let same_note = self.book(place, order, by, &given, corrected.delivery);
+        self.orders[place] = before;
+        let same_note = same_note?;
+        if let Some(receipt) = order.receipts.last_mut() {
+            receipt.corrects = Some(wrong);
+            if given.delivery_note.is_empty() {
+                receipt.delivery_note = corrected.delivery_note;
+            }
+        }
+        Ok(same_note)
+    }
+
+    /// Books a delivery of an order, which is a part of a lorry's or not.
+    fn book(
+        &mut self,
+        place: usize,
+        order: &mut Order,
+        by: Name,
+        delivery: &Delivery,
+        lorry: Option<usize>,
+    ) -> Result<Option<(usize, usize)>, Refused> {
         let items = match &delivery.items {
             None => {
                 order.ensure_no_lots_pending()?;
@@ -40,8 +78,8 @@ impl Model {
             self.ensure_time(delivery.time, &[place])?;
             return Err("NOTHING_PENDING".into());
         }
-        let judged = self.booked(&[place], &items, delivery, (by, None), true)?;
-        let same_note = self.same_note(order.supplier, delivery)?;
+        let judged = self.booked(&[place], &items, delivery, (by, lorry), true)?;
+        let same_note = self.same_note(order.supplier, delivery, lorry)?;
         for (_, received) in judged.orders {
             *order = received;
         }
@@ -104,7 +142,15 @@ impl Model {
             }
             items.sort_by_key(|item| item.line);
             let (delivery_note, booked) = (delivery.delivery_note, (by, self.now));
-            order.receipts.push(Receipt { items, time, delivery_note, booked, voided: None, delivery: number });
+            order.receipts.push(Receipt {
+                items,
+                time,
+                delivery_note,
+                booked,
+                voided: None,
+                delivery: number,
+                corrects: None,
+            });
             if order.received_cost() > MOST_WORTH {
                 let number = number_of(&self.orders, place);
                 return refused("RECEIVED_VALUE_OUT_OF_RANGE", [format!("number={number}")]);
@@ -115,8 +161,13 @@ impl Model {
     }
 
     /// Which receipt bears the delivery note, if the caller would not rather be refused.
-    pub fn same_note(&self, supplier: Name, delivery: &Delivery) -> Result<Option<(usize, usize)>, Refused> {
-        let same_note = self.bearing(supplier, delivery.delivery_note);
+    pub fn same_note(
+        &self,
+        supplier: Name,
+        delivery: &Delivery,
+        lorry: Option<usize>,
+    ) -> Result<Option<(usize, usize)>, Refused> {
+        let same_note = self.bearing(supplier, delivery.delivery_note, lorry);
         if let Some((place, receipt)) = same_note.filter(|_| delivery.refuse_known) {
             let number = number_of(&self.orders, place);
             return refused(
@@ -128,13 +179,14 @@ impl Model {
     }
 
     /// The receipt that counts and bears a supplier's delivery note: of several the one that arrived last,
-    /// of these that of the youngest order.
-    fn bearing(&self, supplier: Name, delivery_note: Name) -> Option<(usize, usize)> {
+    /// of these that of the youngest order. Those of the same lorry do not count.
+    fn bearing(&self, supplier: Name, delivery_note: Name, lorry: Option<usize>) -> Option<(usize, usize)> {
         let mut last: Option<(Time, usize, usize)> = None;
         for (place, order) in self.orders.iter().enumerate().filter(|(_, order)| order.supplier == supplier) {
             for (number, receipt) in order.receipts.iter().enumerate() {
                 let bears = receipt.delivery_note == delivery_note && receipt.voided.is_none();
-                if bears && !delivery_note.is_empty() {
+                let is_of_lorry = lorry.is_some() && receipt.delivery == lorry;
+                if bears && !is_of_lorry && !delivery_note.is_empty() {
                     last = last.max(Some((receipt.time, place, number)));
                 }
             }

@@ -97,6 +97,17 @@ impl Wire {
                 });
                 send(receive, id).await
             }
+            Verb::Correct { receipt, delivery: Delivery { items, time, delivery_note, refuse_known } } => {
+                let correct = caller.correct(&order, *receipt as i32 + 1).with(|request| {
+                    request.all_pending = items.is_none();
+                    request.items = items.iter().flatten().map(|item| self.new_item(item)).collect();
+                    request.receive_time = time.map(instant);
+                    request.delivery_note = (!delivery_note.is_empty()).then(|| (*delivery_note).to_owned());
+                    request.refuse_known_delivery_note = *refuse_known;
+                    request.etag = etag;
+                });
+                send(correct, id).await
+            }
             Verb::Void { receipt } => {
                 send(caller.void(&order, *receipt as i32 + 1).with(|request| request.etag = etag), id).await
             }

@@ -120,12 +120,13 @@ impl Pure {
                         order.map(|order| OrderReference { order: order.key.order, number: order.number.clone() });
                     self.working_set.insert_external_id(store.clone(), external_id.clone(), order);
                 }
-                Need::DeliveryNote(order, delivery_note) => {
+                Need::DeliveryNote(order, delivery_note, corrected) => {
                     let key = envelope.order_key(*order);
                     let Ok(Some(order)) = self.working_set.order(&key) else { continue };
                     let supplier = order.supplier.clone();
                     let key = DeliveryNoteKey { store: store.clone(), supplier, delivery_note: delivery_note.clone() };
-                    let noted = self.noted(&key);
+                    let corrected = ReceiptKey { order: order.key.clone(), number: corrected.unwrap_or_default() };
+                    let noted = self.noted(&key, Some(&corrected));
                     self.working_set.insert_delivery_note(key, noted);
                 }
                 Need::LinesOfProduct(..) => self.working_set.set_complete(store.clone(), need.clone()),
@@ -141,7 +142,7 @@ impl Pure {
                 Need::DeliveryNoteOfSupplier(supplier, delivery_note) => {
                     let (supplier, delivery_note) = (supplier.clone(), delivery_note.clone());
                     let key = DeliveryNoteKey { store: store.clone(), supplier, delivery_note };
-                    let noted = self.noted(&key);
+                    let noted = self.noted(&key, None);
                     self.working_set.insert_delivery_note(key, noted);
                 }
                 Need::OpenOrders => self.working_set.insert_open_orders(store.clone(), self.open_orders(store)),
@@ -170,13 +171,18 @@ impl Pure {
         lines.filter(|line| line.product == *product).map(|line| line.key.clone()).collect()
     }
 
-    /// The active receipt with a delivery note that arrived last.
-    fn noted(&self, key: &DeliveryNoteKey) -> Option<KnownReceipt> {
+    /// The active receipt with a delivery note that arrived last, other than one that is corrected and those of its
+    /// delivery.
+    fn noted(&self, key: &DeliveryNoteKey, corrected: Option<&ReceiptKey>) -> Option<KnownReceipt> {
+        let mut receipts = self.working_set.receipts.present();
+        let delivery = receipts.find(|receipt| Some(&receipt.key) == corrected).and_then(|receipt| receipt.delivery);
         let receipts = self.working_set.receipts.present().filter(|receipt| {
             receipt.is_active()
                 && receipt.key.order.store == key.store
                 && receipt.supplier == key.supplier
                 && receipt.delivery_note.as_ref() == Some(&key.delivery_note)
+                && Some(&receipt.key) != corrected
+                && (delivery.is_none() || receipt.delivery != delivery)
         });
         let last =
             receipts.max_by_key(|receipt| (receipt.receive_time, receipt.key.order.order, receipt.key.number))?;

@@ -7,6 +7,7 @@ mod story;
 mod adjusting;
 mod completing;
 mod copying;
+mod correcting;
 mod delivering;
 mod drafting;
 mod finding;

@@ -194,6 +194,17 @@ fn receiving() -> Vec<Base> {
             })
         }),
         base(|bench| async move { bench.alice.void(&bench.received().await, 1) }),
+        base(|bench| async move {
+            let correct = bench.alice.correct(&bench.received().await, 1).accept(1, "1").lot("L1", "2026-04-01", "1");
+            correct.with(|request| {
+                request.items[0].rejected = Some("1".to_owned());
+                request.items[0].reject_reason = RejectReason::Damaged.into();
+                request.items[0].reject_note = "wet".to_owned();
+                request.receive_time = at(MONDAY);
+                request.delivery_note = Some("LS 88".to_owned());
+                request.note = Some("two pallets".to_owned());
+            })
+        }),
         base(|bench| async move { bench.alice.receipt(&bench.received().await, 1) }),
         base(|bench| async move {
             bench.alice.list_receipts(&bench.received().await).with(|request| {

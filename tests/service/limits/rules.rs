@@ -118,7 +118,12 @@ pub fn rule(place: &Place) -> Rule {
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceiveDelivery", "supplier_id") => Required(64),
         ("CreatePurchaseOrder" | "UpdatePurchaseOrder", "supplier_reference") => Text(200),
         (
-            "CreatePurchaseOrder" | "UpdatePurchaseOrder" | "ReceivePurchaseOrder" | "ReceiveDelivery" | "NewLine",
+            "CreatePurchaseOrder"
+            | "UpdatePurchaseOrder"
+            | "ReceivePurchaseOrder"
+            | "ReceiveDelivery"
+            | "CorrectReceipt"
+            | "NewLine",
             "note",
         ) => Note,
         // In a valid request here something else names what is looked for.
@@ -130,8 +135,8 @@ pub fn rule(place: &Place) -> Rule {
         ("ListReceipts", "delivery_note") => Text(200),
         ("ListPurchaseOrders", "number_prefix") => Text(64),
         ("ListPurchaseOrders", "supplier_reference") => Text(200),
-        ("ReceivePurchaseOrder" | "ReceiveDelivery", "delivery_note") => Text(200),
-        ("VoidReceipt", "reason") => RequiredReason,
+        ("ReceivePurchaseOrder" | "ReceiveDelivery" | "CorrectReceipt", "delivery_note") => Text(200),
+        ("VoidReceipt" | "CorrectReceipt", "reason") => RequiredReason,
         ("CancelPurchaseOrder", "reason") => Reason,
         ("CompletePurchaseOrder" | "PreviewCompletion", "cancel_reason") => Reason,
         ("GetInventoryLevel" | "ListStockMovements", "product_id") => Required(64),
@@ -244,7 +249,7 @@ pub fn is_unlisted(place: &Place) -> bool {
 
 /// Whether the items of the valid request name a line; those of the other name an unlisted product.
 pub fn names_line(place: &Place) -> bool {
-    place.request() == "ReceivePurchaseOrderRequest"
+    matches!(place.request().as_str(), "ReceivePurchaseOrderRequest" | "CorrectReceiptRequest")
 }
 
 fn is_of_adjusting(place: &Place) -> bool {
@@ -272,7 +277,8 @@ fn known(place: &Place) -> Vec<i32> {
 fn admits_list(place: &Place, elements: &[Value]) -> bool {
     let bounds = match (place.field().parent_message().name(), place.field().name()) {
         // Each once.
-        ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest", "items") | (_, "permissions") => 1..=1,
+        ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest" | "CorrectReceiptRequest", "items")
+        | (_, "permissions") => 1..=1,
         // Each once too; an item without any is received in none.
         (_, "etags" | "lots") => 0..=1,
         ("CompletePurchaseOrderRequest" | "PreviewCompletionRequest", "lines") => 0..=1,

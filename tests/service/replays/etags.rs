@@ -74,6 +74,11 @@ fn table() -> Vec<Row> {
         row(draft, |me, order| me.place(order), |r, etag, id| (r.etag, r.request_id) = (etag, id)),
         row(placed, |me, order| me.receive(order).accept(1, "3"), |r, etag, id| (r.etag, r.request_id) = (etag, id)),
         row(received, |me, order| me.void(order, 1), |r, etag, id| (r.etag, r.request_id) = (etag, id)),
+        row(
+            received,
+            |me, order| me.correct(order, 1).accept(1, "3"),
+            |r, etag, id| (r.etag, r.request_id) = (etag, id),
+        ),
         row(received, |me, order| me.preview(order), |r, etag, _| r.etag = etag),
         row(
             received,

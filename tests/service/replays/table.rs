@@ -29,6 +29,7 @@ pub fn table() -> Vec<Box<dyn Row>> {
         receive(),
         deliver(),
         void(),
+        correct(),
         complete(),
         cancel(),
         adjust(),
@@ -176,6 +177,26 @@ fn void() -> Box<dyn Row> {
     Box::new(void.blocked(async |s| {
         let order = s.me.received(&LINES, &[(1, "4")]).await;
         let call = s.me.void(&order, 2);
+        Obstacle::new(call, NotFound, "RECEIPT_NOT_FOUND", async move {
+            s.alice.receive(&order).accept(1, "1").ok().await;
+        })
+    }))
+}
+
+fn correct() -> Box<dyn Row> {
+    let correct = row(
+        DORA,
+        async |s: Stage| s.me.correct(&s.me.received(&LINES, &[(1, "4")]).await, 1).accept(1, "3"),
+        |a| Parts::event(a.event_number).order(&mut a.purchase_order).lines(&mut a.lines),
+        Refused("RECEIPT_VOIDED"),
+    );
+    let correct = correct.other(|request| request.items[0].accepted = Some("2".to_owned()));
+    let correct = correct.meanwhile(async |s, _| {
+        s.alice.void(&s.only_order().await, 2).ok().await;
+    });
+    Box::new(correct.blocked(async |s| {
+        let order = s.me.received(&LINES, &[(1, "4")]).await;
+        let call = s.me.correct(&order, 2).accept(1, "1");
         Obstacle::new(call, NotFound, "RECEIPT_NOT_FOUND", async move {
             s.alice.receive(&order).accept(1, "1").ok().await;
         })

@@ -2,7 +2,7 @@
 //! when they were booked wrongly. Times are the goods' own.
 
 use purchase_order_service::proto::v1::PurchaseOrderAction::{
-    Cancel as MayCancel, Complete, Copy, Receive, Update, VoidReceipt,
+    Cancel as MayCancel, Complete, Copy, CorrectReceipt, Receive, Update, VoidReceipt,
 };
 use purchase_order_service::proto::v1::{NewReceiptItem, PurchaseOrderState, RejectReason, Unit};
 use rstest::rstest;
@@ -258,9 +258,12 @@ async fn the_buttons_follow_what_was_accepted(#[values(Sqlite, Postgres)] on: En
     assert_eq!(order.allowed_actions, [Update, Receive, MayCancel, Copy].map(i32::from));
 
     let rejected = carol.receive(&order).reject(1, "1", "mouldy").ok().await.purchase_order.unwrap();
-    assert_eq!(rejected.allowed_actions, [Update, Receive, VoidReceipt, MayCancel, Copy].map(i32::from));
+    assert_eq!(
+        rejected.allowed_actions,
+        [Update, Receive, VoidReceipt, CorrectReceipt, MayCancel, Copy].map(i32::from)
+    );
     let accepted = carol.receive(&order).accept(1, "1").ok().await.purchase_order.unwrap();
-    assert_eq!(accepted.allowed_actions, [Update, Receive, VoidReceipt, Complete, Copy].map(i32::from));
+    assert_eq!(accepted.allowed_actions, [Update, Receive, VoidReceipt, CorrectReceipt, Complete, Copy].map(i32::from));
     world.verify().await;
 }
 

@@ -22,6 +22,7 @@ const OTHER: &str = "south";
 /// - `PO-000008` ON_ORDER by dora, whose role came and went and came again;
 /// - `PO-000009` and `PO-000010` RECEIVING by one delivery, the second with a line that it does not order;
 /// - `PO-000011` COMPLETED with cheese in two lots, the second with an excess at a cost of its own; one sold;
+/// - `PO-000012` RECEIVING by a correction and one more delivery;
 /// - back orders turned off and on again before any of them.
 pub async fn play(world: &World) {
     toggle(world).await;
@@ -30,6 +31,7 @@ pub async fn play(world: &World) {
     access(world).await;
     lorry(world).await;
     lots(world).await;
+    correction(world).await;
     let south = world.operator().at(OTHER);
     south.create_store("alice").ok().await;
     world.alice().at(OTHER).draft(&[("apples", "1")]).await;
@@ -56,6 +58,13 @@ async fn lots(world: &World) {
     delivery.with(|request| request.items[0].excess_unit_cost = Some("0".to_owned())).ok().await;
     alice.complete(&order).ok().await;
     alice.adjust("cheese", Sale, "1").ok().await;
+}
+
+async fn correction(world: &World) {
+    let alice = world.alice();
+    let order = alice.received(&[("limes", "5")], &[(1, "4")]).await;
+    alice.correct(&order, 1).accept(1, "3").ok().await;
+    alice.receive(&order).accept(1, "1").ok().await;
 }
 
 async fn toggle(world: &World) {

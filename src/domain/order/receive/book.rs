@@ -6,7 +6,7 @@ use super::allocate::{Allocation, Delivered, check_tolerance};
 use super::items::{ItemTarget, NewItem};
 use super::unlisted;
 use crate::domain::changeset::Changeset;
-use crate::domain::event::Detail;
+use crate::domain::event::{Detail, ItemQuantities};
 use crate::domain::inventory::lot::LotQuantity;
 use crate::domain::money::Amount;
 use crate::domain::order::receipt::{DeliveryId, MAX_ITEMS_SIZE, Receipt, ReceiptItem, size_of_items};
@@ -35,7 +35,7 @@ pub struct DeliveryDetails {
 impl DeliveryDetails {
     /// The receipt of the supplier that bears the same delivery note, if there is one: most likely the same
     /// delivery is booked twice.
-    pub(super) fn same_delivery_note(
+    pub(in crate::domain::order) fn same_delivery_note(
         &self,
         changeset: &Changeset<'_>,
         supplier: &str,
@@ -52,14 +52,14 @@ impl DeliveryDetails {
 
 /// A delivery that was judged: what it brought of each order, the order that was ordered first before the
 /// others.
-pub(super) struct Judged {
+pub(in crate::domain::order) struct Judged {
     orders: Vec<(Order, Vec<Delivered>)>,
     receive_time: Timestamp,
 }
 
 /// Judges a delivery of `items`. `orders` are the orders that it may be for, and `lines` those of their lines
 /// that it may be of.
-pub(super) fn judge(
+pub(in crate::domain::order) fn judge(
     changeset: &mut Changeset<'_>,
     orders: &BTreeMap<OrderId, Order>,
     lines: Vec<Line>,
@@ -135,6 +135,38 @@ impl Judged {
         }
         Ok(receipts)
     }
+
+    /// Puts the one receipt in the place of another, which the caller voids, and records no event.
+    pub(in crate::domain::order) fn put_correction(
+        self,
+        changeset: &mut Changeset<'_>,
+        details: &DeliveryDetails,
+        corrected: &Receipt,
+    ) -> Result<Booked, Refusal> {
+        let origin = Origin { delivery: corrected.delivery, corrects: Some(corrected.key.number) };
+        let Some((order, delivered)) = self.orders.into_iter().next() else {
+            return Err(Refusal::Bug("a correction brought nothing".to_owned()));
+        };
+        Ok(put_receipt(changeset, &order, delivered, self.receive_time, details, origin))
+    }
+}
+
+/// A receipt that was put, of which the order has no event yet.
+pub(in crate::domain::order) struct Booked {
+    pub number: i32,
+    pub receive_time: Timestamp,
+    /// The lines that it has items of.
+    pub lines: Vec<i32>,
+    /// Those of them that it added to the order.
+    pub lines_added: Vec<i32>,
+    pub items: Vec<ItemQuantities>,
+}
+
+/// Where a receipt comes from.
+#[derive(Clone, Copy, Default)]
+struct Origin {
+    delivery: Option<DeliveryId>,
+    corrects: Option<i32>,
 }
 
 fn book_receipt(
@@ -145,8 +177,29 @@ fn book_receipt(
     details: &DeliveryDetails,
     delivery: Option<DeliveryId>,
 ) -> Result<ReceiptChanged, Refusal> {
-    let number = order.counters.last_receipt + 1;
+    let origin = Origin { delivery, corrects: None };
+    let booked = put_receipt(changeset, &order, delivered, receive_time, details, origin);
     let id = order.key.order;
+    let detail = Detail::ReceiptBooked {
+        receipt: booked.number,
+        receive_time: receive_time.micros(),
+        delivery,
+        lines_added: booked.lines_added,
+        items: booked.items,
+    };
+    let event = changeset.put_order(Order { state: State::Receiving, ..order }, detail)?;
+    Ok(ReceiptChanged { event, order: id, receipt: booked.number, lines: booked.lines, same_delivery_note: None })
+}
+
+fn put_receipt(
+    changeset: &mut Changeset<'_>,
+    order: &Order,
+    delivered: Vec<Delivered>,
+    receive_time: Timestamp,
+    details: &DeliveryDetails,
+    origin: Origin,
+) -> Booked {
+    let number = order.counters.last_receipt + 1;
     let mut items = Vec::with_capacity(delivered.len());
     let mut lines_added = Vec::new();
     for Delivered { line, is_new, item } in delivered {
@@ -164,18 +217,16 @@ fn book_receipt(
         booked_by: changeset.caller().clone(),
         supplier: order.supplier.clone(),
         delivery_note: details.delivery_note.clone(),
-        delivery,
+        delivery: origin.delivery,
         note: details.note.clone(),
+        corrects: origin.corrects,
         voided: None,
         items,
     };
     let lines = receipt.items.iter().map(|item| item.line).collect();
     let items = receipt.quantities();
     changeset.put_receipt(receipt);
-    let detail =
-        Detail::ReceiptBooked { receipt: number, receive_time: receive_time.micros(), delivery, lines_added, items };
-    let event = changeset.put_order(Order { state: State::Receiving, ..order }, detail)?;
-    Ok(ReceiptChanged { event, order: id, receipt: number, lines, same_delivery_note: None })
+    Booked { number, receive_time, lines, lines_added, items }
 }
 
 fn with_item(mut line: Line, item: &ReceiptItem, receive_time: Timestamp) -> Line {

@@ -149,7 +149,20 @@ impl Generator {
     }
 
     pub fn void(&mut self, order: &Order, _: &Model) -> Verb {
+        Verb::Void { receipt: self.receipt_of(order) }
+    }
+
+    /// Mostly of a receipt that is there, and may be voided.
+    fn receipt_of(&mut self, order: &Order) -> usize {
         let known = if self.one_in(8) { order.receipts.len() + 1 } else { order.receipts.len().max(1) };
-        Verb::Void { receipt: self.rng.usize(..known) }
+        self.rng.usize(..known)
+    }
+
+    /// Another delivery in the place of one that was booked, and mostly at the same time.
+    pub fn correct(&mut self, order: &Order, model: &Model) -> Verb {
+        let items = (!self.one_in(8)).then(|| self.items(order, model));
+        let time = if self.one_in(4) { self.receive_time(order.ordered.unwrap_or(model.now), model.now) } else { None };
+        let delivery = Delivery { items, time, delivery_note: self.delivery_note(), refuse_known: self.one_in(4) };
+        Verb::Correct { receipt: self.receipt_of(order), delivery }
     }
 }

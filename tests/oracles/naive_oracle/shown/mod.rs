@@ -69,6 +69,12 @@ impl Shown<'_> {
                 let (receipt, same_delivery_note) = (Some(self.booked(order, place, caller)), self.same_note(made));
                 Answer { receipt, lines: touched(place), same_delivery_note, ..answer }
             }
+            (Verb::Correct { receipt, .. }, Some(place)) => Answer {
+                receipt: Some(self.booked(order, place, caller)),
+                lines: self.touched_by_both(order, [*receipt, place], caller),
+                same_delivery_note: self.same_note(made),
+                ..answer
+            },
             (Verb::Void { receipt }, _) => {
                 Answer { receipt: Some(self.receipt(order, *receipt, caller)), lines: touched(*receipt), ..answer }
             }

@@ -64,6 +64,7 @@ impl Shown<'_> {
             (PurchaseOrderAction::Place, state == PurchaseOrderState::Draft),
             (PurchaseOrderAction::Receive, order.is_live()),
             (PurchaseOrderAction::VoidReceipt, state == PurchaseOrderState::Receiving),
+            (PurchaseOrderAction::CorrectReceipt, state == PurchaseOrderState::Receiving),
             (PurchaseOrderAction::Complete, order.is_live() && order.has_accepted()),
             (PurchaseOrderAction::Cancel, order.is_open() && !order.has_accepted()),
             (PurchaseOrderAction::Copy, order.lines.values().any(|line| line.ordered > 0)),

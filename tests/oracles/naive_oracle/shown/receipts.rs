@@ -1,5 +1,7 @@
 //! Receipts as the contract shows them.
 
+use std::collections::BTreeSet;
+
 use purchase_order_service::proto::v1::*;
 
 use crate::naive_oracle::answer::Answer;
@@ -29,6 +31,13 @@ impl Shown<'_> {
     pub fn touched(&self, place: usize, receipt: usize, caller: Name) -> Vec<PurchaseOrderLine> {
         let items = &self.order(place).receipts[receipt].items;
         items.iter().map(|item| self.line(place, item.line, caller)).collect()
+    }
+
+    /// The lines of two receipts as they are now.
+    pub fn touched_by_both(&self, place: usize, receipts: [usize; 2], caller: Name) -> Vec<PurchaseOrderLine> {
+        let items = receipts.iter().flat_map(|receipt| &self.order(place).receipts[*receipt].items);
+        let lines: BTreeSet<i32> = items.map(|item| item.line).collect();
+        lines.into_iter().map(|line| self.line(place, line, caller)).collect()
     }
 
     pub fn same_note(&self, made: Made) -> Option<KnownReceipt> {
@@ -83,6 +92,7 @@ impl Shown<'_> {
             supplier_id: order.supplier.to_owned(),
             value: None,
             delivery_id: receipt.delivery.map(|delivery| self.wire.deliveries[delivery].clone()).unwrap_or_default(),
+            corrects_receipt_number: receipt.corrects.map_or(0, |corrected| corrected as i32 + 1),
         }
     }
 

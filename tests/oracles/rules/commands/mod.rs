@@ -22,7 +22,7 @@ use purchase_order_service::domain::time::Timestamp;
 use uuid::Uuid;
 
 use self::orders::{cancel_order, complete_order, copy_order, create_order, place_order, update_order};
-use self::receiving::{deliver, receive, void_receipt};
+use self::receiving::{correct_receipt, deliver, receive, void_receipt};
 use self::scene::{Scene, old};
 use self::stock::adjust_inventory;
 use self::stores::{create_role, create_store, delete_role, grant_role, revoke_role, update_role, update_store};
@@ -59,6 +59,7 @@ const CASES: &[Case] = &[
     ("Receive",          [60, 36], &[OWNER, MANAGER, RECEIVER], receive),
     ("ReceiveDelivery",  [ 8,  6], &[OWNER, MANAGER, RECEIVER], deliver),
     ("VoidReceipt",      [12, 20], &[OWNER, MANAGER, RECEIVER], void_receipt),
+    ("CorrectReceipt",   [ 8,  8], &[OWNER, MANAGER, RECEIVER], correct_receipt),
     ("CompleteOrder",    [24, 40], &[OWNER, MANAGER],           complete_order),
     ("CancelOrder",      [ 6, 40], &[OWNER, MANAGER],           cancel_order),
     ("AdjustInventory",  [30, 30], &[OWNER, MANAGER],           adjust_inventory),

@@ -7,6 +7,7 @@ use purchase_order_service::domain::code::ProductId;
 use purchase_order_service::domain::command::Command;
 use purchase_order_service::domain::inventory::LevelKey;
 use purchase_order_service::domain::order::OrderId;
+use purchase_order_service::domain::order::correct::CorrectReceipt;
 use purchase_order_service::domain::order::receipt::{ItemCosts, RejectReason, Rejection};
 use purchase_order_service::domain::order::receive::book::DeliveryDetails;
 use purchase_order_service::domain::order::receive::delivery::ReceiveDelivery;
@@ -164,6 +165,26 @@ pub(super) fn void_receipt(at: &mut Scene<'_>) -> Arc<dyn Command> {
     // the answer would be INTERNAL. Nobody can ask so: the order's id is not known before it is saved.
     let order = if at.pure.fresh.contains(&order) && receipt > last { OrderId(Uuid::nil()) } else { order };
     Arc::new(VoidReceipt { order, receipt, etag: at.etag(order), reason: "counted again".to_owned() })
+}
+
+pub(super) fn correct_receipt(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| order.counters.active_receipts > 0);
+    let last = at.seen(order).map_or(0, |order| order.counters.last_receipt);
+    let receipt = if at.one_in(20) { last + 1 } else { at.rng.i32(1..=last.max(1)) };
+    // As for VoidReceipt.
+    let order = if at.pure.fresh.contains(&order) && receipt > last { OrderId(Uuid::nil()) } else { order };
+    let items = if at.one_in(8) { Items::AllPending } else { Items::Listed(items(at, order)) };
+    Arc::new(CorrectReceipt {
+        order,
+        receipt,
+        etag: at.etag(order),
+        reason: "another pallet".to_owned(),
+        items,
+        receive_time: None,
+        delivery_note: if at.one_in(4) { Some(at.maybe("D-1")) } else { None },
+        refuse_known_delivery_note: at.one_in(3),
+        note: if at.one_in(4) { Some(None) } else { None },
+    })
 }
 
 impl Scene<'_> {

@@ -16,6 +16,19 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 9,
+        check: "a correction was booked by whom and when the receipt in whose place it is was voided, and alone",
+        each: &[
+            "UPDATE receipt SET void_time = void_time - 1 WHERE po_id = [PO-000012] AND receipt_number = 1",
+            "UPDATE receipt SET voided_by = 'bob' WHERE po_id = [PO-000012] AND receipt_number = 1",
+            "UPDATE receipt SET delivery_id = '01234567-89ab-7cde-8f01-23456789abcd'
+               WHERE po_id = [PO-000012] AND receipt_number = 2",
+            "UPDATE receipt SET void_time = NULL, voided_by = NULL, void_reason = NULL
+               WHERE po_id = [PO-000012] AND receipt_number = 1",
+            "UPDATE receipt SET corrects = 1 WHERE po_id = [PO-000012] AND receipt_number = 3",
+        ],
+    },
+    Corruption {
+        invariant: 9,
         check: "recorded times never go back along the events",
         each: &[
             "UPDATE event SET event_time = event_time - 86400000001
