@@ -48,7 +48,7 @@ const FILL: &str = "
         NULL, 1 = 0, 1 = 0, NULL, 10000, NULL, 10000, 10000, 0, 0, 0, 0, 0, 0, f.t + 3, f.t + 3, NULL
     FROM filled f CROSS JOIN line l;
     INSERT INTO receipt
-    SELECT store_id, po_id, 1, t + 3, t + 3, 'alice', 'baker', NULL, NULL, NULL, NULL, NULL, NULL FROM filled;
+    SELECT store_id, po_id, 1, t + 3, t + 3, 'alice', 'baker', NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM filled;
     INSERT INTO receipt_item
     SELECT f.store_id, f.po_id, 1, l.n, 10000, 0, 0, NULL, NULL, NULL, NULL, 100 FROM filled f CROSS JOIN line l;
     INSERT INTO inventory_level
