@@ -166,8 +166,13 @@ fn choices(order: &PurchaseOrder, etag: &str) -> CompletePurchaseOrderRequest {
         request_id: request_id(),
         etag: etag.to_owned(),
         lines: vec![
-            LineDisposition { line_number: 4, back_order: quantity("6"), cancel: quantity("2") },
-            LineDisposition { line_number: 5, back_order: None, cancel: quantity("15") },
+            LineDisposition {
+                line_number: 4,
+                back_order: quantity("6"),
+                cancel: quantity("2"),
+                ..LineDisposition::default()
+            },
+            LineDisposition { line_number: 5, cancel: quantity("15"), ..LineDisposition::default() },
         ],
         rest: PendingDisposition::BackOrder.into(),
         cancel_reason: CANCEL_REASON.to_owned(),

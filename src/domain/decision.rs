@@ -10,6 +10,7 @@ use super::code::StoreId;
 use super::event::Event;
 use super::idempotency::StoredResponse;
 use super::inventory::{Level, Movement};
+use super::order::cancellation::Cancellation;
 use super::order::receipt::Receipt;
 use super::order::{Line, LineKey, Order};
 use super::store::Store;
@@ -22,6 +23,7 @@ pub struct Decision {
     pub orders: Vec<Order>,
     pub lines_removed: Vec<LineKey>,
     pub lines: Vec<Line>,
+    pub cancellations: Vec<Cancellation>,
     pub receipts: Vec<Receipt>,
     pub levels: Vec<Level>,
     pub movements: Vec<Movement>,

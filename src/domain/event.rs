@@ -129,6 +129,9 @@ pub enum Detail {
         parent: OrderId,
         lines: Vec<LineQuantity>,
     },
+    LinesCancelled {
+        lines: Vec<CancelledLine>,
+    },
     OrderCancelled {
         reason: Option<String>,
     },
@@ -186,12 +189,26 @@ pub struct ItemQuantities {
     pub rejected: String,
 }
 
+/// A line of which a pending quantity was cancelled while the order went on.
+#[derive(Clone, Debug, Serialize)]
+pub struct CancelledLine {
+    pub line: i32,
+    pub quantity: String,
+    pub reason: String,
+}
+
 /// A line whose pending quantity was settled by a completion.
 #[derive(Clone, Debug, Serialize)]
 pub struct SettledLine {
     pub line: i32,
     pub back_ordered: String,
     pub cancelled: String,
+    /// Why it was cancelled, where that is not the reason of the whole completion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the back order expects it, where the completion said so of the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_date: Option<String>,
 }
 
 impl Detail {
@@ -219,6 +236,7 @@ impl Detail {
             Self::ReceiptCorrected { .. } => "RECEIPT_CORRECTED",
             Self::OrderCompleted { .. } => "ORDER_COMPLETED",
             Self::BackOrderCreated { .. } => "BACK_ORDER_CREATED",
+            Self::LinesCancelled { .. } => "LINES_CANCELLED",
             Self::OrderCancelled { .. } => "ORDER_CANCELLED",
             Self::StockAdjusted { .. } => "STOCK_ADJUSTED",
         }

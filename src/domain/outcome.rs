@@ -21,6 +21,8 @@ pub enum Outcome {
     AccessChanged(AccessChanged),
     /// An order was created, or changed without a receipt or a back order being made.
     OrderChanged(OrderChanged),
+    /// Lines of an order were changed without a receipt.
+    LinesChanged(LinesChanged),
     /// A delivery was booked in as a receipt of an order.
     ReceiptBooked(ReceiptChanged),
     /// A delivery over several orders was booked in, with a receipt for each.
@@ -57,6 +59,17 @@ pub struct OrderChanged {
     pub event: i64,
     /// The order that was created or changed.
     pub order: OrderId,
+}
+
+/// The outcome of a command about lines of an order; see [`Outcome::LinesChanged`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinesChanged {
+    /// The number of the event; 0 if nothing had to be changed, so that there is none.
+    pub event: i64,
+    /// The order that the lines are of.
+    pub order: OrderId,
+    /// The numbers of the lines, in their order; the answer shows them.
+    pub lines: Vec<i32>,
 }
 
 /// The outcome of a command about a receipt; see [`Outcome::ReceiptBooked`],
@@ -181,6 +194,7 @@ impl Outcome {
             Self::StoreChanged(StoreChanged { event })
             | Self::AccessChanged(AccessChanged { event })
             | Self::OrderChanged(OrderChanged { event, .. })
+            | Self::LinesChanged(LinesChanged { event, .. })
             | Self::ReceiptBooked(ReceiptChanged { event, .. })
             | Self::ReceiptVoided(ReceiptChanged { event, .. })
             | Self::ReceiptCorrected(ReceiptChanged { event, .. })
@@ -199,6 +213,9 @@ impl Outcome {
             }
             Self::ReceiptBooked(changed) | Self::ReceiptVoided(changed) | Self::ReceiptCorrected(changed) => {
                 vec![changed.of_order()]
+            }
+            Self::LinesChanged(LinesChanged { order, lines, .. }) => {
+                vec![OutcomeOfOrder { order: *order, receipt: None, lines }]
             }
             Self::DeliveryBooked(booked) => booked.receipts.iter().map(ReceiptChanged::of_order).collect(),
             Self::StockAdjusted(StockAdjusted { order, lines, .. }) => {

@@ -270,6 +270,9 @@ pub enum Refusal {
     /// Nothing is pending, so there is nothing to receive.
     #[error("purchase order {0} has nothing pending")]
     NothingPending(String),
+    /// Nothing of the order would be pending or accepted any more, so that it would hang open for ever.
+    #[error("nothing of purchase order {0} would be left; cancel the order instead")]
+    NothingLeft(String),
     /// Accepted quantities are staged: cancelling the order would lose goods that are in the building.
     #[error("purchase order {0} has accepted quantities staged; complete it, or void their receipts first")]
     AcceptedStaged(String),
@@ -454,6 +457,7 @@ impl Refusal {
             Self::DeliveryTooLarge { .. } => "DELIVERY_TOO_LARGE",
             Self::ReceiptTooLarge { .. } => "RECEIPT_TOO_LARGE",
             Self::NothingPending(_) => "NOTHING_PENDING",
+            Self::NothingLeft(_) => "NOTHING_LEFT",
             Self::NothingToCopy(_) => "NOTHING_TO_COPY",
             Self::AcceptedStaged(_) => "ACCEPTED_STAGED",
             Self::OverReceipt { .. } => "OVER_RECEIPT",

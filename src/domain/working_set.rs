@@ -20,6 +20,7 @@ use super::idempotency::{StoredResponse, StoredResponseKey};
 use super::inventory::lot::LotStock;
 use super::inventory::{Level, LevelKey, Movement};
 use super::needs::Need;
+use super::order::cancellation::Cancellation;
 use super::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use super::order::receive::items::ProductSelector;
 use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
@@ -149,6 +150,8 @@ impl<K: Ord, V> EntityMap<K, V> {
 /// decisions.
 #[derive(Clone, Debug, Default)]
 pub struct Appended {
+    /// What was cancelled of lines.
+    pub cancellations: Vec<Cancellation>,
     /// Rows of stock ledgers.
     pub movements: Vec<Movement>,
     /// Events, by which all the other changes are explained.
@@ -441,6 +444,7 @@ impl WorkingSet {
         self.absorb_grants(&decision.grants_closed, &decision.grants);
         self.absorb_changed_access(&access_changed);
         self.absorb_lots(&decision.movements);
+        self.appended.cancellations.extend(decision.cancellations);
         self.appended.movements.extend(decision.movements);
         self.appended.events.extend(decision.events);
         self.appended.permissions.extend(decision.permissions);

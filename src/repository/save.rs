@@ -35,6 +35,7 @@ pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, 
     saving.update(&working_set.orders.changed_entries())?;
     saving.insert(&working_set.lines.new_entries())?;
     saving.update(&working_set.lines.changed_entries())?;
+    saving.insert(&references(&appended.cancellations))?;
     saving.insert(&receipts)?;
     saving.insert(&references(&items))?;
     saving.insert(&references(&lots))?;

@@ -27,6 +27,8 @@ pub const LINES: Cap = Cap { path: "lines", least: 1, most: MAX_LINES };
 pub const CHARGES: Cap = Cap { path: "charges", least: 0, most: MAX_CHARGES };
 /// The lines of which a completion decides by itself what happens to their pending quantity.
 pub const DISPOSITIONS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
+/// The lines of which a pending quantity is cancelled.
+pub const CANCELLATIONS: Cap = Cap { path: "lines", least: 1, most: MAX_LINES };
 /// The items of a receipt.
 pub const ITEMS: Cap = Cap { path: "items", least: 0, most: MAX_LINES };
 /// The lots of all items of a receipt together.
@@ -51,6 +53,7 @@ pub fn of(message: &str, field: &str) -> Option<Cap> {
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "lines") => LINES,
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "charges") => CHARGES,
         ("PreviewCompletionRequest" | "CompletePurchaseOrderRequest", "lines") => DISPOSITIONS,
+        ("CancelPurchaseOrderLinesRequest", "lines") => CANCELLATIONS,
         ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest" | "CorrectReceiptRequest", "items") => ITEMS,
         ("NewReceiptItem", "lots") => LOTS,
         ("ReceiveDeliveryRequest", "etags") => ETAGS,

@@ -330,6 +330,7 @@ const fn action(action: Action) -> v1::PurchaseOrderAction {
         Action::VoidReceipt => v1::PurchaseOrderAction::VoidReceipt,
         Action::CorrectReceipt => v1::PurchaseOrderAction::CorrectReceipt,
         Action::Complete => v1::PurchaseOrderAction::Complete,
+        Action::CancelLines => v1::PurchaseOrderAction::CancelLines,
         Action::Cancel => v1::PurchaseOrderAction::Cancel,
         Action::Copy => v1::PurchaseOrderAction::Copy,
     }

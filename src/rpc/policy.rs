@@ -91,7 +91,8 @@ fn of_orders(rpc: &str) -> Option<Policy> {
         | "VoidReceipt"
         | "CorrectReceipt"
         | "CompletePurchaseOrder"
-        | "CancelPurchaseOrder" => Policy::Command,
+        | "CancelPurchaseOrder"
+        | "CancelPurchaseOrderLines" => Policy::Command,
         // It judges the command that it previews, and changes nothing.
         "PreviewCompletion" => Policy::Command,
         "GetPurchaseOrder"

@@ -24,7 +24,8 @@ macro_rules! required_permissions {
             ('RECEIPT_CORRECTED', 'RECEIVE', 'NEVER'),
             ('ORDER_COMPLETED', 'COMPLETE_PURCHASE_ORDERS', 'NEVER'),
             ('BACK_ORDER_CREATED', 'COMPLETE_PURCHASE_ORDERS', 'NEVER'),
-            ('ORDER_CANCELLED', 'CANCEL', 'NEVER'), ('STOCK_ADJUSTED', 'ADJUST_INVENTORY', 'NEVER')) "
+            ('ORDER_CANCELLED', 'CANCEL', 'NEVER'), ('LINES_CANCELLED', 'CANCEL', 'NEVER'),
+            ('STOCK_ADJUSTED', 'ADJUST_INVENTORY', 'NEVER')) "
     };
 }
 

@@ -10,6 +10,7 @@
 
 mod access;
 mod average_cost;
+mod cancellations;
 mod chains;
 mod check;
 mod contents;
@@ -41,6 +42,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         lines::CHECKS,
         chains::CHECKS,
         orders::CHECKS,
+        cancellations::CHECKS,
         counters::CHECKS,
         stock::CHECKS,
         lots::CHECKS,

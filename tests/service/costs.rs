@@ -145,6 +145,7 @@ impl Answers {
         self.note(caller.get(&priced.purchase_order_id).with(full)).await;
         self.note(caller.list_lines(&priced)).await;
         owner.place(&priced).ok().await;
+        self.note(caller.cancel_lines(&priced, &[(1, "1")])).await;
         let invoiced = |by: &Caller| {
             by.receive(&priced).accept(1, "12").with(|request| {
                 request.items[0].unit_cost = Some("2.1".to_owned());

@@ -162,6 +162,37 @@ async fn an_order_is_cancelled_or_received_and_never_both(#[values(Sqlite, Postg
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_is_given_up_or_back_ordered_and_never_both(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some((world, other)) = instances(on).await else { return };
+    let (alice, carol) = (world.alice(), through(&other, &world.carol()));
+    let mut given_up = 0;
+    for round in 0..ROUNDS {
+        let order = alice.received(&[("apples", "10"), ("pears", "5")], &[(1, "4")]).await;
+
+        // Who is sent first changes from round to round.
+        let cancel = carol.cancel_lines(&order, &[(2, "")]);
+        let early = (round % 2 == 0).then(|| cancel.clone().start());
+        let completed = complete(&alice, &order).start();
+        let cancelled = early.unwrap_or_else(|| cancel.start()).await.unwrap();
+        let child = completed.await.unwrap().unwrap().back_order.unwrap();
+
+        match cancelled {
+            Ok(_) => {
+                given_up += 1;
+                assert_eq!(child.line_count, 1);
+            }
+            Err(status) => {
+                assert_eq!(reason(&status), "WRONG_STATE");
+                assert_eq!(child.line_count, 2);
+            }
+        }
+    }
+    println!("the line was given up in {given_up} of {ROUNDS} rounds");
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_completion_that_waits_behind_a_revoke_is_refused(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let (alice, carol) = (world.alice(), world.carol());

@@ -246,6 +246,7 @@ async fn each_command_takes_so_many_round_trips() {
     let Transaction { loads, saves } = recorder.last_transaction();
     taken.push_str(&format!("{:<24} {}\n", "Complete, again", 2 + loads.len() + saves.len()));
     let child = PurchaseOrder { purchase_order_id: completed.back_order.unwrap().purchase_order_id, ..order.clone() };
+    count!("CancelLines", alice.cancel_lines(&child, &[(1, "1")]));
     count!("CancelPurchaseOrder", alice.cancel(&child));
     count!("AdjustInventory", alice.adjust("apples", Sale, "1"));
     count!("AdjustInventory: of line", alice.adjust("apples", ReturnToSupplier, "1").of_line(&order, 1));
@@ -274,6 +275,7 @@ ReceiveDelivery          6
 Delivery: by product     6
 CompletePurchaseOrder    8
 Complete, again          5
+CancelLines              6
 CancelPurchaseOrder      6
 AdjustInventory          7
 AdjustInventory: of line 8

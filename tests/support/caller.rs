@@ -147,6 +147,21 @@ impl Caller {
         })
     }
 
+    /// So much of what is pending on each line; with an empty quantity all of it.
+    pub fn cancel_lines(&self, order: &PurchaseOrder, lines: &[(i32, &str)]) -> Call<CancelPurchaseOrderLinesRequest> {
+        let named = lines.iter().map(|(line_number, quantity)| LineCancellation {
+            line_number: *line_number,
+            quantity: (!quantity.is_empty()).then(|| (*quantity).to_owned()),
+            reason: "sold out".to_owned(),
+        });
+        self.call(CancelPurchaseOrderLinesRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            lines: named.collect(),
+            ..CancelPurchaseOrderLinesRequest::default()
+        })
+    }
+
     /// Another receipt in the place of this one.
     pub fn correct(&self, order: &PurchaseOrder, receipt_number: i32) -> Call<CorrectReceiptRequest> {
         self.call(CorrectReceiptRequest {
@@ -579,7 +594,12 @@ impl Call<ReceivePurchaseOrderRequest> {
 
 fn disposition(line: i32, back_order: &str, cancel: &str) -> LineDisposition {
     let given = |quantity: &str| (!quantity.is_empty()).then(|| quantity.to_owned());
-    LineDisposition { line_number: line, back_order: given(back_order), cancel: given(cancel) }
+    LineDisposition {
+        line_number: line,
+        back_order: given(back_order),
+        cancel: given(cancel),
+        ..LineDisposition::default()
+    }
 }
 
 impl Call<CompletePurchaseOrderRequest> {

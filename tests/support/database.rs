@@ -11,12 +11,13 @@ use tempfile::TempDir;
 use super::cluster::{Scratch, cluster};
 
 /// The tables whose rows belong to stores: all but the clock's days and the key of page tokens.
-pub const STORE_TABLES: [&str; 13] = [
+pub const STORE_TABLES: [&str; 14] = [
     "store",
     "role_permission",
     "role_grant",
     "purchase_order",
     "purchase_order_line",
+    "line_cancellation",
     "receipt",
     "receipt_item",
     "receipt_lot",

@@ -169,6 +169,11 @@ impl Rpc for CorrectReceiptRequest {
     type Answer = CorrectReceiptResponse;
 }
 
+impl Rpc for CancelPurchaseOrderLinesRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/CancelPurchaseOrderLines";
+    type Answer = CancelPurchaseOrderLinesResponse;
+}
+
 impl Rpc for PreviewCompletionRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/PreviewCompletion";
     type Answer = PreviewCompletionResponse;
@@ -336,6 +341,12 @@ impl Mutation for VoidReceiptRequest {
 }
 
 impl Mutation for CorrectReceiptRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for CancelPurchaseOrderLinesRequest {
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
     }

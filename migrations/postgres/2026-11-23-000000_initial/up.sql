@@ -196,6 +196,18 @@ CREATE INDEX purchase_order_line_by_product ON purchase_order_line (store_id, pr
 CREATE INDEX purchase_order_line_by_gtin ON purchase_order_line (store_id, ltrim(gtin, '0'), po_id)
     WHERE gtin IS NOT NULL AND NOT carried_over;
 
+-- What was cancelled of a line, by the event that cancelled it; the line has the sum.
+CREATE TABLE line_cancellation (
+    store_id TEXT COLLATE "C" NOT NULL,
+    po_id TEXT COLLATE "C" NOT NULL,
+    line_number INTEGER NOT NULL,
+    event_number BIGINT NOT NULL,
+    quantity BIGINT NOT NULL CHECK (quantity > 0),
+    -- None of an order that was cancelled as a draft without one.
+    reason TEXT,
+    PRIMARY KEY (store_id, po_id, line_number, event_number)
+);
+
 -- One delivery booked in. It stands until void_time is set.
 CREATE TABLE receipt (
     store_id TEXT COLLATE "C" NOT NULL,

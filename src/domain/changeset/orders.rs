@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Changeset;
 use crate::domain::event::{Detail, OrderRevision};
+use crate::domain::order::cancellation::Cancellation;
 use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use crate::domain::order::receive::items::ProductSelector;
 use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
@@ -154,6 +155,11 @@ impl Changeset<'_> {
     /// Puts a receipt, new or voided.
     pub fn put_receipt(&mut self, receipt: Receipt) {
         self.receipts.insert(receipt.key.clone(), receipt);
+    }
+
+    /// Adds what an event cancelled of a line, which the line counts already.
+    pub fn put_cancellation(&mut self, cancellation: Cancellation) {
+        self.decision.cancellations.push(cancellation);
     }
 
     /// Puts an order with the one event that says what happened to it, and returns the event's number.

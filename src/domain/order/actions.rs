@@ -29,13 +29,15 @@ pub enum Action {
     Complete,
     /// Cancel it, of which nothing was accepted.
     Cancel,
+    /// Cancel what is pending on single lines.
+    CancelLines,
     /// Make a draft of its lines.
     Copy,
 }
 
 impl Action {
     /// Those that answers list.
-    const LISTED: [Self; 8] = [
+    const LISTED: [Self; 9] = [
         Self::Update,
         Self::Place,
         Self::Receive,
@@ -43,6 +45,7 @@ impl Action {
         Self::CorrectReceipt,
         Self::Complete,
         Self::Cancel,
+        Self::CancelLines,
         Self::Copy,
     ];
 
@@ -54,7 +57,7 @@ impl Action {
             Self::Place => Permission::Place,
             Self::Receive | Self::VoidReceipt | Self::CorrectReceipt => Permission::Receive,
             Self::Complete => Permission::CompletePurchaseOrders,
-            Self::Cancel => Permission::Cancel,
+            Self::Cancel | Self::CancelLines => Permission::Cancel,
         }
     }
 
@@ -75,6 +78,7 @@ impl Action {
             Self::VoidReceipt => (order.state == State::Receiving, "receipts are voided while it is RECEIVING"),
             Self::CorrectReceipt => (order.state == State::Receiving, "receipts are corrected while it is RECEIVING"),
             Self::Complete => (order.state.is_live(), "an order is completed while it is ON_ORDER or RECEIVING"),
+            Self::CancelLines => (order.state.is_live(), "lines are cancelled while it is ON_ORDER or RECEIVING"),
             Self::Cancel => (order.state.is_open(), "a closed order is not cancelled any more"),
         };
         if in_state { Ok(()) } else { Err(order.wrong_state(rule)) }
@@ -88,6 +92,9 @@ impl Action {
             Self::Complete if !accepted => Err(Refusal::NothingReceived(order.number.clone())),
             Self::Copy if !order.counters.totals.ordered.is_positive() => {
                 Err(Refusal::NothingToCopy(order.number.clone()))
+            }
+            Self::CancelLines if !order.counters.totals.pending.is_positive() => {
+                Err(Refusal::NothingPending(order.number.clone()))
             }
             Self::Cancel if accepted => Err(Refusal::AcceptedStaged(order.number.clone())),
             _ => Ok(()),
@@ -114,13 +121,13 @@ mod tests {
 
     #[test]
     fn state_and_accepted_quantities_decide_what_may_be_done() {
-        use Action::{Cancel, Complete, Copy, CorrectReceipt, Place, Receive, Update, VoidReceipt};
+        use Action::{Cancel, CancelLines, Complete, Copy, CorrectReceipt, Place, Receive, Update, VoidReceipt};
         // An order that is RECEIVING may have had everything rejected: then nothing is accepted.
         for (state, accepted, actions) in [
             (State::Draft, "0", &[Update, Place, Cancel, Copy][..]),
-            (State::OnOrder, "0", &[Update, Receive, Cancel, Copy]),
-            (State::Receiving, "0", &[Update, Receive, VoidReceipt, CorrectReceipt, Cancel, Copy]),
-            (State::Receiving, "4", &[Update, Receive, VoidReceipt, CorrectReceipt, Complete, Copy]),
+            (State::OnOrder, "0", &[Update, Receive, Cancel, CancelLines, Copy]),
+            (State::Receiving, "0", &[Update, Receive, VoidReceipt, CorrectReceipt, Cancel, CancelLines, Copy]),
+            (State::Receiving, "4", &[Update, Receive, VoidReceipt, CorrectReceipt, Complete, CancelLines, Copy]),
             (State::Completed, "4", &[Copy]),
             (State::Cancelled, "0", &[Copy]),
         ] {

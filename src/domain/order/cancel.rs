@@ -2,6 +2,7 @@
 //! cancelled, because they would be neither in stock nor on order.
 
 use super::actions::Action;
+use super::cancellation::Cancellation;
 use super::{Order, OrderId, State};
 use crate::domain::access::Requirement;
 use crate::domain::changeset::Changeset;
@@ -9,7 +10,6 @@ use crate::domain::command::{Command, Target};
 use crate::domain::event::Detail;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::outcome::Outcome;
-use crate::domain::quantity::Quantity;
 use crate::domain::refusal::Refusal;
 
 /// Cancels an open order of which nothing was accepted; everything pending of it is cancelled.
@@ -46,19 +46,26 @@ impl Command for CancelOrder {
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let order = changeset.order(self.order)?;
         // A line that rejected everything keeps what it rejected; only what is pending changes.
+        let mut cancelled = Vec::new();
         for mut line in changeset.all_lines(&order)? {
-            line.quantities.cancelled += line.quantities.pending;
-            line.quantities.pending = Quantity::ZERO;
+            let pending = line.quantities.pending;
+            if pending.is_positive() {
+                cancelled.push((line.key.clone(), pending));
+                line.cancel(pending);
+            }
             changeset.put_line(line);
         }
-        let cancelled = Order {
+        let order = Order {
             state: State::Cancelled,
             close_time: Some(changeset.now()),
             closed_by: Some(changeset.caller().clone()),
             cancel_reason: self.reason.clone(),
             ..order
         };
-        let event = changeset.put_order(cancelled, Detail::OrderCancelled { reason: self.reason.clone() })?;
+        let event = changeset.put_order(order, Detail::OrderCancelled { reason: self.reason.clone() })?;
+        for (line, quantity) in cancelled {
+            changeset.put_cancellation(Cancellation { line, event, quantity, reason: self.reason.clone() });
+        }
         Ok(Outcome::order_changed(event, self.order))
     }
 }

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::actions::Action;
+use super::cancellation::Cancellation;
 use super::receipt::StagedItem;
 use super::{Line, LineKey, Order, OrderCounters, OrderId, Quantities, State};
 use crate::domain::access::Requirement;
@@ -37,7 +38,8 @@ pub struct CompleteOrder {
     /// What happens to the pending quantity of each line that `lines` does not name (`rest` in the
     /// contract). Without it such a line blocks the completion if it has anything pending.
     pub default_disposition: Option<Disposition>,
-    /// Why quantities are cancelled; required if any is, and stored only if any is.
+    /// Why quantities are cancelled; required if any is whose line has no reason of its own, and stored only if any
+    /// is cancelled.
     pub cancel_reason: Option<String>,
     /// When the back order is expected; it replaces the dates of the lines that are carried over too.
     pub expected_date: Option<Date>,
@@ -53,7 +55,7 @@ pub enum Disposition {
 }
 
 /// How one line's pending quantity is divided between the back order and cancellation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LineDisposition {
     /// The number of the line on the order that is completed.
     pub line: i32,
@@ -61,6 +63,10 @@ pub struct LineDisposition {
     pub back_order: Quantity,
     /// The part that is cancelled and never delivered.
     pub cancel: Quantity,
+    /// Why it is cancelled, if that is not the reason of the whole completion.
+    pub cancel_reason: Option<String>,
+    /// When the back order is expected to bring the line, if that is not the date of the whole completion.
+    pub expected_date: Option<Date>,
 }
 
 /// A line as stored, together with what the completion does with its pending quantity. A line without
@@ -152,7 +158,9 @@ impl CompleteOrder {
         let lines = self.dispose(changeset.all_lines(&order)?);
         let mut violations = self.violations(changeset, &lines)?;
         let mut blockers = Vec::new();
-        if self.cancel_reason.is_none() && lines.iter().any(DisposedLine::is_cancelled) {
+        let lacks_reason =
+            |disposed: &DisposedLine| disposed.is_cancelled() && disposed.disposition.cancel_reason.is_none();
+        if self.cancel_reason.is_none() && lines.iter().any(lacks_reason) {
             let (field, rule) = ("cancel_reason", "is required where a quantity is cancelled");
             match missing_reason {
                 MissingReason::Refused => violations.add(field, rule),
@@ -167,11 +175,11 @@ impl CompleteOrder {
     }
 
     fn dispose(&self, lines: Vec<Line>) -> Vec<DisposedLine> {
-        let named: BTreeMap<i32, LineDisposition> = self.lines.iter().map(|named| (named.line, *named)).collect();
+        let named: BTreeMap<i32, &LineDisposition> = self.lines.iter().map(|named| (named.line, named)).collect();
         let mut disposed = Vec::with_capacity(lines.len());
         for line in lines {
             let disposition = match named.get(&line.key.number) {
-                Some(named) => *named,
+                Some(named) => (*named).clone(),
                 None => self.by_default(&line),
             };
             disposed.push(DisposedLine { line, disposition });
@@ -181,8 +189,7 @@ impl CompleteOrder {
 
     fn by_default(&self, line: &Line) -> LineDisposition {
         let pending = line.quantities.pending;
-        let mut disposition =
-            LineDisposition { line: line.key.number, back_order: Quantity::ZERO, cancel: Quantity::ZERO };
+        let mut disposition = LineDisposition { line: line.key.number, ..LineDisposition::default() };
         match self.default_disposition {
             Some(Disposition::BackOrder) => disposition.back_order = pending,
             Some(Disposition::Cancel) => disposition.cancel = pending,
@@ -198,8 +205,11 @@ impl CompleteOrder {
             check_disposition(index, find_line(lines, named.line)?, &mut violations);
         }
         let today = changeset.store()?.time_zone.date_at(changeset.now());
-        if let Some(date) = self.expected_date.filter(|date| *date < today) {
-            violations.add("expected_date", format_args!("is {date}, before today, {today}"));
+        let dates = self.lines.iter().enumerate().map(|(index, named)| (Some(index), named.expected_date));
+        for (index, date) in dates.chain([(None, self.expected_date)]) {
+            let Some(date) = date.filter(|date| *date < today) else { continue };
+            let field = index.map_or_else(String::new, |index| format!("lines[{index}]."));
+            violations.add(format_args!("{field}expected_date"), format_args!("is {date}, before today, {today}"));
         }
         Ok(violations)
     }
@@ -214,7 +224,7 @@ fn find_line(lines: &[DisposedLine], number: i32) -> Result<&DisposedLine, Refus
 
 fn check_disposition(index: usize, disposed: &DisposedLine, violations: &mut Violations) {
     let DisposedLine { line, disposition } = disposed;
-    let LineDisposition { line: number, back_order, cancel } = *disposition;
+    let LineDisposition { line: number, back_order, cancel, .. } = *disposition;
     for (quantity, name) in [(back_order, "back_order"), (cancel, "cancel")] {
         if !line.admits(quantity) {
             let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);
@@ -268,12 +278,24 @@ impl CompleteOrder {
             child,
             ..order.clone()
         };
-        let detail = Detail::OrderCompleted { settled: settled_lines(lines), back_order: child, cancel_reason };
+        let detail = Detail::OrderCompleted {
+            settled: settled_lines(lines),
+            back_order: child,
+            cancel_reason: cancel_reason.clone(),
+        };
         let event = changeset.put_order(completed, detail)?;
         for item in changeset.staged_items(order)? {
             post_item(changeset, order, lines, &item, event)?;
         }
         for disposed in lines {
+            if disposed.is_cancelled() {
+                changeset.put_cancellation(Cancellation {
+                    line: disposed.line.key.clone(),
+                    event,
+                    quantity: disposed.disposition.cancel,
+                    reason: disposed.disposition.cancel_reason.clone().or_else(|| cancel_reason.clone()),
+                });
+            }
             changeset.put_line(settle(disposed, now));
         }
         Ok(event)
@@ -292,7 +314,7 @@ impl CompleteOrder {
         for DisposedLine { line, disposition } in lines.iter().filter(|disposed| disposed.is_back_ordered()) {
             let quantity = disposition.back_order;
             quantities.push(LineQuantity { line: line.key.number, quantity: quantity.to_string() });
-            changeset.put_line(self.back_order_line(&order, line, quantity));
+            changeset.put_line(self.back_order_line(&order, line, disposition));
         }
         let count = quantities.len() as i32;
         let detail = Detail::BackOrderCreated { number: number.clone(), parent: parent.key.order, lines: quantities };
@@ -335,9 +357,11 @@ impl CompleteOrder {
     }
 
     /// A line of the back order. It keeps its number, so that a chain can be followed line by line. The
-    /// caller's new expected date counts for every line; a line's own date would override it, so it is
-    /// dropped.
-    fn back_order_line(&self, order: &Order, line: &Line, quantity: Quantity) -> Line {
+    /// caller's new expected date counts for every line for which they name no other; the date that the line
+    /// has would override it, so it is dropped.
+    fn back_order_line(&self, order: &Order, line: &Line, disposition: &LineDisposition) -> Line {
+        let quantity = disposition.back_order;
+        let promised = disposition.expected_date.or(self.expected_date);
         Line {
             key: LineKey { order: order.key.clone(), number: line.key.number },
             product: line.product.clone(),
@@ -352,8 +376,8 @@ impl CompleteOrder {
             tolerance: line.tolerance,
             lot_required: line.lot_required,
             carried_over: true,
-            expected_date: line.expected_date.filter(|_| self.expected_date.is_none()),
-            first_expected_date: line.first_expected_date.or(self.expected_date),
+            expected_date: disposition.expected_date.or(line.expected_date.filter(|_| promised.is_none())),
+            first_expected_date: line.first_expected_date.or(promised),
             first_ordered: quantity,
             quantities: Quantities::ordered(quantity),
             returned: Quantity::ZERO,
@@ -372,6 +396,8 @@ fn settled_lines(lines: &[DisposedLine]) -> Vec<SettledLine> {
                 line: line.key.number,
                 back_ordered: disposition.back_order.to_string(),
                 cancelled: disposition.cancel.to_string(),
+                reason: disposition.cancel_reason.clone().filter(|_| disposition.cancel.is_positive()),
+                expected_date: disposition.expected_date.map(|date| date.to_string()),
             });
         }
     }

@@ -6,6 +6,8 @@
 
 pub mod actions;
 pub mod cancel;
+pub mod cancel_lines;
+pub mod cancellation;
 pub mod chain;
 pub mod complete;
 pub mod copy;

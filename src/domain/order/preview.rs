@@ -199,7 +199,8 @@ mod tests {
             reasons(&previewed(&store, &complete(order, None)).unwrap()),
             ["NOTHING_RECEIVED", "PENDING_UNSETTLED"]
         );
-        let divided = LineDisposition { line: 1, back_order: quantity("4"), cancel: quantity("6") };
+        let divided =
+            LineDisposition { line: 1, back_order: quantity("4"), cancel: quantity("6"), ..LineDisposition::default() };
         let command = CompleteOrder { lines: vec![divided], ..complete(order, None) };
         assert_eq!(
             reasons(&previewed(&store, &command).unwrap()),
@@ -223,7 +224,12 @@ mod tests {
         let order = store.draft(&["oak 10"]);
         let mut command = complete(NO_SUCH_ORDER, None);
         command.etag = "9".to_owned();
-        command.lines = vec![LineDisposition { line: 2, back_order: quantity("1"), cancel: quantity("1") }];
+        command.lines = vec![LineDisposition {
+            line: 2,
+            back_order: quantity("1"),
+            cancel: quantity("1"),
+            ..LineDisposition::default()
+        }];
         let mut refused = Vec::new();
         store.call_with(&[Permission::View]);
         refused.push(previewed(&store, &command).unwrap_err().reason());

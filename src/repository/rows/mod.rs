@@ -8,6 +8,7 @@
 //! with a guessed value would be decided on and saved.
 
 pub mod access;
+pub mod cancellation;
 pub mod chain;
 pub mod event;
 pub mod level;

@@ -45,6 +45,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::TooManyCandidateLines
         | R::DeliveryTooLarge { .. }
         | R::NothingPending(_)
+        | R::NothingLeft(_)
         | R::NothingToCopy(_)
         | R::AcceptedStaged(_)
         | R::OverReceipt { .. }
@@ -135,6 +136,7 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         | R::LinesWithoutQuantity(lines) => line_numbers(lines),
         R::NothingReceived(number)
         | R::NothingPending(number)
+        | R::NothingLeft(number)
         | R::NothingToCopy(number)
         | R::AcceptedStaged(number) => {
             vec![("number", number.clone())]

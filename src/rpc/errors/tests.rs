@@ -194,6 +194,7 @@ fn refusals() -> Vec<Expected> {
         ),
         refused(Refusal::NothingReceived(number.clone()), FailedPrecondition, "NOTHING_RECEIVED", &["number"]),
         refused(Refusal::NothingPending(number.clone()), FailedPrecondition, "NOTHING_PENDING", &["number"]),
+        refused(Refusal::NothingLeft(number.clone()), FailedPrecondition, "NOTHING_LEFT", &["number"]),
         refused(Refusal::AcceptedStaged(number), FailedPrecondition, "ACCEPTED_STAGED", &["number"]),
         refused(over, FailedPrecondition, "OVER_RECEIPT", &["line_numbers", "total"]),
         refused(voided, FailedPrecondition, "RECEIPT_VOIDED", &["number", "receipt_number"]),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use tonic::{Request, Response, Status};
 
+use super::cancel_lines::check_size;
 use crate::domain::order::complete::{CompleteOrder, LineDisposition};
 use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::refusal::Refusal;
@@ -80,6 +81,7 @@ impl Choices<'_> {
         for (index, line) in fields.capped(caps::DISPOSITIONS, self.lines).iter().enumerate() {
             lines.push(parse_disposition(fields, index, line, &mut seen));
         }
+        check_size(fields, lines.iter().filter_map(|line| line.cancel_reason.as_deref()));
         let rest = fields.known("rest", convert::disposition_of(self.rest), "BACK_ORDER, CANCEL or unspecified");
         CompleteOrder {
             order: fields.order_id(self.order),
@@ -107,5 +109,7 @@ fn parse_disposition(
         line,
         back_order: fields.quantity_or_zero(path.field("back_order"), disposition.back_order.as_deref()),
         cancel: fields.quantity_or_zero(path.field("cancel"), disposition.cancel.as_deref()),
+        cancel_reason: fields.reason(path.field("cancel_reason"), &disposition.cancel_reason),
+        expected_date: fields.date(path.field("expected_date"), &disposition.expected_date),
     }
 }

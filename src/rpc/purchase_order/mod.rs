@@ -2,6 +2,7 @@
 //! follow them.
 
 mod cancel;
+mod cancel_lines;
 mod complete;
 mod copy;
 mod correct;
@@ -139,6 +140,13 @@ impl PurchaseOrderService for Service {
         request: Request<v1::CancelPurchaseOrderRequest>,
     ) -> Result<Response<v1::CancelPurchaseOrderResponse>, Status> {
         cancel::cancel(&self.0, request).await
+    }
+
+    async fn cancel_purchase_order_lines(
+        &self,
+        request: Request<v1::CancelPurchaseOrderLinesRequest>,
+    ) -> Result<Response<v1::CancelPurchaseOrderLinesResponse>, Status> {
+        cancel_lines::cancel_lines(&self.0, request).await
     }
 
     async fn get_back_order_chain(

@@ -191,6 +191,7 @@ mod tests {
             caps::LINES,
             caps::CHARGES,
             caps::DISPOSITIONS,
+            caps::CANCELLATIONS,
             caps::ITEMS,
             caps::LOTS,
             caps::ETAGS,

@@ -37,7 +37,7 @@ pub fn needed_for(action: Action) -> Permission {
         Action::Place => Permission::Place,
         Action::Receive | Action::VoidReceipt | Action::CorrectReceipt => Permission::Receive,
         Action::Complete => Permission::CompletePurchaseOrders,
-        Action::Cancel => Permission::Cancel,
+        Action::Cancel | Action::CancelLines => Permission::Cancel,
         Action::Unspecified => unreachable!("nobody asks for it"),
     }
 }

@@ -84,6 +84,13 @@ impl From<CompletePurchaseOrderResponse> for Answer {
     }
 }
 
+impl From<CancelPurchaseOrderLinesResponse> for Answer {
+    fn from(answer: CancelPurchaseOrderLinesResponse) -> Self {
+        let CancelPurchaseOrderLinesResponse { purchase_order: order, lines, event_number } = answer;
+        Self { event_number, order, lines, ..Self::default() }
+    }
+}
+
 impl From<CancelPurchaseOrderResponse> for Answer {
     fn from(answer: CancelPurchaseOrderResponse) -> Self {
         Self { event_number: answer.event_number, order: answer.purchase_order, ..Self::default() }

@@ -14,13 +14,14 @@ impl Order {
         let in_state = match verb {
             Verb::SetExternalId(_) => true,
             Verb::Place { .. } => self.is_open() && self.placed.is_none(),
-            Verb::Receive(_) | Verb::Complete { .. } => self.is_live(),
+            Verb::Receive(_) | Verb::Complete { .. } | Verb::CancelLines { .. } => self.is_live(),
             Verb::Void { .. } | Verb::Correct { .. } => self.is_live() && self.active().next().is_some(),
             Verb::Cancel { .. } => self.is_open(),
         };
         ensure(in_state, "WRONG_STATE")?;
         match verb {
             Verb::Complete { .. } => ensure(self.has_accepted(), "NOTHING_RECEIVED"),
+            Verb::CancelLines { .. } => ensure(!self.all_pending().is_empty(), "NOTHING_PENDING"),
             Verb::Cancel { reason } => {
                 ensure(!self.has_accepted(), "ACCEPTED_STAGED")?;
                 ensure_fit(!reason.is_empty() || self.placed.is_none())
@@ -50,13 +51,14 @@ impl Order {
         let is_admitted = |named: &Disposed| [named.back_order, named.cancel].map(|part| self.admits(named.line, part));
         ensure_fit(named.iter().all(|named| is_admitted(named) == [true; 2]))?;
         ensure_fit(named.iter().all(|named| named.back_order + named.cancel == self.pending(named.line)))?;
+        let cancelled_before = self.cancelled_of_lines();
         self.settle(|line, pending| match named.iter().find(|named| named.line == line) {
             Some(named) => (named.back_order, named.cancel),
             None if rest == Rest::BackOrder => (pending, 0),
             None if rest == Rest::Cancel => (0, pending),
             None => (0, 0),
         });
-        let cancels = self.lines.values().any(|line| line.cancelled > 0);
+        let cancels = self.cancelled_of_lines() > cancelled_before;
         ensure_fit(!cancels || !reason.is_empty())?;
         let unsettled = self.lines.keys().copied().filter(|line| self.pending(*line) > 0);
         ensure_no_line(unsettled.collect(), "PENDING_UNSETTLED")?;
@@ -64,11 +66,32 @@ impl Order {
         Ok(())
     }
 
+    /// Of each line so much of what is pending, or all of it, as long as something is left to wait for or to complete.
+    pub fn cancel_lines(&mut self, lines: &[(i32, Option<Quantity>)]) -> Result<(), Refused> {
+        let fits = |(line, quantity): &(i32, Option<Quantity>)| {
+            let pending = self.pending(*line);
+            pending > 0 && quantity.is_none_or(|quantity| quantity <= pending && self.admits(*line, quantity))
+        };
+        ensure_fit(lines.iter().all(fits))?;
+        for (line, quantity) in lines {
+            let pending = self.pending(*line);
+            if let Some(line) = self.lines.get_mut(line) {
+                line.cancelled += quantity.unwrap_or(pending);
+            }
+        }
+        ensure(self.has_accepted() || !self.all_pending().is_empty(), "NOTHING_LEFT")
+    }
+
+    fn cancelled_of_lines(&self) -> Quantity {
+        self.lines.values().map(|line| line.cancelled).sum()
+    }
+
     /// Settles every line: so much of what is pending is back-ordered, so much cancelled.
     fn settle(&mut self, shares: impl Fn(i32, Quantity) -> (Quantity, Quantity)) {
         let settled: Vec<_> = self.lines.keys().map(|line| shares(*line, self.pending(*line))).collect();
         for (line, settled) in self.lines.values_mut().zip(settled) {
-            (line.back_ordered, line.cancelled) = settled;
+            line.back_ordered += settled.0;
+            line.cancelled += settled.1;
         }
     }
 }

@@ -91,6 +91,10 @@ pub enum Verb {
         reason: Name,
         expected: Option<Day>,
     },
+    /// Of each line so much, or all that is pending.
+    CancelLines {
+        lines: Vec<(i32, Option<Quantity>)>,
+    },
     Cancel {
         reason: Name,
     },
@@ -275,6 +279,7 @@ impl Command {
             Self::Change { verb: Verb::Void { .. }, .. } => "void",
             Self::Change { verb: Verb::Correct { .. }, .. } => "correct",
             Self::Change { verb: Verb::Complete { .. }, .. } => "complete",
+            Self::Change { verb: Verb::CancelLines { .. }, .. } => "cancel lines",
             Self::Change { verb: Verb::Cancel { .. }, .. } => "cancel",
             Self::Deliver(_) => "deliver",
             Self::Adjust(Adjustment { source: Some(_), .. }) => "return of a line",
@@ -316,6 +321,7 @@ impl Verb {
             | Self::Correct { delivery: Delivery { items: Some(items), .. }, .. } => {
                 items.iter().filter(|item| item.says_something()).filter_map(NewItem::line).collect()
             }
+            Self::CancelLines { lines } => lines.iter().map(|(line, _)| *line).collect(),
             Self::Complete { lines, .. } => lines.iter().map(|disposition| disposition.line).collect(),
             _ => Vec::new(),
         }
@@ -337,6 +343,7 @@ impl Verb {
             Self::Void { .. } => PurchaseOrderAction::VoidReceipt,
             Self::Correct { .. } => PurchaseOrderAction::CorrectReceipt,
             Self::Complete { .. } => PurchaseOrderAction::Complete,
+            Self::CancelLines { .. } => PurchaseOrderAction::CancelLines,
             Self::Cancel { .. } => PurchaseOrderAction::Cancel,
         }
     }

@@ -62,10 +62,11 @@ impl Model {
     pub fn receipts_of(&self, delivery: usize) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         for (place, order) in self.orders.iter().enumerate() {
-            for (number, _) in
-                order.receipts.iter().enumerate().filter(|(_, receipt)| receipt.delivery == Some(delivery))
-            {
-                found.push((place, number));
+            for (number, receipt) in order.receipts.iter().enumerate() {
+                // A correction is of the delivery too, and was not made by it.
+                if receipt.delivery == Some(delivery) && receipt.corrects.is_none() {
+                    found.push((place, number));
+                }
             }
         }
         found.sort_by_key(|(place, _)| {

@@ -29,13 +29,14 @@ const ROLES: [Name; 5] = ["owner", "manager", "receiver", "keys", "pilot"];
 
 /// A way to draw a verb for an order.
 type Draw = fn(&mut Generator, &Order, &Model) -> Verb;
-const ANY: [Draw; 7] = [
+const ANY: [Draw; 8] = [
     Generator::set_external_id,
     Generator::place,
     Generator::receive,
     Generator::void,
     Generator::correct,
     Generator::complete,
+    Generator::cancel_lines,
     Generator::cancel,
 ];
 
@@ -153,8 +154,24 @@ impl Generator {
         let usual: &[Draw] = match order.state() {
             _ if self.one_in(12) => &ANY,
             Draft => &[Self::place, Self::place, Self::place, Self::cancel],
-            OnOrder => &[Self::receive, Self::receive, Self::receive, Self::receive, Self::receive, Self::cancel],
-            Receiving => &[Self::receive, Self::void, Self::correct, Self::complete, Self::complete, Self::complete],
+            OnOrder => &[
+                Self::receive,
+                Self::receive,
+                Self::receive,
+                Self::receive,
+                Self::receive,
+                Self::cancel_lines,
+                Self::cancel,
+            ],
+            Receiving => &[
+                Self::receive,
+                Self::void,
+                Self::correct,
+                Self::cancel_lines,
+                Self::complete,
+                Self::complete,
+                Self::complete,
+            ],
             _ => &ANY,
         };
         let verb = self.one_of(usual)(self, order, model);

@@ -56,7 +56,7 @@ const CLOCK: [&str; 6] = [
 ];
 /// A game of at least so many commands must meet everything that may occur.
 const LONG: u64 = 20_000;
-const EXPECTED: [Reason; 34] = [
+const EXPECTED: [Reason; 35] = [
     DONE,
     REPLAYED,
     "ACCEPTED_STAGED",
@@ -72,6 +72,7 @@ const EXPECTED: [Reason; 34] = [
     "LAST_ACCESS_MANAGER",
     "LINES_WITHOUT_QUANTITY",
     "LINE_NOT_FOUND",
+    "NOTHING_LEFT",
     "NOTHING_PENDING",
     "NOTHING_RECEIVED",
     "NOT_PLATFORM_OPERATOR",

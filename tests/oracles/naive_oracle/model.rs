@@ -189,6 +189,7 @@ impl Model {
                 self.ledger.extend(order.postings(place, now));
                 made.place = back_order.as_ref().map(|_| self.orders.len());
             }
+            Verb::CancelLines { lines } => order.cancel_lines(lines)?,
             Verb::Cancel { reason } => {
                 order.cancel(reason, now)?;
                 order.closed_by = by;

@@ -119,6 +119,12 @@ impl Wire {
                 });
                 send(complete, id).await
             }
+            Verb::CancelLines { lines } => {
+                let named = lines.iter().map(|(line, quantity)| (*line, quantity.map(decimal).unwrap_or_default()));
+                let named: Vec<(i32, String)> = named.collect();
+                let named: Vec<(i32, &str)> = named.iter().map(|(line, text)| (*line, text.as_str())).collect();
+                send(caller.cancel_lines(&order, &named).with(|request| request.etag = etag), id).await
+            }
             Verb::Cancel { reason } => {
                 let reason = (*reason).to_owned();
                 send(caller.cancel(&order).with(|request| (request.etag, request.reason) = (etag, reason)), id).await
@@ -277,7 +283,12 @@ fn named_lot(lot: command::Lot) -> NamedLot {
 
 fn disposition(disposition: &Disposed) -> LineDisposition {
     let Disposed { line, back_order, cancel } = disposition;
-    LineDisposition { line_number: *line, back_order: some(*back_order), cancel: some(*cancel) }
+    LineDisposition {
+        line_number: *line,
+        back_order: some(*back_order),
+        cancel: some(*cancel),
+        ..LineDisposition::default()
+    }
 }
 
 /// Unset is zero as well.

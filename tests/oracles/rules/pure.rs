@@ -50,6 +50,7 @@ pub struct Orders {
 
 #[derive(Default)]
 pub struct Rows {
+    pub cancellations: usize,
     pub movements: usize,
     pub events: usize,
     pub permissions: usize,
@@ -207,6 +208,7 @@ impl Pure {
     }
 
     fn count(&mut self, decision: &Decision) {
+        self.rows.cancellations += decision.cancellations.len();
         self.rows.movements += decision.movements.len();
         self.rows.events += decision.events.len();
         self.rows.permissions += decision.permissions.len();

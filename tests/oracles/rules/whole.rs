@@ -117,7 +117,7 @@ fn compare_orders(stored: &WorkingSet, expected: &WorkingSet, orders: &[OrderKey
     }
 }
 
-fn rows(pure: &Pure) -> [(&'static str, usize); 13] {
+fn rows(pure: &Pure) -> [(&'static str, usize); 14] {
     let items = || pure.working_set.receipts.present().flat_map(|receipt| &receipt.items);
     let WorkingSet { stores, stored_responses, orders, lines, receipts, levels, .. } = &pure.working_set;
     [
@@ -125,6 +125,7 @@ fn rows(pure: &Pure) -> [(&'static str, usize); 13] {
         ("stored_response", stored_responses.present().count()),
         ("purchase_order", orders.present().count()),
         ("purchase_order_line", lines.present().count()),
+        ("line_cancellation", pure.rows.cancellations),
         ("receipt", receipts.present().count()),
         ("receipt_item", items().count()),
         ("receipt_lot", items().map(|item| item.lots.len()).sum()),

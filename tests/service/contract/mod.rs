@@ -5,6 +5,7 @@ mod documented;
 mod story;
 
 mod adjusting;
+mod cancelling_lines;
 mod completing;
 mod copying;
 mod correcting;

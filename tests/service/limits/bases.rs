@@ -164,6 +164,7 @@ fn drafts() -> Vec<Base> {
         }),
         base(|bench| async move { bench.alice.copy(&bench.draft().await) }),
         base(|bench| async move { bench.alice.cancel(&bench.order().await) }),
+        base(|bench| async move { bench.alice.cancel_lines(&bench.order().await, &[(1, "4")]) }),
     ]
 }
 

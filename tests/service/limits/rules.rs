@@ -109,6 +109,7 @@ pub fn rule(place: &Place) -> Rule {
         ("NewReceiptItem", "accepted" | "rejected" | "accepted_packs" | "rejected_packs") => {
             Decimal(4, 9_999_999_999_999)
         }
+        ("LineCancellation", "quantity") => PositiveDecimal(4, 9_999_999_999_999),
         ("LineDisposition", "back_order" | "cancel") => Decimal(4, 9_999_999_999_999),
         ("NewReceiptItem", "reject_note") => Reason,
         ("NewLot" | "NamedLot", "lot_code") => Required(64),
@@ -138,7 +139,8 @@ pub fn rule(place: &Place) -> Rule {
         ("ReceivePurchaseOrder" | "ReceiveDelivery" | "CorrectReceipt", "delivery_note") => Text(200),
         ("VoidReceipt" | "CorrectReceipt", "reason") => RequiredReason,
         ("CancelPurchaseOrder", "reason") => Reason,
-        ("CompletePurchaseOrder" | "PreviewCompletion", "cancel_reason") => Reason,
+        ("CompletePurchaseOrder" | "PreviewCompletion" | "LineDisposition", "cancel_reason") => Reason,
+        ("LineCancellation", "reason") => RequiredReason,
         ("GetInventoryLevel" | "ListStockMovements", "product_id") => Required(64),
         ("ListInventoryLevels", "product_ids") => Required(64),
         (message, field) => panic!("no rule is told for {message}.{field}"),
@@ -282,6 +284,7 @@ fn admits_list(place: &Place, elements: &[Value]) -> bool {
         // Each once too; an item without any is received in none.
         (_, "etags" | "lots") => 0..=1,
         ("CompletePurchaseOrderRequest" | "PreviewCompletionRequest", "lines") => 0..=1,
+        ("CancelPurchaseOrderLinesRequest", "lines") => 1..=1,
         (_, "lines") => 1..=5_000,
         (_, "charges") => 0..=20,
         (_, "product_ids") => 0..=1_000,
@@ -308,6 +311,8 @@ pub fn blamed(place: &Place) -> BTreeSet<String> {
         // Goods that are taken out have no cost, and an order has lines.
         "kind" => &["unit_cost"],
         "purchase_order_id" if is_of_adjusting(place) => &["line_number"],
+        // A line of which nothing is cancelled is passed over, and no other is left.
+        "lines[0].quantity" if place.request() == "CancelPurchaseOrderLinesRequest" => &["lines"],
         // They are counted over all items together.
         "items[0].lots" => &["items.lots"],
         // Lots add up to what is accepted, and have not expired when they arrive.

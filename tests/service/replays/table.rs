@@ -30,6 +30,7 @@ pub fn table() -> Vec<Box<dyn Row>> {
         deliver(),
         void(),
         correct(),
+        cancel_lines(),
         complete(),
         cancel(),
         adjust(),
@@ -199,6 +200,26 @@ fn correct() -> Box<dyn Row> {
         let call = s.me.correct(&order, 2).accept(1, "1");
         Obstacle::new(call, NotFound, "RECEIPT_NOT_FOUND", async move {
             s.alice.receive(&order).accept(1, "1").ok().await;
+        })
+    }))
+}
+
+fn cancel_lines() -> Box<dyn Row> {
+    let cancel = row(
+        DORA,
+        async |s: Stage| s.me.cancel_lines(&s.me.order(&LINES).await, &[(1, "2")]),
+        |a| Parts::event(a.event_number).order(&mut a.purchase_order).lines(&mut a.lines),
+        Happens,
+    );
+    let cancel = cancel.other(|request| request.lines[0].quantity = Some("1".to_owned()));
+    let cancel = cancel.meanwhile(async |s, _| {
+        s.alice.receive(&s.only_order().await).accept(1, "1").ok().await;
+    });
+    Box::new(cancel.blocked(async |s| {
+        let draft = s.me.draft(&LINES).await;
+        let call = s.me.cancel_lines(&draft, &[(1, "2")]);
+        Obstacle::new(call, FailedPrecondition, "WRONG_STATE", async move {
+            s.alice.place(&draft).ok().await;
         })
     }))
 }

@@ -66,6 +66,65 @@ async fn rejections_alone_stay_on_the_cancelled_order(#[values(Sqlite, Postgres)
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn one_line_is_given_up_and_the_rest_is_received_and_completed(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let (alice, carol) = (world.alice(), world.carol());
+    let order = alice.order(&[("apples", "10"), ("pears", "5"), ("plums", "8")]).await;
+    let discontinued = carol.cancel_lines(&order, &[(2, "")]);
+    discontinued.with(|request| request.lines[0].reason = "discontinued".to_owned()).ok().await;
+    assert_eq!(alice.stock("pears").await, "");
+    alice.receive(&order).accept(2, "1").refused(FailedPrecondition, "OVER_RECEIPT").await;
+
+    // All that is pending leaves out what was given up.
+    let received = alice.receive(&order).accept(1, "10").accept(3, "2").ok().await;
+    assert_eq!(received.purchase_order.unwrap().pending_line_count, 1);
+    let complete = carol.complete(&order).line(3, "4", "2").with(|request| {
+        request.lines[0].cancel_reason = "too small".to_owned();
+        request.lines[0].expected_date = "2026-03-20".to_owned();
+    });
+    let completed = complete.ok().await;
+
+    let lines: Vec<String> = alice.lines(&order).await.iter().map(line_text).collect();
+    assert_eq!(
+        lines,
+        [
+            "1 apples: 10 ordered, 10 received",
+            "2 pears: 5 ordered, 5 cancelled",
+            "3 plums: 8 ordered, 2 received, 4 back-ordered, 2 cancelled"
+        ]
+    );
+    assert_eq!(completed.purchase_order.unwrap().cancel_reason, "", "each line has its own");
+    let child = alice.seen(&completed.back_order.unwrap().purchase_order_id).await;
+    let lines = alice.lines(&child).await;
+    assert_eq!(
+        (line_text(&lines[0]), &*lines[0].expected_date),
+        ("3 plums: 4 ordered, 4 pending".to_owned(), "2026-03-20")
+    );
+    assert_eq!(lines.len(), 1);
+    // What was given up of an order can be ordered again.
+    let again = alice.copy(&order).with(|request| request.cancelled_only = true).ok().await.purchase_order.unwrap();
+    let lines: Vec<String> = alice.lines(&again).await.iter().map(line_text).collect();
+    assert_eq!(lines, ["1 pears: 5 ordered, 5 pending", "2 plums: 2 ordered, 2 pending"]);
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_back_order_is_given_up(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    let order = alice.received(&[("apples", "10")], &[(1, "4")]).await;
+    let child = alice.back_order(&order).await;
+    alice.cancel_lines(&child, &[(1, "2")]).ok().await;
+    assert_eq!(alice.stock("apples").await, "4 on hand, 4 on order, 4 back-ordered");
+    alice.receive(&child).all_pending().ok().await;
+    alice.complete(&child).ok().await;
+    assert_eq!(alice.stock("apples").await, "8 on hand");
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_back_order_leaves_its_parent_as_it_was(#[values(Sqlite, Postgres)] on: Engine) {
     let Some(world) = World::on(on).await else { return };
     let alice = world.alice();

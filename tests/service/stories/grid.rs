@@ -164,6 +164,7 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
             alice.preview(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.complete(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.cancel(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.cancel_lines(order, &[(1, "")]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.copy(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.chain(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
         ];
@@ -175,7 +176,7 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
     world.verify().await;
 }
 
-const ACTIONS: [PurchaseOrderAction; 8] = [
+const ACTIONS: [PurchaseOrderAction; 9] = [
     PurchaseOrderAction::Update,
     PurchaseOrderAction::Place,
     PurchaseOrderAction::Receive,
@@ -183,6 +184,7 @@ const ACTIONS: [PurchaseOrderAction; 8] = [
     PurchaseOrderAction::CorrectReceipt,
     PurchaseOrderAction::Complete,
     PurchaseOrderAction::Cancel,
+    PurchaseOrderAction::CancelLines,
     PurchaseOrderAction::Copy,
 ];
 
@@ -221,6 +223,7 @@ async fn attempt(caller: &Caller, action: PurchaseOrderAction, order: &PurchaseO
         PurchaseOrderAction::CorrectReceipt => caller.correct(order, 1).accept(1, "1").await.map(drop),
         PurchaseOrderAction::Complete => caller.complete(order).rest(PendingDisposition::BackOrder).await.map(drop),
         PurchaseOrderAction::Cancel => caller.cancel(order).await.map(drop),
+        PurchaseOrderAction::CancelLines => caller.cancel_lines(order, &[(1, "1")]).await.map(drop),
         PurchaseOrderAction::Copy => caller.copy(order).await.map(drop),
         PurchaseOrderAction::Unspecified => panic!("it stands for nothing"),
     }
@@ -255,15 +258,15 @@ async fn each_role_is_offered_what_it_may_do_and_nothing_else(#[values(Sqlite, P
         grid,
         [
             "owner, draft: UPDATE PLACE CANCEL COPY",
-            "owner, on order: UPDATE RECEIVE CANCEL COPY",
-            "owner, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL COPY",
-            "owner, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE COPY",
+            "owner, on order: UPDATE RECEIVE CANCEL CANCEL_LINES COPY",
+            "owner, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL CANCEL_LINES COPY",
+            "owner, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE CANCEL_LINES COPY",
             "owner, completed: COPY",
             "owner, cancelled: COPY",
             "manager, draft: UPDATE PLACE CANCEL COPY",
-            "manager, on order: UPDATE RECEIVE CANCEL COPY",
-            "manager, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL COPY",
-            "manager, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE COPY",
+            "manager, on order: UPDATE RECEIVE CANCEL CANCEL_LINES COPY",
+            "manager, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL CANCEL_LINES COPY",
+            "manager, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE CANCEL_LINES COPY",
             "manager, completed: COPY",
             "manager, cancelled: COPY",
             "receiver, draft: ",

@@ -23,6 +23,7 @@ const OTHER: &str = "south";
 /// - `PO-000009` and `PO-000010` RECEIVING by one delivery, the second with a line that it does not order;
 /// - `PO-000011` COMPLETED with cheese in two lots, the second with an excess at a cost of its own; one sold;
 /// - `PO-000012` RECEIVING by a correction and one more delivery;
+/// - `PO-000013` ON_ORDER with one line given up;
 /// - back orders turned off and on again before any of them.
 pub async fn play(world: &World) {
     toggle(world).await;
@@ -65,6 +66,8 @@ async fn correction(world: &World) {
     let order = alice.received(&[("limes", "5")], &[(1, "4")]).await;
     alice.correct(&order, 1).accept(1, "3").ok().await;
     alice.receive(&order).accept(1, "1").ok().await;
+    let order = alice.order(&[("limes", "5"), ("kiwis", "2")]).await;
+    alice.cancel_lines(&order, &[(1, "3")]).ok().await;
 }
 
 async fn toggle(world: &World) {

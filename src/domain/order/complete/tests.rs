@@ -14,6 +14,7 @@ fn complete(
         line: *line,
         back_order: quantity(back_order),
         cancel: quantity(cancel),
+        ..LineDisposition::default()
     });
     let lines = lines.collect();
     let cancel_reason = Some("out of season".to_owned());
@@ -129,6 +130,44 @@ fn a_reason_is_stored_only_if_something_is_cancelled() {
         store.accept(complete(order, &[], Some(default)));
         assert_eq!(store.header(order).cancel_reason.as_deref(), stored);
     }
+}
+
+#[test]
+fn a_line_may_have_a_reason_and_a_date_of_its_own() {
+    let mut store = TestStore::new();
+    let order = store.on_order(&["oak 10", "ash 5", "elm 3"]);
+    store.receipt(order, &[(1, "1", "0")]);
+    store.change_line(order, 3, |line| line.expected_date = Some(date("2026-04-01")));
+    let mut command = complete(order, &[(1, "5", "4"), (2, "0", "5")], Some(Disposition::BackOrder));
+    command.lines[0].expected_date = Some(date("2026-03-09"));
+    command.lines[1].cancel_reason = Some("discontinued".to_owned());
+    command.cancel_reason = None;
+    assert_eq!(store.refusal_text(command.clone()), "cancel_reason is required where a quantity is cancelled");
+    command.lines[0].cancel_reason = Some("sold out".to_owned());
+    command.lines[0].expected_date = Some(date("2026-03-01"));
+    assert_eq!(store.refusal_text(command.clone()), "lines[0].expected_date is 2026-03-01, before today, 2026-03-02");
+    command.lines[0].expected_date = Some(date("2026-03-09"));
+    store.accept(command.clone());
+    let cancelled = store.decided.cancellations.iter();
+    let cancelled: Vec<_> = cancelled.map(|row| (row.line.number, row.quantity, row.reason.as_deref())).collect();
+    assert_eq!(cancelled, [(1, quantity("4"), Some("sold out")), (2, quantity("5"), Some("discontinued"))]);
+    assert_eq!(store.header(order).cancel_reason, None);
+    assert!(store.event_details()[0].contains(r#""cancelled":"5","reason":"discontinued"}"#));
+    let dates = [1, 3].map(|line| store.line_of(FIRST_NEW_ORDER, line).expected_date);
+    assert_eq!(dates, [Some(date("2026-03-09")), Some(date("2026-04-01"))]);
+
+    // The date of the whole completion counts where a line has no other.
+    store.receipt(FIRST_NEW_ORDER, &[(1, "1", "0")]);
+    let mut again = complete(FIRST_NEW_ORDER, &[(3, "2", "1")], Some(Disposition::BackOrder));
+    again.lines[0].expected_date = Some(date("2026-05-02"));
+    again.expected_date = Some(date("2026-05-01"));
+    store.accept(again);
+    let second = store.header(FIRST_NEW_ORDER).child.unwrap();
+    assert_eq!(store.header(second).expected_date, Some(date("2026-05-01")));
+    let dates = [1, 3].map(|line| store.line_of(second, line).expected_date);
+    assert_eq!(dates, [None, Some(date("2026-05-02"))]);
+    let promised = [1, 3].map(|line| store.line_of(second, line).first_expected_date);
+    assert_eq!(promised, [Some(date("2026-03-09")), Some(date("2026-05-02"))]);
 }
 
 #[test]

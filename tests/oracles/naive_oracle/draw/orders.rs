@@ -128,6 +128,26 @@ impl Generator {
         lines
     }
 
+    /// One line or several, now and then with more than is pending.
+    pub fn cancel_lines(&mut self, order: &Order, _: &Model) -> Verb {
+        let mut lines = Vec::new();
+        for (number, line) in &order.lines {
+            let pending: Quantity = order.pending(*number);
+            if pending == 0 && !self.one_in(12) || self.rng.bool() && !lines.is_empty() {
+                continue;
+            }
+            let part = self.part_of(pending, line.unit).max(1);
+            lines.push((*number, if self.one_in(3) { None } else { Some(part) }));
+        }
+        if lines.is_empty() || self.one_in(30) {
+            lines.push((99, None));
+        }
+        if self.one_in(30) {
+            lines[0].1 = Some(WHOLE * 900);
+        }
+        Verb::CancelLines { lines }
+    }
+
     pub fn cancel(&mut self, _: &Order, _: &Model) -> Verb {
         Verb::Cancel { reason: if self.one_in(6) { "" } else { "not needed any more" } }
     }

@@ -6,6 +6,8 @@ mod preview;
 mod receipts;
 mod stock;
 
+use std::collections::BTreeSet;
+
 use purchase_order_service::proto::v1::*;
 
 use crate::naive_oracle::answer::{Adjusted, Answer};
@@ -77,6 +79,10 @@ impl Shown<'_> {
             },
             (Verb::Void { receipt }, _) => {
                 Answer { receipt: Some(self.receipt(order, *receipt, caller)), lines: touched(*receipt), ..answer }
+            }
+            (Verb::CancelLines { .. }, _) => {
+                let named: BTreeSet<i32> = verb.lines().into_iter().collect();
+                Answer { lines: named.into_iter().map(|line| self.line(order, line, caller)).collect(), ..answer }
             }
             (Verb::Complete { .. }, Some(place)) => Answer { back_order: Some(self.back_order(place)), ..answer },
             _ => answer,

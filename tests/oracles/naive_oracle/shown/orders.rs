@@ -67,6 +67,7 @@ impl Shown<'_> {
             (PurchaseOrderAction::CorrectReceipt, state == PurchaseOrderState::Receiving),
             (PurchaseOrderAction::Complete, order.is_live() && order.has_accepted()),
             (PurchaseOrderAction::Cancel, order.is_open() && !order.has_accepted()),
+            (PurchaseOrderAction::CancelLines, order.is_live() && !order.all_pending().is_empty()),
             (PurchaseOrderAction::Copy, order.lines.values().any(|line| line.ordered > 0)),
         ];
         let holds = |action| self.model.access.holds(caller, needed_for(action));

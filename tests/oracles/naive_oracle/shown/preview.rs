@@ -45,7 +45,8 @@ impl Shown<'_> {
                 pending_cost: self.amount(caller, line.worth(*pending)),
                 expected_date: date(line.expected.or(order.expected)),
                 back_order: decimal(line.back_ordered),
-                cancel: decimal(line.cancelled),
+                // A part may have been cancelled before.
+                cancel: decimal(*pending - line.back_ordered),
                 unsettled: decimal(0),
             }
         });

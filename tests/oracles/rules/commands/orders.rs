@@ -7,6 +7,7 @@ use purchase_order_service::domain::command::Command;
 use purchase_order_service::domain::inventory::LevelKey;
 use purchase_order_service::domain::money::{Amount, Currency, UnitCost};
 use purchase_order_service::domain::order::cancel::CancelOrder;
+use purchase_order_service::domain::order::cancel_lines::{CancelLines, LineToCancel};
 use purchase_order_service::domain::order::complete::{CompleteOrder, Disposition, LineDisposition};
 use purchase_order_service::domain::order::copy::CopyOrder;
 use purchase_order_service::domain::order::create::{CreateOrder, NewLine, Price};
@@ -111,7 +112,13 @@ pub(super) fn complete_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
 fn disposition(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposition {
     let Line { key, quantities, .. } = line;
     let back_order = if carries_on { at.part_of(line) } else { Quantity::ZERO };
-    let mut disposition = LineDisposition { line: key.number, back_order, cancel: quantities.pending - back_order };
+    let mut disposition = LineDisposition {
+        line: key.number,
+        back_order,
+        cancel: quantities.pending - back_order,
+        cancel_reason: if at.one_in(4) { Some("another colour".to_owned()) } else { None },
+        expected_date: if at.one_in(8) { at.date() } else { None },
+    };
     match at.rng.u8(..50) {
         0 => disposition.cancel += at.whole(5),
         1 => disposition.back_order += Quantity::from_scaled(5_000),
@@ -119,6 +126,21 @@ fn disposition(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposi
         _ => {}
     }
     disposition
+}
+
+pub(super) fn cancel_lines(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| order.state.is_live() && order.counters.totals.pending.is_positive());
+    let mut lines = Vec::new();
+    for line in at.some_lines(order) {
+        let all = at.one_in(3);
+        let quantity = if all { None } else { Some(at.part_of(&line).max(Quantity::from_scaled(10_000))) };
+        let reason = "sold out".to_owned();
+        lines.push(LineToCancel { index: lines.len(), line: line.key.number, quantity, reason });
+    }
+    if lines.is_empty() || at.one_in(30) {
+        lines.push(LineToCancel { index: lines.len(), line: 99_999, quantity: None, reason: "sold out".to_owned() });
+    }
+    Arc::new(CancelLines { order, etag: at.etag(order), lines })
 }
 
 pub(super) fn cancel_order(at: &mut Scene<'_>) -> Arc<dyn Command> {

@@ -1,6 +1,7 @@
 //! What is corrupted, in SQL that both databases understand. `[PO-000001]` stands for that order's id.
 
 mod access;
+mod cancellations;
 mod chains;
 mod counters;
 mod events;
@@ -26,6 +27,7 @@ pub fn corruptions() -> impl Iterator<Item = &'static Corruption> {
         lines::CORRUPTIONS,
         chains::CORRUPTIONS,
         orders::CORRUPTIONS,
+        cancellations::CORRUPTIONS,
         counters::CORRUPTIONS,
         stock::CORRUPTIONS,
         lots::CORRUPTIONS,

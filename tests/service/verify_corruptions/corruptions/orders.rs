@@ -35,9 +35,9 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 4,
-        check: "an open order has nothing cancelled",
+        check: "a draft has nothing cancelled",
         each: &["UPDATE purchase_order_line SET pending = pending - 10000, cancelled = 10000
-               WHERE po_id = [PO-000003] AND line_number = 1"],
+               WHERE po_id = [PO-000002] AND line_number = 1"],
     },
     Corruption {
         invariant: 4,
@@ -74,14 +74,6 @@ pub const CORRUPTIONS: &[Corruption] = &[
             "UPDATE purchase_order SET close_time = 0 WHERE po_id = [PO-000002]",
             "UPDATE purchase_order SET place_time = create_time, order_time = create_time,
                original_order_time = create_time WHERE po_id = [PO-000002]",
-        ],
-    },
-    Corruption {
-        invariant: 4,
-        check: "what was cancelled after it was placed has a reason",
-        each: &[
-            "UPDATE purchase_order SET cancel_reason = NULL WHERE po_id = [PO-000005]",
-            "UPDATE purchase_order SET cancel_reason = NULL WHERE po_id = [PO-000001]",
         ],
     },
 ];
