@@ -56,26 +56,33 @@ def normalized(text):
 
 
 class Shell:
-    """One bash process; what it prints is read line by line by a thread."""
+    """One bash process; what it prints is read line by line by a thread.
 
-    def __init__(self, environment):
+    What its servers print is read apart: it would appear among the output of later blocks.
+    """
+
+    def __init__(self, environment, folder):
+        self.folder = folder
         self.process = subprocess.Popen(
             ["bash"], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, start_new_session=True)
         self.lines = []
         self.changed = threading.Condition()
-        threading.Thread(target=self.read, daemon=True).start()
+        self.read_beside(lambda: self.process.stdout, self.lines)
 
-    def read(self):
-        for line in self.process.stdout:
-            with self.changed:
-                self.lines.append(line.rstrip("\n"))
-                self.changed.notify_all()
+    def read_beside(self, opened, lines):
+        def read():
+            for line in opened():
+                with self.changed:
+                    lines.append(line.rstrip("\n"))
+                    self.changed.notify_all()
 
-    def wait_for(self, found, what):
+        threading.Thread(target=read, daemon=True).start()
+
+    def wait_for(self, lines, found, what):
         with self.changed:
-            if not self.changed.wait_for(lambda: found(self.lines), LIMIT_SECONDS):
-                raise SystemExit(f"not seen within {LIMIT_SECONDS} s: {what}\n" + "\n".join(self.lines[-30:]))
+            if not self.changed.wait_for(lambda: found(lines), LIMIT_SECONDS):
+                raise SystemExit(f"not seen within {LIMIT_SECONDS} s: {what}\n" + "\n".join(lines[-30:]))
 
     def run(self, text):
         """What a block prints, and whether its last command succeeded."""
@@ -84,16 +91,20 @@ class Shell:
             begin = len(self.lines)
         self.process.stdin.write(f"{text}\nstatus=$?; echo; echo '{end}' $status\n")
         self.process.stdin.flush()
-        self.wait_for(lambda lines: any(line.startswith(end) for line in lines[begin:]), text)
+        self.wait_for(self.lines, lambda lines: any(line.startswith(end) for line in lines[begin:]), text)
         last = next(index for index in range(begin, len(self.lines)) if self.lines[index].startswith(end))
         return "\n".join(self.lines[begin:last]), self.lines[last] == f"{end} 0"
 
     def start(self, text, first_line):
         """Runs a block beside the others, until it prints `first_line`."""
-        self.process.stdin.write(f"(\n{text}\n) </dev/null &\n")
+        pipe = tempfile.mktemp(dir=self.folder)
+        os.mkfifo(pipe)
+        printed = []
+        self.read_beside(lambda: open(pipe), printed)
+        self.process.stdin.write(f"(\n{text}\n) </dev/null >'{pipe}' 2>&1 &\n")
         self.process.stdin.flush()
         wanted = normalized(first_line)
-        self.wait_for(lambda lines: any(normalized(line) == wanted for line in lines), first_line)
+        self.wait_for(printed, lambda lines: any(normalized(line) == wanted for line in lines), first_line)
 
     def stop(self):
         """Ends bash and the servers that it started: SIGTERM, and after 30 s SIGKILL."""
@@ -113,7 +124,7 @@ def run_page(page, scratch):
         "RUST_LOG": "warn",
         "CARGO_TERM_QUIET": "true",
     }
-    shell = Shell(environment)
+    shell = Shell(environment, scratch)
     run = 0
     try:
         found = blocks(page)
