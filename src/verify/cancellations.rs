@@ -36,7 +36,7 @@ pub(super) const CHECKS: &[Check] = &[
             SELECT 'line ' || c.line_number || ' of ' || o.number || ' has a cancelled quantity without a reason'
                 AS detail
             FROM line_cancellation c JOIN purchase_order o USING (store_id, po_id)
-            WHERE c.store_id = {store} AND o.place_time IS NOT NULL AND c.reason IS NULL",
+            WHERE c.store_id = {store} AND o.place_time IS NOT NULL AND c.reason IS NULL AND o.cancel_reason IS NULL",
     },
     Check {
         invariant: 8,

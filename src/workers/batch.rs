@@ -210,6 +210,8 @@ fn is_by_header(refusal: &Refusal) -> bool {
             | Refusal::EtagMismatch { .. }
             | Refusal::WrongState { .. }
             | Refusal::NothingReceived(_)
+            | Refusal::NothingPending(_)
+            | Refusal::NothingToCopy(_)
             | Refusal::AcceptedStaged(_)
             | Refusal::FieldsFixed { .. }
             | Refusal::InvalidForStoredData(_)

@@ -203,7 +203,7 @@ CREATE TABLE line_cancellation (
     line_number INTEGER NOT NULL,
     event_number BIGINT NOT NULL,
     quantity BIGINT NOT NULL CHECK (quantity > 0),
-    -- None of an order that was cancelled as a draft without one.
+    -- The line's own; where there is none, cancel_reason of the order counts.
     reason TEXT,
     PRIMARY KEY (store_id, po_id, line_number, event_number)
 );

@@ -107,11 +107,6 @@ impl<'a> Changeset<'a> {
         DeliveryId(self.ids.next(&self.envelope.store))
     }
 
-    /// The full key of a line of an order of the command's store.
-    pub fn line_key(&self, order: OrderId, number: i32) -> LineKey {
-        LineKey { order: self.order_key(order), number }
-    }
-
     /// The full key of an order of the command's store.
     pub fn order_key(&self, order: OrderId) -> OrderKey {
         self.envelope.order_key(order)

@@ -64,7 +64,7 @@ impl Command for CancelOrder {
         };
         let event = changeset.put_order(order, Detail::OrderCancelled { reason: self.reason.clone() })?;
         for (line, quantity) in cancelled {
-            changeset.put_cancellation(Cancellation { line, event, quantity, reason: self.reason.clone() });
+            changeset.put_cancellation(Cancellation { line, event, quantity, reason: None });
         }
         Ok(Outcome::order_changed(event, self.order))
     }
@@ -74,7 +74,7 @@ impl Command for CancelOrder {
 mod tests {
     use super::*;
     use crate::domain::access::Permission;
-    use crate::domain::testing::{NO_SUCH_ORDER, TestStore};
+    use crate::domain::testing::{NO_SUCH_ORDER, TestStore, quantity};
 
     fn cancel(order: OrderId, reason: Option<&str>) -> CancelOrder {
         CancelOrder { order, etag: String::new(), reason: reason.map(str::to_owned) }
@@ -90,6 +90,9 @@ mod tests {
             assert_eq!((header.state, header.close_time), (State::Cancelled, Some(store.now)));
             assert_eq!(header.cancel_reason.as_deref(), Some("not needed"));
             assert_eq!(store.lines_of(order), ["oak: 10 ordered, 10 cancelled"]);
+            let parts = store.decided.cancellations.iter();
+            let parts: Vec<_> = parts.map(|part| (part.line.number, part.quantity, part.reason.clone())).collect();
+            assert_eq!(parts, [(1, quantity("10"), None)], "the reason is on the header");
             assert_eq!((store.level("oak"), store.events()), (String::new(), vec!["ORDER_CANCELLED"]));
             assert_eq!(store.row().open_orders, 0);
         }

@@ -1,8 +1,6 @@
 //! CancelPurchaseOrderLines: what is pending on single lines is given up while the order goes on. The supplier cannot
 //! deliver one of twenty products, and nobody should have to wait with the other nineteen.
 
-use std::collections::BTreeMap;
-
 use super::actions::Action;
 use super::cancellation::Cancellation;
 use super::{Line, Order, OrderId};
@@ -56,33 +54,28 @@ impl Command for CancelLines {
         let order = changeset.order(self.order)?;
         let lines = changeset.lines(&order, self.lines.iter().map(|named| named.line))?;
         let mut violations = Violations::default();
-        let mut cancelled = BTreeMap::new();
+        let mut quantities = Vec::with_capacity(lines.len());
         for (named, line) in self.lines.iter().zip(&lines) {
-            cancelled.insert(named.line, quantity_of(named, line, &mut violations));
+            quantities.push(quantity_of(named, line, &mut violations));
         }
         violations.or_refuse(Refusal::InvalidForStoredData)?;
-        check_something_left(&order, cancelled.values().copied().sum())?;
+        check_something_left(&order, quantities.iter().copied().sum())?;
         let mut details = Vec::with_capacity(lines.len());
-        for (named, mut line) in self.lines.iter().zip(lines) {
-            let quantity = cancelled.get(&named.line).copied().unwrap_or_default();
-            details.push(CancelledLine {
-                line: named.line,
-                quantity: quantity.to_string(),
-                reason: named.reason.clone(),
-            });
+        let mut parts = Vec::with_capacity(lines.len());
+        for ((named, mut line), quantity) in self.lines.iter().zip(lines).zip(quantities) {
+            let reason = named.reason.clone();
+            details.push(CancelledLine { line: named.line, quantity: quantity.to_string(), reason });
+            parts.push((line.key.clone(), quantity, named.reason.clone()));
             line.cancel(quantity);
             changeset.put_line(line);
         }
         let event = changeset.put_order(order, Detail::LinesCancelled { lines: details })?;
-        for named in &self.lines {
-            changeset.put_cancellation(Cancellation {
-                line: changeset.line_key(self.order, named.line),
-                event,
-                quantity: cancelled.get(&named.line).copied().unwrap_or_default(),
-                reason: Some(named.reason.clone()),
-            });
+        for (line, quantity, reason) in parts {
+            changeset.put_cancellation(Cancellation { line, event, quantity, reason: Some(reason) });
         }
-        Ok(Outcome::LinesChanged(LinesChanged { event, order: self.order, lines: cancelled.into_keys().collect() }))
+        let mut lines: Vec<i32> = self.lines.iter().map(|named| named.line).collect();
+        lines.sort_unstable();
+        Ok(Outcome::LinesChanged(LinesChanged { event, order: self.order, lines }))
     }
 }
 

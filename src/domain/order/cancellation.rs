@@ -1,7 +1,9 @@
 //! What was cancelled of lines, and why.
 //!
-//! A line keeps how much of it was cancelled in all. Each part has a row of its own besides, with the reason and the
-//! event that cancelled it: one part may be given up because it is sold out, and another when the order is completed.
+//! A line keeps how much of it was cancelled in all. Each part has a row of its own besides, with the event that
+//! cancelled it: one part may be given up because it is sold out, and another when the order is completed. A reason that
+//! is about the order as a whole is kept once, on its header: copied to each of 5,000 lines, a request of one kilobyte
+//! would write five megabytes.
 
 use super::{Line, LineKey};
 use crate::domain::quantity::Quantity;
@@ -19,7 +21,7 @@ pub struct Cancellation {
     pub event: i64,
     /// How much; above zero.
     pub quantity: Quantity,
-    /// Why; none if the order was cancelled as a draft without a reason.
+    /// Why, if the line has a reason of its own; otherwise that of the header counts.
     pub reason: Option<String>,
 }
 

@@ -278,11 +278,7 @@ impl CompleteOrder {
             child,
             ..order.clone()
         };
-        let detail = Detail::OrderCompleted {
-            settled: settled_lines(lines),
-            back_order: child,
-            cancel_reason: cancel_reason.clone(),
-        };
+        let detail = Detail::OrderCompleted { settled: settled_lines(lines), back_order: child, cancel_reason };
         let event = changeset.put_order(completed, detail)?;
         for item in changeset.staged_items(order)? {
             post_item(changeset, order, lines, &item, event)?;
@@ -293,7 +289,7 @@ impl CompleteOrder {
                     line: disposed.line.key.clone(),
                     event,
                     quantity: disposed.disposition.cancel,
-                    reason: disposed.disposition.cancel_reason.clone().or_else(|| cancel_reason.clone()),
+                    reason: disposed.disposition.cancel_reason.clone(),
                 });
             }
             changeset.put_line(settle(disposed, now));

@@ -7,7 +7,7 @@ use super::actions::Action;
 use super::receipt::{Receipt, Voided};
 use super::receive::book::{self, DeliveryDetails};
 use super::receive::{Items, Resolved};
-use super::void::without_item;
+use super::void::{needs_of, without_item};
 use super::{Line, Order, OrderCounters, OrderId, State};
 use crate::domain::access::Requirement;
 use crate::domain::changeset::Changeset;
@@ -52,11 +52,7 @@ impl Command for CorrectReceipt {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.extend([
-            Need::Receipt(self.order, self.receipt),
-            Need::LinesOfReceipt(self.order, self.receipt),
-            Need::OtherReceiveTimes(self.order, self.receipt),
-        ]);
+        needs.extend(needs_of(self.order, self.receipt));
         self.items.needs(self.order, needs);
         if let Some(Some(delivery_note)) = &self.delivery_note {
             needs.add(Need::DeliveryNote(self.order, delivery_note.clone(), Some(self.receipt)));

@@ -36,11 +36,7 @@ impl Command for VoidReceipt {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.extend([
-            Need::Receipt(self.order, self.receipt),
-            Need::LinesOfReceipt(self.order, self.receipt),
-            Need::OtherReceiveTimes(self.order, self.receipt),
-        ]);
+        needs.extend(needs_of(self.order, self.receipt));
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
@@ -77,6 +73,11 @@ impl VoidReceipt {
             same_delivery_note: None,
         }))
     }
+}
+
+/// What must be loaded to take a receipt back.
+pub(super) fn needs_of(order: OrderId, receipt: i32) -> [Need; 3] {
+    [Need::Receipt(order, receipt), Need::LinesOfReceipt(order, receipt), Need::OtherReceiveTimes(order, receipt)]
 }
 
 /// The line as if the receipt had never been booked: its times are those of the other active receipts,

@@ -64,6 +64,7 @@ async fn cancel_purchase_order_lines(#[values(Sqlite, Postgres)] on: Engine) {
     let refused = story.refused(alice.cancel_lines(&order, &[(1, "1")]), FailedPrecondition, "WRONG_STATE").await;
     assert_eq!(refused.metadata("state"), "COMPLETED");
 
+    the_reasons_are_limited_together(&story).await;
     story.refused(alice.cancel_lines(&absent(), &[(1, "")]), NotFound, "PURCHASE_ORDER_NOT_FOUND").await;
     story.refused(bob.cancel_lines(&order, &[(1, "")]), PermissionDenied, "PERMISSION_MISSING").await;
     let operator = story.world.operator();
@@ -71,4 +72,32 @@ async fn cancel_purchase_order_lines(#[values(Sqlite, Postgres)] on: Engine) {
     let nobody = story.world.caller("");
     story.refused(nobody.cancel_lines(&order, &[(1, "")]), Unauthenticated, "NO_CREDENTIALS").await;
     story.end().await;
+}
+
+/// 500 reasons as long as one may be fit into a request, for whichever command cancels, and a byte more does not.
+async fn the_reasons_are_limited_together(story: &Story<CancelPurchaseOrderLinesRequest>) {
+    let alice = story.world.alice();
+    let products: Vec<String> = (1..=502).map(|number| format!("part-{number}")).collect();
+    let lines: Vec<(&str, &str)> = products.iter().map(|product| (product.as_str(), "2")).collect();
+    let order = alice.order(&lines).await;
+    let reason = "r".repeat(1_000);
+    let named: Vec<(i32, &str)> = (1..=501).map(|line| (line, "1")).collect();
+    let cancel = |count: usize| {
+        alice.cancel_lines(&order, &named[..count]).with(|request| {
+            request.lines.iter_mut().for_each(|line| line.reason = reason.clone());
+            request.lines.iter_mut().skip(500).for_each(|line| line.reason = "r".to_owned());
+        })
+    };
+    story.refused(cancel(501), InvalidArgument, "INVALID_REQUEST").await.names_fields(&["lines"]);
+    story.ok(cancel(500)).await;
+    alice.receive(&order).accept(502, "2").ok().await;
+    let complete = |more: &str| {
+        let complete = (1..=500).fold(alice.complete(&order), |call, line| call.line(line, "", "1"));
+        complete.line(501, "", "2").because("late").with(|request| {
+            request.lines.iter_mut().for_each(|line| line.cancel_reason = reason.clone());
+            request.lines[500].cancel_reason = more.to_owned();
+        })
+    };
+    complete("r").refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["lines"]);
+    complete("").ok().await;
 }

@@ -22,8 +22,8 @@ pub const CORRUPTIONS: &[Corruption] = &[
         invariant: 4,
         check: "what was cancelled after it was placed has a reason",
         each: &[
-            "UPDATE line_cancellation SET reason = NULL WHERE po_id = [PO-000005]",
-            "UPDATE line_cancellation SET reason = NULL WHERE po_id = [PO-000001]",
+            "UPDATE purchase_order SET cancel_reason = NULL WHERE po_id = [PO-000005]",
+            "UPDATE purchase_order SET cancel_reason = NULL WHERE po_id = [PO-000001]",
             "UPDATE line_cancellation SET reason = NULL WHERE po_id = [PO-000013]",
         ],
     },
