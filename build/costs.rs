@@ -97,8 +97,17 @@ impl Costs {
                 let value = if field.is_list() { "Vec::new()" } else { "None" };
                 writeln!(statements, "self.{name} = {value};")?;
             } else if self.bears(&field) {
-                check_shape(&field)?;
-                writeln!(statements, "self.{name}.iter_mut().for_each(HideCosts::hide_costs);")?;
+                check_inner(&field)?;
+                match alternative(&field) {
+                    Some((holder, variant)) => writeln!(
+                        statements,
+                        "if let Some({variant}(inner)) = &mut self.{holder} {{ inner.hide_costs(); }}"
+                    )?,
+                    None => {
+                        check_shape(&field)?;
+                        writeln!(statements, "self.{name}.iter_mut().for_each(HideCosts::hide_costs);")?;
+                    }
+                }
             }
         }
         Ok(statements)
@@ -157,13 +166,49 @@ impl Costs {
 /// Refuses a field with costs for which no code is generated: the generated type has to be an `Option` or
 /// a `Vec` of its own.
 fn check_shape(field: &FieldDescriptor) -> Result<(), Box<dyn Error>> {
-    let is_alternative = field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic());
-    if is_alternative || field.is_map() || !(field.is_list() || field.supports_presence()) {
+    if alternative(field).is_some() || field.is_map() || !(field.is_list() || field.supports_presence()) {
         let rule = "with costs must be optional or repeated, and no map or part of a oneof";
         return Err(format!("a field {rule}: {}", field.full_name()).into());
     }
+    check_inner(field)
+}
+
+/// Refuses a field of a message with costs for which nothing is generated.
+fn check_inner(field: &FieldDescriptor) -> Result<(), Box<dyn Error>> {
     if matches!(field.kind(), Kind::Message(inner) if inner.parent_message().is_some()) {
         return Err(format!("a message with costs must not be declared within another: {}", field.full_name()).into());
     }
     Ok(())
+}
+
+/// If a field is part of a oneof: the Rust field that holds the oneof, and the variant that it is there. In
+/// a response a message with costs may be one.
+fn alternative(field: &FieldDescriptor) -> Option<(String, String)> {
+    let oneof = field.containing_oneof().filter(|oneof| !oneof.is_synthetic())?;
+    let module = snake_case(field.parent_message().name());
+    let variant = format!("v1::{module}::{}::{}", camel_case(oneof.name()), camel_case(field.name()));
+    Some((oneof.name().to_owned(), variant))
+}
+
+/// The name of a message as the module that holds its oneofs has it: `HistoryEntry` as `history_entry`.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for character in name.chars() {
+        if character.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(character.to_lowercase());
+    }
+    snake
+}
+
+/// The name of a field as a variant has it: `stock_adjusted` as `StockAdjusted`.
+fn camel_case(name: &str) -> String {
+    let mut camel = String::new();
+    for word in name.split('_') {
+        let mut characters = word.chars();
+        camel.extend(characters.next().into_iter().flat_map(char::to_uppercase));
+        camel.extend(characters);
+    }
+    camel
 }

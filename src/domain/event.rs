@@ -4,9 +4,15 @@
 //! each order. The history of an order and the periods of roles and grants refer to these numbers; a
 //! gap would mean that something was changed without a record.
 
-use serde::Serialize;
+pub mod history;
+mod stored;
 
+use serde::{Deserialize, Deserializer, Serialize};
+
+pub use self::stored::UnreadableDetail;
+use super::access::Permission;
 use super::code::{PrincipalId, StoreId};
+use super::inventory::MovementKind;
 use super::order::receipt::DeliveryId;
 use super::order::{OrderId, State};
 use super::time::Timestamp;
@@ -43,14 +49,15 @@ pub struct OrderRevision {
     pub state: State,
 }
 
-/// What changed, by the type of the event. It is stored as JSON, with [`Detail::VERSION`] in a column of
-/// its own, because events outlive the code that wrote them. Quantities are decimals, as in the contract.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
+/// What changed, by the type of the event. It is stored as JSON with [`Detail::VERSION`] in it, because
+/// events outlive the code that wrote them: see [`Detail::to_stored`] and [`Detail::from_stored`].
+/// Quantities are decimals, as in the contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Detail {
     StoreCreated {
         owner: String,
-        currency: &'static str,
+        currency: String,
         time_zone: String,
     },
     StoreUpdated {
@@ -67,12 +74,12 @@ pub enum Detail {
     BackOrdersDisabled {},
     RoleCreated {
         role: String,
-        permissions: Vec<&'static str>,
+        permissions: Vec<Permission>,
     },
     RoleUpdated {
         role: String,
-        added: Vec<&'static str>,
-        removed: Vec<&'static str>,
+        added: Vec<Permission>,
+        removed: Vec<Permission>,
     },
     RoleDeleted {
         role: String,
@@ -100,7 +107,7 @@ pub enum Detail {
         receive_time: i64,
         #[serde(skip_serializing_if = "Option::is_none")]
         delivery: Option<DeliveryId>,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lines_added: Vec<i32>,
         items: Vec<ItemQuantities>,
     },
@@ -115,7 +122,7 @@ pub enum Detail {
         items_before: Vec<ItemQuantities>,
         replacement: i32,
         receive_time: i64,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lines_added: Vec<i32>,
         items: Vec<ItemQuantities>,
     },
@@ -137,7 +144,7 @@ pub enum Detail {
     },
     StockAdjusted {
         product: String,
-        kind: &'static str,
+        kind: MovementKind,
         quantity: String,
         unit_cost: String,
         on_hand: String,
@@ -149,40 +156,45 @@ pub enum Detail {
 
 /// What was changed of an order: fields that were not are left out, and those that were emptied are
 /// null.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supplier: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub supplier_reference: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub note: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub external_id: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charges: Option<Vec<ChargeDetail>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub expected_date: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<Vec<LineQuantity>>,
 }
 
+/// Reads a field that is there: null means that it was emptied, and not that it is left out.
+fn named<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
 /// A charge as an update left it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeDetail {
     pub description: String,
     pub amount: String,
 }
 
 /// A line and the quantity that the event is about: ordered, or carried over to a back order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineQuantity {
     pub line: i32,
     pub quantity: String,
 }
 
 /// A receipt item: what of a line was accepted and what was rejected.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemQuantities {
     pub line: i32,
     pub accepted: String,
@@ -190,7 +202,7 @@ pub struct ItemQuantities {
 }
 
 /// A line of which a pending quantity was cancelled while the order went on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelledLine {
     pub line: i32,
     pub quantity: String,
@@ -198,7 +210,7 @@ pub struct CancelledLine {
 }
 
 /// A line whose pending quantity was settled by a completion.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledLine {
     pub line: i32,
     pub back_ordered: String,

@@ -38,7 +38,8 @@ pub fn date(date: Option<Date>) -> String {
     date.map(|date| date.to_string()).unwrap_or_default()
 }
 
-fn id(order: Option<OrderId>) -> String {
+/// The id of an order; empty if there is none.
+pub fn id(order: Option<OrderId>) -> String {
     order.map(|order| order.to_string()).unwrap_or_default()
 }
 
@@ -289,7 +290,8 @@ pub fn inventory_lot(in_stock: &LotInStock) -> v1::InventoryLot {
     }
 }
 
-const fn movement_kind(kind: MovementKind) -> v1::StockMovementKind {
+/// Why stock changed.
+pub const fn movement_kind(kind: MovementKind) -> v1::StockMovementKind {
     match kind {
         MovementKind::Receipt => v1::StockMovementKind::Receipt,
         MovementKind::Sale => v1::StockMovementKind::Sale,
@@ -312,7 +314,8 @@ pub fn adjustment_kind_of(wire: i32) -> Option<AdjustmentKind> {
     }
 }
 
-const fn state(state: State) -> v1::PurchaseOrderState {
+/// A state of an order.
+pub const fn state(state: State) -> v1::PurchaseOrderState {
     match state {
         State::Draft => v1::PurchaseOrderState::Draft,
         State::OnOrder => v1::PurchaseOrderState::OnOrder,

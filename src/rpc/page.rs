@@ -108,8 +108,13 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
             return String::new();
         }
         rows.truncate(self.size);
-        let key = rows.last().and_then(|last| serde_json::to_vec(&key(last)).ok());
-        key.map(|key| encode(&self.signer, &key)).unwrap_or_default()
+        rows.last().map(|last| self.token_after(&key(last))).unwrap_or_default()
+    }
+
+    /// The token of the page that begins after the row with this key. For lists that are not cut by the number
+    /// of their rows alone; the others use [`Page::cut`].
+    pub fn token_after(&self, key: &K) -> String {
+        serde_json::to_vec(key).map(|key| encode(&self.signer, &key)).unwrap_or_default()
     }
 }
 

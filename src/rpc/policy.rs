@@ -101,7 +101,8 @@ fn of_orders(rpc: &str) -> Option<Policy> {
         | "GetReceipt"
         | "ListReceipts"
         | "FindReceivable"
-        | "GetBackOrderChain" => VIEW,
+        | "GetBackOrderChain"
+        | "ListPurchaseOrderHistory" => VIEW,
         _ => return None,
     })
 }

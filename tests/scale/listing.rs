@@ -98,9 +98,9 @@ const ASKED: [Asked; 25] = [
     ),
 ];
 
-type Heard = Arc<Mutex<Vec<String>>>;
+pub(super) type Heard = Arc<Mutex<Vec<String>>>;
 
-fn listener(heard: &Heard) -> Observer {
+pub(super) fn listener(heard: &Heard) -> Observer {
     let heard = Arc::clone(heard);
     Arc::new(move |observed| {
         if let Observed::Statement(statement) = observed
@@ -167,7 +167,7 @@ fn planned_well(session: &mut Session, text: &str) -> Result<(), String> {
 }
 
 /// PostgreSQL tells how many rows each scan came by.
-fn reads_little(session: &mut Session, text: &str, binds: &str) -> Result<(), String> {
+pub(super) fn reads_little(session: &mut Session, text: &str, binds: &str) -> Result<(), String> {
     // They are written as Rust writes them, which but for this is JSON.
     let binds = binds.replace("\\u{10ffff}", "\u{10FFFF}");
     let binds: Vec<serde_json::Value> = serde_json::from_str(&binds).unwrap();

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod histories;
 mod listing;
 mod read_fairness;
 mod verify_speed;

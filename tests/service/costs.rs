@@ -144,6 +144,10 @@ impl Answers {
         let priced = priced.ok().await.purchase_order.unwrap();
         self.note(caller.get(&priced.purchase_order_id).with(full)).await;
         self.note(caller.list_lines(&priced)).await;
+        let dearer = owner.update(&priced, &["charges"]).with(|request| {
+            request.charges.push(Charge { description: "freight".to_owned(), amount: Some("13".to_owned()) });
+        });
+        dearer.ok().await;
         owner.place(&priced).ok().await;
         self.note(caller.cancel_lines(&priced, &[(1, "1")])).await;
         let invoiced = |by: &Caller| {
@@ -175,6 +179,7 @@ impl Answers {
         self.note(again).await;
         self.note(caller.complete(&priced).rest(rest)).await;
         self.note(caller.adjust("plums", AdjustmentKind::ReturnToSupplier, "1").of_line(&priced, 1)).await;
+        self.note(caller.history(&priced)).await;
         self.note(caller.list_lines(&order)).await;
         self.note(caller.list()).await;
         self.note(caller.receipt(&order, 2)).await;

@@ -90,6 +90,7 @@ async fn a_read_is_one_statement(#[values(Sqlite, Postgres)] on: Engine) {
     let named = alice.get("").with(|request| request.external_id = "erp-1".to_owned());
     named.refused(NotFound, "PURCHASE_ORDER_NOT_FOUND").await;
     counted.count(on, "GetBackOrderChain", alice.chain(&order)).await;
+    counted.count(on, "ListPurchaseOrderHistory", alice.history(&order)).await;
     counted.count(on, "PreviewCompletion", alice.preview(&child).rest(PendingDisposition::BackOrder)).await;
 
     assert!(counted.wrong.is_empty(), "{}", counted.wrong.join("\n"));

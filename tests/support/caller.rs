@@ -272,6 +272,15 @@ impl Caller {
             ..GetBackOrderChainRequest::default()
         })
     }
+
+    /// What happened to an order.
+    pub fn history(&self, order: &PurchaseOrder) -> Call<ListPurchaseOrderHistoryRequest> {
+        self.call(ListPurchaseOrderHistoryRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            ..ListPurchaseOrderHistoryRequest::default()
+        })
+    }
 }
 
 /// Stock.

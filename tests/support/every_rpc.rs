@@ -69,6 +69,7 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(View), move |caller| caller.list_receipts(&none())),
         entry(Role(View), |caller| caller.find("apples")),
         entry(Role(View), move |caller| caller.chain(&none())),
+        entry(Role(View), move |caller| caller.history(&none())),
         entry(Role(View), |caller| caller.level("apples")),
         entry(Role(View), |caller| caller.list_levels()),
         entry(Role(View), |caller| caller.list_lots()),

@@ -194,6 +194,11 @@ impl Rpc for GetBackOrderChainRequest {
     type Answer = GetBackOrderChainResponse;
 }
 
+impl Rpc for ListPurchaseOrderHistoryRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ListPurchaseOrderHistory";
+    type Answer = ListPurchaseOrderHistoryResponse;
+}
+
 impl Rpc for GetInventoryLevelRequest {
     const PATH: &'static str = "/purchasing.v1.InventoryService/GetInventoryLevel";
     type Answer = GetInventoryLevelResponse;

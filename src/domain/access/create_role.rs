@@ -40,7 +40,7 @@ impl Command for CreateRole {
         }
         let event = changeset.record(Detail::RoleCreated {
             role: self.role.to_string(),
-            permissions: self.permissions.iter().map(|p| p.name()).collect(),
+            permissions: self.permissions.iter().copied().collect(),
         })?;
         changeset.allow(&self.role, self.permissions.clone())?;
         Ok(Outcome::access_changed(event))

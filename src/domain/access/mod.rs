@@ -12,6 +12,8 @@ pub mod update_role;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::code::{PrincipalId, RoleId, StoreId};
 use super::principal::Principal;
 use super::refusal::{Refusal, TruncatedList};
@@ -20,7 +22,8 @@ use super::refusal::{Refusal, TruncatedList};
 pub const MAX_ROLES: usize = 100;
 
 /// A permission: what a role may allow its holders to do in one store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Permission {
     /// See orders, receipts, levels and the ledger of the store.
     View,

@@ -44,7 +44,7 @@ impl Command for UpdateRole {
             changeset.check_access_manager_remains(|_, role| *role != self.role)?;
         }
         let detail =
-            Detail::RoleUpdated { role: self.role.to_string(), added: names(&added), removed: names(&removed) };
+            Detail::RoleUpdated { role: self.role.to_string(), added: listed(&added), removed: listed(&removed) };
         let event = changeset.record(detail)?;
         changeset.disallow(&self.role, &removed)?;
         changeset.allow(&self.role, added)?;
@@ -52,8 +52,8 @@ impl Command for UpdateRole {
     }
 }
 
-fn names(permissions: &BTreeSet<Permission>) -> Vec<&'static str> {
-    permissions.iter().map(|permission| permission.name()).collect()
+fn listed(permissions: &BTreeSet<Permission>) -> Vec<Permission> {
+    permissions.iter().copied().collect()
 }
 
 #[cfg(test)]

@@ -308,7 +308,7 @@ impl AdjustInventory {
     ) -> Result<i64, Refusal> {
         let detail = Detail::StockAdjusted {
             product: self.product.to_string(),
-            kind: self.kind.movement_kind().name(),
+            kind: self.kind.movement_kind(),
             quantity: change.to_string(),
             unit_cost: unit_cost.to_string(),
             on_hand: (level.on_hand + change).to_string(),

@@ -7,6 +7,8 @@ pub mod adjust;
 pub mod average_cost;
 pub mod lot;
 
+use serde::{Deserialize, Serialize};
+
 use self::average_cost::ValuedStock;
 use self::lot::Lot;
 use super::code::{ProductId, StoreId};
@@ -121,7 +123,8 @@ impl InboundStock {
 }
 
 /// Why stock changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MovementKind {
     /// An order was completed: what was accepted went on hand.
     Receipt,

@@ -61,7 +61,7 @@ impl Command for CreateStore {
         });
         let event = changeset.record(Detail::StoreCreated {
             owner: self.owner.to_string(),
-            currency: self.currency.code(),
+            currency: self.currency.code().to_owned(),
             time_zone: self.time_zone.name().to_owned(),
         })?;
         for (role, permissions) in first_roles() {

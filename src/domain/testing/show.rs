@@ -60,7 +60,13 @@ impl TestStore {
 
     /// The details of the events that the last command recorded, as they are stored.
     pub fn event_details(&self) -> Vec<String> {
-        self.decided.events.iter().map(|event| serde_json::to_string(&event.detail).unwrap()).collect()
+        let mut details = Vec::new();
+        for event in &self.decided.events {
+            let stored = event.detail.to_stored();
+            let values = stored.strip_prefix(r#"{"v":1"#).unwrap().trim_start_matches(',');
+            details.push(format!("{{{values}"));
+        }
+        details
     }
 
     /// The key of an order of this store.

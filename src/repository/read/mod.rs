@@ -8,6 +8,7 @@ pub mod access;
 pub mod authorized;
 pub mod chain;
 pub mod filter;
+pub mod history;
 pub mod inventory;
 pub mod order_list;
 pub mod orders;

@@ -68,6 +68,7 @@ mod tests {
     use diesel::sqlite::Sqlite;
 
     use super::access::{RoleGrantRow, RolePermissionRow};
+    use super::event::EventRow;
     use super::level::{LevelRow, MovementRow};
     use super::line::LineRow;
     use super::lot::{LotOfItem, LotRow, LotSum, ReceiptLotRow};
@@ -104,7 +105,7 @@ mod tests {
         check!(
             store: StoreRow, purchase_order: OrderRow, purchase_order_line: LineRow, receipt: ReceiptRow,
             receipt_item: ReceiptItemRow, receipt_lot: ReceiptLotRow, inventory_lot: LotRow, inventory_level: LevelRow, stock_movement: MovementRow,
-            role_permission: RolePermissionRow, role_grant: RoleGrantRow,
+            role_permission: RolePermissionRow, event: EventRow, role_grant: RoleGrantRow,
         );
     }
 

@@ -155,4 +155,11 @@ impl PurchaseOrderService for Service {
     ) -> Result<Response<v1::GetBackOrderChainResponse>, Status> {
         reads::chain::chain(&self.0, request).await
     }
+
+    async fn list_purchase_order_history(
+        &self,
+        request: Request<v1::ListPurchaseOrderHistoryRequest>,
+    ) -> Result<Response<v1::ListPurchaseOrderHistoryResponse>, Status> {
+        reads::history::list(&self.0, request).await
+    }
 }

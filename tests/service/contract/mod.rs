@@ -12,6 +12,7 @@ mod correcting;
 mod delivering;
 mod drafting;
 mod finding;
+mod following;
 mod giving_up;
 mod grants;
 mod inventory;

@@ -62,7 +62,7 @@ fn listings(order: &PurchaseOrder) -> Vec<Listing> {
 }
 
 fn of_an_order(order: &PurchaseOrder) -> Vec<Listing> {
-    let [a, b, c, d] = [(); 4].map(|()| order.clone());
+    let [a, b, c, d, e] = [(); 5].map(|()| order.clone());
     vec![
         listing::<ListPurchaseOrderLinesRequest>(
             move |caller| caller.list_lines(&a),
@@ -90,6 +90,15 @@ fn of_an_order(order: &PurchaseOrder) -> Vec<Listing> {
         ),
         listing::<GetBackOrderChainRequest>(
             move |caller| caller.chain(&c),
+            |r, token| (r.page_size, r.page_token) = (1, token),
+            |answer| &answer.next_page_token,
+            vec![
+                ("store_id", |r| r.store_id = "south".into()),
+                ("purchase_order_id", |r| r.purchase_order_id = absent().purchase_order_id),
+            ],
+        ),
+        listing::<ListPurchaseOrderHistoryRequest>(
+            move |caller| caller.history(&e),
             |r, token| (r.page_size, r.page_token) = (1, token),
             |answer| &answer.next_page_token,
             vec![

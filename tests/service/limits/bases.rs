@@ -230,6 +230,7 @@ fn completing() -> Vec<Base> {
             complete.with(|request| request.expected_date = "2026-03-11".to_owned())
         }),
         base(|bench| async move { bench.alice.chain(&bench.received().await) }),
+        base(|bench| async move { bench.alice.history(&bench.received().await) }),
     ]
 }
 

@@ -156,6 +156,8 @@ async fn a_page_has_at_most_1000_rows(#[values(Sqlite, Postgres)] on: Engine) {
         has("stock", page.stock.len(), &page.next_page_token);
         let page = alice.list_receipts(&piecemeal).with(|request| request.page_size = asked).ok().await;
         has("receipts", page.receipts.len(), &page.next_page_token);
+        let page = alice.history(&piecemeal).with(|request| request.page_size = asked).ok().await;
+        has("history", page.entries.len(), &page.next_page_token);
     }
     alice.complete(&piecemeal).ok().await;
     for (asked, rows) in PAGES {

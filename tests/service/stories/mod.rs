@@ -9,6 +9,7 @@ mod deliveries;
 mod discovery;
 mod gate;
 mod grid;
+mod history;
 mod look_alikes;
 mod lots;
 mod ordering;

@@ -1,7 +1,8 @@
-//! GetPurchaseOrder, ListPurchaseOrderLines and ListPurchaseOrders; the reads of receipts, of chains and of
-//! what a completion would do are in files of their own.
+//! GetPurchaseOrder, ListPurchaseOrderLines and ListPurchaseOrders; the reads of receipts, of chains, of
+//! histories and of what a completion would do are in files of their own.
 
 pub(super) mod chain;
+pub(super) mod history;
 pub(super) mod preview;
 pub(super) mod receipts;
 pub(super) mod receivable;
