@@ -14,7 +14,7 @@ use super::access::Permission;
 use super::code::{PrincipalId, StoreId};
 use super::inventory::MovementKind;
 use super::order::receipt::DeliveryId;
-use super::order::{OrderId, State};
+use super::order::{Charge, OrderId, State};
 use super::time::Timestamp;
 
 /// One thing that happened in a store. Events are appended in the transaction of the change, so none is
@@ -99,6 +99,10 @@ pub enum Detail {
         lines: Vec<LineQuantity>,
     },
     OrderUpdated(OrderChanges),
+    OrderAmended(Amendment),
+    OrderConfirmed {
+        lines: Vec<ConfirmedLine>,
+    },
     OrderPlaced {
         order_time: i64,
     },
@@ -179,11 +183,82 @@ fn named<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, 
     Option::deserialize(field).map(Some)
 }
 
+/// What an amendment changed: the header's fields that it left alone are missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amendment {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_date: Option<ValueChange>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charges: Option<Vec<ChargeDetail>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<AmendedLine>,
+}
+
+/// A line of which an amendment changed something that was agreed. What stayed is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AmendedLine {
+    pub line: i32,
+    /// Whether it was not on the order before.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_added: bool,
+    /// Whether it is not on the order any more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_removed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<ValueChange>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_date: Option<ValueChange>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit_cost: Option<ValueChange>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pack_cost: Option<ValueChange>,
+    /// Whether its text changed, which is not told.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_note_changed: bool,
+}
+
+/// A value before and after; none where there was none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+impl ValueChange {
+    /// The change from one value to another; `None` if they are the same.
+    pub fn between(from: Option<String>, to: Option<String>) -> Option<Self> {
+        if from == to { None } else { Some(Self { from, to }) }
+    }
+}
+
+/// A line of which the supplier has confirmed a quantity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmedLine {
+    pub line: i32,
+    pub confirmed: String,
+    /// The line's new expected date, if the confirmation changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_date: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// A charge as an update left it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeDetail {
     pub description: String,
     pub amount: String,
+}
+
+impl From<&Charge> for ChargeDetail {
+    fn from(charge: &Charge) -> Self {
+        Self { description: charge.description.clone(), amount: charge.amount.to_string() }
+    }
 }
 
 /// A line and the quantity that the event is about: ordered, or carried over to a back order.
@@ -242,6 +317,8 @@ impl Detail {
             Self::RoleRevoked { .. } => "ROLE_REVOKED",
             Self::OrderCreated { .. } => "ORDER_CREATED",
             Self::OrderUpdated(_) => "ORDER_UPDATED",
+            Self::OrderAmended(_) => "ORDER_AMENDED",
+            Self::OrderConfirmed { .. } => "ORDER_CONFIRMED",
             Self::OrderPlaced { .. } => "ORDER_PLACED",
             Self::ReceiptBooked { .. } => "RECEIPT_BOOKED",
             Self::ReceiptVoided { .. } => "RECEIPT_VOIDED",

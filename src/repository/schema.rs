@@ -107,6 +107,7 @@ diesel::table! {
         carried_over -> Bool,
         first_expected_date -> Nullable<Text>,
         first_ordered -> BigInt,
+        confirmed -> Nullable<BigInt>,
         expected_date -> Nullable<Text>,
         ordered -> BigInt,
         received -> BigInt,

@@ -25,8 +25,16 @@ pub struct Cap {
 pub const LINES: Cap = Cap { path: "lines", least: 1, most: MAX_LINES };
 /// What is paid for an order besides its lines.
 pub const CHARGES: Cap = Cap { path: "charges", least: 0, most: MAX_CHARGES };
+/// The charges that an amendment gives an order.
+pub const CHARGE_LIST: Cap = Cap { path: "charges.charges", least: 0, most: MAX_CHARGES };
 /// The lines of which a completion decides by itself what happens to their pending quantity.
 pub const DISPOSITIONS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
+/// The lines that an amendment changes.
+pub const AMENDMENTS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
+/// The lines that an amendment adds.
+pub const NEW_LINES: Cap = Cap { path: "new_lines", least: 0, most: MAX_LINES };
+/// The lines of which a supplier has confirmed something.
+pub const CONFIRMATIONS: Cap = Cap { path: "lines", least: 0, most: MAX_LINES };
 /// The lines of which a pending quantity is cancelled.
 pub const CANCELLATIONS: Cap = Cap { path: "lines", least: 1, most: MAX_LINES };
 /// The items of a receipt.
@@ -52,6 +60,10 @@ pub fn of(message: &str, field: &str) -> Option<Cap> {
     Some(match (message, field) {
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "lines") => LINES,
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "charges") => CHARGES,
+        ("ChargeList", "charges") => CHARGE_LIST,
+        ("AmendPurchaseOrderRequest", "lines") => AMENDMENTS,
+        ("AmendPurchaseOrderRequest", "new_lines") => NEW_LINES,
+        ("ConfirmPurchaseOrderRequest", "lines") => CONFIRMATIONS,
         ("PreviewCompletionRequest" | "CompletePurchaseOrderRequest", "lines") => DISPOSITIONS,
         ("CancelPurchaseOrderLinesRequest", "lines") => CANCELLATIONS,
         ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest" | "CorrectReceiptRequest", "items") => ITEMS,

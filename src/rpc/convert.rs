@@ -162,6 +162,8 @@ pub fn line(order: &Order, line: &Line) -> v1::PurchaseOrderLine {
         ordered_cost: Some(line.value_of(ordered).to_string()),
         pending_cost: Some(line.value_of(pending).to_string()),
         lot_required: line.lot_required,
+        confirmed: line.confirmed.map(|confirmed| confirmed.to_string()).unwrap_or_default(),
+        shortfall: line.shortfall().to_string(),
     }
 }
 
@@ -336,6 +338,8 @@ const fn action(action: Action) -> v1::PurchaseOrderAction {
         Action::CancelLines => v1::PurchaseOrderAction::CancelLines,
         Action::Cancel => v1::PurchaseOrderAction::Cancel,
         Action::Copy => v1::PurchaseOrderAction::Copy,
+        Action::Amend => v1::PurchaseOrderAction::Amend,
+        Action::Confirm => v1::PurchaseOrderAction::Confirm,
     }
 }
 

@@ -85,6 +85,8 @@ fn of_orders(rpc: &str) -> Option<Policy> {
         "CreatePurchaseOrder"
         | "UpdatePurchaseOrder"
         | "PlacePurchaseOrder"
+        | "AmendPurchaseOrder"
+        | "ConfirmPurchaseOrder"
         | "CopyPurchaseOrder"
         | "ReceivePurchaseOrder"
         | "ReceiveDelivery"

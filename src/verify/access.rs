@@ -25,6 +25,7 @@ macro_rules! required_permissions {
             ('ORDER_COMPLETED', 'COMPLETE_PURCHASE_ORDERS', 'NEVER'),
             ('BACK_ORDER_CREATED', 'COMPLETE_PURCHASE_ORDERS', 'NEVER'),
             ('ORDER_CANCELLED', 'CANCEL', 'NEVER'), ('LINES_CANCELLED', 'CANCEL', 'NEVER'),
+            ('ORDER_AMENDED', 'EDIT', 'NEVER'), ('ORDER_CONFIRMED', 'EDIT', 'NEVER'),
             ('STOCK_ADJUSTED', 'ADJUST_INVENTORY', 'NEVER')) "
     };
 }

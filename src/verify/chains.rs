@@ -44,13 +44,18 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 2,
-        // No command of this version changes a line's quantity once its order is placed.
-        title: "a line's ordered quantity is what was first placed",
+        title: "what is ordered of a line differs from what was first placed only if the order was amended since",
+        // Events before the first that is kept prove nothing: an order whose creation is not kept may have been
+        // amended before it.
         sql: "
+            WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT 'line ' || l.line_number || ' of ' || o.number || ': ordered {q:' || l.ordered
                 || '}, but {q:' || l.first_ordered || '} when it was first placed' AS detail
-            FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)
-            WHERE l.store_id = {store} AND l.ordered <> l.first_ordered",
+            FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id) CROSS JOIN retained k
+            WHERE l.store_id = {store} AND l.ordered <> l.first_ordered AND o.create_event >= k.first
+              AND (o.place_time IS NULL OR NOT EXISTS (
+                SELECT 1 FROM event e WHERE e.store_id = {store} AND e.po_id = o.po_id AND e.event_type = 'ORDER_AMENDED'
+                    AND e.event_time >= o.place_time))",
     },
     Check {
         invariant: 2,
@@ -164,18 +169,24 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 3,
-        title: "a carried-over line keeps its parent line's product, unit, cost, texts and first promise",
+        title: "a carried-over line keeps its parent line's product, unit, texts and first promise, and begins with its cost",
+        // The cost may be amended afterwards. Events before the first that is kept prove nothing.
         sql: "
+            WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT 'line ' || l.line_number || ' of ' || o.number || ' is ' || l.product_id || ' (' || l.description
                 || ', ' || COALESCE(l.gtin, 'no gtin') || ') in ' || l.unit || ' at {c:' || l.unit_cost
                 || '} promised for ' || COALESCE(l.first_expected_date, 'no date') || ', but before it was '
                 || p.product_id || ' (' || p.description || ', ' || COALESCE(p.gtin, 'no gtin') || ') in ' || p.unit
                 || ' at {c:' || p.unit_cost || '} promised for ' || COALESCE(p.first_expected_date, 'no date') AS detail
-            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
+            FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id) CROSS JOIN retained k
             JOIN purchase_order_line p ON p.store_id = o.store_id AND p.po_id = o.parent_id
                 AND p.line_number = l.line_number
             WHERE o.store_id = {store} AND (l.product_id <> p.product_id OR l.unit <> p.unit
-                OR l.unit_cost <> p.unit_cost OR l.description <> p.description OR l.gtin IS DISTINCT FROM p.gtin
+                OR l.pack_size IS DISTINCT FROM p.pack_size
+                OR (l.unit_cost <> p.unit_cost AND o.create_event >= k.first AND NOT EXISTS (
+                    SELECT 1 FROM event e WHERE e.store_id = {store} AND e.po_id = o.po_id
+                        AND e.event_type = 'ORDER_AMENDED'))
+                OR l.description <> p.description OR l.gtin IS DISTINCT FROM p.gtin
                 OR (p.first_expected_date IS NOT NULL
                     AND l.first_expected_date IS DISTINCT FROM p.first_expected_date))",
     },

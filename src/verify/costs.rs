@@ -147,7 +147,8 @@ fn lines(session: &mut Session, store: &str, after: Option<&LineRow>) -> Result<
     session.load(query)
 }
 
-/// The receipt items of a store whose value is wrong, of which the first `most` are told.
+/// The items of active receipts of a store whose value is wrong. The cost of a line may have been amended since a receipt
+/// was voided; that of one with an active receipt may not, of which the first `most` are told.
 pub(super) fn items(session: &mut Session, store: &str, most: usize) -> Result<Vec<Option<String>>, DbError> {
     let mut wrong = Vec::new();
     let mut last: Option<ItemRow> = None;
@@ -170,9 +171,10 @@ fn items_after(session: &mut Session, store: &str, after: Option<&ItemRow>) -> R
         SELECT i.po_id, o.number, i.receipt_number, i.line_number, i.accepted, i.excess, i.unit_cost AS named_cost,
             i.excess_unit_cost AS excess_cost, i.value, l.unit_cost, l.pack_cost, l.pack_size
         FROM receipt_item i
+        JOIN receipt r ON r.store_id = i.store_id AND r.po_id = i.po_id AND r.receipt_number = i.receipt_number
         JOIN purchase_order o ON o.store_id = i.store_id AND o.po_id = i.po_id
         JOIN purchase_order_line l ON l.store_id = i.store_id AND l.po_id = i.po_id AND l.line_number = i.line_number
-        WHERE i.store_id = $1 AND (i.po_id, i.receipt_number, i.line_number) > ($2, $3, $4)
+        WHERE i.store_id = $1 AND r.void_time IS NULL AND (i.po_id, i.receipt_number, i.line_number) > ($2, $3, $4)
         ORDER BY i.po_id, i.receipt_number, i.line_number LIMIT $5";
     let (order, receipt, line) =
         after.map_or(("", 0, 0), |row| (row.po_id.as_str(), row.receipt_number, row.line_number));

@@ -24,7 +24,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 13,
         title: "a header has the highest number of a line of its chain so far",
-        // `highest`: of each order's own lines. A back order takes its parent's number over.
+        // `highest`: of each order's own lines. A back order takes its parent's number over. An original may have had
+        // more lines as a draft.
         sql: "
             WITH highest AS (
                 SELECT po_id, max(line_number) AS line_number FROM purchase_order_line
@@ -33,8 +34,8 @@ pub(super) const CHECKS: &[Check] = &[
                 || h.line_number || ' and those of its parent with ' || COALESCE(p.last_line, 0) AS detail
             FROM purchase_order o JOIN highest h ON h.po_id = o.po_id
             LEFT JOIN purchase_order p ON p.store_id = {store} AND p.po_id = o.parent_id
-            WHERE o.store_id = {store} AND o.last_line <> CASE WHEN COALESCE(p.last_line, 0) > h.line_number
-                THEN COALESCE(p.last_line, 0) ELSE h.line_number END",
+            WHERE o.store_id = {store} AND (o.last_line < h.line_number OR o.last_line < p.last_line
+                OR (o.parent_id IS NOT NULL AND o.last_line > p.last_line AND o.last_line > h.line_number))",
     },
     Check {
         invariant: 13,

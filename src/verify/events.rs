@@ -59,7 +59,7 @@ pub(super) const CHECKS: &[Check] = &[
             FROM event e LEFT JOIN purchase_order o ON o.store_id = e.store_id AND o.po_id = e.po_id
             WHERE e.store_id = {store} AND o.number IS NULL
               AND (e.po_id IS NOT NULL OR e.event_type IN ('ORDER_CREATED', 'BACK_ORDER_CREATED', 'ORDER_UPDATED', 'ORDER_PLACED',
-                'RECEIPT_BOOKED', 'RECEIPT_VOIDED', 'RECEIPT_CORRECTED', 'LINES_CANCELLED', 'ORDER_COMPLETED', 'ORDER_CANCELLED'))",
+                'RECEIPT_BOOKED', 'RECEIPT_VOIDED', 'RECEIPT_CORRECTED', 'LINES_CANCELLED', 'ORDER_AMENDED', 'ORDER_CONFIRMED', 'ORDER_COMPLETED', 'ORDER_CANCELLED'))",
     },
     Check {
         invariant: 8,
@@ -76,6 +76,9 @@ pub(super) const CHECKS: &[Check] = &[
                 ('RECEIPT_BOOKED', 'ON_ORDER', 'RECEIVING'), ('RECEIPT_BOOKED', 'RECEIVING', 'RECEIVING'),
                 ('RECEIPT_CORRECTED', 'RECEIVING', 'RECEIVING'), ('RECEIPT_VOIDED', 'RECEIVING', 'RECEIVING'), ('RECEIPT_VOIDED', 'RECEIVING', 'ON_ORDER'),
                 ('LINES_CANCELLED', 'ON_ORDER', 'ON_ORDER'), ('LINES_CANCELLED', 'RECEIVING', 'RECEIVING'),
+                ('ORDER_AMENDED', 'DRAFT', 'DRAFT'), ('ORDER_AMENDED', 'ON_ORDER', 'ON_ORDER'),
+                ('ORDER_AMENDED', 'RECEIVING', 'RECEIVING'), ('ORDER_CONFIRMED', 'ON_ORDER', 'ON_ORDER'),
+                ('ORDER_CONFIRMED', 'RECEIVING', 'RECEIVING'),
                 ('ORDER_COMPLETED', 'RECEIVING', 'COMPLETED'), ('STOCK_ADJUSTED', 'COMPLETED', 'COMPLETED'),
                 ('ORDER_CANCELLED', 'DRAFT', 'CANCELLED'), ('ORDER_CANCELLED', 'ON_ORDER', 'CANCELLED'),
                 ('ORDER_CANCELLED', 'RECEIVING', 'CANCELLED')),

@@ -37,13 +37,14 @@ pub(super) const CHECKS: &[Check] = &[
                 || ' large: first ordered {q:' || l.first_ordered || '}, ordered {q:' || l.ordered
                 || '}, received {q:' || l.received || '}, rejected {q:' || l.rejected || '}, back-ordered {q:'
                 || l.back_ordered || '}, cancelled {q:' || l.cancelled || '}, pending {q:' || l.pending
-                || '}, excess {q:' || l.excess || '}, at a unit cost of {c:' || l.unit_cost || '}' AS detail
+                || '}, excess {q:' || l.excess || '}, confirmed {q:' || COALESCE(l.confirmed, 0) || '}, at a unit cost of {c:' || l.unit_cost || '}' AS detail
             FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)
             WHERE l.store_id = {store} AND NOT (
                 l.first_ordered BETWEEN 0 AND 9999999999999 AND l.ordered BETWEEN 0 AND 9999999999999
                 AND l.received BETWEEN 0 AND 9999999999999 AND l.rejected BETWEEN 0 AND 9999999999999
                 AND l.back_ordered BETWEEN 0 AND 9999999999999 AND l.cancelled BETWEEN 0 AND 9999999999999
                 AND l.pending BETWEEN 0 AND 9999999999999 AND l.excess BETWEEN 0 AND 9999999999999
+                AND COALESCE(l.confirmed, 0) BETWEEN 0 AND 9999999999999
                 AND l.unit_cost BETWEEN 0 AND 1000000000000000)",
     },
     Check {
@@ -64,7 +65,8 @@ pub(super) const CHECKS: &[Check] = &[
             WHERE l.store_id = {store} AND (
                 k.unit IS NULL OR l.first_ordered % k.step <> 0 OR l.ordered % k.step <> 0
                 OR l.received % k.step <> 0 OR l.rejected % k.step <> 0 OR l.back_ordered % k.step <> 0
-                OR l.cancelled % k.step <> 0)",
+                OR l.cancelled % k.step <> 0
+                OR COALESCE(l.confirmed, 0) % k.step <> 0)",
     },
     Check {
         invariant: 1,

@@ -8,7 +8,9 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
 };
 use purchase_order_service::proto::DESCRIPTORS;
-use purchase_order_service::proto::v1::{AdjustmentKind, Charge, PendingDisposition, Permission, PurchaseOrderView};
+use purchase_order_service::proto::v1::{
+    AdjustmentKind, Charge, ChargeList, PendingDisposition, Permission, PurchaseOrderView,
+};
 use rstest::rstest;
 use tonic::Code::{InvalidArgument, NotFound, PermissionDenied};
 
@@ -149,6 +151,14 @@ impl Answers {
         });
         dearer.ok().await;
         owner.place(&priced).ok().await;
+        let repriced = owner.amend(&priced, &[(1, "10")]).with(|request| {
+            request.lines[0].pack_cost = Some("11".to_owned());
+            let freight = Charge { description: "freight".to_owned(), amount: Some("14".to_owned()) };
+            request.charges = Some(ChargeList { charges: vec![freight] });
+        });
+        repriced.ok().await;
+        self.note(caller.amend(&priced, &[(1, "10"), (2, "5")])).await;
+        self.note(caller.confirm(&priced, &[(1, "10")])).await;
         self.note(caller.cancel_lines(&priced, &[(1, "1")])).await;
         let invoiced = |by: &Caller| {
             by.receive(&priced).accept(1, "12").with(|request| {

@@ -160,6 +160,37 @@ async fn an_order_is_cancelled_or_received_and_never_both(#[values(Sqlite, Postg
     world.verify().await;
 }
 
+/// Less is ordered at the moment at which more comes: the second of the two is judged by what the first has left.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_is_ordered_however_much_an_amendment_takes_away(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some((world, other)) = instances(on).await else { return };
+    let (alice, bob) = (world.alice(), through(&other, &world.bob()));
+    let mut amended = 0;
+    for round in 0..ROUNDS {
+        let order = alice.received(&[("apples", "10")], &[(1, "2")]).await;
+
+        // Who is sent first changes from round to round.
+        let amend = alice.amend(&order, &[(1, "5")]);
+        let early = (round % 2 == 0).then(|| amend.clone().start());
+        let received = bob.receive(&order).accept(1, "6").start();
+        let amend = early.unwrap_or_else(|| amend.start()).await.unwrap();
+        let received = received.await.unwrap();
+
+        // 8 of 5 would be more than the store allows.
+        match (amend, received) {
+            (Ok(_), Err(status)) => {
+                amended += 1;
+                assert_eq!(reason(&status), "OVER_RECEIPT");
+            }
+            (Err(status), Ok(_)) => assert_eq!(reason(&status), "INVALID_FOR_STORED_DATA"),
+            (amend, received) => panic!("{amend:?} and {received:?}"),
+        }
+    }
+    println!("the amendment was first in {amended} of {ROUNDS} rounds");
+    world.verify().await;
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_is_given_up_or_back_ordered_and_never_both(#[values(Sqlite, Postgres)] on: Engine) {

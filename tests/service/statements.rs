@@ -229,8 +229,14 @@ async fn each_command_takes_so_many_round_trips() {
     count!("Update: note", note);
     let lines = alice.update(&order, &["lines"]).with(|r| r.lines = vec![line("apples", "10"), line("figs", "5")]);
     count!("Update: lines", lines);
+    count!("AmendPurchaseOrder", alice.amend(&order, &[(2, "6")]));
+    let date = alice.amend(&order, &[]).with(|r| {
+        r.expected_date = Some("2026-03-20".to_owned());
+    });
+    count!("Amend: expected date", date);
     count!("CopyPurchaseOrder", alice.copy(&order));
     count!("PlacePurchaseOrder", alice.place(&order));
+    count!("ConfirmPurchaseOrder", alice.confirm(&order, &[(1, "9")]));
     count!("Receive", alice.receive(&order).accept(1, "4"));
     count!("Receive: all pending", alice.receive(&order).all_pending());
     count!("VoidReceipt", alice.void(&order, 2));
@@ -264,8 +270,11 @@ DeleteRole               7
 CreatePurchaseOrder      6
 Update: note             5
 Update: lines            8
+AmendPurchaseOrder       7
+Amend: expected date     7
 CopyPurchaseOrder        6
 PlacePurchaseOrder       6
+ConfirmPurchaseOrder     7
 Receive                  6
 Receive: all pending     6
 VoidReceipt              10

@@ -147,6 +147,36 @@ impl Caller {
         })
     }
 
+    /// So much is ordered of each line from now on.
+    pub fn amend(&self, order: &PurchaseOrder, lines: &[(i32, &str)]) -> Call<AmendPurchaseOrderRequest> {
+        let named = lines.iter().map(|(line_number, quantity)| LineAmendment {
+            line_number: *line_number,
+            quantity: Some((*quantity).to_owned()),
+            ..LineAmendment::default()
+        });
+        self.call(AmendPurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            lines: named.collect(),
+            ..AmendPurchaseOrderRequest::default()
+        })
+    }
+
+    /// So much is confirmed of each line; with an empty quantity as it is ordered.
+    pub fn confirm(&self, order: &PurchaseOrder, lines: &[(i32, &str)]) -> Call<ConfirmPurchaseOrderRequest> {
+        let named = lines.iter().map(|(line_number, quantity)| LineConfirmation {
+            line_number: *line_number,
+            quantity: (!quantity.is_empty()).then(|| (*quantity).to_owned()),
+            ..LineConfirmation::default()
+        });
+        self.call(ConfirmPurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            lines: named.collect(),
+            ..ConfirmPurchaseOrderRequest::default()
+        })
+    }
+
     /// So much of what is pending on each line; with an empty quantity all of it.
     pub fn cancel_lines(&self, order: &PurchaseOrder, lines: &[(i32, &str)]) -> Call<CancelPurchaseOrderLinesRequest> {
         let named = lines.iter().map(|(line_number, quantity)| LineCancellation {

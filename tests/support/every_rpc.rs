@@ -59,6 +59,8 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(Receive), move |caller| caller.receive(&none()).all_pending()),
         entry(Role(Receive), move |caller| caller.deliver().accept_line(&none(), 1, "1")),
         entry(Role(Receive), move |caller| caller.void(&none(), 1)),
+        entry(Role(Edit), move |caller| caller.amend(&none(), &[(1, "1")])),
+        entry(Role(Edit), move |caller| caller.confirm(&none(), &[(1, "")])),
         entry(Role(Cancel), move |caller| caller.cancel_lines(&none(), &[(1, "")])),
         entry(Role(Receive), move |caller| caller.correct(&none(), 1).all_pending()),
         entry(Role(CompletePurchaseOrders), move |caller| caller.preview(&none())),

@@ -169,6 +169,16 @@ impl Rpc for CorrectReceiptRequest {
     type Answer = CorrectReceiptResponse;
 }
 
+impl Rpc for AmendPurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/AmendPurchaseOrder";
+    type Answer = AmendPurchaseOrderResponse;
+}
+
+impl Rpc for ConfirmPurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ConfirmPurchaseOrder";
+    type Answer = ConfirmPurchaseOrderResponse;
+}
+
 impl Rpc for CancelPurchaseOrderLinesRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/CancelPurchaseOrderLines";
     type Answer = CancelPurchaseOrderLinesResponse;
@@ -346,6 +356,18 @@ impl Mutation for VoidReceiptRequest {
 }
 
 impl Mutation for CorrectReceiptRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for AmendPurchaseOrderRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for ConfirmPurchaseOrderRequest {
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
     }

@@ -165,6 +165,8 @@ CREATE TABLE purchase_order_line (
     first_expected_date TEXT,
     -- Ordered when first placed; never changes.
     first_ordered BIGINT NOT NULL CHECK (first_ordered BETWEEN 0 AND 9999999999999),
+    -- How much of it the supplier has confirmed; none if nothing is known.
+    confirmed BIGINT CHECK (confirmed BETWEEN 0 AND 9999999999999),
     -- The line's own date; the order's counts where there is none.
     expected_date TEXT,
     ordered BIGINT NOT NULL CHECK (ordered BETWEEN 0 AND 9999999999999),

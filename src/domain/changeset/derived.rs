@@ -8,7 +8,7 @@
 use super::Changeset;
 use crate::domain::inventory::InboundStock;
 use crate::domain::order::receipt::Receipt;
-use crate::domain::order::{Line, Order, State};
+use crate::domain::order::{Line, Order};
 use crate::domain::refusal::{Refusal, TruncatedList};
 use crate::domain::working_set::NotLoaded;
 
@@ -66,10 +66,6 @@ impl Changeset<'_> {
             if !self.lines.contains_key(key) {
                 order.counters.count_line(self.line_before(key)?, None);
             }
-        }
-        if order.state == State::Draft {
-            // The lines of a draft are numbered anew when they are replaced.
-            order.counters.last_line = order.counters.lines;
         }
         for receipt in self.receipts.values().filter(|receipt| receipt.key.order == order.key) {
             order.counters.count_receipt(self.receipt_before(receipt)?, receipt);

@@ -136,17 +136,31 @@ impl Changeset<'_> {
         self.lines.insert(line.key.clone(), line);
     }
 
-    /// Puts all lines of a draft in place of those it has. Lines of a draft add nothing to levels, so
-    /// those that are removed need no disposition.
-    pub fn replace_lines(&mut self, draft: &Order, lines: Vec<Line>) -> Result<(), Refusal> {
-        for line in lines {
-            self.put_line(line);
+    /// Puts a line of which what was agreed may have changed, such as its cost or its text. Such a line is deleted
+    /// and inserted: the columns that say what was agreed are never updated in place, so that the commands that
+    /// change quantities alone need not write them.
+    pub fn replace_line(&mut self, line: Line) -> Result<(), Refusal> {
+        if self.line_before(&line.key)?.is_some_and(|before| *before != line) {
+            self.decision.lines_removed.push(line.key.clone());
         }
-        // A line that changes is deleted and inserted: the columns of a line that say what was ordered are
-        // never updated in place.
+        self.put_line(line);
+        Ok(())
+    }
+
+    /// Removes a line of a draft. Lines of a draft add nothing to levels, so it needs no disposition.
+    pub fn remove_line(&mut self, line: LineKey) {
+        self.decision.lines_removed.push(line);
+    }
+
+    /// Puts all lines of a draft in place of those it has, which are numbered anew.
+    pub fn replace_lines(&mut self, draft: &mut Order, lines: Vec<Line>) -> Result<(), Refusal> {
+        draft.counters.last_line = 0;
+        for line in lines {
+            self.replace_line(line)?;
+        }
         for before in self.working_set.lines_of(&draft.key)? {
-            if self.lines.get(&before.key) != Some(before) {
-                self.decision.lines_removed.push(before.key.clone());
+            if !self.lines.contains_key(&before.key) {
+                self.remove_line(before.key.clone());
             }
         }
         Ok(())

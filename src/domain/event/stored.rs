@@ -58,7 +58,10 @@ mod tests {
 
     use super::*;
     use crate::domain::access::Permission;
-    use crate::domain::event::{CancelledLine, ChargeDetail, ItemQuantities, LineQuantity, OrderChanges, SettledLine};
+    use crate::domain::event::{
+        AmendedLine, Amendment, CancelledLine, ChargeDetail, ConfirmedLine, ItemQuantities, LineQuantity, OrderChanges,
+        SettledLine, ValueChange,
+    };
     use crate::domain::inventory::MovementKind;
     use crate::domain::order::OrderId;
     use crate::domain::order::receipt::DeliveryId;
@@ -181,6 +184,47 @@ mod tests {
                     expected_date: Some(None),
                     ..OrderChanges::default()
                 }),
+            ),
+            (
+                // The date of the order was removed; a line was changed, one added and one removed.
+                r#"{"v":1,"expected_date":{"from":"2026-03-10"},"lines":[{"line":1,"ordered":{"from":"5","to":"6"},"unit_cost":{"from":"1","to":"1.5"},"is_note_changed":true},{"line":2,"is_added":true,"expected_date":{"to":"2026-03-11"},"pack_cost":{"to":"9"}},{"line":3,"is_removed":true}]}"#,
+                Detail::OrderAmended(Amendment {
+                    expected_date: ValueChange::between(some("2026-03-10"), None),
+                    charges: None,
+                    lines: vec![
+                        AmendedLine {
+                            line: 1,
+                            ordered: ValueChange::between(some("5"), some("6")),
+                            unit_cost: ValueChange::between(some("1"), some("1.5")),
+                            is_note_changed: true,
+                            ..AmendedLine::default()
+                        },
+                        AmendedLine {
+                            line: 2,
+                            is_added: true,
+                            expected_date: ValueChange::between(None, some("2026-03-11")),
+                            pack_cost: ValueChange::between(None, some("9")),
+                            ..AmendedLine::default()
+                        },
+                        AmendedLine { line: 3, is_removed: true, ..AmendedLine::default() },
+                    ],
+                }),
+            ),
+            (
+                r#"{"v":1,"charges":[{"description":"freight","amount":"5"}]}"#,
+                Detail::OrderAmended(Amendment {
+                    charges: Some(vec![ChargeDetail { description: "freight".to_owned(), amount: "5".to_owned() }]),
+                    ..Amendment::default()
+                }),
+            ),
+            (
+                r#"{"v":1,"lines":[{"line":2,"confirmed":"2.5","expected_date":"2026-03-10"},{"line":3,"confirmed":"0"}]}"#,
+                Detail::OrderConfirmed {
+                    lines: vec![
+                        ConfirmedLine { line: 2, confirmed: "2.5".to_owned(), expected_date: some("2026-03-10") },
+                        ConfirmedLine { line: 3, confirmed: "0".to_owned(), expected_date: None },
+                    ],
+                },
             ),
             (r#"{"v":1,"order_time":-5}"#, Detail::OrderPlaced { order_time: -5 }),
             (

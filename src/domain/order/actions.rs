@@ -17,6 +17,10 @@ pub enum Action {
     /// Change the caller's own id for it, and nothing else: possible in every state, so no list of allowed
     /// actions names it.
     UpdateExternalId,
+    /// Change its lines and dates while it is open.
+    Amend,
+    /// Record what the supplier has confirmed of it.
+    Confirm,
     /// Place the draft, which is on order from then on.
     Place,
     /// Book a delivery in as a receipt.
@@ -37,7 +41,7 @@ pub enum Action {
 
 impl Action {
     /// Those that answers list.
-    const LISTED: [Self; 9] = [
+    const LISTED: [Self; 11] = [
         Self::Update,
         Self::Place,
         Self::Receive,
@@ -47,13 +51,15 @@ impl Action {
         Self::Cancel,
         Self::CancelLines,
         Self::Copy,
+        Self::Amend,
+        Self::Confirm,
     ];
 
     /// The permission that the action takes: commands require it, and the list of allowed actions is
     /// made with it.
     pub const fn permission(self) -> Permission {
         match self {
-            Self::Update | Self::UpdateExternalId | Self::Copy => Permission::Edit,
+            Self::Update | Self::UpdateExternalId | Self::Amend | Self::Confirm | Self::Copy => Permission::Edit,
             Self::Place => Permission::Place,
             Self::Receive | Self::VoidReceipt | Self::CorrectReceipt => Permission::Receive,
             Self::Complete => Permission::CompletePurchaseOrders,
@@ -73,6 +79,8 @@ impl Action {
             Self::UpdateExternalId => (true, "the external id may change in every state"),
             Self::Copy => (true, "an order is copied in every state"),
             Self::Update => (order.state.is_open(), "a closed order is not changed any more"),
+            Self::Amend => (order.state.is_open(), "a closed order is not amended any more"),
+            Self::Confirm => (order.state.is_live(), "an order is confirmed while it is ON_ORDER or RECEIVING"),
             Self::Place => (order.state == State::Draft, "only a DRAFT is placed"),
             Self::Receive => (order.state.is_live(), "goods are received while it is ON_ORDER or RECEIVING"),
             Self::VoidReceipt => (order.state == State::Receiving, "receipts are voided while it is RECEIVING"),
@@ -121,13 +129,23 @@ mod tests {
 
     #[test]
     fn state_and_accepted_quantities_decide_what_may_be_done() {
-        use Action::{Cancel, CancelLines, Complete, Copy, CorrectReceipt, Place, Receive, Update, VoidReceipt};
+        use Action::{
+            Amend, Cancel, CancelLines, Complete, Confirm, Copy, CorrectReceipt, Place, Receive, Update, VoidReceipt,
+        };
         // An order that is RECEIVING may have had everything rejected: then nothing is accepted.
         for (state, accepted, actions) in [
-            (State::Draft, "0", &[Update, Place, Cancel, Copy][..]),
-            (State::OnOrder, "0", &[Update, Receive, Cancel, CancelLines, Copy]),
-            (State::Receiving, "0", &[Update, Receive, VoidReceipt, CorrectReceipt, Cancel, CancelLines, Copy]),
-            (State::Receiving, "4", &[Update, Receive, VoidReceipt, CorrectReceipt, Complete, CancelLines, Copy]),
+            (State::Draft, "0", &[Update, Place, Cancel, Copy, Amend][..]),
+            (State::OnOrder, "0", &[Update, Receive, Cancel, CancelLines, Copy, Amend, Confirm]),
+            (
+                State::Receiving,
+                "0",
+                &[Update, Receive, VoidReceipt, CorrectReceipt, Cancel, CancelLines, Copy, Amend, Confirm],
+            ),
+            (
+                State::Receiving,
+                "4",
+                &[Update, Receive, VoidReceipt, CorrectReceipt, Complete, CancelLines, Copy, Amend, Confirm],
+            ),
             (State::Completed, "4", &[Copy]),
             (State::Cancelled, "0", &[Copy]),
         ] {
@@ -145,7 +163,7 @@ mod tests {
     #[test]
     fn each_action_takes_its_permission() {
         for (permission, expected) in [
-            (Permission::Edit, &[Action::Update, Action::Copy][..]),
+            (Permission::Edit, &[Action::Update, Action::Copy, Action::Amend, Action::Confirm][..]),
             (Permission::Receive, &[Action::Receive, Action::VoidReceipt, Action::CorrectReceipt]),
             (Permission::CompletePurchaseOrders, &[Action::Complete]),
             (Permission::Place, &[]),

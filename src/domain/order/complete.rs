@@ -375,6 +375,7 @@ impl CompleteOrder {
             expected_date: disposition.expected_date.or(line.expected_date.filter(|_| promised.is_none())),
             first_expected_date: line.first_expected_date.or(promised),
             first_ordered: quantity,
+            confirmed: None,
             quantities: Quantities::ordered(quantity),
             returned: Quantity::ZERO,
             first_receive_time: None,

@@ -97,13 +97,15 @@ impl Price {
         unit_cost_of(pack_cost, pack_size).map(|unit_cost| Self::Pack { pack_cost, unit_cost })
     }
 
-    const fn unit_cost(self) -> UnitCost {
+    /// What one unit costs.
+    pub(super) const fn unit_cost(self) -> UnitCost {
         match self {
             Self::Unit(unit_cost) | Self::Pack { unit_cost, .. } => unit_cost,
         }
     }
 
-    const fn pack_cost(self) -> Option<UnitCost> {
+    /// What one pack costs, if the line is priced by the pack.
+    pub(super) const fn pack_cost(self) -> Option<UnitCost> {
         match self {
             Self::Unit(_) => None,
             Self::Pack { pack_cost, .. } => Some(pack_cost),
@@ -124,7 +126,7 @@ impl Command for CreateOrder {
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let mut violations = Violations::default();
         self.check_currency(changeset, &mut violations)?;
-        fix_units(changeset, &self.lines, &mut violations)?;
+        fix_units(changeset, "lines", &self.lines, &mut violations)?;
         violations.or_refuse(Refusal::InvalidForStoredData)?;
         check_external_id(changeset, None, self.external_id.as_deref())?;
         // Only now, when nothing can be refused any more: a refused request takes no order number.
@@ -138,7 +140,7 @@ impl CreateOrder {
         let order = self.header(changeset)?;
         let id = order.key.order;
         let lines = lines_of(&order, &self.lines);
-        check_value(&order, &lines)?;
+        check_value(&order, ordered_cost_of(&lines))?;
         for line in lines {
             changeset.put_line(line);
         }
@@ -205,9 +207,10 @@ pub(super) fn lines_of(draft: &Order, lines: &[NewLine]) -> Vec<Line> {
     numbered
 }
 
-fn new_line(draft: &Order, number: i32, line: &NewLine) -> Line {
+/// A line as it is added to an order.
+pub(super) fn new_line(order: &Order, number: i32, line: &NewLine) -> Line {
     Line {
-        key: LineKey { order: draft.key.clone(), number },
+        key: LineKey { order: order.key.clone(), number },
         product: line.product.clone(),
         description: line.description.clone(),
         gtin: line.gtin.clone(),
@@ -221,8 +224,9 @@ fn new_line(draft: &Order, number: i32, line: &NewLine) -> Line {
         lot_required: line.lot_required,
         carried_over: false,
         expected_date: line.expected_date,
-        first_expected_date: line.expected_date.or(draft.expected_date),
+        first_expected_date: line.expected_date.or(order.expected_date),
         first_ordered: line.quantity,
+        confirmed: None,
         quantities: Quantities::ordered(line.quantity),
         returned: Quantity::ZERO,
         first_receive_time: None,
@@ -250,14 +254,18 @@ pub(super) fn check_external_id(
 
 /// Refuses an order that is worth more than any may be: sums over orders stay far from where they would
 /// overflow.
-pub(super) fn check_value(draft: &Order, lines: &[Line]) -> Result<(), Refusal> {
-    let of_lines: Amount = lines.iter().map(|line| line.value_of(line.quantities.ordered)).sum();
-    let value = of_lines + draft.charges_cost();
+pub(super) fn check_value(order: &Order, ordered_cost: Amount) -> Result<(), Refusal> {
+    let value = ordered_cost + order.charges_cost();
     if value <= Amount::MAX {
         return Ok(());
     }
     let rule = format_args!("make the order worth {value} with its charges; at most {} is allowed", Amount::MAX);
     Err(Refusal::invalid_for_stored_data("lines", rule))
+}
+
+/// What the ordered quantities of lines are worth.
+pub(super) fn ordered_cost_of<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Amount {
+    lines.into_iter().map(|line| line.value_of(line.quantities.ordered)).sum()
 }
 
 /// The ordered quantities of new lines as an event tells them, numbered like [`lines_of`].
@@ -268,9 +276,10 @@ pub(super) fn quantities(lines: &[NewLine]) -> Vec<LineQuantity> {
 
 /// Creates the levels of products that are new to the store, which fixes their units. A line in another
 /// unit than the store counts its product in is a violation: quantities of two units cannot be added
-/// up.
+/// up. `list` is the list of the request that they are in.
 pub(super) fn fix_units(
     changeset: &mut Changeset<'_>,
+    list: &str,
     lines: &[NewLine],
     violations: &mut Violations,
 ) -> Result<(), Refusal> {
@@ -287,7 +296,7 @@ pub(super) fn fix_units(
                 line.product,
                 level.unit.name()
             );
-            violations.add(format_args!("lines[{index}].unit"), rule);
+            violations.add(format_args!("{list}[{index}].unit"), rule);
         }
     }
     Ok(())

@@ -5,14 +5,17 @@
 //! so that a command on one line loads one line.
 
 pub mod actions;
+pub mod amend;
 pub mod cancel;
 pub mod cancel_lines;
 pub mod cancellation;
 pub mod chain;
 pub mod complete;
+pub mod confirm;
 pub mod copy;
 pub mod correct;
 pub mod create;
+mod expected_date;
 pub mod place;
 pub mod preview;
 pub mod receipt;
@@ -331,7 +334,7 @@ fn pending_cost(line: Option<&Line>) -> Amount {
 /// `ordered + excess = received + back_ordered + cancelled + pending`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quantities {
-    /// What is ordered now; an update of a draft changes it.
+    /// What is ordered now; an amendment changes it.
     pub ordered: Quantity,
     /// What was accepted by active receipts, staged or on hand.
     pub received: Quantity,
@@ -406,8 +409,11 @@ pub struct Line {
     pub expected_date: Option<Date>,
     /// The first date that was promised for it along the chain; a later back order does not change it.
     pub first_expected_date: Option<Date>,
-    /// What was ordered when the line was created on this order.
+    /// What was ordered when the line was placed, or added, on this order. Nothing changes it afterwards.
     pub first_ordered: Quantity,
+    /// How much of what is ordered the supplier has confirmed; none if nothing is known. No rule reads it, and a back
+    /// order begins without it.
+    pub confirmed: Option<Quantity>,
     /// Where its quantity is: pending, received, back-ordered or cancelled.
     pub quantities: Quantities,
     /// What went back to the supplier after the completion; at most what was received, and no part of the
@@ -461,6 +467,12 @@ impl Line {
     /// How much more may be received of it.
     pub fn still_receivable(&self, store: &Store) -> Quantity {
         (self.most_receivable(store) - self.quantities.received).or_nothing()
+    }
+
+    /// How much less the supplier has confirmed than is wanted; nothing where it has confirmed nothing.
+    pub fn shortfall(&self) -> Quantity {
+        let Quantities { ordered, cancelled, .. } = self.quantities;
+        self.confirmed.map_or(Quantity::ZERO, |confirmed| (ordered - cancelled - confirmed).or_nothing())
     }
 
     /// How much of it can still go back to the supplier, once its order is completed.

@@ -2,7 +2,7 @@
 //! and only its note and reference may change.
 
 use super::actions::Action;
-use super::create::{NewLine, check_external_id, check_value, fix_units, lines_of, quantities};
+use super::create::{NewLine, check_external_id, check_value, fix_units, lines_of, ordered_cost_of, quantities};
 use super::{Charge, Line, Order, OrderId, State};
 use crate::domain::access::Requirement;
 use crate::domain::changeset::Changeset;
@@ -84,14 +84,14 @@ impl Command for UpdateOrder {
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let before = changeset.order(self.order)?;
         let mut violations = Violations::default();
-        fix_units(changeset, self.lines.as_deref().unwrap_or_default(), &mut violations)?;
+        fix_units(changeset, "lines", self.lines.as_deref().unwrap_or_default(), &mut violations)?;
         violations.or_refuse(Refusal::InvalidForStoredData)?;
         let external_id = self.external_id.as_ref().and_then(Option::as_deref);
         check_external_id(changeset, Some(self.order), external_id)?;
-        let after = self.header(&before);
+        let mut after = self.header(&before);
         let mut changes = changes(&before, &after);
         if self.rewrites_lines() {
-            changes.lines = self.rewrite_lines(changeset, &before, &after)?;
+            changes.lines = self.rewrite_lines(changeset, &before, &mut after)?;
         }
         if changes == OrderChanges::default() {
             return Ok(Outcome::order_changed(0, self.order));
@@ -140,19 +140,25 @@ impl UpdateOrder {
         &self,
         changeset: &mut Changeset<'_>,
         before: &Order,
-        after: &Order,
+        after: &mut Order,
     ) -> Result<Option<Vec<LineQuantity>>, Refusal> {
         let old = changeset.all_lines(before)?;
         let new = match &self.lines {
             Some(lines) => lines_of(after, lines),
             None => old.iter().cloned().map(|line| promised(line, after)).collect(),
         };
-        check_value(after, &new)?;
+        check_value(after, ordered_cost_of(&new))?;
         if new == old {
             return Ok(None);
         }
-        changeset.replace_lines(before, new)?;
-        Ok(self.lines.as_deref().map(quantities))
+        let Some(lines) = &self.lines else {
+            for line in new {
+                changeset.replace_line(line)?;
+            }
+            return Ok(None);
+        };
+        changeset.replace_lines(after, new)?;
+        Ok(Some(quantities(lines)))
     }
 }
 
@@ -160,10 +166,6 @@ impl UpdateOrder {
 /// is placed is the first promise.
 fn promised(line: Line, draft: &Order) -> Line {
     Line { first_expected_date: draft.expected_date_of(&line), ..line }
-}
-
-fn told_charge(charge: &Charge) -> ChargeDetail {
-    ChargeDetail { description: charge.description.clone(), amount: charge.amount.to_string() }
 }
 
 fn changes(before: &Order, after: &Order) -> OrderChanges {
@@ -176,14 +178,15 @@ fn changes(before: &Order, after: &Order) -> OrderChanges {
         supplier_reference: changed(&before.supplier_reference, &after.supplier_reference),
         note: changed(&before.note, &after.note),
         external_id: changed(&before.external_id, &after.external_id),
-        charges: changed(&before.charges, &after.charges).map(|charges| charges.iter().map(told_charge).collect()),
+        charges: changed(&before.charges, &after.charges)
+            .map(|charges| charges.iter().map(ChargeDetail::from).collect()),
         expected_date: date.map(|date| date.map(|date| date.to_string())),
         lines: None,
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::domain::access::Permission;
     use crate::domain::code::ProductId;
@@ -192,7 +195,8 @@ mod tests {
     use crate::domain::testing::{NO_SUCH_ORDER, TestStore, date, quantity};
     use crate::domain::unit::Unit;
 
-    fn nothing(order: OrderId) -> UpdateOrder {
+    /// An update that changes nothing.
+    pub fn nothing(order: OrderId) -> UpdateOrder {
         UpdateOrder {
             order,
             etag: String::new(),
@@ -206,7 +210,8 @@ mod tests {
         }
     }
 
-    fn new_line(product: &str, ordered: &str) -> NewLine {
+    /// A line of a product that costs 1.
+    pub fn new_line(product: &str, ordered: &str) -> NewLine {
         NewLine {
             product: ProductId::new(product),
             description: product.to_owned(),

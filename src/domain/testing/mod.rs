@@ -369,6 +369,7 @@ impl TestStore {
             expected_date: None,
             first_expected_date: None,
             first_ordered: ordered,
+            confirmed: None,
             quantities: Quantities::ordered(ordered),
             returned: Quantity::ZERO,
             first_receive_time: None,

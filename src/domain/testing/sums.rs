@@ -84,8 +84,9 @@ impl TestStore {
         for key in self.orders.keys() {
             let parent = self.orders[key].parent.map(|parent| self.order_key(parent));
             let mut counters = OrderCounters::default();
-            // Never changes once the parent is completed.
+            // Never changes once the parent is completed. A draft may have lost its last line.
             counters.last_line = parent.map_or(0, |parent| self.orders[&parent].counters.last_line);
+            counters.last_line = counters.last_line.max(self.orders[key].counters.last_line);
             for (_, line) in self.lines.range(LineKey::range_of(key)) {
                 counters.lines += 1;
                 counters.last_line = counters.last_line.max(line.key.number);

@@ -1,9 +1,9 @@
 //! Reads a chain of back orders page by page: its headers, and its lines with what became of each over all orders.
 //!
-//! The lines of a chain have the numbers 1 to n without a gap: a back order keeps the numbers of its parent, and a line
-//! that a receipt adds gets the next number of the chain. So a page
-//! of lines is a range of numbers. The database adds up the lines of all orders in that range and returns one row for
-//! each number: a long chain takes longer to read, but not more memory.
+//! A back order keeps the numbers of its parent's lines, and a line that is added gets the next number of the chain. Only
+//! the original may have gaps, where it lost lines as a draft. So a page of lines is a range of numbers that ends where
+//! the original's lines fill the page, or else so many numbers after its last. The database adds up the lines of all
+//! orders in that range and returns one row for each number: a long chain takes longer to read, but not more memory.
 
 use diesel::backend::Backend;
 use diesel::prelude::*;
@@ -58,12 +58,7 @@ pub fn page(
         .filter(po::chain_position.gt(after.order))
         .order(po::chain_position)
         .limit(i64::from(limit));
-    let lines = ChainLines {
-        store: store.to_owned(),
-        order: order.to_string(),
-        after: after.line,
-        last: after.line.saturating_add(limit),
-    };
+    let lines = ChainLines { store: store.to_owned(), order: order.to_string(), after: after.line, limit };
     let (authorized, order_rows, line_rows) =
         session.authorize_and_load_two::<OrderRow, ChainLineRow, _, _>(check, (headers, lines))?;
     let mut orders = order_rows.into_iter().map(Order::try_from).collect::<Result<Vec<_>, _>>()?;
@@ -81,8 +76,8 @@ struct ChainLines {
     order: String,
     /// The range begins after this number.
     after: i32,
-    /// The range ends with this number.
-    last: i32,
+    /// So many lines are in the range at most.
+    limit: i32,
 }
 
 impl<DB> QueryFragment<DB> for ChainLines
@@ -117,15 +112,55 @@ where
         // A range of the primary key on each order, so a page reads no other lines of a large chain.
         out.push_sql(") AND l.line_number > ");
         out.push_bind_param::<Integer, _>(&self.after)?;
-        out.push_sql(" AND l.line_number <= ");
-        out.push_bind_param::<Integer, _>(&self.last)?;
+        out.push_sql(" AND l.line_number <= (");
+        self.walk_last(&mut out)?;
         out.push_sql(
-            " GROUP BY l.line_number, o.store_id, o.root_id) r \
+            ") GROUP BY l.line_number, o.store_id, o.root_id) r \
              JOIN purchase_order p ON p.store_id = r.store_id AND p.root_id = r.root_id \
              AND p.chain_position = r.first_position \
              JOIN purchase_order_line f ON f.store_id = p.store_id AND f.po_id = p.po_id \
              AND f.line_number = r.line_number",
         );
+        Ok(())
+    }
+}
+
+impl ChainLines {
+    /// Writes a query for the number with which the range ends.
+    fn walk_last<'b, DB>(&'b self, out: &mut AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        DB: Backend + HasSqlType<Text> + HasSqlType<Integer>,
+        String: ToSql<Text, DB>,
+        i32: ToSql<Integer, DB>,
+    {
+        // `n`: the next lines of the original, at most as many as fill the page. If they do not, the numbers go on
+        // after its last without a gap.
+        out.push_sql(
+            "SELECT CAST(CASE WHEN count(n.line_number) >= max(c.page) THEN max(n.line_number) \
+             WHEN max(c.last_line) > max(c.after_line) THEN max(c.last_line) + max(c.page) - count(n.line_number) \
+             ELSE max(c.after_line) + max(c.page) END AS bigint) \
+             FROM (SELECT store_id, po_id, last_line, CAST(",
+        );
+        out.push_bind_param::<Integer, _>(&self.after)?;
+        out.push_sql(" AS integer) AS after_line, CAST(");
+        out.push_bind_param::<Integer, _>(&self.limit)?;
+        out.push_sql(" AS integer) AS page FROM purchase_order WHERE store_id = ");
+        out.push_bind_param::<Text, _>(&self.store)?;
+        out.push_sql(" AND po_id = (SELECT root_id FROM purchase_order WHERE store_id = ");
+        out.push_bind_param::<Text, _>(&self.store)?;
+        out.push_sql(" AND po_id = ");
+        out.push_bind_param::<Text, _>(&self.order)?;
+        out.push_sql(")) c LEFT JOIN (SELECT store_id, po_id, line_number FROM purchase_order_line WHERE store_id = ");
+        out.push_bind_param::<Text, _>(&self.store)?;
+        out.push_sql(" AND po_id = (SELECT root_id FROM purchase_order WHERE store_id = ");
+        out.push_bind_param::<Text, _>(&self.store)?;
+        out.push_sql(" AND po_id = ");
+        out.push_bind_param::<Text, _>(&self.order)?;
+        out.push_sql(") AND line_number > ");
+        out.push_bind_param::<Integer, _>(&self.after)?;
+        out.push_sql(" ORDER BY line_number LIMIT ");
+        out.push_bind_param::<Integer, _>(&self.limit)?;
+        out.push_sql(") n ON n.store_id = c.store_id AND n.po_id = c.po_id");
         Ok(())
     }
 }

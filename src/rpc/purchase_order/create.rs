@@ -12,7 +12,7 @@ use crate::domain::text::{MAX_DESCRIPTION, MAX_LINE_NOTES};
 use crate::domain::unit::Unit;
 use crate::proto::v1;
 use crate::rpc::App;
-use crate::rpc::caps;
+use crate::rpc::caps::{self, Cap};
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
 use crate::rpc::field_parser::{Element, FieldParser};
@@ -46,33 +46,33 @@ fn parse(call: &Call, mut request: v1::CreatePurchaseOrderRequest) -> Result<Sub
         },
         expected_date: fields.date("expected_date", &request.expected_date),
         external_id: fields.optional_own_code("external_id", &request.external_id),
-        charges: parse_charges(&mut fields, &request.charges),
-        lines: parse_lines(&mut fields, &request.lines),
+        charges: parse_charges(&mut fields, caps::CHARGES, &request.charges),
+        lines: parse_lines(&mut fields, caps::LINES, &request.lines),
     };
     fields.finish()?;
     Ok(call.submission(store, idempotency, create))
 }
 
-/// The lines of a draft. Lines whose unit is not known are left out: their violation refuses the request.
-pub(super) fn parse_lines(fields: &mut FieldParser, lines: &[v1::NewLine]) -> Vec<NewLine> {
+/// The lines of a draft, or those that are added to an order. Lines whose unit is not known are left out: their violation refuses the request.
+pub(super) fn parse_lines(fields: &mut FieldParser, cap: Cap, lines: &[v1::NewLine]) -> Vec<NewLine> {
     let mut parsed = Vec::new();
-    for (index, line) in fields.capped(caps::LINES, lines).iter().enumerate() {
-        parsed.extend(parse_line(fields, index, line));
+    for (index, line) in fields.capped(cap, lines).iter().enumerate() {
+        parsed.extend(parse_line(fields, Element::new(cap.path, index), line));
     }
     // Measured in normal form, as they are stored and answered: normalizing can make text three times as
     // long.
     let notes: usize = parsed.iter().filter_map(|line| line.note.as_ref()).map(String::len).sum();
     if notes > MAX_LINE_NOTES {
-        fields.violation("lines", format_args!("have notes of {notes} bytes; at most {MAX_LINE_NOTES} together"));
+        fields.violation(cap.path, format_args!("have notes of {notes} bytes; at most {MAX_LINE_NOTES} together"));
     }
     parsed
 }
 
-/// What is paid for a draft besides its lines.
-pub(super) fn parse_charges(fields: &mut FieldParser, charges: &[v1::Charge]) -> Vec<Charge> {
+/// What is paid for an order besides its lines.
+pub(super) fn parse_charges(fields: &mut FieldParser, cap: Cap, charges: &[v1::Charge]) -> Vec<Charge> {
     let mut parsed = Vec::new();
-    for (index, charge) in fields.capped(caps::CHARGES, charges).iter().enumerate() {
-        let path = Element::new("charges", index);
+    for (index, charge) in fields.capped(cap, charges).iter().enumerate() {
+        let path = Element::new(cap.path, index);
         let description = fields.required_text(path.field("description"), &charge.description, MAX_DESCRIPTION);
         parsed.push(Charge { description, amount: fields.amount(path.field("amount"), charge.amount.as_deref()) });
     }
@@ -80,8 +80,7 @@ pub(super) fn parse_charges(fields: &mut FieldParser, charges: &[v1::Charge]) ->
 }
 
 /// `None` for a line whose unit is a violation. Its other fields are judged all the same.
-fn parse_line(fields: &mut FieldParser, index: usize, line: &v1::NewLine) -> Option<NewLine> {
-    let path = Element::new("lines", index);
+fn parse_line(fields: &mut FieldParser, path: Element, line: &v1::NewLine) -> Option<NewLine> {
     let product = fields.product_id(path.field("product_id"), &line.product_id);
     let description = fields.text(path.field("description"), &line.description, MAX_DESCRIPTION);
     let gtin = fields.gtin(path.field("gtin"), &line.gtin);

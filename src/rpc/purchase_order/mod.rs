@@ -1,9 +1,11 @@
 //! PurchaseOrderService: purchase orders from draft to completion, their receipts, and the back orders that
 //! follow them.
 
+mod amend;
 mod cancel;
 mod cancel_lines;
 mod complete;
+mod confirm;
 mod copy;
 mod correct;
 mod create;
@@ -56,6 +58,20 @@ impl PurchaseOrderService for Service {
         request: Request<v1::ListPurchaseOrdersRequest>,
     ) -> Result<Response<v1::ListPurchaseOrdersResponse>, Status> {
         reads::list(&self.0, request).await
+    }
+
+    async fn amend_purchase_order(
+        &self,
+        request: Request<v1::AmendPurchaseOrderRequest>,
+    ) -> Result<Response<v1::AmendPurchaseOrderResponse>, Status> {
+        amend::amend(&self.0, request).await
+    }
+
+    async fn confirm_purchase_order(
+        &self,
+        request: Request<v1::ConfirmPurchaseOrderRequest>,
+    ) -> Result<Response<v1::ConfirmPurchaseOrderResponse>, Status> {
+        confirm::confirm(&self.0, request).await
     }
 
     async fn place_purchase_order(

@@ -8,6 +8,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::text::MAX_DESCRIPTION;
 use crate::proto::v1;
 use crate::rpc::App;
+use crate::rpc::caps;
 use crate::rpc::convert;
 use crate::rpc::errors::to_status;
 use crate::rpc::field_parser::FieldParser;
@@ -63,13 +64,13 @@ fn parse(call: &Call, mut request: v1::UpdatePurchaseOrderRequest) -> Result<Sub
         update.external_id = Some(fields.optional_own_code("external_id", &request.external_id));
     }
     if mask.contains("charges") {
-        update.charges = Some(parse_charges(&mut fields, &request.charges));
+        update.charges = Some(parse_charges(&mut fields, caps::CHARGES, &request.charges));
     }
     if mask.contains("expected_date") {
         update.expected_date = Some(fields.date("expected_date", &request.expected_date));
     }
     if mask.contains("lines") {
-        update.lines = Some(parse_lines(&mut fields, &request.lines));
+        update.lines = Some(parse_lines(&mut fields, caps::LINES, &request.lines));
     }
     fields.finish()?;
     Ok(call.submission(store, idempotency, update))

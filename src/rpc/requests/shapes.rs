@@ -190,6 +190,9 @@ mod tests {
         let known = [
             caps::LINES,
             caps::CHARGES,
+            caps::CHARGE_LIST,
+            caps::AMENDMENTS,
+            caps::NEW_LINES,
             caps::DISPOSITIONS,
             caps::CANCELLATIONS,
             caps::ITEMS,

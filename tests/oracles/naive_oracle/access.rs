@@ -33,7 +33,7 @@ pub fn needed(command: &Command) -> Option<Permission> {
 
 pub fn needed_for(action: Action) -> Permission {
     match action {
-        Action::Update | Action::Copy => Permission::Edit,
+        Action::Update | Action::Copy | Action::Amend | Action::Confirm => Permission::Edit,
         Action::Place => Permission::Place,
         Action::Receive | Action::VoidReceipt | Action::CorrectReceipt => Permission::Receive,
         Action::Complete => Permission::CompletePurchaseOrders,

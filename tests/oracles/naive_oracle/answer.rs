@@ -84,6 +84,20 @@ impl From<CompletePurchaseOrderResponse> for Answer {
     }
 }
 
+impl From<AmendPurchaseOrderResponse> for Answer {
+    fn from(answer: AmendPurchaseOrderResponse) -> Self {
+        let AmendPurchaseOrderResponse { purchase_order: order, lines, event_number } = answer;
+        Self { event_number, order, lines, ..Self::default() }
+    }
+}
+
+impl From<ConfirmPurchaseOrderResponse> for Answer {
+    fn from(answer: ConfirmPurchaseOrderResponse) -> Self {
+        let ConfirmPurchaseOrderResponse { purchase_order: order, lines, event_number } = answer;
+        Self { event_number, order, lines, ..Self::default() }
+    }
+}
+
 impl From<CancelPurchaseOrderLinesResponse> for Answer {
     fn from(answer: CancelPurchaseOrderLinesResponse) -> Self {
         let CancelPurchaseOrderLinesResponse { purchase_order: order, lines, event_number } = answer;

@@ -8,13 +8,15 @@ use purchase_order_service::proto::v1::{PurchaseOrderState as State, RejectReaso
 use crate::naive_oracle::command::{Day, Goods, Lot, Name, NewItem, NewLine, Time, admits};
 use crate::naive_oracle::numbers::{Amount, Cost, Quantity, part_of_pack, stated};
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Line {
     pub product: Name,
     pub unit: Unit,
     pub gtin: Name,
     /// Whether a receipt brought it, and no order names it.
     pub is_unlisted: bool,
+    /// Whether it carries on what the order before left of it.
+    pub is_carried: bool,
     pub note: Name,
     pub pack_size: Option<Quantity>,
     pub unit_cost: Cost,
@@ -24,13 +26,17 @@ pub struct Line {
     pub expected: Option<Day>,
     pub first_expected: Option<Day>,
     pub ordered: Quantity,
+    /// What was ordered when it was placed or added.
+    pub first_ordered: Quantity,
+    /// What the supplier has said of it.
+    pub confirmed: Option<Quantity>,
     pub back_ordered: Quantity,
     pub cancelled: Quantity,
     pub returned: Quantity,
 }
 
 /// One line's part of a delivery, as it was booked.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Item {
     pub line: i32,
     pub accepted: Quantity,
@@ -43,9 +49,10 @@ pub struct Item {
     pub excess_cost: Option<Cost>,
     /// The lots of what was accepted, as they were given; or none.
     pub lots: Vec<(Lot, Quantity)>,
+    pub worth_when_voided: Option<Amount>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Receipt {
     pub items: Vec<Item>,
     pub time: Time,
@@ -58,7 +65,7 @@ pub struct Receipt {
     pub corrects: Option<usize>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Order {
     /// The place of its chain's original.
     pub chain: usize,
@@ -78,11 +85,14 @@ pub struct Order {
     pub cancel_reason: Name,
     pub lines: BTreeMap<i32, Line>,
     pub receipts: Vec<Receipt>,
+    /// The highest number that a line had which was created or amended on it; the line may be gone since.
+    pub last_line: i32,
 }
 
 impl Line {
     /// The line of a draft; its form is right.
     pub fn of(new: &NewLine, order_expected: Option<Day>) -> Self {
+        let ordered = stated(new.quantity, new.packs, new.pack_size).unwrap_or_default();
         let part = |pack_cost| new.pack_size.map(|size| part_of_pack(pack_cost, size));
         Self {
             product: new.product,
@@ -96,7 +106,8 @@ impl Line {
             lot_required: new.lot_required,
             expected: new.expected,
             first_expected: new.expected.or(order_expected),
-            ordered: stated(new.quantity, new.packs, new.pack_size).unwrap_or_default(),
+            ordered,
+            first_ordered: ordered,
             ..Self::default()
         }
     }
@@ -104,14 +115,23 @@ impl Line {
     /// What of it goes on a back order.
     fn carried(&self, expected: Option<Day>) -> Self {
         Self {
+            is_carried: true,
             ordered: self.back_ordered,
-            expected: expected.or(self.expected),
+            first_ordered: self.back_ordered,
+            confirmed: None,
+            // A date for the whole back order is that of the order.
+            expected: self.expected.filter(|_| expected.is_none()),
             first_expected: self.first_expected.or(expected),
             back_ordered: 0,
             cancelled: 0,
             returned: 0,
             ..self.clone()
         }
+    }
+
+    /// How much less the supplier has confirmed than is wanted.
+    pub fn shortfall(&self) -> Quantity {
+        self.confirmed.map_or(0, |confirmed| (self.ordered - self.cancelled - confirmed).max(0))
     }
 
     /// How many packs a quantity is, if they are whole.
@@ -213,6 +233,15 @@ impl Order {
 pub fn chain_of(orders: &[Order], place: usize) -> Vec<usize> {
     let chain = orders[place].chain;
     (chain..orders.len()).filter(|other| orders[*other].chain == chain).collect()
+}
+
+/// The first number that no line of a chain has ever had.
+pub fn next_line(orders: &[Order], place: usize) -> i32 {
+    let highest = |place: usize| {
+        let there = orders[place].lines.keys().copied();
+        there.chain([orders[place].last_line]).max().unwrap_or_default()
+    };
+    chain_of(orders, place).into_iter().map(highest).max().unwrap_or_default() + 1
 }
 
 /// An order's number: originals are counted, and back orders along their chain.

@@ -14,7 +14,8 @@ impl Order {
         let in_state = match verb {
             Verb::SetExternalId(_) => true,
             Verb::Place { .. } => self.is_open() && self.placed.is_none(),
-            Verb::Receive(_) | Verb::Complete { .. } | Verb::CancelLines { .. } => self.is_live(),
+            Verb::Receive(_) | Verb::Complete { .. } | Verb::CancelLines { .. } | Verb::Confirm(_) => self.is_live(),
+            Verb::Amend(_) => self.is_open(),
             Verb::Void { .. } | Verb::Correct { .. } => self.is_live() && self.active().next().is_some(),
             Verb::Cancel { .. } => self.is_open(),
         };

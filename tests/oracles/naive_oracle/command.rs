@@ -91,6 +91,8 @@ pub enum Verb {
         reason: Name,
         expected: Option<Day>,
     },
+    Amend(Amendment),
+    Confirm(Confirmation),
     /// Of each line so much, or all that is pending.
     CancelLines {
         lines: Vec<(i32, Option<Quantity>)>,
@@ -125,6 +127,43 @@ pub struct NewLine {
     pub tolerance: Option<Quantity>,
     pub expected: Option<Day>,
     pub lot_required: bool,
+}
+
+/// What is to change of an order; `Some(None)` is no date any more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Amendment {
+    pub expected: Option<Option<Day>>,
+    pub charges: Option<Vec<Amount>>,
+    pub lines: Vec<Amended>,
+    pub new_lines: Vec<NewLine>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Amended {
+    pub line: i32,
+    pub is_removed: bool,
+    pub quantity: Option<Quantity>,
+    pub packs: Option<Quantity>,
+    pub unit_cost: Option<Cost>,
+    pub pack_cost: Option<Cost>,
+    pub expected: Option<Option<Day>>,
+    pub note: Option<Name>,
+}
+
+/// What the supplier says of lines, and whether all others come as they are ordered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Confirmation {
+    pub lines: Vec<Confirmed>,
+    pub rest: bool,
+    pub expected: Option<Day>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Confirmed {
+    pub line: i32,
+    pub quantity: Option<Quantity>,
+    pub packs: Option<Quantity>,
+    pub expected: Option<Day>,
 }
 
 /// A delivery to book. No items: everything that is pending came.
@@ -279,6 +318,8 @@ impl Command {
             Self::Change { verb: Verb::Void { .. }, .. } => "void",
             Self::Change { verb: Verb::Correct { .. }, .. } => "correct",
             Self::Change { verb: Verb::Complete { .. }, .. } => "complete",
+            Self::Change { verb: Verb::Amend(_), .. } => "amend",
+            Self::Change { verb: Verb::Confirm(_), .. } => "confirm",
             Self::Change { verb: Verb::CancelLines { .. }, .. } => "cancel lines",
             Self::Change { verb: Verb::Cancel { .. }, .. } => "cancel",
             Self::Deliver(_) => "deliver",
@@ -306,6 +347,13 @@ impl Command {
                     | Verb::Correct { delivery: Delivery { items: Some(items), .. }, .. },
                 ..
             } => items.iter().any(NewItem::names_costs),
+            Self::Change { verb: Verb::Amend(amendment), .. } => {
+                let amended = |line: &Amended| line.unit_cost.is_some() || line.pack_cost.is_some();
+                let new = |line: &NewLine| line.unit_cost.is_some() || line.pack_cost.is_some();
+                let Amendment { charges, lines, new_lines, .. } = amendment;
+                let has_charges = charges.as_ref().is_some_and(|charges| !charges.is_empty());
+                has_charges || lines.iter().any(amended) || new_lines.iter().any(new)
+            }
             Self::Deliver(Lorry { delivery, .. }) => delivery.items.iter().flatten().any(NewItem::names_costs),
             Self::Adjust(adjustment) => adjustment.unit_cost.is_some(),
             _ => false,
@@ -321,6 +369,8 @@ impl Verb {
             | Self::Correct { delivery: Delivery { items: Some(items), .. }, .. } => {
                 items.iter().filter(|item| item.says_something()).filter_map(NewItem::line).collect()
             }
+            Self::Amend(amendment) => amendment.lines.iter().map(|amended| amended.line).collect(),
+            Self::Confirm(confirmation) => confirmation.lines.iter().map(|confirmed| confirmed.line).collect(),
             Self::CancelLines { lines } => lines.iter().map(|(line, _)| *line).collect(),
             Self::Complete { lines, .. } => lines.iter().map(|disposition| disposition.line).collect(),
             _ => Vec::new(),
@@ -343,6 +393,8 @@ impl Verb {
             Self::Void { .. } => PurchaseOrderAction::VoidReceipt,
             Self::Correct { .. } => PurchaseOrderAction::CorrectReceipt,
             Self::Complete { .. } => PurchaseOrderAction::Complete,
+            Self::Amend(_) => PurchaseOrderAction::Amend,
+            Self::Confirm(_) => PurchaseOrderAction::Confirm,
             Self::CancelLines { .. } => PurchaseOrderAction::CancelLines,
             Self::Cancel { .. } => PurchaseOrderAction::Cancel,
         }

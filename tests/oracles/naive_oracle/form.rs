@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use purchase_order_service::proto::v1::{AdjustmentKind, RejectReason};
 
 use crate::naive_oracle::command::{
-    Adjustment, Command, Day, Delivery, Goods, Name, NewItem, NewLine, NewLot, Settings, Verb, admits, same_gtin,
+    Adjustment, Amended, Amendment, Command, Confirmation, Day, Delivery, Goods, Name, NewItem, NewLine, NewLot,
+    Settings, Verb, admits, same_gtin,
 };
 use crate::naive_oracle::numbers::{DEAREST, part_of_pack, stated};
 
@@ -46,8 +47,26 @@ fn is_verb(verb: &Verb) -> bool {
         | Verb::Correct { delivery: Delivery { items: Some(items), .. }, .. } => {
             are_items(items) && items.iter().all(|item| item.order.is_none())
         }
-        _ => verb.lines().iter().collect::<BTreeSet<_>>().len() == verb.lines().len(),
+        Verb::Amend(amendment) => are_named_once(verb) && is_amendment(amendment),
+        Verb::Confirm(Confirmation { lines, rest, .. }) => are_named_once(verb) && (*rest || !lines.is_empty()),
+        _ => are_named_once(verb),
     }
+}
+
+fn are_named_once(verb: &Verb) -> bool {
+    verb.lines().iter().collect::<BTreeSet<_>>().len() == verb.lines().len()
+}
+
+/// Something changes; a line that goes does not change, and has no two costs.
+fn is_amendment(amendment: &Amendment) -> bool {
+    let is_amended = |amended: &Amended| {
+        let kept = Amended { line: amended.line, is_removed: true, ..Amended::default() };
+        let has_two_costs = amended.unit_cost.is_some() && amended.pack_cost.is_some();
+        !has_two_costs && (!amended.is_removed || *amended == kept)
+    };
+    *amendment != Amendment::default()
+        && amendment.lines.iter().all(is_amended)
+        && amendment.new_lines.iter().all(is_line)
 }
 
 /// Something came, and nothing is named twice.

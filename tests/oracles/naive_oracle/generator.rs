@@ -29,7 +29,7 @@ const ROLES: [Name; 5] = ["owner", "manager", "receiver", "keys", "pilot"];
 
 /// A way to draw a verb for an order.
 type Draw = fn(&mut Generator, &Order, &Model) -> Verb;
-const ANY: [Draw; 8] = [
+const ANY: [Draw; 10] = [
     Generator::set_external_id,
     Generator::place,
     Generator::receive,
@@ -38,6 +38,8 @@ const ANY: [Draw; 8] = [
     Generator::complete,
     Generator::cancel_lines,
     Generator::cancel,
+    Generator::amend,
+    Generator::confirm,
 ];
 
 pub struct Generator {
@@ -153,7 +155,7 @@ impl Generator {
         let order = &model.orders[place];
         let usual: &[Draw] = match order.state() {
             _ if self.one_in(12) => &ANY,
-            Draft => &[Self::place, Self::place, Self::place, Self::cancel],
+            Draft => &[Self::place, Self::place, Self::place, Self::cancel, Self::amend],
             OnOrder => &[
                 Self::receive,
                 Self::receive,
@@ -162,12 +164,15 @@ impl Generator {
                 Self::receive,
                 Self::cancel_lines,
                 Self::cancel,
+                Self::amend,
+                Self::confirm,
             ],
             Receiving => &[
                 Self::receive,
                 Self::void,
                 Self::correct,
                 Self::cancel_lines,
+                Self::amend,
                 Self::complete,
                 Self::complete,
                 Self::complete,

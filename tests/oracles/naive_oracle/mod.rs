@@ -5,6 +5,7 @@
 //! occurred; `ORACLE_SEED` plays another game.
 
 mod access;
+mod amending;
 mod answer;
 mod books;
 mod closing;

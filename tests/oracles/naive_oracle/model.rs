@@ -8,7 +8,7 @@ use purchase_order_service::proto::v1::Unit;
 use uuid::Uuid;
 
 use crate::naive_oracle::access::{Access, needed};
-use crate::naive_oracle::books::{Line, Order, number_of};
+use crate::naive_oracle::books::{Line, Order, next_line, number_of};
 use crate::naive_oracle::command::*;
 use crate::naive_oracle::form::is_well_formed;
 use crate::naive_oracle::numbers::{MOST_WORTH, Quantity};
@@ -37,7 +37,7 @@ pub struct Model {
 }
 
 /// What a command made: the same on each replay.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Made {
     /// The number of its event; 0 if it changed nothing.
     pub event: i64,
@@ -49,6 +49,8 @@ pub struct Made {
     pub movement: usize,
     pub movements: usize,
     pub moved: Quantity,
+    /// The lines that an amendment or a confirmation named, changed or added.
+    pub lines: Vec<i32>,
 }
 
 impl Made {
@@ -70,13 +72,13 @@ impl Model {
         self.access.admit_costs(call.caller, &call.command)?;
         if let Some((asked, made)) = call.id.and_then(|id| self.answered.get(&(call.caller, id))) {
             ensure(*asked == call.command, "REQUEST_ID_REUSED")?;
-            return Ok(*made);
+            return Ok(made.clone());
         }
         let before = self.events;
         let made = self.execute(call.caller, &call.command)?;
         let event = if self.events == before { 0 } else { before + 1 };
         let made = Made { event, ..made };
-        self.answered.extend(call.id.map(|id| ((call.caller, id), (call.command.clone(), made))));
+        self.answered.extend(call.id.map(|id| ((call.caller, id), (call.command.clone(), made.clone()))));
         Ok(made)
     }
 
@@ -125,6 +127,7 @@ impl Model {
             created: self.now,
             created_by: by,
             lines: (1..).zip(new.lines.iter().map(|line| Line::of(line, new.expected))).collect(),
+            last_line: new.lines.len() as i32,
             ..Order::default()
         };
         let is_payable = order.ordered_cost() + order.charges_cost() <= MOST_WORTH;
@@ -134,6 +137,17 @@ impl Model {
         self.orders.push(order);
         self.events += 1;
         Ok(Made::at(Some(place)))
+    }
+
+    /// An amendment may name products that are new to the store.
+    fn amend(&mut self, place: usize, order: &mut Order, amendment: &Amendment) -> Result<(), Refused> {
+        let mut units = self.units.clone();
+        let same_units = |new: &NewLine| *units.entry(new.product).or_insert(new.unit) == new.unit;
+        ensure_fit(amendment.new_lines.iter().all(same_units))?;
+        order.amend(amendment, next_line(&self.orders, place))?;
+        ensure_fit(order.ordered_cost() + order.charges_cost() <= MOST_WORTH)?;
+        self.units = units;
+        Ok(())
     }
 
     fn ensure_external_id_is_free(&self, external_id: Name, place: usize) -> Result<(), Refused> {
@@ -188,6 +202,26 @@ impl Model {
                 ensure_no_line(barred, "BACK_ORDERS_DISABLED")?;
                 self.ledger.extend(order.postings(place, now));
                 made.place = back_order.as_ref().map(|_| self.orders.len());
+            }
+            Verb::Amend(amendment) => {
+                self.amend(place, &mut order, amendment)?;
+                made.lines = order.changed_lines(&self.orders[place], &verb.lines());
+                if amendment.expected.is_some() {
+                    // Lines that have only been promised for another date are not told.
+                    let is_told =
+                        |line: &i32| verb.lines().contains(line) || !self.orders[place].lines.contains_key(line);
+                    made.lines.retain(is_told);
+                }
+                if order == self.orders[place] {
+                    return Ok(made);
+                }
+            }
+            Verb::Confirm(confirmation) => {
+                order.confirm(confirmation)?;
+                made.lines = order.changed_lines(&self.orders[place], &verb.lines());
+                if order == self.orders[place] {
+                    return Ok(made);
+                }
             }
             Verb::CancelLines { lines } => order.cancel_lines(lines)?,
             Verb::Cancel { reason } => {

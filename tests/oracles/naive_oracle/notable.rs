@@ -39,7 +39,7 @@ pub const NOTABLE: [Reason; 24] = [
 
 impl Model {
     /// What a call that was carried out just now brought about.
-    pub fn notable(&self, call: &Call, made: Made) -> Vec<Reason> {
+    pub fn notable(&self, call: &Call, made: &Made) -> Vec<Reason> {
         let mut notable = Vec::new();
         if !self.access.holds(call.caller, Permission::ViewCosts) {
             notable.push("(costs hidden)");
@@ -111,7 +111,7 @@ impl Model {
     }
 
     /// What an adjustment moved of which lots.
-    fn notable_of_lots(&self, asked: &Adjustment, made: Made) -> Vec<Reason> {
+    fn notable_of_lots(&self, asked: &Adjustment, made: &Made) -> Vec<Reason> {
         let rows = ledger(&self.ledger, asked.product).split_off(made.movement.saturating_sub(1));
         let moved: Vec<Posted> = rows.into_iter().take(made.movements).map(|row| row.posted).collect();
         let of_lots = moved.iter().filter(|posted| posted.lot.is_some()).count();

@@ -81,7 +81,7 @@ impl Play {
         let end = judged.as_ref().err().map(|refused| refused.reason);
         let end = end.unwrap_or(if is_new { DONE } else { REPLAYED });
         *self.counts.entry((end, call.command.kind())).or_default() += 1;
-        for notable in judged.iter().filter(|_| is_new).flat_map(|made| self.model.notable(&call, *made)) {
+        for notable in judged.iter().filter(|_| is_new).flat_map(|made| self.model.notable(&call, made)) {
             *self.counts.entry((notable, call.command.kind())).or_default() += 1;
         }
         if let Some((before, preview)) = preview {

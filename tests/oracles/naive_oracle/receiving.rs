@@ -226,7 +226,13 @@ fn had_not_expired(item: &NewItem, arrived: Day) -> bool {
 impl Order {
     pub fn void(&mut self, receipt: usize, by_whom_and_when: (Name, Time)) -> Result<(), Refused> {
         ensure(self.receipts[receipt].voided.is_none(), "RECEIPT_VOIDED")?;
-        self.receipts[receipt].voided = Some(by_whom_and_when);
+        // Its line may cost something else from now on.
+        let mut voided = self.receipts[receipt].clone();
+        for item in &mut voided.items {
+            item.worth_when_voided = Some(self.worth_of(item));
+        }
+        voided.voided = Some(by_whom_and_when);
+        self.receipts[receipt] = voided;
         Ok(())
     }
 }

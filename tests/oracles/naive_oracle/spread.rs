@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use crate::naive_oracle::books::{Item, Line, Order, chain_of, number_of};
+use crate::naive_oracle::books::{Item, Line, Order, next_line, number_of};
 use crate::naive_oracle::command::{Goods, Lot, NewItem, Unlisted, admits, same_gtin};
 use crate::naive_oracle::model::Model;
 use crate::naive_oracle::numbers::{Quantity, WHOLE, decimal, most_within, stated, within};
@@ -125,10 +125,8 @@ impl<'a> Spread<'a> {
         let Unlisted { product, unit, gtin, pack_size } = unlisted;
         let average = self.model.level(product).average;
         let unit_cost = item.unit_cost.or(item.excess_cost).unwrap_or(average);
-        let in_chain =
-            chain_of(&self.model.orders, order).into_iter().flat_map(|place| self.model.orders[place].lines.keys());
-        let added = self.spots.iter().filter(|spot| spot.order == order).map(|spot| &spot.number);
-        let number = in_chain.chain(added).max().copied().unwrap_or_default() + 1;
+        let added = self.spots.iter().filter(|spot| spot.order == order).map(|spot| spot.number + 1);
+        let number = added.chain([next_line(&self.model.orders, order)]).max().unwrap_or_default();
         let line = Line { product, unit, gtin, is_unlisted: true, pack_size, unit_cost, ..Line::default() };
         let (item, items) = (None, Vec::new());
         self.spots.push(Spot { order, number, line, is_new: true, pending: 0, accepted_before: 0, item, items });

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::naive_oracle::answer::Answer;
 use crate::naive_oracle::command::{
-    self, Adjustment, Call, Command, DAY, Day, Delivery, Disposed, Goods, Lorry, Name, NewItem as Came, NewLine as New,
-    NewLot as Part, NewOrder, Settings, Source, Time, Unlisted, Verb,
+    self, Adjustment, Amended, Amendment, Call, Command, Confirmation, Confirmed, DAY, Day, Delivery, Disposed, Goods,
+    Lorry, Name, NewItem as Came, NewLine as New, NewLot as Part, NewOrder, Settings, Source, Time, Unlisted, Verb,
 };
-use crate::naive_oracle::numbers::{Quantity, cost, decimal};
+use crate::naive_oracle::numbers::{Amount, Quantity, cost, decimal};
 use crate::support::{Call as Sending, Caller, Mutation, line};
 
 /// Said of every original order, and copied to its back orders.
@@ -119,6 +119,26 @@ impl Wire {
                 });
                 send(complete, id).await
             }
+            Verb::Amend(amendment) => {
+                let Amendment { expected, charges, lines, new_lines } = amendment;
+                let amend = caller.amend(&order, &[]).with(|request| {
+                    request.expected_date = expected.map(date);
+                    request.charges = charges.as_ref().map(|charges| ChargeList { charges: charges_of(charges) });
+                    request.lines = lines.iter().map(line_amendment).collect();
+                    request.new_lines = new_lines.iter().map(new_line).collect();
+                    request.etag = etag;
+                });
+                send(amend, id).await
+            }
+            Verb::Confirm(Confirmation { lines, rest, expected }) => {
+                let confirm = caller.confirm(&order, &[]).with(|request| {
+                    request.lines = lines.iter().map(line_confirmation).collect();
+                    request.confirm_rest = *rest;
+                    request.expected_date = date(*expected);
+                    request.etag = etag;
+                });
+                send(confirm, id).await
+            }
             Verb::CancelLines { lines } => {
                 let named = lines.iter().map(|(line, quantity)| (*line, quantity.map(decimal).unwrap_or_default()));
                 let named: Vec<(i32, String)> = named.collect();
@@ -221,9 +241,35 @@ fn create(caller: &Caller, new: &NewOrder) -> Sending<CreatePurchaseOrderRequest
         request.supplier_reference = REFERENCE.to_owned();
         request.note = NOTE.to_owned();
         request.lines = new.lines.iter().map(new_line).collect();
-        let charge = |amount| Charge { description: FREIGHT.to_owned(), amount: Some(decimal(amount)) };
-        request.charges = new.charges.iter().copied().map(charge).collect();
+        request.charges = charges_of(&new.charges);
     })
+}
+
+fn charges_of(amounts: &[Amount]) -> Vec<Charge> {
+    let charge = |amount| Charge { description: FREIGHT.to_owned(), amount: Some(decimal(amount)) };
+    amounts.iter().copied().map(charge).collect()
+}
+
+fn line_amendment(amended: &Amended) -> LineAmendment {
+    LineAmendment {
+        line_number: amended.line,
+        quantity: amended.quantity.map(decimal),
+        packs: amended.packs.map(decimal),
+        unit_cost: amended.unit_cost.map(cost),
+        pack_cost: amended.pack_cost.map(cost),
+        expected_date: amended.expected.map(date),
+        note: amended.note.map(str::to_owned),
+        remove: amended.is_removed,
+    }
+}
+
+fn line_confirmation(confirmed: &Confirmed) -> LineConfirmation {
+    LineConfirmation {
+        line_number: confirmed.line,
+        quantity: confirmed.quantity.map(decimal),
+        packs: confirmed.packs.map(decimal),
+        expected_date: date(confirmed.expected),
+    }
 }
 
 fn update_store(caller: &Caller, settings: Settings) -> Sending<UpdateStoreRequest> {

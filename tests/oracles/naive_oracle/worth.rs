@@ -47,6 +47,6 @@ impl Order {
     }
 
     pub fn worth_of(&self, item: &Item) -> Amount {
-        self.lines[&item.line].worth_of(item)
+        item.worth_when_voided.unwrap_or_else(|| self.lines[&item.line].worth_of(item))
     }
 }

@@ -5,6 +5,7 @@ mod documented;
 mod story;
 
 mod adjusting;
+mod amending;
 mod cancelling_lines;
 mod completing;
 mod copying;

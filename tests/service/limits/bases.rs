@@ -162,6 +162,23 @@ fn drafts() -> Vec<Base> {
             let draft = bench.draft().await;
             bench.alice.place(&draft).with(|request| request.order_time = at("2026-03-01T09:00:00Z"))
         }),
+        base(|bench| async move {
+            bench.alice.amend(&bench.draft().await, &[(1, "11")]).with(|request| {
+                request.lines[0].unit_cost = Some("3".to_owned());
+                request.lines[0].expected_date = Some("2026-03-12".to_owned());
+                request.lines[0].note = Some("riper".to_owned());
+                request.new_lines.push(full_line());
+                request.expected_date = Some("2026-03-11".to_owned());
+                request.charges = Some(ChargeList { charges: vec![full_charge()] });
+            })
+        }),
+        base(|bench| async move {
+            bench.alice.confirm(&bench.order().await, &[(1, "9")]).with(|request| {
+                request.lines[0].expected_date = "2026-03-12".to_owned();
+                request.confirm_rest = true;
+                request.expected_date = "2026-03-11".to_owned();
+            })
+        }),
         base(|bench| async move { bench.alice.copy(&bench.draft().await) }),
         base(|bench| async move { bench.alice.cancel(&bench.order().await) }),
         base(|bench| async move { bench.alice.cancel_lines(&bench.order().await, &[(1, "4")]) }),

@@ -109,6 +109,12 @@ pub fn rule(place: &Place) -> Rule {
         ("NewReceiptItem", "accepted" | "rejected" | "accepted_packs" | "rejected_packs") => {
             Decimal(4, 9_999_999_999_999)
         }
+        ("LineAmendment", "unit_cost") => Decimal(6, 1_000_000_000_000_000),
+        ("LineAmendment" | "LineConfirmation", "quantity") => Decimal(4, 9_999_999_999_999),
+        ("LineAmendment" | "LineConfirmation", "packs") => Decimal(4, 9_999_999_999_999),
+        // The valid request here says the cost per unit.
+        ("LineAmendment", "pack_cost") => Contradicted,
+        ("LineAmendment", "note") => Note,
         ("LineCancellation", "quantity") => PositiveDecimal(4, 9_999_999_999_999),
         ("LineDisposition", "back_order" | "cancel") => Decimal(4, 9_999_999_999_999),
         ("NewReceiptItem", "reject_note") => Reason,
@@ -237,8 +243,8 @@ pub fn admits(place: &Place, value: &Value) -> bool {
         // 0001-01-01 to 9999-12-31.
         Value::I64(seconds) => (-62_135_596_800..=253_402_300_799).contains(seconds),
         Value::EnumNumber(number) => known(place).contains(number),
-        // `all_pending` with items is two things at once.
-        Value::Bool(set) => !(*set && name == "all_pending"),
+        // `all_pending` with items is two things at once, and so is a line that is removed and changed.
+        Value::Bool(set) => !(*set && (name == "all_pending" || name == "remove")),
         Value::List(elements) => admits_list(place, elements),
         other => panic!("nobody tries {other:?}"),
     }
@@ -284,6 +290,9 @@ fn admits_list(place: &Place, elements: &[Value]) -> bool {
         // Each once too; an item without any is received in none.
         (_, "etags" | "lots") => 0..=1,
         ("CompletePurchaseOrderRequest" | "PreviewCompletionRequest", "lines") => 0..=1,
+        ("AmendPurchaseOrderRequest" | "ConfirmPurchaseOrderRequest", "lines") => 0..=1,
+        // The draft has a line.
+        ("AmendPurchaseOrderRequest", "new_lines") => 0..=4_999,
         ("CancelPurchaseOrderLinesRequest", "lines") => 1..=1,
         (_, "lines") => 1..=5_000,
         (_, "charges") => 0..=20,
@@ -302,10 +311,12 @@ pub fn blamed(place: &Place) -> BTreeSet<String> {
         // `all_pending` says that `items` must be empty.
         "all_pending" => &["items"],
         // A charge may be as large as an order, but then the lines make it too large.
-        "charges[0].amount" => &["lines"],
+        "charges[0].amount" | "charges.charges[0].amount" => &["lines"],
         // A cost per pack contradicts the one per unit, and needs a size.
         "lines[0].pack_cost" => &["lines[0].unit_cost"],
         "lines[0].pack_size" => &["lines[0].packs", "lines[0].pack_cost"],
+        "new_lines[0].pack_cost" => &["new_lines[0].unit_cost"],
+        "new_lines[0].pack_size" => &["new_lines[0].packs", "new_lines[0].pack_cost"],
         // An update without fields lacks the mask as a whole.
         "update_mask.paths" => &["update_mask"],
         // Goods that are taken out have no cost, and an order has lines.

@@ -79,6 +79,8 @@ fn table() -> Vec<Row> {
             |me, order| me.correct(order, 1).accept(1, "3"),
             |r, etag, id| (r.etag, r.request_id) = (etag, id),
         ),
+        row(placed, |me, order| me.amend(order, &[(1, "9")]), |r, etag, id| (r.etag, r.request_id) = (etag, id)),
+        row(placed, |me, order| me.confirm(order, &[(1, "9")]), |r, etag, id| (r.etag, r.request_id) = (etag, id)),
         row(placed, |me, order| me.cancel_lines(order, &[(1, "1")]), |r, etag, id| (r.etag, r.request_id) = (etag, id)),
         row(received, |me, order| me.preview(order), |r, etag, _| r.etag = etag),
         row(

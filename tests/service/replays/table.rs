@@ -4,7 +4,7 @@ use purchase_order_service::proto::v1::AdjustmentKind::{Count, CustomerReturn, L
 use purchase_order_service::proto::v1::PendingDisposition::{BackOrder, Cancel};
 use purchase_order_service::proto::v1::Permission::{Edit, Receive, View};
 use purchase_order_service::proto::v1::Unit;
-use tonic::Code::{AlreadyExists, FailedPrecondition, NotFound};
+use tonic::Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
 
 use crate::replays::contract::assert_covers;
 use crate::replays::row::Again::{ChangesNothing, Happens, Refused};
@@ -30,6 +30,8 @@ pub fn table() -> Vec<Box<dyn Row>> {
         deliver(),
         void(),
         correct(),
+        amend(),
+        confirm(),
         cancel_lines(),
         complete(),
         cancel(),
@@ -200,6 +202,47 @@ fn correct() -> Box<dyn Row> {
         let call = s.me.correct(&order, 2).accept(1, "1");
         Obstacle::new(call, NotFound, "RECEIPT_NOT_FOUND", async move {
             s.alice.receive(&order).accept(1, "1").ok().await;
+        })
+    }))
+}
+
+fn amend() -> Box<dyn Row> {
+    let amend = row(
+        DORA,
+        async |s: Stage| s.me.amend(&s.me.order(&LINES).await, &[(1, "12")]),
+        |a| Parts::event(a.event_number).order(&mut a.purchase_order).lines(&mut a.lines),
+        ChangesNothing,
+    );
+    let amend = amend.other(|request| request.lines[0].quantity = Some("13".to_owned()));
+    let amend = amend.meanwhile(async |s, _| {
+        s.alice.receive(&s.only_order().await).accept(1, "1").ok().await;
+    });
+    Box::new(amend.blocked(async |s| {
+        let order = s.me.order(&LINES).await;
+        s.alice.receive(&order).accept(1, "4").ok().await;
+        let call = s.me.amend(&order, &[(1, "3")]);
+        Obstacle::new(call, InvalidArgument, "INVALID_FOR_STORED_DATA", async move {
+            s.alice.void(&order, 1).ok().await;
+        })
+    }))
+}
+
+fn confirm() -> Box<dyn Row> {
+    let confirm = row(
+        DORA,
+        async |s: Stage| s.me.confirm(&s.me.order(&LINES).await, &[(1, "8")]),
+        |a| Parts::event(a.event_number).order(&mut a.purchase_order).lines(&mut a.lines),
+        ChangesNothing,
+    );
+    let confirm = confirm.other(|request| request.lines[0].quantity = Some("7".to_owned()));
+    let confirm = confirm.meanwhile(async |s, _| {
+        s.alice.receive(&s.only_order().await).accept(1, "1").ok().await;
+    });
+    Box::new(confirm.blocked(async |s| {
+        let draft = s.me.draft(&LINES).await;
+        let call = s.me.confirm(&draft, &[(1, "8")]);
+        Obstacle::new(call, FailedPrecondition, "WRONG_STATE", async move {
+            s.alice.place(&draft).ok().await;
         })
     }))
 }

@@ -164,6 +164,8 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
             alice.preview(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.complete(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.cancel(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.amend(order, &[(1, "9")]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.confirm(order, &[(1, "")]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.cancel_lines(order, &[(1, "")]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.copy(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.chain(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
@@ -176,7 +178,7 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
     world.verify().await;
 }
 
-const ACTIONS: [PurchaseOrderAction; 9] = [
+const ACTIONS: [PurchaseOrderAction; 11] = [
     PurchaseOrderAction::Update,
     PurchaseOrderAction::Place,
     PurchaseOrderAction::Receive,
@@ -186,6 +188,8 @@ const ACTIONS: [PurchaseOrderAction; 9] = [
     PurchaseOrderAction::Cancel,
     PurchaseOrderAction::CancelLines,
     PurchaseOrderAction::Copy,
+    PurchaseOrderAction::Amend,
+    PurchaseOrderAction::Confirm,
 ];
 
 /// An order of two apples in some state.
@@ -225,6 +229,8 @@ async fn attempt(caller: &Caller, action: PurchaseOrderAction, order: &PurchaseO
         PurchaseOrderAction::Cancel => caller.cancel(order).await.map(drop),
         PurchaseOrderAction::CancelLines => caller.cancel_lines(order, &[(1, "1")]).await.map(drop),
         PurchaseOrderAction::Copy => caller.copy(order).await.map(drop),
+        PurchaseOrderAction::Amend => caller.amend(order, &[(1, "9")]).await.map(drop),
+        PurchaseOrderAction::Confirm => caller.confirm(order, &[(1, "9")]).await.map(drop),
         PurchaseOrderAction::Unspecified => panic!("it stands for nothing"),
     }
 }
@@ -257,16 +263,16 @@ async fn each_role_is_offered_what_it_may_do_and_nothing_else(#[values(Sqlite, P
     assert_eq!(
         grid,
         [
-            "owner, draft: UPDATE PLACE CANCEL COPY",
-            "owner, on order: UPDATE RECEIVE CANCEL CANCEL_LINES COPY",
-            "owner, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL CANCEL_LINES COPY",
-            "owner, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE CANCEL_LINES COPY",
+            "owner, draft: UPDATE PLACE CANCEL COPY AMEND",
+            "owner, on order: UPDATE RECEIVE CANCEL CANCEL_LINES COPY AMEND CONFIRM",
+            "owner, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL CANCEL_LINES COPY AMEND CONFIRM",
+            "owner, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE CANCEL_LINES COPY AMEND CONFIRM",
             "owner, completed: COPY",
             "owner, cancelled: COPY",
-            "manager, draft: UPDATE PLACE CANCEL COPY",
-            "manager, on order: UPDATE RECEIVE CANCEL CANCEL_LINES COPY",
-            "manager, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL CANCEL_LINES COPY",
-            "manager, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE CANCEL_LINES COPY",
+            "manager, draft: UPDATE PLACE CANCEL COPY AMEND",
+            "manager, on order: UPDATE RECEIVE CANCEL CANCEL_LINES COPY AMEND CONFIRM",
+            "manager, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL CANCEL_LINES COPY AMEND CONFIRM",
+            "manager, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE CANCEL_LINES COPY AMEND CONFIRM",
             "manager, completed: COPY",
             "manager, cancelled: COPY",
             "receiver, draft: ",
@@ -275,10 +281,10 @@ async fn each_role_is_offered_what_it_may_do_and_nothing_else(#[values(Sqlite, P
             "receiver, accepted: RECEIVE VOID_RECEIPT CORRECT_RECEIPT",
             "receiver, completed: ",
             "receiver, cancelled: ",
-            "clerk, draft: UPDATE PLACE COPY",
-            "clerk, on order: UPDATE COPY",
-            "clerk, rejected: UPDATE COPY",
-            "clerk, accepted: UPDATE COPY",
+            "clerk, draft: UPDATE PLACE COPY AMEND",
+            "clerk, on order: UPDATE COPY AMEND CONFIRM",
+            "clerk, rejected: UPDATE COPY AMEND CONFIRM",
+            "clerk, accepted: UPDATE COPY AMEND CONFIRM",
             "clerk, completed: COPY",
             "clerk, cancelled: COPY",
         ]

@@ -5,7 +5,8 @@ use purchase_order_service::proto::v1::AdjustmentKind::ReturnToSupplier;
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::history_entry::Change;
 use purchase_order_service::proto::v1::{
-    CancelledLine, Charge, HistoryEntry, LineQuantity, PurchaseOrder, ReceivedLine, SettledLine,
+    AmendedLine, CancelledLine, Charge, ConfirmedLine, HistoryEntry, LineQuantity, PurchaseOrder, ReceivedLine,
+    SettledLine,
 };
 use rstest::rstest;
 use tonic::Code::Internal;
@@ -40,6 +41,24 @@ fn what(change: &Change) -> String {
                 c.line_count,
                 quantities(&c.lines),
             )
+        }
+        Change::Amended(c) => {
+            let lines: Vec<String> = c.lines.iter().map(amended).collect();
+            let charges: Vec<String> =
+                c.charges.iter().map(|charge| format!("{} {}", charge.description, charge.amount())).collect();
+            format!(
+                "amended {:?} {:?} to {:?} {charges:?}, {} lines: {}",
+                c.changed_fields.join(" "),
+                c.expected_date_before,
+                c.expected_date,
+                c.line_count,
+                lines.join(", "),
+            )
+        }
+        Change::Confirmed(c) => {
+            let text = |l: &ConfirmedLine| format!("{}: {} for {:?}", l.line_number, l.confirmed, l.expected_date);
+            let lines: Vec<String> = c.lines.iter().map(text).collect();
+            format!("confirmed {} lines: {}", c.line_count, lines.join(", "))
         }
         Change::Placed(c) => format!("ordered at {}", c.order_time.unwrap()),
         Change::ReceiptBooked(c) => {
@@ -88,6 +107,26 @@ fn what(change: &Change) -> String {
             c.reason,
         ),
     }
+}
+
+fn amended(line: &AmendedLine) -> String {
+    let mut text = line.line_number.to_string();
+    for (word, is_so) in [("added", line.added), ("removed", line.removed), ("noted", line.note_changed)] {
+        if is_so {
+            text += &format!(" {word}");
+        }
+    }
+    for (name, before, after) in [
+        ("ordered", &line.ordered_before, &line.ordered),
+        ("expected", &line.expected_date_before, &line.expected_date),
+        ("unit", &line.unit_cost_before, &line.unit_cost),
+        ("pack", &line.pack_cost_before, &line.pack_cost),
+    ] {
+        if let (Some(before), Some(after)) = (before, after) {
+            text += &format!(" {name} {before:?} to {after:?}");
+        }
+    }
+    text
 }
 
 fn settled(line: &SettledLine) -> String {

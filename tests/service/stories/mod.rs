@@ -2,6 +2,7 @@
 //! the invariants of the whole database checked.
 
 mod access;
+mod amending;
 mod back_orders;
 mod cancelling;
 mod completing;

@@ -2,7 +2,7 @@
 //! when they were booked wrongly. Times are the goods' own.
 
 use purchase_order_service::proto::v1::PurchaseOrderAction::{
-    Cancel as MayCancel, CancelLines, Complete, Copy, CorrectReceipt, Receive, Update, VoidReceipt,
+    Amend, Cancel as MayCancel, CancelLines, Complete, Confirm, Copy, CorrectReceipt, Receive, Update, VoidReceipt,
 };
 use purchase_order_service::proto::v1::{NewReceiptItem, PurchaseOrderState, RejectReason, Unit};
 use rstest::rstest;
@@ -255,17 +255,17 @@ async fn the_buttons_follow_what_was_accepted(#[values(Sqlite, Postgres)] on: En
     let Some(world) = World::on(on).await else { return };
     let carol = world.carol();
     let order = carol.order(&[("apples", "10")]).await;
-    assert_eq!(order.allowed_actions, [Update, Receive, MayCancel, CancelLines, Copy].map(i32::from));
+    assert_eq!(order.allowed_actions, [Update, Receive, MayCancel, CancelLines, Copy, Amend, Confirm].map(i32::from));
 
     let rejected = carol.receive(&order).reject(1, "1", "mouldy").ok().await.purchase_order.unwrap();
     assert_eq!(
         rejected.allowed_actions,
-        [Update, Receive, VoidReceipt, CorrectReceipt, MayCancel, CancelLines, Copy].map(i32::from)
+        [Update, Receive, VoidReceipt, CorrectReceipt, MayCancel, CancelLines, Copy, Amend, Confirm].map(i32::from)
     );
     let accepted = carol.receive(&order).accept(1, "1").ok().await.purchase_order.unwrap();
     assert_eq!(
         accepted.allowed_actions,
-        [Update, Receive, VoidReceipt, CorrectReceipt, Complete, CancelLines, Copy].map(i32::from)
+        [Update, Receive, VoidReceipt, CorrectReceipt, Complete, CancelLines, Copy, Amend, Confirm].map(i32::from)
     );
     world.verify().await;
 }

@@ -68,6 +68,8 @@ async fn correction(world: &World) {
     alice.receive(&order).accept(1, "1").ok().await;
     let order = alice.order(&[("limes", "5"), ("kiwis", "2")]).await;
     alice.cancel_lines(&order, &[(1, "3")]).ok().await;
+    alice.confirm(&order, &[(2, "1")]).ok().await;
+    alice.amend(&order, &[(2, "3")]).ok().await;
 }
 
 async fn toggle(world: &World) {

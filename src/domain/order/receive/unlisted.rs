@@ -108,6 +108,7 @@ fn new_line(order: &Order, number: i32, unlisted: &UnlistedProduct, unit_cost: U
         expected_date: None,
         first_expected_date: None,
         first_ordered: Quantity::ZERO,
+        confirmed: None,
         quantities: Quantities::default(),
         returned: Quantity::ZERO,
         first_receive_time: None,

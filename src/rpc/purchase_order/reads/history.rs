@@ -5,7 +5,8 @@ use tonic::{Request, Response, Status};
 use super::OrderPage;
 use crate::domain::event::history::shown_lines;
 use crate::domain::event::{
-    CancelledLine, ChargeDetail, Detail, Event, ItemQuantities, LineQuantity, OrderChanges, SettledLine,
+    AmendedLine, Amendment, CancelledLine, ChargeDetail, ConfirmedLine, Detail, Event, ItemQuantities, LineQuantity,
+    OrderChanges, SettledLine, ValueChange,
 };
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -91,6 +92,11 @@ fn change(detail: Detail) -> Option<Change> {
             lines: quantities(lines),
         }),
         Detail::OrderUpdated(changes) => Change::Updated(updated(changes)),
+        Detail::OrderAmended(amendment) => Change::Amended(amended(amendment)),
+        Detail::OrderConfirmed { lines } => Change::Confirmed(v1::OrderConfirmed {
+            line_count: count(&lines),
+            lines: shown_lines(lines).into_iter().map(confirmed_line).collect(),
+        }),
         Detail::OrderPlaced { order_time } => Change::Placed(v1::OrderPlaced { order_time: instant(order_time) }),
         Detail::ReceiptBooked { receipt, receive_time, delivery, lines_added, items } => {
             Change::ReceiptBooked(v1::ReceiptBooked {
@@ -185,6 +191,60 @@ fn updated(changes: OrderChanges) -> v1::OrderUpdated {
         line_count: count(&lines),
         lines: quantities(lines),
     }
+}
+
+fn amended(amendment: Amendment) -> v1::OrderAmended {
+    let Amendment { expected_date, charges, lines } = amendment;
+    let mut changed_fields = Vec::new();
+    for (field, is_changed) in [("expected_date", expected_date.is_some()), ("charges", charges.is_some())] {
+        if is_changed {
+            changed_fields.push(field.to_owned());
+        }
+    }
+    let (expected_date_before, expected_date) = sides(expected_date);
+    v1::OrderAmended {
+        changed_fields,
+        expected_date_before: expected_date_before.unwrap_or_default(),
+        expected_date: expected_date.unwrap_or_default(),
+        charges: charges.unwrap_or_default().into_iter().map(charge).collect(),
+        line_count: count(&lines),
+        lines: shown_lines(lines).into_iter().map(amended_line).collect(),
+    }
+}
+
+fn amended_line(amended: AmendedLine) -> v1::AmendedLine {
+    let AmendedLine { line, is_added, is_removed, ordered, expected_date, unit_cost, pack_cost, is_note_changed } =
+        amended;
+    let (ordered_before, ordered) = sides(ordered);
+    let (expected_date_before, expected_date) = sides(expected_date);
+    let (unit_cost_before, unit_cost) = sides(unit_cost);
+    let (pack_cost_before, pack_cost) = sides(pack_cost);
+    v1::AmendedLine {
+        line_number: line,
+        added: is_added,
+        removed: is_removed,
+        ordered_before,
+        ordered,
+        expected_date_before,
+        expected_date,
+        unit_cost_before,
+        unit_cost,
+        pack_cost_before,
+        pack_cost,
+        note_changed: is_note_changed,
+    }
+}
+
+/// Both sides of a change, empty where there was no value; neither if nothing changed.
+fn sides(change: Option<ValueChange>) -> (Option<String>, Option<String>) {
+    match change {
+        Some(ValueChange { from, to }) => (Some(from.unwrap_or_default()), Some(to.unwrap_or_default())),
+        None => (None, None),
+    }
+}
+
+fn confirmed_line(ConfirmedLine { line, confirmed, expected_date }: ConfirmedLine) -> v1::ConfirmedLine {
+    v1::ConfirmedLine { line_number: line, confirmed, expected_date: expected_date.unwrap_or_default() }
 }
 
 fn charge(ChargeDetail { description, amount }: ChargeDetail) -> v1::Charge {

@@ -3,7 +3,9 @@
 use purchase_order_service::proto::v1::{PendingDisposition as Rest, Unit};
 
 use crate::naive_oracle::books::Order;
-use crate::naive_oracle::command::{Command, DAY, Day, Disposed, Name, NewLine, NewOrder, Verb, day};
+use crate::naive_oracle::command::{
+    Amended, Amendment, Command, Confirmation, Confirmed, DAY, Day, Disposed, Name, NewLine, NewOrder, Verb, day,
+};
 use crate::naive_oracle::generator::{Generator, PRODUCTS};
 use crate::naive_oracle::model::Model;
 use crate::naive_oracle::numbers::{Quantity, WHOLE};
@@ -126,6 +128,69 @@ impl Generator {
             _ => {}
         }
         lines
+    }
+
+    /// Some lines, now and then below what has come; a date, charges and new lines besides.
+    pub fn amend(&mut self, order: &Order, model: &Model) -> Verb {
+        let today = day(model.now);
+        let mut amendment = Amendment::default();
+        for (number, line) in &order.lines {
+            if self.rng.bool() {
+                continue;
+            }
+            let mut amended = Amended { line: *number, ..Amended::default() };
+            match self.rng.u32(..12) {
+                0 | 1 => amended.is_removed = true,
+                2 => amended.packs = Some(WHOLE * self.rng.i64(0..4)),
+                3 if line.pack_size.is_some() || self.one_in(8) => amended.pack_cost = Some(self.cost()),
+                3 | 4 => amended.unit_cost = Some(self.cost()),
+                5 => amended.expected = Some(self.expected(today)),
+                6 => amended.note = Some(self.one_of(&["", "riper"])),
+                _ => amended.quantity = Some(self.part_of(line.ordered + 5 * WHOLE, line.unit)),
+            }
+            if self.one_in(40) {
+                (amended.is_removed, amended.note) = (true, Some("gone"));
+            }
+            amendment.lines.push(amended);
+        }
+        match self.rng.u32(..30) {
+            0 => amendment.lines.push(Amended { line: 99, note: Some("who?"), ..Amended::default() }),
+            1 => amendment.lines.extend(amendment.lines.first().copied()),
+            2 => amendment.lines.iter_mut().for_each(|line| line.quantity = Some(WHOLE / 2)),
+            3..6 => amendment.expected = Some(self.expected(today)),
+            6 => {
+                amendment.charges =
+                    Some((0..self.rng.usize(0..3)).map(|_| i128::from(self.rng.i64(0..9_999))).collect())
+            }
+            7..12 => amendment.new_lines = (0..self.rng.usize(1..3)).map(|_| self.new_line(today)).collect(),
+            _ => {}
+        }
+        Verb::Amend(amendment)
+    }
+
+    /// What a supplier says: mostly that it comes as ordered, or that less does.
+    pub fn confirm(&mut self, order: &Order, model: &Model) -> Verb {
+        let today = day(model.now);
+        let mut lines = Vec::new();
+        for (number, line) in &order.lines {
+            if self.rng.bool() {
+                continue;
+            }
+            let mut confirmed = Confirmed { line: *number, ..Confirmed::default() };
+            match self.rng.u32(..8) {
+                0 => confirmed.packs = Some(WHOLE * self.rng.i64(0..4)),
+                1..4 => confirmed.quantity = Some(self.part_of(line.ordered, line.unit)),
+                4 => confirmed.expected = self.expected(today),
+                _ => {}
+            }
+            lines.push(confirmed);
+        }
+        match self.rng.u32(..40) {
+            0 => lines.push(Confirmed { line: 99, ..Confirmed::default() }),
+            1 => lines.extend(lines.first().copied()),
+            _ => {}
+        }
+        Verb::Confirm(Confirmation { lines, rest: self.rng.bool(), expected: self.expected(today) })
     }
 
     /// One line or several, now and then with more than is pending.

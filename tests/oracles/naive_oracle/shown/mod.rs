@@ -80,6 +80,10 @@ impl Shown<'_> {
             (Verb::Void { receipt }, _) => {
                 Answer { receipt: Some(self.receipt(order, *receipt, caller)), lines: touched(*receipt), ..answer }
             }
+            (Verb::Amend(_) | Verb::Confirm(_), _) => {
+                let there = made.lines.iter().filter(|line| self.order(order).lines.contains_key(line));
+                Answer { lines: there.map(|line| self.line(order, *line, caller)).collect(), ..answer }
+            }
             (Verb::CancelLines { .. }, _) => {
                 let named: BTreeSet<i32> = verb.lines().into_iter().collect();
                 Answer { lines: named.into_iter().map(|line| self.line(order, line, caller)).collect(), ..answer }
@@ -117,7 +121,7 @@ impl Shown<'_> {
 
     /// As it was made: lines that a receipt has added since are not counted.
     pub fn back_order(&self, place: usize) -> BackOrder {
-        let carried = self.order(place).lines.values().filter(|line| !line.is_unlisted);
+        let carried = self.order(place).lines.values().filter(|line| line.is_carried);
         BackOrder {
             purchase_order_id: self.wire.id(place),
             number: number_of(&self.model.orders, place),

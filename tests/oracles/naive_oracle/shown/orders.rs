@@ -69,6 +69,8 @@ impl Shown<'_> {
             (PurchaseOrderAction::Cancel, order.is_open() && !order.has_accepted()),
             (PurchaseOrderAction::CancelLines, order.is_live() && !order.all_pending().is_empty()),
             (PurchaseOrderAction::Copy, order.lines.values().any(|line| line.ordered > 0)),
+            (PurchaseOrderAction::Amend, order.is_open()),
+            (PurchaseOrderAction::Confirm, order.is_live()),
         ];
         let holds = |action| self.model.access.holds(caller, needed_for(action));
         let allowed = actions.into_iter().filter(|(action, possible)| *possible && holds(*action));
@@ -101,7 +103,7 @@ impl Shown<'_> {
             expected_date: date(line.expected.or(order.expected)),
             first_expected_date: date(line.first_expected),
             ordered: decimal(line.ordered),
-            first_ordered: decimal(line.ordered),
+            first_ordered: decimal(line.first_ordered),
             received: decimal(order.accepted(number)),
             rejected: decimal(order.rejected(number)),
             back_ordered: decimal(line.back_ordered),
@@ -123,6 +125,8 @@ impl Shown<'_> {
             ordered_cost: self.amount(caller, line.worth(line.ordered)),
             pending_cost: self.amount(caller, line.worth(order.pending(number))),
             lot_required: line.lot_required,
+            confirmed: line.confirmed.map(decimal).unwrap_or_default(),
+            shortfall: decimal(line.shortfall()),
         }
     }
 
@@ -144,15 +148,17 @@ impl Shown<'_> {
         let orders: Vec<&Order> = chain.iter().map(|place| self.order(*place)).collect();
         let with_line = || orders.iter().filter(|order| order.lines.contains_key(&number));
         let sum = |of: &dyn Fn(&Order) -> Quantity| decimal(with_line().map(|order| of(order)).sum::<Quantity>());
+        let of_line = |order: &&&Order| order.lines[&number].ordered - order.lines[&number].first_ordered;
+        let amended: Quantity = with_line().map(|order| of_line(&order)).sum();
         let times = || with_line().flat_map(|order| order.arrivals(number)).map(|(receipt, _)| receipt.time);
         ChainLine {
             line_number: number,
             product_id: line.product.to_owned(),
             description: format!("fresh {}", line.product),
             unit: line.unit.into(),
-            ordered: decimal(line.ordered),
-            first_ordered: decimal(line.ordered),
-            amended: decimal(0),
+            ordered: decimal(line.first_ordered + amended),
+            first_ordered: decimal(line.first_ordered),
+            amended: decimal(amended),
             rejected: sum(&|order| order.rejected(number)),
             received: sum(&|order| order.accepted(number)),
             on_hand: sum(&|order| if order.completed.is_some() { order.accepted(number) } else { 0 }),

@@ -21,7 +21,10 @@ use purchase_order_service::domain::store::back_orders::{DisableBackOrders, Enab
 use purchase_order_service::domain::time::Timestamp;
 use uuid::Uuid;
 
-use self::orders::{cancel_lines, cancel_order, complete_order, copy_order, create_order, place_order, update_order};
+use self::orders::{
+    amend_order, cancel_lines, cancel_order, complete_order, confirm_order, copy_order, create_order, place_order,
+    update_order,
+};
 use self::receiving::{correct_receipt, deliver, receive, void_receipt};
 use self::scene::{Scene, old};
 use self::stock::adjust_inventory;
@@ -61,6 +64,8 @@ const CASES: &[Case] = &[
     ("VoidReceipt",      [12, 20], &[OWNER, MANAGER, RECEIVER], void_receipt),
     ("CorrectReceipt",   [ 8,  8], &[OWNER, MANAGER, RECEIVER], correct_receipt),
     ("CompleteOrder",    [24, 40], &[OWNER, MANAGER],           complete_order),
+    ("AmendOrder",       [14, 10], &[OWNER, MANAGER],           amend_order),
+    ("ConfirmOrder",     [ 8,  6], &[OWNER, MANAGER],           confirm_order),
     ("CancelLines",      [10, 10], &[OWNER, MANAGER],           cancel_lines),
     ("CancelOrder",      [ 6, 40], &[OWNER, MANAGER],           cancel_order),
     ("AdjustInventory",  [30, 30], &[OWNER, MANAGER],           adjust_inventory),

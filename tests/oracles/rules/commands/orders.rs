@@ -6,14 +6,17 @@ use purchase_order_service::domain::code::ProductId;
 use purchase_order_service::domain::command::Command;
 use purchase_order_service::domain::inventory::LevelKey;
 use purchase_order_service::domain::money::{Amount, Currency, UnitCost};
+use purchase_order_service::domain::order::amend::{AmendOrder, LineAmendment};
 use purchase_order_service::domain::order::cancel::CancelOrder;
 use purchase_order_service::domain::order::cancel_lines::{CancelLines, LineToCancel};
 use purchase_order_service::domain::order::complete::{CompleteOrder, Disposition, LineDisposition};
+use purchase_order_service::domain::order::confirm::{ConfirmOrder, LineConfirmation};
 use purchase_order_service::domain::order::copy::CopyOrder;
 use purchase_order_service::domain::order::create::{CreateOrder, NewLine, Price};
 use purchase_order_service::domain::order::place::PlaceOrder;
 use purchase_order_service::domain::order::update::UpdateOrder;
 use purchase_order_service::domain::order::{Charge, Line, State};
+use purchase_order_service::domain::pack::StatedQuantity;
 use purchase_order_service::domain::quantity::Quantity;
 use purchase_order_service::domain::unit::Unit;
 
@@ -126,6 +129,56 @@ fn disposition(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposi
         _ => {}
     }
     disposition
+}
+
+pub(super) fn amend_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| order.state.is_open());
+    let mut lines = Vec::new();
+    for line in at.some_lines(order) {
+        let mut amended = LineAmendment { line: line.key.number, ..LineAmendment::default() };
+        match at.rng.u8(..12) {
+            0 => amended.is_removed = true,
+            1 => amended.quantity = StatedQuantity { units: None, packs: Some(at.whole(3)) },
+            2 => amended.pack_cost = Some(at.cost()),
+            3 => amended.unit_cost = Some(at.cost()),
+            4 | 5 => amended.expected_date = Some(at.date()),
+            6 => amended.note = Some(at.maybe("riper")),
+            _ => amended.quantity = StatedQuantity::units(at.whole(12)),
+        }
+        lines.push(amended);
+    }
+    if at.one_in(30) {
+        lines.push(LineAmendment { line: 99_999, is_removed: true, ..LineAmendment::default() });
+    }
+    let new_lines = if at.one_in(5) { (0..at.rng.u32(1..=3)).map(|_| at.new_line()).collect() } else { Vec::new() };
+    if !new_lines.is_empty() {
+        at.named_cost = Some("new_lines.unit_cost");
+    }
+    Arc::new(AmendOrder {
+        order,
+        etag: at.etag(order),
+        expected_date: at.one_in(6).then(|| at.date()),
+        charges: at.one_in(8).then(|| at.charges()),
+        lines,
+        new_lines,
+    })
+}
+
+pub(super) fn confirm_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.order(|order| order.state.is_live());
+    let mut lines = Vec::new();
+    for line in at.some_lines(order) {
+        let units = if at.one_in(3) { None } else { Some(at.part_of(&line)) };
+        let packs = if units.is_none() && at.one_in(4) { Some(at.whole(3)) } else { None };
+        let expected_date = if at.one_in(4) { at.date() } else { None };
+        lines.push(LineConfirmation {
+            line: line.key.number,
+            quantity: StatedQuantity { units, packs },
+            expected_date,
+        });
+    }
+    let expected_date = if at.one_in(4) { at.date() } else { None };
+    Arc::new(ConfirmOrder { order, etag: at.etag(order), lines, confirms_rest: at.one_in(2), expected_date })
 }
 
 pub(super) fn cancel_lines(at: &mut Scene<'_>) -> Arc<dyn Command> {

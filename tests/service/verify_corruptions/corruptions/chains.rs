@@ -27,7 +27,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 2,
-        check: "a line's ordered quantity is what was first placed",
+        check: "what is ordered of a line differs from what was first placed only if the order was amended since",
         each: &["UPDATE purchase_order_line SET first_ordered = first_ordered + 10000
                WHERE po_id = [PO-000003] AND line_number = 1"],
     },
@@ -107,7 +107,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 3,
-        check: "a carried-over line keeps its parent line's product, unit, cost, texts and first promise",
+        check: "a carried-over line keeps its parent line's product, unit, texts and first promise, and begins with its cost",
         each: &[
             "UPDATE purchase_order_line SET product_id = 'figs' WHERE po_id = [PO-000001-B2] AND line_number = 1",
             "UPDATE purchase_order_line SET unit_cost = unit_cost + 1 WHERE po_id = [PO-000001-B2] AND line_number = 1",

@@ -15,7 +15,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
         invariant: 13,
         check: "a header has the highest number of a line of its chain so far",
         each: &[
-            "UPDATE purchase_order SET last_line = last_line + 1 WHERE po_id = [PO-000003]",
+            "UPDATE purchase_order SET last_line = last_line - 1 WHERE po_id = [PO-000003]",
             "UPDATE purchase_order SET last_line = last_line + 1 WHERE po_id = [PO-000001-B2]",
         ],
     },

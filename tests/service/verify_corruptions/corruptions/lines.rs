@@ -27,6 +27,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
             "UPDATE purchase_order_line SET first_ordered = -1 WHERE po_id = [PO-000002] AND line_number = 1",
             "UPDATE purchase_order_line SET unit_cost = 1000000000000001 WHERE po_id = [PO-000002] AND line_number = 1",
             "UPDATE purchase_order_line SET pending = -1 WHERE po_id = [PO-000003] AND line_number = 1",
+            "UPDATE purchase_order_line SET confirmed = -10000 WHERE po_id = [PO-000003] AND line_number = 1",
         ],
     },
     Corruption {
@@ -37,6 +38,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
             "UPDATE purchase_order_line SET ordered = ordered + 1, pending = pending + 1
                WHERE po_id = [PO-000003] AND line_number = 1",
             "UPDATE purchase_order_line SET rejected = 5000 WHERE po_id = [PO-000001] AND line_number = 1",
+            "UPDATE purchase_order_line SET confirmed = 5000 WHERE po_id = [PO-000003] AND line_number = 1",
         ],
     },
     Corruption {

@@ -51,7 +51,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 4,
-        check: "an order has lines, and an original's are numbered from 1 on",
+        check: "an order has lines, and their numbers are those that it has given out",
         each: &[
             "DELETE FROM purchase_order_line WHERE po_id = [PO-000002]",
             "UPDATE purchase_order_line SET line_number = 7 WHERE po_id = [PO-000002] AND line_number = 1",
