@@ -274,10 +274,10 @@ impl AdjustInventory {
     }
 
     /// Refuses to take out more than is there. What was below zero before may be put right in steps, so
-    /// putting in is never refused.
+    /// putting in is never refused, and nor is a count that changes nothing.
     fn check_stock(&self, changeset: &Changeset<'_>, level: &Level, change: Quantity) -> Result<(), Refusal> {
         let after = level.on_hand + change;
-        let is_short = !change.is_positive() && after < Quantity::ZERO;
+        let is_short = change < Quantity::ZERO && after < Quantity::ZERO;
         if !is_short || changeset.store()?.allow_negative_stock {
             return Ok(());
         }

@@ -125,6 +125,7 @@ fn a_lot_is_never_taken_below_zero() {
     store.row().allow_negative_stock = false;
     // One is of lot d, but in all there is none.
     assert_eq!(store.refuse(of_lot("d", "", adjust(AdjustmentKind::Sale, "1"))), "INSUFFICIENT_STOCK");
+    assert_eq!(store.accept(of_lot("d", "", adjust(AdjustmentKind::Count, "1"))), 0, "it is there as counted");
 }
 
 #[test]
