@@ -19,7 +19,7 @@ pub struct Access {
 /// The permission that a command needs; none: it is for platform operators.
 pub fn needed(command: &Command) -> Option<Permission> {
     match command {
-        Command::Create(_) => Some(Permission::Edit),
+        Command::Create(_) | Command::Copy { .. } => Some(Permission::Edit),
         Command::Adjust(_) => Some(Permission::AdjustInventory),
         Command::Deliver(_) => Some(Permission::Receive),
         Command::UpdateStore(_) => Some(Permission::ManageStore),

@@ -84,6 +84,12 @@ impl From<CompletePurchaseOrderResponse> for Answer {
     }
 }
 
+impl From<CopyPurchaseOrderResponse> for Answer {
+    fn from(answer: CopyPurchaseOrderResponse) -> Self {
+        Self { event_number: answer.event_number, order: answer.purchase_order, ..Self::default() }
+    }
+}
+
 impl From<AmendPurchaseOrderResponse> for Answer {
     fn from(answer: AmendPurchaseOrderResponse) -> Self {
         let AmendPurchaseOrderResponse { purchase_order: order, lines, event_number } = answer;

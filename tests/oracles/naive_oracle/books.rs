@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use purchase_order_service::proto::v1::{PurchaseOrderState as State, RejectReason, Unit};
 
-use crate::naive_oracle::command::{Day, Goods, Lot, Name, NewItem, NewLine, Time, admits};
+use crate::naive_oracle::command::{Day, Disposed, Goods, Lot, Name, NewItem, NewLine, Time, admits};
 use crate::naive_oracle::numbers::{Amount, Cost, Quantity, part_of_pack, stated};
 
 #[derive(Clone, Default, PartialEq)]
@@ -69,6 +69,8 @@ pub struct Receipt {
 pub struct Order {
     /// The place of its chain's original.
     pub chain: usize,
+    /// Whether its chain is of a copy, which has no note and no reference.
+    pub is_copy: bool,
     pub revision: i64,
     pub supplier: Name,
     pub external_id: Name,
@@ -113,15 +115,16 @@ impl Line {
     }
 
     /// What of it goes on a back order.
-    fn carried(&self, expected: Option<Day>) -> Self {
+    fn carried(&self, own: Option<Day>, of_order: Option<Day>) -> Self {
+        let promised = own.or(of_order);
         Self {
             is_carried: true,
             ordered: self.back_ordered,
             first_ordered: self.back_ordered,
             confirmed: None,
             // A date for the whole back order is that of the order.
-            expected: self.expected.filter(|_| expected.is_none()),
-            first_expected: self.first_expected.or(expected),
+            expected: own.or(self.expected.filter(|_| promised.is_none())),
+            first_expected: self.first_expected.or(promised),
             back_ordered: 0,
             cancelled: 0,
             returned: 0,
@@ -210,11 +213,14 @@ impl Order {
     }
 
     /// The back order of an order completed now, if anything was back-ordered.
-    pub fn back_order(&self, expected: Option<Day>, by: Name, now: Time) -> Option<Self> {
+    pub fn back_order(&self, named: &[Disposed], expected: Option<Day>, by: Name, now: Time) -> Option<Self> {
+        let own = |line: i32| named.iter().find(|named| named.line == line).and_then(|named| named.expected);
         let lines = self.lines.iter().filter(|(_, line)| line.back_ordered > 0);
-        let lines: BTreeMap<i32, Line> = lines.map(|(number, line)| (*number, line.carried(expected))).collect();
+        let lines: BTreeMap<i32, Line> =
+            lines.map(|(number, line)| (*number, line.carried(own(*number), expected))).collect();
         (!lines.is_empty()).then(|| Self {
             chain: self.chain,
+            is_copy: self.is_copy,
             revision: 1,
             supplier: self.supplier,
             expected: expected.or(self.expected),
@@ -223,6 +229,42 @@ impl Order {
             placed_by: by,
             ordered: Some(now),
             placed: Some(now),
+            lines,
+            ..Self::default()
+        })
+    }
+}
+
+impl Order {
+    /// A draft of its lines, or of what was cancelled of them, if there is any: without dates and charges.
+    pub fn copy(&self, cancelled_only: bool, chain: usize, by: Name, now: Time) -> Option<Self> {
+        let mut lines = BTreeMap::new();
+        for line in self.lines.values() {
+            let ordered = if cancelled_only { line.cancelled } else { line.ordered };
+            let copied = Line {
+                is_carried: false,
+                expected: None,
+                first_expected: None,
+                ordered,
+                first_ordered: ordered,
+                confirmed: None,
+                back_ordered: 0,
+                cancelled: 0,
+                returned: 0,
+                ..line.clone()
+            };
+            if ordered > 0 {
+                lines.insert(lines.len() as i32 + 1, copied);
+            }
+        }
+        (!lines.is_empty()).then(|| Self {
+            chain,
+            is_copy: true,
+            revision: 1,
+            supplier: self.supplier,
+            created: now,
+            created_by: by,
+            last_line: lines.len() as i32,
             lines,
             ..Self::default()
         })

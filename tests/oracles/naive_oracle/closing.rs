@@ -52,15 +52,22 @@ impl Order {
         let is_admitted = |named: &Disposed| [named.back_order, named.cancel].map(|part| self.admits(named.line, part));
         ensure_fit(named.iter().all(|named| is_admitted(named) == [true; 2]))?;
         ensure_fit(named.iter().all(|named| named.back_order + named.cancel == self.pending(named.line)))?;
-        let cancelled_before = self.cancelled_of_lines();
+        let pending_before: Vec<(i32, Quantity)> = self.lines.keys().map(|line| (*line, self.pending(*line))).collect();
         self.settle(|line, pending| match named.iter().find(|named| named.line == line) {
             Some(named) => (named.back_order, named.cancel),
             None if rest == Rest::BackOrder => (pending, 0),
             None if rest == Rest::Cancel => (0, pending),
             None => (0, 0),
         });
-        let cancels = self.cancelled_of_lines() > cancelled_before;
-        ensure_fit(!cancels || !reason.is_empty())?;
+        let named_of = |line: i32| named.iter().find(|named| named.line == line);
+        let cancels_of = |(line, pending): &(i32, Quantity)| match named_of(*line) {
+            Some(named) => named.cancel > 0,
+            None => rest == Rest::Cancel && *pending > 0,
+        };
+        let cancelled: Vec<i32> = pending_before.iter().filter(|of| cancels_of(of)).map(|(line, _)| *line).collect();
+        let has_own_reason = |line: &i32| named_of(*line).is_some_and(|named| !named.reason.is_empty());
+        let cancels = !cancelled.is_empty();
+        ensure_fit(!reason.is_empty() || cancelled.iter().all(has_own_reason))?;
         let unsettled = self.lines.keys().copied().filter(|line| self.pending(*line) > 0);
         ensure_no_line(unsettled.collect(), "PENDING_UNSETTLED")?;
         (self.completed, self.cancel_reason) = (Some(now), if cancels { reason } else { "" });
@@ -81,10 +88,6 @@ impl Order {
             }
         }
         ensure(self.has_accepted() || !self.all_pending().is_empty(), "NOTHING_LEFT")
-    }
-
-    fn cancelled_of_lines(&self) -> Quantity {
-        self.lines.values().map(|line| line.cancelled).sum()
     }
 
     /// Settles every line: so much of what is pending is back-ordered, so much cancelled.

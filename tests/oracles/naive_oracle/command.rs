@@ -45,6 +45,11 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     Create(NewOrder),
+    /// The same again, or what was cancelled of it.
+    Copy {
+        order: usize,
+        cancelled_only: bool,
+    },
     Change {
         order: usize,
         etag: Option<i64>,
@@ -278,11 +283,14 @@ impl NewItem {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Disposed {
     pub line: i32,
     pub back_order: Quantity,
     pub cancel: Quantity,
+    /// Its own reason and date, in place of those of the completion.
+    pub reason: Name,
+    pub expected: Option<Day>,
 }
 
 /// Stock to adjust.
@@ -312,6 +320,7 @@ impl Command {
     pub fn kind(&self) -> Name {
         match self {
             Self::Create(_) => "create",
+            Self::Copy { .. } => "copy",
             Self::Change { verb: Verb::SetExternalId(_), .. } => "set external id",
             Self::Change { verb: Verb::Place { .. }, .. } => "place",
             Self::Change { verb: Verb::Receive(_), .. } => "receive",

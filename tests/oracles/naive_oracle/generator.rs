@@ -117,6 +117,10 @@ impl Generator {
         if is_idle || open.len() < self.crowd && self.one_in(3) || self.one_in(100) {
             return self.create(day(model.now));
         }
+        if self.one_in(60) {
+            let (order, cancelled_only) = (self.rng.usize(..model.orders.len()), self.one_in(3));
+            return Command::Copy { order: if self.one_in(20) { usize::MAX } else { order }, cancelled_only };
+        }
         if self.one_in(6) {
             return self.adjust(model);
         }
@@ -162,6 +166,8 @@ impl Generator {
                 Self::receive,
                 Self::receive,
                 Self::receive,
+                Self::receive,
+                Self::receive,
                 Self::cancel_lines,
                 Self::cancel,
                 Self::amend,
@@ -173,6 +179,7 @@ impl Generator {
                 Self::correct,
                 Self::cancel_lines,
                 Self::amend,
+                Self::complete,
                 Self::complete,
                 Self::complete,
                 Self::complete,

@@ -57,7 +57,7 @@ const CLOCK: [&str; 6] = [
 ];
 /// A game of at least so many commands must meet everything that may occur.
 const LONG: u64 = 20_000;
-const EXPECTED: [Reason; 35] = [
+const EXPECTED: [Reason; 36] = [
     DONE,
     REPLAYED,
     "ACCEPTED_STAGED",
@@ -76,6 +76,7 @@ const EXPECTED: [Reason; 35] = [
     "NOTHING_LEFT",
     "NOTHING_PENDING",
     "NOTHING_RECEIVED",
+    "NOTHING_TO_COPY",
     "NOT_PLATFORM_OPERATOR",
     "NO_STORE_ACCESS",
     "OPEN_PURCHASE_ORDERS",

@@ -85,6 +85,7 @@ impl Model {
     fn execute(&mut self, caller: Name, command: &Command) -> Result<Made, Refused> {
         match command {
             Command::Create(new) => return self.create(caller, new),
+            Command::Copy { order, cancelled_only } => return self.copy(caller, *order, *cancelled_only),
             Command::Change { order, etag, verb } => return self.change(caller, *order, *etag, verb),
             Command::Deliver(lorry) => return self.deliver(caller, lorry),
             Command::Adjust(adjustment) => return self.adjust(adjustment),
@@ -135,6 +136,17 @@ impl Model {
         self.ensure_external_id_is_free(new.external_id, place)?;
         self.units = units;
         self.orders.push(order);
+        self.events += 1;
+        Ok(Made::at(Some(place)))
+    }
+
+    fn copy(&mut self, by: Name, source: usize, cancelled_only: bool) -> Result<Made, Refused> {
+        let source = self.orders.get(source).ok_or("PURCHASE_ORDER_NOT_FOUND")?;
+        let place = self.orders.len();
+        let copy = source.copy(cancelled_only, place, by, self.now);
+        let number = number_of(&self.orders, self.orders.iter().position(|order| std::ptr::eq(order, source)).unwrap());
+        let Some(copy) = copy else { return refused("NOTHING_TO_COPY", [format!("number={number}")]) };
+        self.orders.push(copy);
         self.events += 1;
         Ok(Made::at(Some(place)))
     }
@@ -193,10 +205,11 @@ impl Model {
             }
             Verb::Void { receipt } => order.void(*receipt, (by, now))?,
             Verb::Complete { lines, rest, reason, expected } => {
-                ensure_fit(expected.is_none_or(|expected| expected >= day(now)))?;
+                let dates = lines.iter().map(|line| line.expected).chain([*expected]);
+                ensure_fit(dates.flatten().all(|expected| expected >= day(now)))?;
                 order.complete(lines, *rest, reason, now)?;
                 order.closed_by = by;
-                back_order = order.back_order(*expected, by, now);
+                back_order = order.back_order(lines, *expected, by, now);
                 let carried = back_order.iter().flat_map(|order| order.lines.keys().copied());
                 let barred = if self.back_orders_enabled { Vec::new() } else { carried.collect() };
                 ensure_no_line(barred, "BACK_ORDERS_DISABLED")?;

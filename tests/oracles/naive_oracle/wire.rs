@@ -62,6 +62,10 @@ impl Wire {
         let (caller, id) = (self.caller(call.caller), call.id);
         match &call.command {
             Command::Create(new) => send(create(&caller, new), id).await,
+            Command::Copy { order, cancelled_only } => {
+                let copy = caller.copy(&self.named(*order));
+                send(copy.with(|request| request.cancelled_only = *cancelled_only), id).await
+            }
             Command::Change { order, etag, verb } => self.change(call, *order, *etag, verb).await,
             Command::Adjust(adjustment) => send(self.adjust(&caller, adjustment), id).await,
             Command::SetBackOrders(true) => send(caller.enable_back_orders(), id).await,
@@ -328,12 +332,13 @@ fn named_lot(lot: command::Lot) -> NamedLot {
 }
 
 fn disposition(disposition: &Disposed) -> LineDisposition {
-    let Disposed { line, back_order, cancel } = disposition;
+    let Disposed { line, back_order, cancel, reason, expected } = disposition;
     LineDisposition {
         line_number: *line,
         back_order: some(*back_order),
         cancel: some(*cancel),
-        ..LineDisposition::default()
+        cancel_reason: (*reason).to_owned(),
+        expected_date: date(*expected),
     }
 }
 

@@ -104,12 +104,12 @@ impl Generator {
             1 => Rest::Unspecified,
             _ => Rest::BackOrder,
         };
-        let lines = if self.one_in(3) { self.dispositions(order) } else { Vec::new() };
+        let lines = if self.one_in(3) { self.dispositions(order, day(model.now)) } else { Vec::new() };
         let reason = if self.one_in(10) { "" } else { "never came" };
         Verb::Complete { lines, rest, reason, expected: self.expected(day(model.now)) }
     }
 
-    fn dispositions(&mut self, order: &Order) -> Vec<Disposed> {
+    fn dispositions(&mut self, order: &Order, today: Day) -> Vec<Disposed> {
         let mut lines = Vec::new();
         for (number, line) in &order.lines {
             if self.rng.bool() {
@@ -118,10 +118,12 @@ impl Generator {
             let pending: Quantity = order.pending(*number);
             let part = self.part_of(pending, line.unit).min(pending);
             let (back_order, cancel) = self.one_of(&[(part, pending - part), (pending, 0), (0, pending)]);
-            lines.push(Disposed { line: *number, back_order, cancel });
+            let reason = self.one_of(&["", "", "another colour"]);
+            let expected = if self.one_in(6) { self.expected(today) } else { None };
+            lines.push(Disposed { line: *number, back_order, cancel, reason, expected });
         }
         match self.rng.u32(..30) {
-            0 => lines.push(Disposed { line: 99, back_order: WHOLE, cancel: 0 }),
+            0 => lines.push(Disposed { line: 99, back_order: WHOLE, ..Disposed::default() }),
             1 => lines.extend(lines.first().cloned()),
             2 => lines.iter_mut().for_each(|disposition| disposition.cancel += WHOLE),
             3 => lines.iter_mut().for_each(|disposition| disposition.back_order += WHOLE / 2),

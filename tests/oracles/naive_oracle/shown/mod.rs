@@ -44,7 +44,9 @@ impl Shown<'_> {
     pub fn answer(&self, call: &Call, made: Made) -> Answer {
         let answer = Answer { event_number: made.event, ..Answer::default() };
         match &call.command {
-            Command::Create(_) => Answer { order: made.place.map(|place| self.header(place, call.caller)), ..answer },
+            Command::Create(_) | Command::Copy { .. } => {
+                Answer { order: made.place.map(|place| self.header(place, call.caller)), ..answer }
+            }
             Command::Change { order, verb, .. } => {
                 let answer = Answer { order: Some(self.header(*order, call.caller)), ..answer };
                 self.what_it_made((*order, call.caller), verb, made, answer)
