@@ -24,6 +24,7 @@ pub struct Decision {
     pub lines_removed: Vec<LineKey>,
     pub lines: Vec<Line>,
     pub cancellations: Vec<Cancellation>,
+    pub cancellations_removed: Vec<Cancellation>,
     pub receipts: Vec<Receipt>,
     pub levels: Vec<Level>,
     pub movements: Vec<Movement>,

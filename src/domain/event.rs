@@ -146,6 +146,16 @@ pub enum Detail {
     OrderCancelled {
         reason: Option<String>,
     },
+    OrderReopened {
+        reason: String,
+        folded_back: Option<OrderId>,
+        lines: Vec<UnsettledLine>,
+    },
+    BackOrderFolded {
+        parent: OrderId,
+        reason: String,
+        lines: Vec<LineQuantity>,
+    },
     StockAdjusted {
         product: String,
         kind: MovementKind,
@@ -298,6 +308,14 @@ pub struct SettledLine {
     pub expected_date: Option<String>,
 }
 
+/// A line of which something is pending again, because the completion that had settled it was undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsettledLine {
+    pub line: i32,
+    pub back_ordered: String,
+    pub cancelled: String,
+}
+
 impl Detail {
     /// The version of the JSON that details are stored as; to be raised when a field changes its meaning.
     pub const VERSION: i32 = 1;
@@ -327,6 +345,8 @@ impl Detail {
             Self::BackOrderCreated { .. } => "BACK_ORDER_CREATED",
             Self::LinesCancelled { .. } => "LINES_CANCELLED",
             Self::OrderCancelled { .. } => "ORDER_CANCELLED",
+            Self::OrderReopened { .. } => "ORDER_REOPENED",
+            Self::BackOrderFolded { .. } => "BACK_ORDER_FOLDED",
             Self::StockAdjusted { .. } => "STOCK_ADJUSTED",
         }
     }

@@ -58,12 +58,17 @@ pub enum Need {
     GrantsOf(PrincipalId),
     /// The numbers of the store's first open orders. A summary that the database makes.
     OpenOrders,
+    /// The back order of an order, if it has one: its header, its lines and the levels of their products.
+    BackOrderOf(OrderId),
+    /// What the last completion of an order put on hand and cancelled, with what is left of it in stock.
+    LastCompletion(OrderId),
 }
 
 impl Need {
     /// Whether the working set cannot keep it up to date while other commands of the store are decided.
     /// A command with such a need is the only one of its store in its transaction: summaries would be
-    /// stale, and a command that changes roles changes what the callers of other commands may do.
+    /// stale, and a command that changes roles changes what the callers of other commands may do. Which order is
+    /// the back order of another, and which completion was its last, may change in the same batch too.
     const fn is_exclusive(&self) -> bool {
         // `Grants` needs no mention: every command that needs them needs `Roles` too.
         matches!(
@@ -74,6 +79,8 @@ impl Need {
                 | Self::DeliveryNoteOfSupplier(..)
                 | Self::OpenOrders
                 | Self::Roles
+                | Self::BackOrderOf(_)
+                | Self::LastCompletion(_)
         )
     }
 }
@@ -149,6 +156,8 @@ mod tests {
             (Need::Roles, true),
             (Need::GrantsOf(PrincipalId::new("ann")), false),
             (Need::OpenOrders, true),
+            (Need::BackOrderOf(ORDER), true),
+            (Need::LastCompletion(ORDER), true),
         ] {
             let mut needs = Needs::default();
             needs.add(Need::Receipt(ORDER, 7));

@@ -33,6 +33,8 @@ pub enum Outcome {
     ReceiptCorrected(ReceiptChanged),
     /// An order was completed, with a back order or without one.
     OrderCompleted(OrderCompleted),
+    /// A completion was undone, and the back order that it had created was folded back into its order.
+    OrderReopened(OrderReopened),
     /// The stock of a product was adjusted, or was as it should be.
     StockAdjusted(StockAdjusted),
 }
@@ -136,6 +138,26 @@ pub struct CreatedBackOrder {
     pub lines: i32,
 }
 
+/// The outcome of a reopening; see [`Outcome::OrderReopened`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderReopened {
+    /// The number of the event of the reopened order; that of the back order is the next.
+    pub event: i64,
+    /// The order that was reopened, and not the back order.
+    pub order: OrderId,
+    /// The back order that was folded back, if there was one.
+    pub folded_back: Option<FoldedBackOrder>,
+}
+
+/// The back order that a reopening has folded back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoldedBackOrder {
+    /// The id of the back order.
+    pub order: OrderId,
+    /// The number of the back order, which is never given again.
+    pub number: String,
+}
+
 /// The outcome of an adjustment; see [`Outcome::StockAdjusted`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockAdjusted {
@@ -199,6 +221,7 @@ impl Outcome {
             | Self::ReceiptVoided(ReceiptChanged { event, .. })
             | Self::ReceiptCorrected(ReceiptChanged { event, .. })
             | Self::OrderCompleted(OrderCompleted { event, .. })
+            | Self::OrderReopened(OrderReopened { event, .. })
             | Self::StockAdjusted(StockAdjusted { event, .. }) => *event,
             Self::DeliveryBooked(booked) => booked.receipts.first().map_or(0, |receipt| receipt.event),
         }
@@ -208,7 +231,9 @@ impl Outcome {
     pub fn orders(&self) -> Vec<OutcomeOfOrder<'_>> {
         match self {
             Self::StoreChanged(_) | Self::AccessChanged(_) => Vec::new(),
-            Self::OrderChanged(OrderChanged { order, .. }) | Self::OrderCompleted(OrderCompleted { order, .. }) => {
+            Self::OrderChanged(OrderChanged { order, .. })
+            | Self::OrderCompleted(OrderCompleted { order, .. })
+            | Self::OrderReopened(OrderReopened { order, .. }) => {
                 vec![OutcomeOfOrder { order: *order, receipt: None, lines: &[] }]
             }
             Self::ReceiptBooked(changed) | Self::ReceiptVoided(changed) | Self::ReceiptCorrected(changed) => {

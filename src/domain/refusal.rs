@@ -232,6 +232,45 @@ pub enum Refusal {
     /// The feature is turned on only while every order is closed.
     #[error("back orders can be turned on only while every purchase order is closed; {count} open: {0}", count = are(&.0))]
     OpenOrders(TruncatedList<String>),
+    /// The order cannot be reopened, because its back order is not as the completion has made it.
+    #[error(
+        "purchase order {number} is not reopened: of its back order {back_order}, something was received, cancelled, added \
+         or changed since"
+    )]
+    BackOrderTouched {
+        /// The number of the order that was to be reopened.
+        number: String,
+        /// The number of its back order.
+        back_order: String,
+    },
+    /// The order cannot be reopened, because goods of it went back to their supplier.
+    #[error("purchase order {number} is not reopened: goods of {lines_text} were returned to the supplier", lines_text = lines_text(.lines))]
+    GoodsReturned {
+        /// The number of the order that was to be reopened.
+        number: String,
+        /// The lines of which something was returned.
+        lines: TruncatedList<i32>,
+    },
+    /// The order cannot be reopened, because what it put on hand is not there any more.
+    #[error(
+        "purchase order {number} is not reopened: what it put on hand is not in stock any more, or not of its lots, of {products}"
+    )]
+    StockGone {
+        /// The number of the order that was to be reopened.
+        number: String,
+        /// The products of which too little is left.
+        products: TruncatedList<ProductId>,
+    },
+    /// The order cannot be reopened, because it has a back order and the feature is off.
+    #[error(
+        "purchase order {number} is not reopened: it has the back order {back_order}, and back orders are off in this store"
+    )]
+    ReopenNeedsBackOrders {
+        /// The number of the order that was to be reopened.
+        number: String,
+        /// The number of its back order.
+        back_order: String,
+    },
     /// A quantity would go to a back order and the feature is off.
     #[error("back orders are off in this store: what is pending on {} can only be cancelled", lines_text(.0))]
     BackOrdersDisabled(TruncatedList<i32>),
@@ -448,7 +487,10 @@ impl Refusal {
             Self::WrongState { .. } => "WRONG_STATE",
             Self::FieldsFixed { .. } => "FIELDS_FIXED",
             Self::OpenOrders(_) => "OPEN_PURCHASE_ORDERS",
-            Self::BackOrdersDisabled(_) => "BACK_ORDERS_DISABLED",
+            Self::BackOrdersDisabled(_) | Self::ReopenNeedsBackOrders { .. } => "BACK_ORDERS_DISABLED",
+            Self::BackOrderTouched { .. } => "BACK_ORDER_TOUCHED",
+            Self::GoodsReturned { .. } => "GOODS_RETURNED",
+            Self::StockGone { .. } => "STOCK_GONE",
             Self::PendingUnsettled(_) => "PENDING_UNSETTLED",
             Self::NothingReceived(_) => "NOTHING_RECEIVED",
             Self::UnlistedItemsNotAllowed(_) => "UNLISTED_ITEMS_NOT_ALLOWED",
@@ -485,7 +527,8 @@ impl Refusal {
         | Self::BackOrdersDisabled(lines)
         | Self::PendingUnsettled(lines)
         | Self::OverReceipt { lines, .. }
-        | Self::LinesWithoutQuantity(lines) = self
+        | Self::LinesWithoutQuantity(lines)
+        | Self::GoodsReturned { lines, .. } = self
         {
             Some(lines)
         } else {
@@ -546,6 +589,7 @@ mod tests {
             Refusal::PendingUnsettled(lines.clone()),
             Refusal::OverReceipt { lines: lines.clone(), first: String::new() },
             Refusal::LinesWithoutQuantity(lines.clone()),
+            Refusal::GoodsReturned { number: number.clone(), lines: lines.clone() },
         ] {
             assert_eq!(refusal.lines(), Some(&lines), "{}", refusal.reason());
         }

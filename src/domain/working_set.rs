@@ -23,6 +23,7 @@ use super::needs::Need;
 use super::order::cancellation::Cancellation;
 use super::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use super::order::receive::items::ProductSelector;
+use super::order::reopen::LastCompletion;
 use super::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
 use super::outcome::KnownReceipt;
 use super::refusal::TruncatedList;
@@ -146,12 +147,14 @@ impl<K: Ord, V> EntityMap<K, V> {
     }
 }
 
-/// Rows that are added by decisions and never read again in the same batch, in the order of the
+/// Rows that are added or removed by decisions and never read again in the same batch, in the order of the
 /// decisions.
 #[derive(Clone, Debug, Default)]
 pub struct Appended {
     /// What was cancelled of lines.
     pub cancellations: Vec<Cancellation>,
+    /// What is not cancelled any more, because the completion that had done it was undone.
+    pub cancellations_removed: Vec<Cancellation>,
     /// Rows of stock ledgers.
     pub movements: Vec<Movement>,
     /// Events, by which all the other changes are explained.
@@ -224,6 +227,7 @@ pub struct WorkingSet {
     receivable_lines: BTreeMap<(StoreId, String, ProductSelector), Vec<LineKey>>,
     staged_items: BTreeMap<OrderKey, Vec<StagedItem>>,
     other_receive_times: BTreeMap<ReceiptKey, BTreeMap<i32, ReceiveTimes>>,
+    last_completions: BTreeMap<OrderKey, LastCompletion>,
     /// The sets of rows that are loaded completely, so that what is missing from them is absent.
     complete: BTreeSet<(StoreId, Need)>,
 }
@@ -248,6 +252,7 @@ impl Default for WorkingSet {
             receivable_lines: BTreeMap::new(),
             staged_items: BTreeMap::new(),
             other_receive_times: BTreeMap::new(),
+            last_completions: BTreeMap::new(),
             complete: BTreeSet::new(),
         }
     }
@@ -341,6 +346,11 @@ impl WorkingSet {
         self.other_receive_times.get(key).ok_or(NotLoaded("the times of other receipts"))
     }
 
+    /// What the last completion of an order did, as it was when the batch was loaded.
+    pub fn last_completion(&self, key: &OrderKey) -> Result<&LastCompletion, NotLoaded> {
+        self.last_completions.get(key).ok_or(NotLoaded("the last completion of an order"))
+    }
+
     /// The numbers of the store's open orders, as they were when the batch was loaded.
     pub fn open_orders(&self, store: &StoreId) -> Result<&TruncatedList<String>, NotLoaded> {
         self.open_orders.get(store).ok_or(NotLoaded("a store's open orders"))
@@ -401,6 +411,11 @@ impl WorkingSet {
     pub fn insert_other_receive_times(&mut self, receipt: ReceiptKey, times: BTreeMap<i32, ReceiveTimes>) {
         self.other_receive_times.insert(receipt, times);
     }
+
+    /// Notes what the last completion of an order did.
+    pub fn insert_last_completion(&mut self, order: OrderKey, completion: LastCompletion) {
+        self.last_completions.insert(order, completion);
+    }
 }
 
 /// Absorbing decisions.
@@ -420,6 +435,7 @@ impl WorkingSet {
                 self.set_complete(order.key.store.clone(), Need::StagedItems(order.key.order));
             }
             self.absorb_external_id(&order);
+            self.absorb_child(&order);
             self.orders.put(order.key.clone(), order);
         }
         // Removed before the new lines are put, because these may have the same keys.
@@ -445,6 +461,7 @@ impl WorkingSet {
         self.absorb_changed_access(&access_changed);
         self.absorb_lots(&decision.movements);
         self.appended.cancellations.extend(decision.cancellations);
+        self.appended.cancellations_removed.extend(decision.cancellations_removed);
         self.appended.movements.extend(decision.movements);
         self.appended.events.extend(decision.events);
         self.appended.permissions.extend(decision.permissions);
@@ -464,6 +481,18 @@ impl WorkingSet {
         if let Some(external_id) = order.external_id.clone() {
             let reference = OrderReference { order: order.key.order, number: order.number.clone() };
             self.external_ids.insert((store.clone(), external_id), Some(reference));
+        }
+    }
+
+    /// Notes on the header of a back order's parent whether the back order is still untouched. The parent's row does
+    /// not change by that, so it need not be saved.
+    fn absorb_child(&mut self, child: &Order) {
+        let Some(parent) = child.parent else { return };
+        let key = OrderKey { store: child.key.store.clone(), order: parent };
+        if let Some(Entry { value: Some(parent), .. }) = self.orders.entries.get_mut(&key)
+            && parent.child == Some(child.key.order)
+        {
+            parent.child_is_untouched = child.is_untouched_child_of(parent);
         }
     }
 

@@ -14,10 +14,9 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
 use super::error::{DbError, DbErrorKind};
-use super::keys::{KeyTable, KeyType, KeyValue};
-use super::rows::order::OrderRow;
+use super::keys::{KeyTable, KeyType, KeyValue, SelectedColumns};
+use super::rows::order::{Header, HeaderRow};
 use super::rows::stored_response::stored_outcome;
-use super::schema::purchase_order;
 use super::session::Session;
 use crate::domain::access::Permission;
 use crate::domain::command::Envelope;
@@ -42,16 +41,15 @@ const JOINS: &str = " LEFT JOIN stored_response ON stored_response.store_id = k.
      AND stored_response.principal = k.k1 AND stored_response.request_id = k.k2 \
      LEFT JOIN purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k3";
 
-type OrderColumns = <purchase_order::table as Table>::AllColumns;
-type OrderTypes = <OrderColumns as Expression>::SqlType;
+type OrderTypes = <Header as Expression>::SqlType;
 type Types = (Integer, Nullable<Text>, Nullable<Text>, Nullable<BigInt>, Nullable<Text>, Nullable<OrderTypes>);
 /// Index, permissions, then fingerprint, time and outcome of the stored response, then the header.
-type GateRow = (i32, Option<String>, Option<String>, Option<i64>, Option<String>, Option<OrderRow>);
+type GateRow = (i32, Option<String>, Option<String>, Option<i64>, Option<String>, Option<HeaderRow>);
 
 /// The statement. It is written by hand, because its keys are a table and the two databases write that differently.
 struct GateQuery {
     keys: KeyTable,
-    order: OrderColumns,
+    header: Header,
 }
 
 impl QueryFragment<Pg> for GateQuery {
@@ -59,7 +57,7 @@ impl QueryFragment<Pg> for GateQuery {
         out.push_sql("SELECT k.k4, ");
         self.keys.push_sql(PERMISSIONS, &mut out)?;
         out.push_sql(", stored_response.fingerprint, stored_response.create_time, stored_response.outcome, ");
-        QueryFragment::<Pg>::walk_ast(&self.order, out.reborrow())?;
+        QueryFragment::<Pg>::walk_ast(&self.header, out.reborrow())?;
         out.push_sql(" FROM ");
         self.keys.write_pg(&mut out)?;
         self.keys.push_sql(JOINS, &mut out)
@@ -71,7 +69,7 @@ impl QueryFragment<Sqlite> for GateQuery {
         out.push_sql("SELECT k.k4, ");
         out.push_sql(PERMISSIONS);
         out.push_sql(", stored_response.fingerprint, stored_response.create_time, stored_response.outcome, ");
-        QueryFragment::<Sqlite>::walk_ast(&self.order, out.reborrow())?;
+        QueryFragment::<Sqlite>::walk_ast(&self.header, out.reborrow())?;
         out.push_sql(" FROM ");
         self.keys.write_sqlite(&mut out)?;
         out.push_sql(JOINS);
@@ -107,7 +105,7 @@ pub fn load(session: &mut Session, working_set: &mut WorkingSet, envelopes: &[&E
         }
     }
     let Some(keys) = KeyTable::new(session.store_scope(), KEY_TYPES, keys)? else { return Ok(()) };
-    let rows: Vec<GateRow> = session.load(GateQuery { keys, order: purchase_order::all_columns })?;
+    let rows: Vec<GateRow> = session.load(GateQuery { header: Header::columns(keys.only_store()), keys })?;
     for row in rows {
         let index = row.0;
         let envelope = usize::try_from(index).ok().and_then(|index| envelopes.get(index));

@@ -40,43 +40,44 @@ pub trait Lookup: 'static {
 pub trait SelectedColumns {
     /// The expression of Diesel that writes the columns.
     type Columns: Expression;
-    /// Makes that expression.
-    fn columns() -> Self::Columns;
+    /// Makes that expression. `store` is the one store that the statement is about, if it is about one: each table that a
+    /// column looks into is compared with it.
+    fn columns(store: Option<&str>) -> Self::Columns;
 }
 
 impl<T: Table> SelectedColumns for T {
     type Columns = T::AllColumns;
 
-    fn columns() -> Self::Columns {
+    fn columns(_store: Option<&str>) -> Self::Columns {
         T::all_columns()
     }
 }
 
-/// All columns of two tables, those of `A` first.
+/// The columns of two tables, those of `A` first.
 pub struct ColumnsOfTwoTables<A, B>(PhantomData<(A, B)>);
 
-impl<A: Table, B: Table> SelectedColumns for ColumnsOfTwoTables<A, B>
+impl<A: SelectedColumns, B: SelectedColumns> SelectedColumns for ColumnsOfTwoTables<A, B>
 where
-    (A::AllColumns, B::AllColumns): Expression,
+    (A::Columns, B::Columns): Expression,
 {
-    type Columns = (A::AllColumns, B::AllColumns);
+    type Columns = (A::Columns, B::Columns);
 
-    fn columns() -> Self::Columns {
-        (A::all_columns(), B::all_columns())
+    fn columns(store: Option<&str>) -> Self::Columns {
+        (A::columns(store), B::columns(store))
     }
 }
 
-/// All columns of three tables, in their order.
+/// The columns of three tables, in their order.
 pub struct ColumnsOfThreeTables<A, B, C>(PhantomData<(A, B, C)>);
 
-impl<A: Table, B: Table, C: Table> SelectedColumns for ColumnsOfThreeTables<A, B, C>
+impl<A: SelectedColumns, B: SelectedColumns, C: SelectedColumns> SelectedColumns for ColumnsOfThreeTables<A, B, C>
 where
-    (A::AllColumns, B::AllColumns, C::AllColumns): Expression,
+    (A::Columns, B::Columns, C::Columns): Expression,
 {
-    type Columns = (A::AllColumns, B::AllColumns, C::AllColumns);
+    type Columns = (A::Columns, B::Columns, C::Columns);
 
-    fn columns() -> Self::Columns {
-        (A::all_columns(), B::all_columns(), C::all_columns())
+    fn columns(store: Option<&str>) -> Self::Columns {
+        (A::columns(store), B::columns(store), C::columns(store))
     }
 }
 
@@ -234,6 +235,11 @@ impl KeyTable {
         Ok(store.map(|store| Self { scope, count, columns, store, json: OnceCell::new() }))
     }
 
+    /// The one store that all keys have, if the statement is about one.
+    pub(super) fn only_store(&self) -> Option<&str> {
+        (self.scope == StoreScope::One).then_some(self.store.as_str())
+    }
+
     /// The keys as one JSON array of arrays.
     fn json(&self) -> &String {
         self.json.get_or_init(|| {
@@ -301,7 +307,8 @@ impl<L: Lookup> LookupQuery<L> {
     /// would find the same rows twice.
     pub fn new(scope: StoreScope, keys: impl IntoIterator<Item = Vec<KeyValue>>) -> Result<Option<Self>, DbError> {
         let keys = KeyTable::new(scope, L::KEY_TYPES, keys)?;
-        Ok(keys.map(|keys| Self { columns: L::Columns::columns(), keys, lookup: PhantomData }))
+        let columns = |keys: &KeyTable| L::Columns::columns(keys.only_store());
+        Ok(keys.map(|keys| Self { columns: columns(&keys), keys, lookup: PhantomData }))
     }
 }
 

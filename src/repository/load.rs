@@ -9,6 +9,7 @@
 //! "there is none" from "nobody looked", and the second is reported as a bug instead of being taken for the first. So
 //! each function here first notes its keys as absent, or a whole set as complete, and then inserts what was found.
 
+mod completions;
 mod lots;
 mod receipts;
 
@@ -22,7 +23,7 @@ use super::lookups;
 use super::rows::access::{RoleGrantRow, RolePermissionRow};
 use super::rows::level::LevelRow;
 use super::rows::line::LineRow;
-use super::rows::order::OrderRow;
+use super::rows::order::HeaderRow;
 use super::rows::order_id;
 use super::rows::store::StoreRow;
 use super::schema::purchase_order;
@@ -96,6 +97,8 @@ struct NeedsByKind {
     grants: BTreeSet<StoreId>,
     grants_of_principals: BTreeSet<(StoreId, PrincipalId)>,
     open_orders: BTreeSet<StoreId>,
+    back_orders_of: BTreeSet<OrderKey>,
+    last_completions: BTreeSet<OrderKey>,
 }
 
 impl NeedsByKind {
@@ -164,6 +167,12 @@ impl NeedsByKind {
             Need::OpenOrders => {
                 self.open_orders.insert(store.clone());
             }
+            Need::BackOrderOf(order) => {
+                self.back_orders_of.insert(key_of_order(store, *order));
+            }
+            Need::LastCompletion(order) => {
+                self.last_completions.insert(key_of_order(store, *order));
+            }
         }
     }
 }
@@ -196,6 +205,8 @@ pub fn details<'a>(
     receipts::receipts(session, working_set, by_kind.receipts)?;
     receipts::staged_items(session, working_set, by_kind.staged_items)?;
     receipts::other_receive_times(session, working_set, by_kind.other_receive_times)?;
+    completions::back_orders(session, working_set, &by_kind.back_orders_of)?;
+    completions::last_completions(session, working_set, by_kind.last_completions)?;
     levels(session, working_set, by_kind.levels)?;
     lots::in_stock(session, working_set, by_kind.lots_in_stock)?;
     lots::with_code(session, working_set, by_kind.lots_with_code)?;
@@ -269,7 +280,7 @@ fn grant_key((store, principal): &(StoreId, PrincipalId)) -> Vec<KeyValue> {
 }
 
 fn orders(session: &mut Session, working_set: &mut WorkingSet, keys: BTreeSet<OrderKey>) -> Result<(), DbError> {
-    let found: Vec<Order> = entities::<lookups::Orders, OrderRow, _>(session, keys.iter().map(order_key))?;
+    let found: Vec<Order> = entities::<lookups::Orders, HeaderRow, _>(session, keys.iter().map(order_key))?;
     for key in keys {
         working_set.orders.insert_absent(key);
     }
@@ -424,7 +435,7 @@ fn external_ids(
 }
 
 /// A line that can be received, with its order and the level of its product.
-type ReceivableRow = (OrderRow, LineRow, LevelRow);
+type ReceivableRow = (HeaderRow, LineRow, LevelRow);
 
 /// Store, supplier and delivery note; then order, number of the order and number of the receipt, if there is one.
 type DeliveryNoteRow = (String, String, String, Option<String>, Option<String>, Option<i32>);

@@ -4,9 +4,12 @@
 //! an index, so that the time a lookup takes depends on its keys and the rows that it finds, and not on how much is
 //! stored. Joins lead from the keys themselves, so no lookup waits for what another one has found.
 
+pub mod completions;
+
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
 use super::keys::{ColumnsOfThreeTables, ColumnsOfTwoTables, KeyType, Lookup, SelectedColumns, SqlColumns};
+use super::rows::order::Header;
 use super::schema;
 
 use KeyType::{Int, Text as Name};
@@ -49,19 +52,21 @@ impl Lookup for GrantsOfStore {
 /// Headers of orders by the order's id.
 pub struct Orders;
 impl Lookup for Orders {
-    type Columns = schema::purchase_order::table;
+    type Columns = Header;
     const KEY_TYPES: &'static [KeyType] = &[Name, Name];
     const JOINS: &'static [&'static str] =
         &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k1"];
 }
 
-/// The headers of a whole chain by the id of its original: the original itself is one of them.
+/// The headers of a whole chain by the id of its original: the original itself is one of them, and back orders that were
+/// folded back are not.
 pub struct OrdersOfChain;
 impl Lookup for OrdersOfChain {
-    type Columns = schema::purchase_order::table;
+    type Columns = Header;
     const KEY_TYPES: &'static [KeyType] = &[Name, Name];
-    const JOINS: &'static [&'static str] =
-        &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.root_id = k.k1"];
+    const JOINS: &'static [&'static str] = &[
+        "purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.root_id = k.k1 AND NOT purchase_order.folded_back",
+    ];
 }
 
 /// Lines, each with the inventory level of its product. The inner join loses no line: the transaction that creates a line
@@ -99,8 +104,7 @@ impl Lookup for Lines {
 /// such a line is found by the order of its chain on which it first stands, and keeps its number. Without an index, a
 /// delivery that names every product of a large order would read all its lines once for each.
 const ORDER: &str = "purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k1";
-const ORDERS_BEFORE: &str =
-    "purchase_order AS bearing ON bearing.store_id = k.k0 AND bearing.root_id = purchase_order.root_id";
+const ORDERS_BEFORE: &str = "purchase_order AS bearing ON bearing.store_id = k.k0 AND bearing.root_id = purchase_order.root_id AND NOT bearing.folded_back";
 const LINE_OF_ORDER: &str = "purchase_order_line ON purchase_order_line.store_id = k.k0 \
      AND purchase_order_line.po_id = k.k1 AND purchase_order_line.line_number = named.line_number";
 
@@ -135,11 +139,8 @@ impl Lookup for LinesOfGtin {
 }
 
 /// Lines, each with its order and the level of its product.
-pub type LinesWithOrders = ColumnsOfThreeTables<
-    schema::purchase_order::table,
-    schema::purchase_order_line::table,
-    schema::inventory_level::table,
->;
+pub type LinesWithOrders =
+    ColumnsOfThreeTables<Header, schema::purchase_order_line::table, schema::inventory_level::table>;
 
 /// The orders of a supplier that can be received, in the chain of a line's order, and the line of the same number on
 /// them. The index by product has no lines that were carried over to a back order; their chain leads to them, in which a
@@ -147,9 +148,9 @@ pub type LinesWithOrders = ColumnsOfThreeTables<
 const CHAIN_OF_LINE: &str = "purchase_order AS bearing ON bearing.store_id = k.k0 AND bearing.po_id = named.po_id";
 const RECEIVABLE_ORDER: &str = "purchase_order ON purchase_order.store_id = k.k0 \
      AND purchase_order.root_id = bearing.root_id AND purchase_order.supplier_id = k.k1 \
-     AND purchase_order.state IN ('ON_ORDER', 'RECEIVING')";
+     AND purchase_order.state IN ('ON_ORDER', 'RECEIVING') AND NOT purchase_order.folded_back";
 const LIVE_ORDER: &str = "purchase_order ON purchase_order.store_id = k.k0 \
-     AND purchase_order.root_id = bearing.root_id AND purchase_order.state IN ('ON_ORDER', 'RECEIVING')";
+     AND purchase_order.root_id = bearing.root_id AND purchase_order.state IN ('ON_ORDER', 'RECEIVING') AND NOT purchase_order.folded_back";
 const RECEIVABLE_LINE: &str = "purchase_order_line ON purchase_order_line.store_id = k.k0 \
      AND purchase_order_line.po_id = purchase_order.po_id AND purchase_order_line.line_number = named.line_number";
 /// One more than a delivery looks through, so that more than that is noticed.
@@ -301,7 +302,7 @@ impl SelectedColumns for StagedItemColumns {
     type Columns =
         SqlColumns<(Text, Text, Integer, Integer, BigInt, BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>)>;
 
-    fn columns() -> Self::Columns {
+    fn columns(_store: Option<&str>) -> Self::Columns {
         SqlColumns::new(
             "receipt.store_id, receipt.po_id, receipt.receipt_number, receipt_item.line_number, \
              receipt.receive_time, receipt_item.accepted, receipt_item.excess, receipt_item.unit_cost, \
@@ -328,7 +329,7 @@ pub struct ReceiveTimeColumns;
 impl SelectedColumns for ReceiveTimeColumns {
     type Columns = SqlColumns<(Text, Text, Integer, Integer, BigInt, BigInt)>;
 
-    fn columns() -> Self::Columns {
+    fn columns(_store: Option<&str>) -> Self::Columns {
         SqlColumns::new(
             "k.k0, k.k1, k.k2, receipt_item.line_number, min(receipt.receive_time), max(receipt.receive_time)",
         )
@@ -361,7 +362,7 @@ pub struct ExternalIdColumns;
 impl SelectedColumns for ExternalIdColumns {
     type Columns = SqlColumns<(Text, Text, Text, Text)>;
 
-    fn columns() -> Self::Columns {
+    fn columns(_store: Option<&str>) -> Self::Columns {
         SqlColumns::new("purchase_order.store_id, k.k1, purchase_order.po_id, purchase_order.number")
     }
 }
@@ -422,7 +423,7 @@ pub struct DeliveryNoteColumns;
 impl SelectedColumns for DeliveryNoteColumns {
     type Columns = SqlColumns<(Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Integer>)>;
 
-    fn columns() -> Self::Columns {
+    fn columns(_store: Option<&str>) -> Self::Columns {
         SqlColumns::new(concat!(
             "purchase_order.store_id, purchase_order.supplier_id, k.k2, ",
             of_latest_other_receipt!("receipt.po_id"),
@@ -449,7 +450,7 @@ pub struct DeliveryNoteOfSupplierColumns;
 impl SelectedColumns for DeliveryNoteOfSupplierColumns {
     type Columns = SqlColumns<(Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Integer>)>;
 
-    fn columns() -> Self::Columns {
+    fn columns(_store: Option<&str>) -> Self::Columns {
         SqlColumns::new(concat!(
             "store.store_id, k.k1, k.k2, ",
             of_latest_receipt_of_supplier!("receipt.po_id"),

@@ -5,11 +5,13 @@
 
 use super::bulk::Saving;
 use super::error::DbError;
+use super::rows::cancellation::cancellation_key;
 use super::rows::line::line_key;
 use super::rows::lot::{LotOfItem, LotSum};
 use super::rows::receipt::ItemOfReceipt;
 use super::session::{Changes, Session};
 use crate::domain::order::Line;
+use crate::domain::order::cancellation::Cancellation;
 use crate::domain::order::receipt::Receipt;
 use crate::domain::working_set::WorkingSet;
 
@@ -25,6 +27,7 @@ pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, 
     let (lots_added, lots_taken) = LotSum::of_movements(&appended.movements);
     let mut saving = Saving::new(session);
     saving.delete::<Line>(working_set.lines.removed_keys().into_iter().map(line_key))?;
+    saving.delete::<Cancellation>(appended.cancellations_removed.iter().map(cancellation_key))?;
     saving.insert(&working_set.stores.new_entries())?;
     saving.update(&working_set.stores.changed_entries())?;
     saving.insert(&references(&appended.permissions))?;

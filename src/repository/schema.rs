@@ -69,6 +69,9 @@ diesel::table! {
         closed_by -> Nullable<Text>,
         cancel_reason -> Nullable<Text>,
         child_id -> Nullable<Text>,
+        last_back_order -> Integer,
+        folded_back -> Bool,
+        terms_changed -> Bool,
         line_count -> Integer,
         last_line -> Integer,
         pending_lines -> Integer,
@@ -120,6 +123,17 @@ diesel::table! {
         first_receive_time -> Nullable<BigInt>,
         last_receive_time -> Nullable<BigInt>,
         back_order_time -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    line_cancellation (store_id, po_id, line_number, event_number) {
+        store_id -> Text,
+        po_id -> Text,
+        line_number -> Integer,
+        event_number -> BigInt,
+        quantity -> BigInt,
+        reason -> Nullable<Text>,
     }
 }
 

@@ -99,6 +99,7 @@ pub fn purchase_order(seen: &OrderView) -> v1::PurchaseOrder {
         placed_by: principal(order.placed_by.as_ref()),
         completed_by: principal(order.closed_by.as_ref().filter(|_| completed)),
         cancelled_by: principal(order.closed_by.as_ref().filter(|_| cancelled)),
+        folded_back: order.folded_back,
     }
 }
 
@@ -296,6 +297,7 @@ pub fn inventory_lot(in_stock: &LotInStock) -> v1::InventoryLot {
 pub const fn movement_kind(kind: MovementKind) -> v1::StockMovementKind {
     match kind {
         MovementKind::Receipt => v1::StockMovementKind::Receipt,
+        MovementKind::ReceiptReversal => v1::StockMovementKind::ReceiptReversal,
         MovementKind::Sale => v1::StockMovementKind::Sale,
         MovementKind::CustomerReturn => v1::StockMovementKind::CustomerReturn,
         MovementKind::ReturnToSupplier => v1::StockMovementKind::ReturnToSupplier,
@@ -340,6 +342,7 @@ const fn action(action: Action) -> v1::PurchaseOrderAction {
         Action::Copy => v1::PurchaseOrderAction::Copy,
         Action::Amend => v1::PurchaseOrderAction::Amend,
         Action::Confirm => v1::PurchaseOrderAction::Confirm,
+        Action::Reopen => v1::PurchaseOrderAction::Reopen,
     }
 }
 

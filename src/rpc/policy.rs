@@ -94,7 +94,8 @@ fn of_orders(rpc: &str) -> Option<Policy> {
         | "CorrectReceipt"
         | "CompletePurchaseOrder"
         | "CancelPurchaseOrder"
-        | "CancelPurchaseOrderLines" => Policy::Command,
+        | "CancelPurchaseOrderLines"
+        | "ReopenPurchaseOrder" => Policy::Command,
         // It judges the command that it previews, and changes nothing.
         "PreviewCompletion" => Policy::Command,
         "GetPurchaseOrder"

@@ -26,6 +26,7 @@ macro_rules! required_permissions {
             ('BACK_ORDER_CREATED', 'COMPLETE_PURCHASE_ORDERS', 'NEVER'),
             ('ORDER_CANCELLED', 'CANCEL', 'NEVER'), ('LINES_CANCELLED', 'CANCEL', 'NEVER'),
             ('ORDER_AMENDED', 'EDIT', 'NEVER'), ('ORDER_CONFIRMED', 'EDIT', 'NEVER'),
+            ('ORDER_REOPENED', 'REOPEN', 'NEVER'), ('BACK_ORDER_FOLDED', 'REOPEN', 'NEVER'),
             ('STOCK_ADJUSTED', 'ADJUST_INVENTORY', 'NEVER')) "
     };
 }

@@ -50,6 +50,6 @@ pub(super) const CHECKS: &[Check] = &[
             LEFT JOIN event e ON e.store_id = c.store_id AND e.event_number = c.event_number AND e.po_id = c.po_id
             WHERE c.store_id = {store} AND c.event_number >= k.first
               AND (e.event_type IS NULL
-                OR e.event_type NOT IN ('LINES_CANCELLED', 'ORDER_CANCELLED', 'ORDER_COMPLETED'))",
+                OR e.event_type NOT IN ('LINES_CANCELLED', 'ORDER_CANCELLED', 'ORDER_COMPLETED', 'BACK_ORDER_FOLDED'))",
     },
 ];

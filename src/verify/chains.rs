@@ -1,4 +1,5 @@
-//! Invariants 2 and 3: a chain, which is an order and the back orders that follow it one after another.
+//! Invariants 2 and 3: a chain, which is an order and the back orders that follow it one after another. A back order that
+//! was folded back is in no chain: it keeps the parent, the place and the number that it had, and nothing adds it up.
 //!
 //! What an order leaves pending moves to its back order, so a quantity may be lost or doubled between two orders
 //! although each of them is consistent by itself. These checks compare neighbours, and add up whole chains.
@@ -16,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
             FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
             JOIN purchase_order_line p ON p.store_id = o.store_id AND p.po_id = o.parent_id
                 AND p.line_number = l.line_number
-            WHERE o.store_id = {store} AND l.first_ordered <> p.back_ordered",
+            WHERE o.store_id = {store} AND NOT o.folded_back AND l.first_ordered <> p.back_ordered",
     },
     Check {
         invariant: 2,
@@ -37,7 +38,7 @@ pub(super) const CHECKS: &[Check] = &[
             SELECT 'line ' || l.line_number || ' of ' || o.number || ': {q:' || l.back_ordered
                 || '} were back-ordered, and no line of a back order carries them' AS detail
             FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
-            LEFT JOIN purchase_order c ON c.store_id = o.store_id AND c.parent_id = o.po_id
+            LEFT JOIN purchase_order c ON c.store_id = o.store_id AND c.parent_id = o.po_id AND NOT c.folded_back
             LEFT JOIN purchase_order_line k ON k.store_id = c.store_id AND k.po_id = c.po_id
                 AND k.line_number = l.line_number
             WHERE o.store_id = {store} AND l.back_ordered > 0 AND k.product_id IS NULL",
@@ -53,9 +54,9 @@ pub(super) const CHECKS: &[Check] = &[
                 || '}, but {q:' || l.first_ordered || '} when it was first placed' AS detail
             FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id) CROSS JOIN retained k
             WHERE l.store_id = {store} AND l.ordered <> l.first_ordered AND o.create_event >= k.first
-              AND (o.place_time IS NULL OR NOT EXISTS (
+              AND NOT EXISTS (
                 SELECT 1 FROM event e WHERE e.store_id = {store} AND e.po_id = o.po_id AND e.event_type = 'ORDER_AMENDED'
-                    AND e.event_time >= o.place_time))",
+                    AND e.state_after <> 'DRAFT')",
     },
     Check {
         invariant: 2,
@@ -66,7 +67,7 @@ pub(super) const CHECKS: &[Check] = &[
         sql: "
             WITH latest AS (
                 SELECT root_id, max(chain_position) AS chain_position FROM purchase_order
-                WHERE store_id = {store} GROUP BY root_id),
+                WHERE store_id = {store} AND NOT folded_back GROUP BY root_id),
             chain AS (
                 SELECT o.root_id, l.line_number, min(o.number) AS number,
                     sum(CASE WHEN l.carried_over THEN 0 ELSE l.first_ordered END) AS placed,
@@ -75,7 +76,7 @@ pub(super) const CHECKS: &[Check] = &[
                     sum(CASE WHEN o.chain_position = e.chain_position THEN l.pending ELSE 0 END) AS pending
                 FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id)
                 JOIN latest e ON e.root_id = o.root_id
-                WHERE o.store_id = {store}
+                WHERE o.store_id = {store} AND NOT o.folded_back
                 GROUP BY o.root_id, l.line_number)
             SELECT 'line ' || line_number || ' of the chain of ' || number || ': placed {q:' || placed
                 || '} + changed {q:' || changed || '} + excess {q:' || excess || '} is not received {q:' || received
@@ -88,7 +89,7 @@ pub(super) const CHECKS: &[Check] = &[
         sql: "
             SELECT 'the order ' || parent_id || ' has ' || count(*) || ' back orders, ' || min(number) || ' to '
                 || max(number) AS detail
-            FROM purchase_order WHERE store_id = {store} AND parent_id IS NOT NULL
+            FROM purchase_order WHERE store_id = {store} AND parent_id IS NOT NULL AND NOT folded_back
             GROUP BY parent_id HAVING count(*) > 1",
     },
     Check {
@@ -96,9 +97,11 @@ pub(super) const CHECKS: &[Check] = &[
         title: "an order's back order names it as the order that it follows",
         sql: "
             SELECT o.number || ' names ' || COALESCE(c.number, o.child_id) || ' as its back order, which '
-                || CASE WHEN c.number IS NULL THEN 'does not exist' ELSE 'does not follow it' END AS detail
+                || CASE WHEN c.number IS NULL THEN 'does not exist' WHEN c.folded_back THEN 'was folded back'
+                    ELSE 'does not follow it' END AS detail
             FROM purchase_order o LEFT JOIN purchase_order c ON c.store_id = o.store_id AND c.po_id = o.child_id
-            WHERE o.store_id = {store} AND o.child_id IS NOT NULL AND c.parent_id IS DISTINCT FROM o.po_id",
+            WHERE o.store_id = {store} AND o.child_id IS NOT NULL
+              AND (c.parent_id IS DISTINCT FROM o.po_id OR c.folded_back)",
     },
     Check {
         invariant: 3,
@@ -108,7 +111,8 @@ pub(super) const CHECKS: &[Check] = &[
                 || CASE WHEN p.number IS NULL THEN 'does not exist' ELSE 'does not name it as its back order' END
                 AS detail
             FROM purchase_order o LEFT JOIN purchase_order p ON p.store_id = o.store_id AND p.po_id = o.parent_id
-            WHERE o.store_id = {store} AND o.parent_id IS NOT NULL AND p.child_id IS DISTINCT FROM o.po_id",
+            WHERE o.store_id = {store} AND o.parent_id IS NOT NULL
+              AND (p.number IS NULL OR (NOT o.folded_back AND p.child_id IS DISTINCT FROM o.po_id))",
     },
     Check {
         invariant: 3,
@@ -125,12 +129,27 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 3,
-        title: "a back order's number is its original's with its position",
+        title: "a back order's number is its original's with the next number of its chain",
+        // `numbered`: each order with the n of its PO-000001-Bn, 0 for an original; NULL if its number is not of that
+        // form. At most nine digits are cast, so the cast cannot fail. Back orders that were folded back have used
+        // numbers, so n is at least the position, and more than that of the order before.
         sql: "
-            SELECT o.number || ' is back order ' || o.chain_position || ' of ' || COALESCE(r.number, o.root_id) AS detail
-            FROM purchase_order o LEFT JOIN purchase_order r ON r.store_id = o.store_id AND r.po_id = o.root_id
-            WHERE o.store_id = {store} AND o.parent_id IS NOT NULL
-              AND o.number IS DISTINCT FROM r.number || '-B' || o.chain_position",
+            WITH numbered AS (
+                SELECT o.po_id, o.number, o.parent_id, o.chain_position, o.last_back_order,
+                    COALESCE(r.number, o.root_id) AS original, CASE WHEN o.parent_id IS NULL THEN 0
+                    WHEN substr(o.number, 1, length(r.number) + 2) = r.number || '-B'
+                        AND length(o.number) - length(r.number) BETWEEN 3 AND 11
+                        AND ltrim(substr(o.number, length(r.number) + 3), '0123456789') = ''
+                        AND substr(o.number, length(r.number) + 3, 1) <> '0'
+                        THEN CAST(substr(o.number, length(r.number) + 3) AS BIGINT) END AS n
+                FROM purchase_order o LEFT JOIN purchase_order r ON r.store_id = o.store_id AND r.po_id = o.root_id
+                WHERE o.store_id = {store})
+            SELECT d.number || ' is at position ' || d.chain_position || ' of the chain of ' || d.original
+                || ', which had given out ' || d.last_back_order || ' numbers, after '
+                || COALESCE(p.number, 'no order') AS detail
+            FROM numbered d LEFT JOIN numbered p ON p.po_id = d.parent_id
+            WHERE d.parent_id IS NOT NULL
+              AND (d.n IS NULL OR d.n < d.chain_position OR d.n > d.last_back_order OR d.n <= p.n)",
     },
     Check {
         invariant: 3,
@@ -181,7 +200,7 @@ pub(super) const CHECKS: &[Check] = &[
             FROM purchase_order o JOIN purchase_order_line l USING (store_id, po_id) CROSS JOIN retained k
             JOIN purchase_order_line p ON p.store_id = o.store_id AND p.po_id = o.parent_id
                 AND p.line_number = l.line_number
-            WHERE o.store_id = {store} AND (l.product_id <> p.product_id OR l.unit <> p.unit
+            WHERE o.store_id = {store} AND NOT o.folded_back AND (l.product_id <> p.product_id OR l.unit <> p.unit
                 OR l.pack_size IS DISTINCT FROM p.pack_size
                 OR (l.unit_cost <> p.unit_cost AND o.create_event >= k.first AND NOT EXISTS (
                     SELECT 1 FROM event e WHERE e.store_id = {store} AND e.po_id = o.po_id

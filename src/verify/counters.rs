@@ -25,7 +25,7 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: 13,
         title: "a header has the highest number of a line of its chain so far",
         // `highest`: of each order's own lines. A back order takes its parent's number over. An original may have had
-        // more lines as a draft.
+        // more lines as a draft, and the parent of a back order that was folded back may go on without it.
         sql: "
             WITH highest AS (
                 SELECT po_id, max(line_number) AS line_number FROM purchase_order_line
@@ -34,8 +34,31 @@ pub(super) const CHECKS: &[Check] = &[
                 || h.line_number || ' and those of its parent with ' || COALESCE(p.last_line, 0) AS detail
             FROM purchase_order o JOIN highest h ON h.po_id = o.po_id
             LEFT JOIN purchase_order p ON p.store_id = {store} AND p.po_id = o.parent_id
-            WHERE o.store_id = {store} AND (o.last_line < h.line_number OR o.last_line < p.last_line
+            WHERE o.store_id = {store} AND NOT o.folded_back AND (o.last_line < h.line_number OR o.last_line < p.last_line
                 OR (o.parent_id IS NOT NULL AND o.last_line > p.last_line AND o.last_line > h.line_number))",
+    },
+    Check {
+        invariant: 13,
+        title: "a header has the highest number of a back order of its chain, up to its own back order",
+        // `numbered`: each order with the n of its PO-000001-Bn, 0 for an original; NULL if its number is not of that
+        // form, which is a finding of another check. `following`: the highest n behind an order: that of its back order,
+        // or, of one that was folded back, the highest behind that.
+        sql: "
+            WITH numbered AS (
+                SELECT o.po_id, o.parent_id, o.folded_back, o.last_back_order, CASE WHEN o.parent_id IS NULL THEN 0
+                    WHEN length(o.number) - length(r.number) BETWEEN 3 AND 11
+                        AND ltrim(substr(o.number, length(r.number) + 3), '0123456789') = ''
+                        THEN CAST(substr(o.number, length(r.number) + 3) AS BIGINT) END AS n
+                FROM purchase_order o LEFT JOIN purchase_order r ON r.store_id = o.store_id AND r.po_id = o.root_id
+                WHERE o.store_id = {store}),
+            following AS (
+                SELECT parent_id, max(CASE WHEN folded_back THEN last_back_order ELSE n END) AS n FROM numbered
+                WHERE parent_id IS NOT NULL GROUP BY parent_id)
+            SELECT o.number || ' has ' || o.last_back_order || ' as the last number of a back order, but it is number '
+                || d.n || ' itself, and ' || COALESCE(f.n, 0) || ' follows' AS detail
+            FROM numbered d JOIN purchase_order o ON o.store_id = {store} AND o.po_id = d.po_id
+            LEFT JOIN following f ON f.parent_id = d.po_id
+            WHERE o.last_back_order <> CASE WHEN COALESCE(f.n, 0) > d.n THEN f.n ELSE d.n END",
     },
     Check {
         invariant: 13,

@@ -59,7 +59,8 @@ pub(super) const CHECKS: &[Check] = &[
             FROM event e LEFT JOIN purchase_order o ON o.store_id = e.store_id AND o.po_id = e.po_id
             WHERE e.store_id = {store} AND o.number IS NULL
               AND (e.po_id IS NOT NULL OR e.event_type IN ('ORDER_CREATED', 'BACK_ORDER_CREATED', 'ORDER_UPDATED', 'ORDER_PLACED',
-                'RECEIPT_BOOKED', 'RECEIPT_VOIDED', 'RECEIPT_CORRECTED', 'LINES_CANCELLED', 'ORDER_AMENDED', 'ORDER_CONFIRMED', 'ORDER_COMPLETED', 'ORDER_CANCELLED'))",
+                'RECEIPT_BOOKED', 'RECEIPT_VOIDED', 'RECEIPT_CORRECTED', 'LINES_CANCELLED', 'ORDER_AMENDED', 'ORDER_CONFIRMED', 'ORDER_COMPLETED', 'ORDER_CANCELLED',
+                'ORDER_REOPENED', 'BACK_ORDER_FOLDED'))",
     },
     Check {
         invariant: 8,
@@ -81,7 +82,8 @@ pub(super) const CHECKS: &[Check] = &[
                 ('ORDER_CONFIRMED', 'RECEIVING', 'RECEIVING'),
                 ('ORDER_COMPLETED', 'RECEIVING', 'COMPLETED'), ('STOCK_ADJUSTED', 'COMPLETED', 'COMPLETED'),
                 ('ORDER_CANCELLED', 'DRAFT', 'CANCELLED'), ('ORDER_CANCELLED', 'ON_ORDER', 'CANCELLED'),
-                ('ORDER_CANCELLED', 'RECEIVING', 'CANCELLED')),
+                ('ORDER_CANCELLED', 'RECEIVING', 'CANCELLED'),
+                ('ORDER_REOPENED', 'COMPLETED', 'RECEIVING'), ('BACK_ORDER_FOLDED', 'ON_ORDER', 'CANCELLED')),
             transition AS (
                 SELECT po_id, event_number, event_type, revision, state_after,
                     COALESCE(lag(state_after) OVER (PARTITION BY po_id ORDER BY event_number), '') AS before
@@ -113,6 +115,30 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 8,
+        title: "a back order is folded back right after its order was reopened, and only then",
+        // Both directions: from the event to the order and to the event in front of it, and from an order that was folded
+        // back to its last event.
+        sql: "
+            SELECT 'event ' || e.event_number || ' folded ' || o.number || ' back, which '
+                || CASE WHEN o.folded_back THEN 'does not follow the reopening of its order'
+                    ELSE 'is not folded back' END AS detail
+            FROM event e JOIN purchase_order o USING (store_id, po_id)
+            LEFT JOIN event p ON p.store_id = e.store_id AND p.event_number = e.event_number - 1
+                AND p.event_type = 'ORDER_REOPENED' AND p.po_id = o.parent_id AND p.event_time = e.event_time
+                AND p.actor = e.actor
+            CROSS JOIN (SELECT min(event_number) AS first FROM event WHERE store_id = {store}) AS k
+            WHERE e.store_id = {store} AND e.event_type = 'BACK_ORDER_FOLDED'
+              AND (NOT o.folded_back OR (p.po_id IS NULL AND e.event_number > k.first))
+            UNION ALL
+            SELECT o.number || ' is folded back, but no event has folded it'
+            FROM purchase_order o
+            CROSS JOIN (SELECT min(event_number) AS first FROM event WHERE store_id = {store}) AS k
+            WHERE o.store_id = {store} AND o.folded_back AND COALESCE(k.first, 1) = 1 AND NOT EXISTS (
+                SELECT 1 FROM event e WHERE e.store_id = o.store_id AND e.po_id = o.po_id
+                    AND e.event_type = 'BACK_ORDER_FOLDED')",
+    },
+    Check {
+        invariant: 8,
         title: "an order has as many receipts booked and voided as its events say",
         // `reported`: receipts booked and voided, by an order's events. `stored`: the same by its receipts. They are
         // comparable only if no event was pruned. A correction books one and voids another.
@@ -134,6 +160,20 @@ pub(super) const CHECKS: &[Check] = &[
             LEFT JOIN stored r ON r.po_id = o.po_id
             WHERE o.store_id = {store} AND COALESCE(k.first, 1) = 1
               AND (COALESCE(t.booked, 0) <> COALESCE(r.booked, 0) OR COALESCE(t.voided, 0) <> COALESCE(r.voided, 0))",
+    },
+    Check {
+        invariant: 8,
+        title: "an order's terms have changed if an event amended or confirmed it once it was placed, and only then",
+        // Events before the first that is kept prove nothing: an order whose creation is not kept may have been
+        // amended before it. The terms of a draft are not agreed yet.
+        sql: "
+            WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            SELECT o.number || CASE WHEN o.terms_changed THEN ' has changed terms, and no event changed them'
+                ELSE ' has the terms of its placing, but an event changed them' END AS detail
+            FROM purchase_order o CROSS JOIN retained k
+            WHERE o.store_id = {store} AND o.create_event >= k.first AND o.terms_changed <> EXISTS (
+                SELECT 1 FROM event e WHERE e.store_id = {store} AND e.po_id = o.po_id
+                    AND e.event_type IN ('ORDER_AMENDED', 'ORDER_CONFIRMED') AND e.state_after <> 'DRAFT')",
     },
     Check {
         invariant: 9,
@@ -171,20 +211,32 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 11,
         title: "no order was open when back orders were turned on",
-        // `enabled`: the events that turned back orders on. `span`: the events with which each order was created
-        // and closed. An order whose creation was pruned is older than every retained event, and one without a
-        // closing event is open unless its state says that this event was pruned.
+        // `enabled`: the events that turned back orders on. `turning`: the events that opened an order, by creating or
+        // reopening it, and those that closed it, each with its neighbours. `span`: from which event to which an order was
+        // open. A closing without an opening in front of it is of an order whose creation was pruned, and so is an order
+        // that is open without either.
         sql: "
             WITH enabled AS (
                 SELECT event_number FROM event WHERE store_id = {store} AND event_type = 'BACK_ORDERS_ENABLED'),
+            relevant AS (
+                SELECT po_id, event_number,
+                    CASE WHEN revision = 1 OR event_type = 'ORDER_REOPENED' THEN 1 ELSE 0 END AS opens
+                FROM event WHERE store_id = {store} AND po_id IS NOT NULL AND (revision = 1
+                    OR event_type IN ('ORDER_REOPENED', 'ORDER_COMPLETED', 'ORDER_CANCELLED', 'BACK_ORDER_FOLDED'))),
+            turning AS (
+                SELECT po_id, event_number, opens, lag(event_number) OVER (PARTITION BY po_id ORDER BY event_number) AS before,
+                    lead(event_number) OVER (PARTITION BY po_id ORDER BY event_number) AS after
+                FROM relevant),
             span AS (
-                SELECT po_id, min(CASE WHEN revision = 1 THEN event_number END) AS first,
-                    max(CASE WHEN event_type IN ('ORDER_COMPLETED', 'ORDER_CANCELLED') THEN event_number END) AS last
-                FROM event WHERE store_id = {store} AND po_id IS NOT NULL GROUP BY po_id)
+                SELECT po_id, event_number AS first, after AS last FROM turning WHERE opens = 1
+                UNION ALL SELECT po_id, 0, event_number FROM turning WHERE opens = 0 AND before IS NULL
+                UNION ALL SELECT o.po_id, 0, NULL FROM purchase_order o
+                LEFT JOIN (SELECT DISTINCT po_id FROM relevant) AS known ON known.po_id = o.po_id
+                WHERE o.store_id = {store} AND known.po_id IS NULL)
             SELECT o.number || ' was open at event ' || e.event_number || ', when back orders were turned on' AS detail
             FROM enabled e CROSS JOIN span s
             JOIN purchase_order o ON o.store_id = {store} AND o.po_id = s.po_id
-            WHERE COALESCE(s.first, 0) < e.event_number
+            WHERE s.first < e.event_number
               AND (s.last > e.event_number OR (s.last IS NULL AND o.state NOT IN ('COMPLETED', 'CANCELLED')))",
     },
     Check {

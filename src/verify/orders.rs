@@ -31,7 +31,7 @@ pub(super) const CHECKS: &[Check] = &[
                 || CASE WHEN c.number IS NULL THEN 'no back order' ELSE 'the back order ' || c.number END AS detail
             FROM purchase_order o
             LEFT JOIN moved m ON m.po_id = o.po_id
-            LEFT JOIN purchase_order c ON c.store_id = o.store_id AND c.parent_id = o.po_id
+            LEFT JOIN purchase_order c ON c.store_id = o.store_id AND c.parent_id = o.po_id AND NOT c.folded_back
             WHERE o.store_id = {store} AND (
                 (m.quantity IS NULL) <> (c.number IS NULL)
                 OR (o.state <> 'COMPLETED' AND (m.quantity IS NOT NULL OR c.number IS NOT NULL)))",
@@ -111,5 +111,15 @@ pub(super) const CHECKS: &[Check] = &[
                 OR (o.state IN ('COMPLETED', 'CANCELLED')) <> (o.close_time IS NOT NULL)
                 OR (o.place_time IS NULL) <> (o.order_time IS NULL)
                 OR (o.place_time IS NULL) <> (o.original_order_time IS NULL))",
+    },
+    Check {
+        invariant: 4,
+        title: "a back order that was folded back is cancelled, and has no back order of its own",
+        sql: "
+            SELECT o.number || ' was folded back and is ' || o.state || CASE WHEN o.parent_id IS NULL
+                THEN ', but followed no order' WHEN o.child_id IS NOT NULL THEN ' with a back order' ELSE '' END AS detail
+            FROM purchase_order o
+            WHERE o.store_id = {store} AND o.folded_back
+              AND (o.state <> 'CANCELLED' OR o.parent_id IS NULL OR o.child_id IS NOT NULL)",
     },
 ];

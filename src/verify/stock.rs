@@ -125,22 +125,52 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 6,
         title: "a ledger row is of an order that is completed",
+        // `reversed`: up to which event the rows of each order are reversed; another check adds these up.
         sql: "
+            WITH reversed AS (
+                SELECT po_id, max(event_number) AS event_number FROM stock_movement
+                WHERE store_id = {store} AND kind = 'RECEIPT_REVERSAL' GROUP BY po_id)
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' is of ' || COALESCE(o.number, m.po_id)
                 || ', which is ' || COALESCE(o.state, 'no order') AS detail
             FROM stock_movement m LEFT JOIN purchase_order o USING (store_id, po_id)
-            WHERE m.store_id = {store} AND m.po_id IS NOT NULL AND o.state IS DISTINCT FROM 'COMPLETED'",
+            LEFT JOIN reversed v ON v.po_id = m.po_id
+            WHERE m.store_id = {store} AND m.po_id IS NOT NULL AND o.state IS DISTINCT FROM 'COMPLETED'
+              AND m.event_number > COALESCE(v.event_number, 0)",
     },
     Check {
         invariant: 6,
-        title: "each accepted item of a completed order has exactly one ledger row per lot and cost",
+        title: "what was reversed of an order was put on hand before, per item, lot and cost",
+        // `reversed`: up to which event the rows of each order are reversed.
+        sql: "
+            WITH reversed AS (
+                SELECT po_id, max(event_number) AS event_number FROM stock_movement
+                WHERE store_id = {store} AND kind = 'RECEIPT_REVERSAL' GROUP BY po_id),
+            net AS (
+                SELECT m.po_id, m.product_id, m.line_number, m.receipt_number, m.receive_time,
+                    COALESCE(m.lot_code, '') AS lot_code, COALESCE(m.expiry_date, '') AS expiry_date, m.unit_cost,
+                    sum(m.quantity) AS quantity, sum(CASE WHEN m.kind = 'RECEIPT' THEN 1 ELSE -1 END) AS movements
+                FROM stock_movement m JOIN reversed v ON v.po_id = m.po_id
+                WHERE m.store_id = {store} AND m.kind IN ('RECEIPT', 'RECEIPT_REVERSAL')
+                  AND m.event_number <= v.event_number
+                GROUP BY m.po_id, m.product_id, m.line_number, m.receipt_number, m.receive_time,
+                    COALESCE(m.lot_code, ''), COALESCE(m.expiry_date, ''), m.unit_cost)
+            SELECT 'line ' || n.line_number || ' of receipt ' || n.receipt_number || ' of ' || COALESCE(o.number, n.po_id)
+                || ', which was reopened: {q:' || n.quantity || '} of ' || n.product_id || ' at {c:' || n.unit_cost
+                || '} are left on hand, and ' || n.movements || ' ledger rows more than their reversals' AS detail
+            FROM net n LEFT JOIN purchase_order o ON o.store_id = {store} AND o.po_id = n.po_id
+            WHERE n.quantity <> 0 OR n.movements <> 0",
+    },
+    Check {
+        invariant: 6,
+        title: "each accepted item of a completed order has exactly one ledger row per lot and cost, net of reversals",
         sql: concat!(
             parts!(),
             ",
             ledger AS (
                 SELECT po_id, receipt_number, line_number, COALESCE(lot_code, '') AS lot_code,
-                    COALESCE(expiry_date, '') AS expiry_date, unit_cost, count(*) AS movements
-                FROM stock_movement WHERE store_id = {store} AND kind = 'RECEIPT'
+                    COALESCE(expiry_date, '') AS expiry_date, unit_cost,
+                    sum(CASE WHEN kind = 'RECEIPT' THEN 1 ELSE -1 END) AS movements
+                FROM stock_movement WHERE store_id = {store} AND kind IN ('RECEIPT', 'RECEIPT_REVERSAL')
                 GROUP BY po_id, receipt_number, line_number, COALESCE(lot_code, ''), COALESCE(expiry_date, ''), unit_cost)
             SELECT 'line ' || p.line_number || ' of receipt ' || p.receipt_number || ' of ' || o.number || ': {q:'
                 || p.quantity || '} accepted at {c:' || p.unit_cost
@@ -159,9 +189,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 6,
         title: "a ledger row is of an accepted item of an active receipt, and agrees with it",
+        // `reversed`: up to which event the rows of each order are reversed. What they say of their receipts may have
+        // been corrected since.
         sql: concat!(
             parts!(),
-            "
+            ",
+            reversed AS (
+                SELECT po_id, max(event_number) AS event_number FROM stock_movement
+                WHERE store_id = {store} AND kind = 'RECEIPT_REVERSAL' GROUP BY po_id)
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' puts {q:' || m.quantity
                 || '} of lot ' || COALESCE(m.lot_code || COALESCE(' ' || m.expiry_date, ''), 'none')
                 || ' on hand at {c:' || m.unit_cost || '} received at {t:' || COALESCE(m.receive_time, 0)
@@ -183,23 +218,27 @@ pub(super) const CHECKS: &[Check] = &[
             LEFT JOIN part p ON p.po_id = m.po_id AND p.receipt_number = m.receipt_number
                 AND p.line_number = m.line_number AND p.quantity = m.quantity AND p.unit_cost = m.unit_cost
                 AND p.lot_code = COALESCE(m.lot_code, '') AND p.expiry_date = COALESCE(m.expiry_date, '')
-            WHERE m.store_id = {store} AND m.kind = 'RECEIPT' AND (r.void_time IS NOT NULL
+            LEFT JOIN reversed v ON v.po_id = m.po_id
+            WHERE m.store_id = {store} AND m.kind = 'RECEIPT' AND m.event_number > COALESCE(v.event_number, 0)
+              AND (r.void_time IS NOT NULL
                 OR p.quantity IS NULL OR l.product_id IS DISTINCT FROM m.product_id
                 OR r.receive_time IS DISTINCT FROM m.receive_time)"
         ),
     },
     Check {
         invariant: 6,
-        title: "a ledger row was written by its order's completion",
+        title: "a ledger row was written by its order's completion, and its reversal by its order's reopening",
         // `retained`: the oldest event that pruning has left. Rows of an older event cannot be checked.
         sql: "
             WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
             SELECT 'movement ' || m.movement_number || ' of ' || m.product_id || ' was written at {t:' || m.create_time
-                || '} by event ' || m.event_number || ', which did not complete its order then' AS detail
+                || '} by event ' || m.event_number || ', which did not '
+                || CASE WHEN m.kind = 'RECEIPT' THEN 'complete' ELSE 'reopen' END || ' its order then' AS detail
             FROM stock_movement m CROSS JOIN retained
             LEFT JOIN event e ON e.store_id = m.store_id AND e.event_number = m.event_number
-            WHERE m.store_id = {store} AND m.kind = 'RECEIPT' AND m.event_number >= retained.first
-              AND (e.po_id IS DISTINCT FROM m.po_id OR e.event_type <> 'ORDER_COMPLETED'
+            WHERE m.store_id = {store} AND m.kind IN ('RECEIPT', 'RECEIPT_REVERSAL')
+              AND m.event_number >= retained.first AND (e.po_id IS DISTINCT FROM m.po_id
+                OR e.event_type <> CASE WHEN m.kind = 'RECEIPT' THEN 'ORDER_COMPLETED' ELSE 'ORDER_REOPENED' END
                 OR e.event_time <> m.create_time)",
     },
     Check {
@@ -207,7 +246,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "a ledger row is of a known kind, moves stock its way and says what its kind says",
         sql: "
             WITH known(kind, is_receipt, may_add, may_take) AS (VALUES
-                ('RECEIPT', 1, 1, 0), ('SALE', 0, 0, 1), ('CUSTOMER_RETURN', 0, 1, 0), ('RETURN_TO_SUPPLIER', 0, 0, 1),
+                ('RECEIPT', 1, 1, 0), ('RECEIPT_REVERSAL', 1, 0, 1), ('SALE', 0, 0, 1), ('CUSTOMER_RETURN', 0, 1, 0), ('RETURN_TO_SUPPLIER', 0, 0, 1),
                 ('COUNT', 0, 1, 1), ('LOSS', 0, 0, 1)),
             described AS (
                 SELECT m.*, CASE WHEN po_id IS NULL THEN 0 ELSE 1 END AS has_order,
@@ -226,7 +265,7 @@ pub(super) const CHECKS: &[Check] = &[
             WHERE k.kind IS NULL OR t.quantity = 0 OR (t.quantity > 0 AND k.may_add = 0)
                OR (t.quantity < 0 AND k.may_take = 0) OR t.has_order <> t.has_line OR t.has_receipt <> k.is_receipt
                OR t.has_time <> k.is_receipt OR t.has_reason = k.is_receipt OR t.has_order < k.is_receipt
-               OR (t.has_order = 1 AND t.kind NOT IN ('RECEIPT', 'RETURN_TO_SUPPLIER'))
+               OR (t.has_order = 1 AND t.kind NOT IN ('RECEIPT', 'RECEIPT_REVERSAL', 'RETURN_TO_SUPPLIER'))
                OR t.unit_cost NOT BETWEEN 0 AND 1000000000000000",
     },
     Check {
@@ -238,7 +277,8 @@ pub(super) const CHECKS: &[Check] = &[
                 || '} by event ' || m.event_number || ', which did not adjust it then' AS detail
             FROM stock_movement m CROSS JOIN retained
             LEFT JOIN event e ON e.store_id = m.store_id AND e.event_number = m.event_number
-            WHERE m.store_id = {store} AND m.kind <> 'RECEIPT' AND m.event_number >= retained.first
+            WHERE m.store_id = {store} AND m.kind NOT IN ('RECEIPT', 'RECEIPT_REVERSAL')
+              AND m.event_number >= retained.first
               AND (e.event_type IS DISTINCT FROM 'STOCK_ADJUSTED' OR e.po_id IS DISTINCT FROM m.po_id
                 OR e.event_time <> m.create_time)",
     },

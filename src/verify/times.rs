@@ -125,6 +125,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 9,
         title: "an order's times are those of its events",
+        // A completion counts unless the order was reopened after it.
         sql: "
             SELECT 'event ' || e.event_number || ', ' || e.event_type || ', happened to ' || o.number || ' at {t:'
                 || e.event_time || '}, but that says created {t:' || o.create_time || '} by event ' || o.create_event
@@ -136,8 +137,11 @@ pub(super) const CHECKS: &[Check] = &[
                 (e.event_type IN ('ORDER_CREATED', 'BACK_ORDER_CREATED') AND (o.create_time <> e.event_time OR o.create_event <> e.event_number))
                 OR (e.event_type IN ('ORDER_PLACED', 'BACK_ORDER_CREATED')
                     AND o.place_time IS DISTINCT FROM e.event_time)
-                OR (e.event_type IN ('ORDER_COMPLETED', 'ORDER_CANCELLED')
-                    AND o.close_time IS DISTINCT FROM e.event_time))",
+                OR (e.event_type IN ('ORDER_COMPLETED', 'ORDER_CANCELLED', 'BACK_ORDER_FOLDED')
+                    AND o.close_time IS DISTINCT FROM e.event_time
+                    AND NOT EXISTS (
+                        SELECT 1 FROM event r WHERE r.store_id = e.store_id AND r.po_id = e.po_id
+                            AND r.revision > e.revision AND r.event_type = 'ORDER_REOPENED')))",
     },
     Check {
         invariant: 9,

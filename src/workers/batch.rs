@@ -213,6 +213,7 @@ fn is_by_header(refusal: &Refusal) -> bool {
             | Refusal::NothingPending(_)
             | Refusal::NothingToCopy(_)
             | Refusal::AcceptedStaged(_)
+            | Refusal::BackOrderTouched { .. }
             | Refusal::FieldsFixed { .. }
             | Refusal::InvalidForStoredData(_)
     )
@@ -223,10 +224,10 @@ fn cost_of(working_set: &WorkingSet, job: &Job) -> usize {
     let mut cost = 1;
     for need in job.needs.iter() {
         cost += match need {
-            Need::AllLines(order) | Need::LinesOfReceipt(order, _) => {
+            Need::AllLines(order) | Need::LinesOfReceipt(order, _) | Need::BackOrderOf(order) => {
                 header(working_set, job, *order).map_or(0, |order| order.counters.lines as usize)
             }
-            Need::StagedItems(order) | Need::OtherReceiveTimes(order, _) => {
+            Need::StagedItems(order) | Need::OtherReceiveTimes(order, _) | Need::LastCompletion(order) => {
                 header(working_set, job, *order).map_or(0, |order| order.counters.receipt_items as usize)
             }
             _ => 0,

@@ -41,7 +41,7 @@ const FILL: &str = "
     INSERT INTO purchase_order
     SELECT store_id, po_id, 'PO-' || substr(CAST(1000000 + n AS TEXT), 2), NULL, po_id, 0, 'baker', NULL, NULL, NULL,
         '[]', 'EUR', NULL, t + 1, 'alice', event + 1, 'COMPLETED', 4, t + 2, t + 2, 'alice', t + 2, t + 4, 'alice', NULL,
-        NULL, 10, 10, 0, 1, 1, 10, 100000, 100000, 0, 0, 0, 0, 0, 1000, 0, 1000
+        NULL, 0, 1 = 0, 1 = 0, 10, 10, 0, 1, 1, 10, 100000, 100000, 0, 0, 0, 0, 0, 1000, 0, 1000
     FROM filled;
     INSERT INTO purchase_order_line
     SELECT f.store_id, f.po_id, l.n, 'p-' || f.n || '-' || l.n, '', NULL, NULL, NULL, 'EACH', NULL, 10000, NULL,

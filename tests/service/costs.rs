@@ -188,6 +188,8 @@ impl Answers {
         let again = if may_name_costs { invoiced(caller) } else { caller.receive(&priced).accept(1, "12") };
         self.note(again).await;
         self.note(caller.complete(&priced).rest(rest)).await;
+        self.note(caller.reopen(&priced)).await;
+        self.note(caller.complete(&priced).rest(rest)).await;
         self.note(caller.adjust("plums", AdjustmentKind::ReturnToSupplier, "1").of_line(&priced, 1)).await;
         self.note(caller.history(&priced)).await;
         self.note(caller.list_lines(&order)).await;

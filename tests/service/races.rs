@@ -4,7 +4,7 @@
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Call, Caller, Instance, STORE, World, reason, together, writer_of};
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
-use purchase_order_service::proto::v1::{CompletePurchaseOrderRequest, PurchaseOrder};
+use purchase_order_service::proto::v1::{CompletePurchaseOrderRequest, PurchaseOrder, PurchaseOrderAction};
 use rstest::rstest;
 use tonic::Code::{FailedPrecondition, PermissionDenied};
 use uuid::Uuid;
@@ -104,6 +104,38 @@ async fn the_gate_opens_before_an_order_is_created_or_not_at_all(#[values(Sqlite
         }
     }
     println!("the gate opened in {opened} of {ROUNDS} rounds");
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_back_order_is_folded_back_or_received_and_never_both(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some((world, other)) = instances(on).await else { return };
+    let (alice, bob) = (world.alice(), through(&other, &world.bob()));
+    let mut folded = 0;
+    for round in 0..ROUNDS {
+        let order = alice.received(&[("apples", "10")], &[(1, "4")]).await;
+        let child = alice.back_order(&order).await;
+
+        // Who is sent first changes from round to round.
+        let delivery = bob.receive(&child).accept(1, "1");
+        let early = (round % 2 == 0).then(|| delivery.clone().start());
+        let reopened = alice.reopen(&order).start();
+        let received = early.unwrap_or_else(|| delivery.start()).await.unwrap();
+
+        match (reopened.await.unwrap(), received) {
+            (Ok(reopened), Err(status)) => {
+                folded += 1;
+                assert_eq!(reason(&status), "WRONG_STATE");
+                assert_eq!(reopened.folded_back_order.unwrap().number, child.number);
+            }
+            (Err(status), Ok(_)) => assert_eq!(reason(&status), "BACK_ORDER_TOUCHED"),
+            both => panic!("{both:?}"),
+        }
+        let seen = alice.seen(&order.purchase_order_id).await;
+        assert!(seen.allowed_actions().all(|action| action != PurchaseOrderAction::Reopen), "{seen:?}");
+    }
+    println!("the back order was folded back in {folded} of {ROUNDS} rounds");
     world.verify().await;
 }
 

@@ -61,8 +61,10 @@ async fn every_command(world: &World) {
         alice.void(&order, 2).id(voided).ok().await;
     }
     let completion = alice.complete(&order).rest(BackOrder).id(completed);
-    let child = completion.clone().ok().await.back_order.unwrap().purchase_order_id;
+    completion.clone().ok().await;
     completion.ok().await;
+    alice.reopen(&order).ok().await;
+    let child = alice.complete(&order).rest(BackOrder).ok().await.back_order.unwrap().purchase_order_id;
     alice.cancel(&PurchaseOrder { purchase_order_id: child, ..order }).ok().await;
 }
 

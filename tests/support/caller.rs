@@ -219,6 +219,15 @@ impl Caller {
         })
     }
 
+    pub fn reopen(&self, order: &PurchaseOrder) -> Call<ReopenPurchaseOrderRequest> {
+        self.call(ReopenPurchaseOrderRequest {
+            store_id: self.store_id(),
+            purchase_order_id: order.purchase_order_id.clone(),
+            reason: "a box was found".to_owned(),
+            ..ReopenPurchaseOrderRequest::default()
+        })
+    }
+
     /// Completes an order and back-orders all that is pending; the back order.
     pub async fn back_order(&self, order: &PurchaseOrder) -> PurchaseOrder {
         let completed = self.complete(order).rest(PendingDisposition::BackOrder).ok().await;

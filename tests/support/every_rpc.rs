@@ -45,7 +45,7 @@ fn entry<R: Rpc>(needs: Needs, request: impl Fn(&Caller) -> Call<R> + 'static) -
 pub fn every_rpc() -> Vec<Entry> {
     use Needs::{AnyRole, Nothing, Operator, Role, RoleOrOperator, RoleWithCosts};
     use Permission::{
-        AdjustInventory, Cancel, CompletePurchaseOrders, Edit, ManageAccess, ManageStore, Place, Receive, View,
+        AdjustInventory, Cancel, CompletePurchaseOrders, Edit, ManageAccess, ManageStore, Place, Receive, Reopen, View,
     };
     let none =
         || PurchaseOrder { purchase_order_id: "01234567-89ab-7cde-8f01-23456789abcd".into(), ..Default::default() };
@@ -66,6 +66,7 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(CompletePurchaseOrders), move |caller| caller.preview(&none())),
         entry(Role(CompletePurchaseOrders), move |caller| caller.complete(&none())),
         entry(Role(Cancel), move |caller| caller.cancel(&none())),
+        entry(Role(Reopen), move |caller| caller.reopen(&none())),
         entry(Role(View), move |caller| caller.list_lines(&none())),
         entry(Role(View), move |caller| caller.receipt(&none(), 1)),
         entry(Role(View), move |caller| caller.list_receipts(&none())),

@@ -184,6 +184,11 @@ impl Rpc for CancelPurchaseOrderLinesRequest {
     type Answer = CancelPurchaseOrderLinesResponse;
 }
 
+impl Rpc for ReopenPurchaseOrderRequest {
+    const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ReopenPurchaseOrder";
+    type Answer = ReopenPurchaseOrderResponse;
+}
+
 impl Rpc for PreviewCompletionRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/PreviewCompletion";
     type Answer = PreviewCompletionResponse;
@@ -374,6 +379,12 @@ impl Mutation for ConfirmPurchaseOrderRequest {
 }
 
 impl Mutation for CancelPurchaseOrderLinesRequest {
+    fn request_id(&mut self) -> &mut String {
+        &mut self.request_id
+    }
+}
+
+impl Mutation for ReopenPurchaseOrderRequest {
     fn request_id(&mut self) -> &mut String {
         &mut self.request_id
     }

@@ -93,6 +93,13 @@ CREATE TABLE purchase_order (
     cancel_reason TEXT,
     -- The back order that carries what this order left pending.
     child_id TEXT,
+    -- The highest n of a PO-000001-Bn that the chain had given out up to this order's back order, those included that
+    -- were folded back.
+    last_back_order INTEGER NOT NULL CHECK (last_back_order >= chain_position),
+    -- Whether the order that it followed was reopened: it is cancelled then, and in no chain any more.
+    folded_back INTEGER NOT NULL CHECK (folded_back IN (0, 1)),
+    -- Whether its terms were changed after it was placed: by an amendment or a confirmation.
+    terms_changed INTEGER NOT NULL CHECK (terms_changed IN (0, 1)),
     -- Counters over its lines and receipts, so that a rule need not load them.
     line_count INTEGER NOT NULL CHECK (line_count BETWEEN 1 AND 5000),
     -- The highest number of a line on it and on the orders of its chain before it: a new line gets the next.
@@ -116,6 +123,7 @@ CREATE TABLE purchase_order (
     PRIMARY KEY (store_id, po_id),
     CONSTRAINT purchase_order_equation CHECK (ordered + excess = received + back_ordered + cancelled + pending),
     CONSTRAINT purchase_order_chain CHECK ((parent_id IS NULL) = (chain_position = 0)),
+    CONSTRAINT purchase_order_folded CHECK (NOT folded_back OR (state = 'CANCELLED' AND parent_id IS NOT NULL)),
     CONSTRAINT purchase_order_placed CHECK (
         state IN ('DRAFT', 'CANCELLED') OR (order_time IS NOT NULL AND place_time IS NOT NULL AND original_order_time IS NOT NULL AND placed_by IS NOT NULL)
     ),
@@ -130,8 +138,9 @@ CREATE TABLE purchase_order (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX purchase_order_number ON purchase_order (store_id, number);
-CREATE UNIQUE INDEX purchase_order_one_child ON purchase_order (store_id, parent_id) WHERE parent_id IS NOT NULL;
-CREATE UNIQUE INDEX purchase_order_chain_position ON purchase_order (store_id, root_id, chain_position);
+CREATE UNIQUE INDEX purchase_order_one_child ON purchase_order (store_id, parent_id) WHERE parent_id IS NOT NULL AND NOT folded_back;
+-- Also what the orders of a chain are found by, so every query for them says NOT folded_back.
+CREATE UNIQUE INDEX purchase_order_chain_position ON purchase_order (store_id, root_id, chain_position) WHERE NOT folded_back;
 CREATE UNIQUE INDEX purchase_order_external_id ON purchase_order (store_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX purchase_order_newest ON purchase_order (store_id, create_time, create_event);
 CREATE INDEX purchase_order_by_state ON purchase_order (store_id, state, create_time, create_event);
@@ -322,7 +331,7 @@ CREATE TABLE stock_movement (
     -- 1, 2, 3 ... per store and product.
     movement_number INTEGER NOT NULL CHECK (movement_number >= 1),
     kind TEXT NOT NULL
-        CHECK (kind IN ('RECEIPT', 'SALE', 'CUSTOMER_RETURN', 'RETURN_TO_SUPPLIER', 'COUNT', 'LOSS')),
+        CHECK (kind IN ('RECEIPT', 'RECEIPT_REVERSAL', 'SALE', 'CUSTOMER_RETURN', 'RETURN_TO_SUPPLIER', 'COUNT', 'LOSS')),
     quantity INTEGER NOT NULL CHECK (quantity <> 0),
     unit_cost INTEGER NOT NULL CHECK (unit_cost BETWEEN 0 AND 1000000000000000),
     balance_after INTEGER NOT NULL,
@@ -331,14 +340,14 @@ CREATE TABLE stock_movement (
     create_time INTEGER NOT NULL,
     -- The event that wrote it.
     event_number INTEGER NOT NULL,
-    -- The order and line by which the goods came: always of a RECEIPT, and where it is known of a
-    -- RETURN_TO_SUPPLIER.
+    -- The order and line by which the goods came: always of a RECEIPT and its
+    -- RECEIPT_REVERSAL, and where it is known of a RETURN_TO_SUPPLIER.
     po_id TEXT,
     line_number INTEGER,
-    -- By which receipt, and when the goods arrived; of a RECEIPT alone.
+    -- By which receipt, and when the goods arrived; of a RECEIPT and its reversal alone.
     receipt_number INTEGER,
     receive_time INTEGER,
-    -- Why it was adjusted; of every kind but RECEIPT.
+    -- Why it was adjusted; of every kind but RECEIPT and its reversal: the event has the reason of that.
     reason TEXT,
     -- The lot that goods were put into or taken out of; none for goods in no lot.
     lot_code TEXT,
@@ -346,17 +355,20 @@ CREATE TABLE stock_movement (
     PRIMARY KEY (store_id, product_id, movement_number),
     CONSTRAINT stock_movement_origin CHECK (
         (po_id IS NULL) = (line_number IS NULL)
-        AND (kind = 'RECEIPT') <= (po_id IS NOT NULL)
-        AND (po_id IS NOT NULL) <= (kind IN ('RECEIPT', 'RETURN_TO_SUPPLIER'))
-        AND (kind = 'RECEIPT') = (receipt_number IS NOT NULL)
-        AND (kind = 'RECEIPT') = (receive_time IS NOT NULL)
-        AND (kind = 'RECEIPT') = (reason IS NULL)
+        AND (kind IN ('RECEIPT', 'RECEIPT_REVERSAL')) <= (po_id IS NOT NULL)
+        AND (po_id IS NOT NULL) <= (kind IN ('RECEIPT', 'RECEIPT_REVERSAL', 'RETURN_TO_SUPPLIER'))
+        AND (kind IN ('RECEIPT', 'RECEIPT_REVERSAL')) = (receipt_number IS NOT NULL)
+        AND (kind IN ('RECEIPT', 'RECEIPT_REVERSAL')) = (receive_time IS NOT NULL)
+        AND (kind IN ('RECEIPT', 'RECEIPT_REVERSAL')) = (reason IS NULL)
     ),
     CONSTRAINT stock_movement_direction CHECK (
         (kind IN ('RECEIPT', 'CUSTOMER_RETURN')) <= (quantity > 0)
-        AND (kind IN ('SALE', 'RETURN_TO_SUPPLIER', 'LOSS')) <= (quantity < 0)
+        AND (kind IN ('RECEIPT_REVERSAL', 'SALE', 'RETURN_TO_SUPPLIER', 'LOSS')) <= (quantity < 0)
     )
 ) STRICT, WITHOUT ROWID;
+
+-- What the completions of an order put on hand: reopening it takes out what the last of them did.
+CREATE INDEX stock_movement_by_order ON stock_movement (store_id, po_id, event_number) WHERE kind = 'RECEIPT';
 
 -- What happened, per store numbered 1, 2, 3 ... without a gap.
 CREATE TABLE event (
@@ -446,6 +458,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('inventory_lot', 'inventory_lot', '400000 40000 20 1 1'),
     ('inventory_lot', 'inventory_lot_in_stock', '100000 10000 5 1 1'),
     ('inventory_lot', 'inventory_lot_by_expiry', '100000 10000 30 2 1'),
+    ('stock_movement', 'stock_movement', '4000000 400000 80 1'),
+    ('stock_movement', 'stock_movement_by_order', '2000000 200000 10 10'),
     ('receipt', 'receipt', '300000 30000 2 1'),
     ('receipt', 'receipt_newest', '300000 30000 1 1 1'),
     ('receipt', 'receipt_by_supplier', '300000 30000 300 1 1 1'),

@@ -5,6 +5,7 @@ use super::Changeset;
 use crate::domain::code::ProductId;
 use crate::domain::inventory::lot::LotStock;
 use crate::domain::inventory::{Level, LevelKey, Movement};
+use crate::domain::money::UnitCost;
 use crate::domain::needs::Need;
 use crate::domain::refusal::Refusal;
 use crate::domain::unit::Unit;
@@ -46,6 +47,19 @@ impl Changeset<'_> {
     pub fn post(&mut self, movement: Movement) -> Result<&Movement, Refusal> {
         let posted = self.level_mut(&movement.level)?.post(movement);
         Ok(self.decision.movements.push_mut(posted))
+    }
+
+    /// Takes what a ledger row put on hand out again, by the row that reverses it; the last row first, where there are
+    /// several. With `average_before`, the row is the last of its ledger, and the average cost becomes again what it
+    /// was before.
+    pub fn reverse(&mut self, reversal: Movement, average_before: Option<UnitCost>) -> Result<(), Refusal> {
+        let level = self.level_mut(&reversal.level)?;
+        let posted = match average_before {
+            Some(average) => level.undo(reversal, average),
+            None => level.post(reversal),
+        };
+        self.decision.movements.push(posted);
+        Ok(())
     }
 
     /// The level of a product that a line names, to change. Every line has a level since its product was

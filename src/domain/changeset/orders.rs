@@ -7,6 +7,7 @@ use crate::domain::event::{Detail, OrderRevision};
 use crate::domain::order::cancellation::Cancellation;
 use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use crate::domain::order::receive::items::ProductSelector;
+use crate::domain::order::reopen::LastCompletion;
 use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
 use crate::domain::outcome::KnownReceipt;
 use crate::domain::refusal::{Refusal, TruncatedList};
@@ -109,6 +110,21 @@ impl Changeset<'_> {
         Ok(self.working_set.other_receive_times(receipt)?.clone())
     }
 
+    /// What the last completion of an order did.
+    pub fn last_completion(&self, order: &Order) -> Result<LastCompletion, Refusal> {
+        Ok(self.working_set.last_completion(&order.key)?.clone())
+    }
+
+    /// The back order of an order, with all its lines; `None` if it has none.
+    pub fn back_order_of(&self, order: &Order) -> Result<Option<(Order, Vec<Line>)>, Refusal> {
+        let Some(child) = order.child else { return Ok(None) };
+        let Some(child) = self.working_set.order(&self.order_key(child))?.cloned() else {
+            return Err(Refusal::Bug(format!("the back order of {} does not exist", order.number)));
+        };
+        let lines = self.all_lines(&child)?;
+        Ok(Some((child, lines)))
+    }
+
     /// A line before this changeset; `None` for one that the changeset creates. Such a line was never looked
     /// for in the database: a number above the header's last one was never given.
     pub(super) fn line_before(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
@@ -174,6 +190,11 @@ impl Changeset<'_> {
     /// Adds what an event cancelled of a line, which the line counts already.
     pub fn put_cancellation(&mut self, cancellation: Cancellation) {
         self.decision.cancellations.push(cancellation);
+    }
+
+    /// Takes away what an event had cancelled of lines, which these do not count any more.
+    pub fn remove_cancellations(&mut self, cancellations: Vec<Cancellation>) {
+        self.decision.cancellations_removed.extend(cancellations);
     }
 
     /// Puts an order with the one event that says what happened to it, and returns the event's number.

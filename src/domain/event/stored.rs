@@ -60,7 +60,7 @@ mod tests {
     use crate::domain::access::Permission;
     use crate::domain::event::{
         AmendedLine, Amendment, CancelledLine, ChargeDetail, ConfirmedLine, ItemQuantities, LineQuantity, OrderChanges,
-        SettledLine, ValueChange,
+        SettledLine, UnsettledLine, ValueChange,
     };
     use crate::domain::inventory::MovementKind;
     use crate::domain::order::OrderId;
@@ -278,6 +278,18 @@ mod tests {
                 Detail::BackOrderCreated { number: "PO-000001-B1".to_owned(), parent: OrderId(id()), lines: lines() },
             ),
             (r#"{"v":1,"reason":null}"#, Detail::OrderCancelled { reason: None }),
+            (
+                r#"{"v":1,"reason":"one box too few","folded_back":"01234567-89ab-7cde-8f01-23456789abcd","lines":[{"line":2,"back_ordered":"2","cancelled":"0.5"}]}"#,
+                Detail::OrderReopened {
+                    reason: "one box too few".to_owned(),
+                    folded_back: Some(OrderId(id())),
+                    lines: vec![UnsettledLine { line: 2, back_ordered: "2".to_owned(), cancelled: "0.5".to_owned() }],
+                },
+            ),
+            (
+                r#"{"v":1,"parent":"01234567-89ab-7cde-8f01-23456789abcd","reason":"one box too few","lines":[{"line":2,"quantity":"2.5"}]}"#,
+                Detail::BackOrderFolded { parent: OrderId(id()), reason: "one box too few".to_owned(), lines: lines() },
+            ),
             (
                 r#"{"v":1,"product":"oil","kind":"RETURN_TO_SUPPLIER","quantity":"-1","unit_cost":"2.5","on_hand":"4","line":2,"reason":"leaks"}"#,
                 Detail::StockAdjusted {

@@ -1,9 +1,10 @@
 //! The moving average cost of a product in a store.
 //!
 //! Stock that comes in is mixed with what is on hand, so its cost moves the average; stock that goes out
-//! leaves at the average and does not move it. The average is rounded once per ledger row, half to even
-//! to the places of a unit cost, and is kept with the row: it can be worked out again row by row, and
-//! never from a sum whose rounding another order of the rows would change.
+//! leaves at the average and does not move it, unless it is the reversal of what came in: that leaves at the
+//! cost at which it came. The average is rounded once per ledger row, half to even to the places of a unit
+//! cost, and is kept with the row: it can be worked out again row by row, and never from a sum whose rounding
+//! another order of the rows would change.
 
 use super::super::decimal;
 use super::super::money::UnitCost;
@@ -31,6 +32,19 @@ impl ValuedStock {
         let value = self.value_scaled() + scaled_value(quantity, cost);
         // Between the average and the cost, both of which are in range.
         rounded(value, self.on_hand + quantity).unwrap_or(cost)
+    }
+
+    /// The average after a posting of `quantity` units, above zero, at `cost` each was reversed: the units
+    /// are taken out at their own cost, and not at the average.
+    ///
+    /// It stays where nothing is left to have an average. It stays too where the rest would cost less than
+    /// nothing, or more than any unit may: part of what is reversed has been sold at the average since.
+    pub fn average_without(self, quantity: Quantity, cost: UnitCost) -> UnitCost {
+        let left = self.on_hand - quantity;
+        if !left.is_positive() {
+            return self.average;
+        }
+        rounded(self.value_scaled() - scaled_value(quantity, cost), left).unwrap_or(self.average)
     }
 
     fn value_scaled(self) -> i128 {
@@ -65,16 +79,18 @@ mod tests {
         UnitCost::parse(text).unwrap()
     }
 
-    /// Posts `10@60` in and `-20` out, and shows the average after each.
+    /// Posts `10@60` in, `-20` out, and `-10@60` as a reversal, and shows the average after each.
     fn averages(on_hand: &str, average: &str, rows: &[&str]) -> Vec<String> {
         let mut stock = ValuedStock { on_hand: quantity(on_hand), average: cost(average) };
         let mut averages = Vec::new();
         for row in rows {
             let (moved, at) = row.split_once('@').unwrap_or((row, ""));
             let moved = quantity(moved);
-            if !at.is_empty() {
-                stock.average = stock.average_with(moved, cost(at));
-            }
+            stock.average = match (at, moved.is_positive()) {
+                ("", _) => stock.average,
+                (at, true) => stock.average_with(moved, cost(at)),
+                (at, false) => stock.average_without(-moved, cost(at)),
+            };
             stock.on_hand += moved;
             averages.push(stock.average.to_string());
         }
@@ -107,9 +123,29 @@ mod tests {
     }
 
     #[test]
+    fn a_reversal_takes_its_units_out_at_their_own_cost() {
+        for (on_hand, average, reversed, expected) in [
+            ("40", "75", "-30@80", "60"),
+            ("2", "750", "-1@500", "1000"),
+            // Nothing is left, or less: there is no average to work out.
+            ("10", "60", "-10@60", "60"),
+            ("10", "60", "-11@50", "60"),
+            ("-1", "60", "-1@50", "60"),
+            // 20 of 40 at 75 were sold, and the rest is worth 1500: 30 at 80 are not in it any more.
+            ("31", "40", "-30@80", "40"),
+            // One ten-thousandth is left with the value of 999,999: more than any unit costs.
+            ("1", "1000000", "-0.9999@0", "1000000"),
+            ("1", "0.5", "-0.9999@0", "5000"),
+        ] {
+            assert_eq!(averages(on_hand, average, &[reversed]), [expected], "{on_hand}@{average}, {reversed}");
+        }
+    }
+
+    #[test]
     fn the_largest_levels_and_costs_do_not_overflow() {
         let stock = ValuedStock { on_hand: Quantity::MAX_LEVEL, average: UnitCost::MAX };
         assert_eq!(stock.average_with(Quantity::MAX, UnitCost::MAX), UnitCost::MAX);
+        assert_eq!(stock.average_without(Quantity::MAX, UnitCost::MAX), UnitCost::MAX);
         assert_eq!(stock.average_with(Quantity::from_scaled(1), UnitCost::default()), UnitCost::MAX);
     }
 }

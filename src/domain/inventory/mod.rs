@@ -75,10 +75,23 @@ impl Level {
     /// Posts a ledger row: what it puts on hand or takes away moves the level and its average cost. The row
     /// gets its number, balance and average, whatever it had.
     pub fn post(&mut self, movement: Movement) -> Movement {
+        let stock = ValuedStock { on_hand: self.on_hand, average: self.average_cost };
         if movement.quantity.is_positive() {
-            let stock = ValuedStock { on_hand: self.on_hand, average: self.average_cost };
             self.average_cost = stock.average_with(movement.quantity, movement.unit_cost);
+        } else if movement.kind == MovementKind::ReceiptReversal {
+            self.average_cost = stock.average_without(-movement.quantity, movement.unit_cost);
         }
+        self.append(movement)
+    }
+
+    /// Posts the reversal of the last row of the ledger, before which the average cost was `average_before`. That is
+    /// restored exactly: worked out from what is there now, it would differ by what was rounded in between.
+    pub fn undo(&mut self, reversal: Movement, average_before: UnitCost) -> Movement {
+        self.average_cost = average_before;
+        self.append(reversal)
+    }
+
+    fn append(&mut self, movement: Movement) -> Movement {
         self.on_hand += movement.quantity;
         self.last_movement += 1;
         Movement {
@@ -128,6 +141,8 @@ impl InboundStock {
 pub enum MovementKind {
     /// An order was completed: what was accepted went on hand.
     Receipt,
+    /// The order was reopened: what a RECEIPT had put on hand was taken out again.
+    ReceiptReversal,
     /// Goods were sold.
     Sale,
     /// A customer brought goods back.
@@ -142,13 +157,21 @@ pub enum MovementKind {
 
 impl MovementKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Receipt, Self::Sale, Self::CustomerReturn, Self::ReturnToSupplier, Self::Count, Self::Loss];
+    pub const ALL: [Self; 7] = [
+        Self::Receipt,
+        Self::ReceiptReversal,
+        Self::Sale,
+        Self::CustomerReturn,
+        Self::ReturnToSupplier,
+        Self::Count,
+        Self::Loss,
+    ];
 
     /// The name it is stored by.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Receipt => "RECEIPT",
+            Self::ReceiptReversal => "RECEIPT_REVERSAL",
             Self::Sale => "SALE",
             Self::CustomerReturn => "CUSTOMER_RETURN",
             Self::ReturnToSupplier => "RETURN_TO_SUPPLIER",
@@ -164,7 +187,7 @@ impl MovementKind {
 }
 
 /// One row of the stock ledger, which is only ever appended to: an accepted receipt item that went on
-/// hand, or an adjustment.
+/// hand, the reversal of such a row, or an adjustment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movement {
     /// The level whose ledger it belongs to.
@@ -184,17 +207,18 @@ pub struct Movement {
     pub average_after: UnitCost,
     /// When it was posted, by the store's clock.
     pub create_time: Timestamp,
-    /// The number of the event that posted it: the completion of its order, or the adjustment.
+    /// The number of the event that posted it: the completion or reopening of its order, or the adjustment.
     pub event: i64,
     /// The order that the goods came by; of adjustments, only a return to the supplier may have one.
     pub order: Option<OrderId>,
     /// The line of that order.
     pub line: Option<i32>,
-    /// The receipt of that order by which it was accepted; only of a RECEIPT.
+    /// The receipt of that order by which it was accepted; only of a RECEIPT and its reversal.
     pub receipt: Option<i32>,
-    /// When the goods arrived, which may be days before they were posted; only of a RECEIPT.
+    /// When the goods arrived, which may be days before they were posted; only of a RECEIPT and its
+    /// reversal.
     pub receive_time: Option<Timestamp>,
-    /// Why an adjustment was made; a RECEIPT needs no reason.
+    /// Why an adjustment was made; a RECEIPT needs no reason, and its reversal has that of the event.
     pub reason: Option<String>,
     /// The lot that it puts goods into or takes them out of; none for goods that are in no lot.
     pub lot: Option<Lot>,

@@ -37,11 +37,13 @@ pub enum Action {
     CancelLines,
     /// Make a draft of its lines.
     Copy,
+    /// Undo its completion.
+    Reopen,
 }
 
 impl Action {
     /// Those that answers list.
-    const LISTED: [Self; 11] = [
+    const LISTED: [Self; 12] = [
         Self::Update,
         Self::Place,
         Self::Receive,
@@ -53,6 +55,7 @@ impl Action {
         Self::Copy,
         Self::Amend,
         Self::Confirm,
+        Self::Reopen,
     ];
 
     /// The permission that the action takes: commands require it, and the list of allowed actions is
@@ -64,6 +67,7 @@ impl Action {
             Self::Receive | Self::VoidReceipt | Self::CorrectReceipt => Permission::Receive,
             Self::Complete => Permission::CompletePurchaseOrders,
             Self::Cancel | Self::CancelLines => Permission::Cancel,
+            Self::Reopen => Permission::Reopen,
         }
     }
 
@@ -88,11 +92,12 @@ impl Action {
             Self::Complete => (order.state.is_live(), "an order is completed while it is ON_ORDER or RECEIVING"),
             Self::CancelLines => (order.state.is_live(), "lines are cancelled while it is ON_ORDER or RECEIVING"),
             Self::Cancel => (order.state.is_open(), "a closed order is not cancelled any more"),
+            Self::Reopen => (order.state == State::Completed, "only a COMPLETED order is reopened"),
         };
         if in_state { Ok(()) } else { Err(order.wrong_state(rule)) }
     }
 
-    /// Refuses what the order's quantities do not allow.
+    /// Refuses what the order's quantities do not allow, or what has become of its back order.
     pub fn check_quantities(self, order: &Order) -> Result<(), Refusal> {
         // A delivery of which everything was rejected leaves the order RECEIVING with nothing accepted.
         let accepted = order.counters.totals.received.is_positive();
@@ -105,6 +110,10 @@ impl Action {
                 Err(Refusal::NothingPending(order.number.clone()))
             }
             Self::Cancel if accepted => Err(Refusal::AcceptedStaged(order.number.clone())),
+            Self::Reopen if !order.child_is_untouched => {
+                let back_order = order.number_of_back_order(order.last_back_order);
+                Err(Refusal::BackOrderTouched { number: order.number.clone(), back_order })
+            }
             _ => Ok(()),
         }
     }
@@ -130,7 +139,8 @@ mod tests {
     #[test]
     fn state_and_accepted_quantities_decide_what_may_be_done() {
         use Action::{
-            Amend, Cancel, CancelLines, Complete, Confirm, Copy, CorrectReceipt, Place, Receive, Update, VoidReceipt,
+            Amend, Cancel, CancelLines, Complete, Confirm, Copy, CorrectReceipt, Place, Receive, Reopen, Update,
+            VoidReceipt,
         };
         // An order that is RECEIVING may have had everything rejected: then nothing is accepted.
         for (state, accepted, actions) in [
@@ -146,7 +156,7 @@ mod tests {
                 "4",
                 &[Update, Receive, VoidReceipt, CorrectReceipt, Complete, CancelLines, Copy, Amend, Confirm],
             ),
-            (State::Completed, "4", &[Copy]),
+            (State::Completed, "4", &[Copy, Reopen]),
             (State::Cancelled, "0", &[Copy]),
         ] {
             let mut store = TestStore::new();
@@ -161,12 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn a_completed_order_is_reopened_while_its_back_order_is_untouched() {
+        let mut store = TestStore::new();
+        let order = store.order_in(State::Completed);
+        let reopen = BTreeSet::from([Permission::Reopen]);
+        assert_eq!(allowed(store.header(order), &reopen), [Action::Reopen]);
+        store.change_order(order, |order| order.child_is_untouched = false);
+        assert_eq!(allowed(store.header(order), &reopen), []);
+    }
+
+    #[test]
     fn each_action_takes_its_permission() {
         for (permission, expected) in [
             (Permission::Edit, &[Action::Update, Action::Copy, Action::Amend, Action::Confirm][..]),
             (Permission::Receive, &[Action::Receive, Action::VoidReceipt, Action::CorrectReceipt]),
             (Permission::CompletePurchaseOrders, &[Action::Complete]),
             (Permission::Place, &[]),
+            (Permission::Reopen, &[]),
             (Permission::View, &[]),
             (Permission::ManageAccess, &[]),
         ] {

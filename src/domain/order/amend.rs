@@ -201,7 +201,13 @@ impl AmendOrder {
             }
         }
         shown.sort_unstable();
-        let event = if has_changed { changeset.put_order(after, Detail::OrderAmended(amendment))? } else { 0 };
+        let event = match has_changed {
+            true => {
+                let terms_changed = after.terms_changed || after.state != State::Draft;
+                changeset.put_order(Order { terms_changed, ..after }, Detail::OrderAmended(amendment))?
+            }
+            false => 0,
+        };
         Ok(Outcome::LinesChanged(LinesChanged { event, order: self.order, lines: shown }))
     }
 

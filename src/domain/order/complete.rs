@@ -276,6 +276,8 @@ impl CompleteOrder {
             closed_by: Some(changeset.caller().clone()),
             cancel_reason: cancel_reason.clone(),
             child,
+            child_is_untouched: true,
+            last_back_order: order.last_back_order + i32::from(child.is_some()),
             ..order.clone()
         };
         let detail = Detail::OrderCompleted { settled: settled_lines(lines), back_order: child, cancel_reason };
@@ -348,6 +350,10 @@ impl CompleteOrder {
             closed_by: None,
             cancel_reason: None,
             child: None,
+            child_is_untouched: true,
+            last_back_order: parent.last_back_order + 1,
+            folded_back: false,
+            terms_changed: false,
             counters: OrderCounters { last_line: parent.counters.last_line, ..OrderCounters::default() },
         }
     }

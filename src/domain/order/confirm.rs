@@ -121,7 +121,10 @@ impl ConfirmOrder {
         details.sort_by_key(|detail| detail.line);
         let event = match details.is_empty() {
             true => 0,
-            false => changeset.put_order(order, Detail::OrderConfirmed { lines: details })?,
+            false => {
+                let order = Order { terms_changed: true, ..order };
+                changeset.put_order(order, Detail::OrderConfirmed { lines: details })?
+            }
         };
         Ok(Outcome::LinesChanged(LinesChanged { event, order: self.order, lines: shown.into_iter().collect() }))
     }

@@ -193,6 +193,10 @@ impl CreateOrder {
             closed_by: None,
             cancel_reason: None,
             child: None,
+            child_is_untouched: true,
+            last_back_order: 0,
+            folded_back: false,
+            terms_changed: false,
             counters: OrderCounters::default(),
         })
     }

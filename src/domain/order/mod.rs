@@ -20,6 +20,7 @@ pub mod place;
 pub mod preview;
 pub mod receipt;
 pub mod receive;
+pub mod reopen;
 pub mod tolerance;
 pub mod update;
 pub mod void;
@@ -209,6 +210,16 @@ pub struct Order {
     pub cancel_reason: Option<String>,
     /// The back order that carries what its completion left pending, if there is one.
     pub child: Option<OrderId>,
+    /// Whether that back order is as the completion has made it, so that this order may be reopened; true where
+    /// there is none. It is read with the header and not stored: see [`Order::is_untouched_child_of`].
+    pub child_is_untouched: bool,
+    /// The highest n of a `PO-000001-Bn` that the chain had given out up to this order's back order. It counts
+    /// those that were folded back too, so that no number is given again.
+    pub last_back_order: i32,
+    /// Whether the order that it followed was reopened: it is cancelled then, and in no chain any more.
+    pub folded_back: bool,
+    /// Whether its terms were changed after it was placed: by an amendment or a confirmation.
+    pub terms_changed: bool,
     /// Sums over its lines and receipts, derived by the changeset.
     pub counters: OrderCounters,
 }
@@ -232,11 +243,28 @@ impl Order {
         format!("PO-{n:06}")
     }
 
-    /// The number of the back order that follows this order.
-    pub fn next_number(&self) -> String {
+    /// The number of the `n`-th back order that was ever made in the chain of this order.
+    pub fn number_of_back_order(&self, n: i32) -> String {
         // Numbers of a chain differ in the suffix alone: `-B1` is followed by `-B2` and not by `-B1-B1`.
         let root = self.number.split_once("-B").map_or(self.number.as_str(), |(root, _)| root);
-        format!("{root}-B{}", self.chain_position + 1)
+        format!("{root}-B{n}")
+    }
+
+    /// The number of the back order that its completion makes.
+    pub fn next_number(&self) -> String {
+        self.number_of_back_order(self.last_back_order + 1)
+    }
+
+    /// Whether this back order is as the completion of `parent` has made it: then it can be folded back, and nothing
+    /// that anybody has done to it is lost. Its note, its references and the caller's own id may have changed. A
+    /// receipt that was voided since is nothing that stands, unless it has added a line, whose number would be lost.
+    ///
+    /// Headers are read with the answer for their back order, so the repository says the same in SQL.
+    pub fn is_untouched_child_of(&self, parent: &Self) -> bool {
+        self.state == State::OnOrder
+            && self.counters.totals.cancelled == Quantity::ZERO
+            && !self.terms_changed
+            && self.counters.last_line == parent.counters.last_line
     }
 
     /// When the goods of a line are expected: at its own date, or else at that of the order.

@@ -6,12 +6,14 @@ use super::TestStore;
 use crate::domain::access::RolePermissionKey;
 use crate::domain::code::{PrincipalId, StoreId};
 use crate::domain::gtin::Gtin;
-use crate::domain::inventory::LevelKey;
-use crate::domain::inventory::lot::{LotQuantity, LotStock, MAX_LOTS_TAKEN};
+use crate::domain::inventory::lot::{LotKey, LotQuantity, LotStock, MAX_LOTS_TAKEN};
+use crate::domain::inventory::{LevelKey, MovementKind};
+use crate::domain::money::UnitCost;
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::receipt::{Receipt, ReceiveTimes};
 use crate::domain::order::receive::items::ProductSelector;
-use crate::domain::order::{Line, LineKey, Order, OrderKey, ReceiptKey};
+use crate::domain::order::reopen::{LastCompletion, PostedRow};
+use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, ReceiptKey};
 use crate::domain::outcome::{KnownReceipt, Outcome};
 use crate::domain::refusal::TruncatedList;
 use crate::domain::working_set::{DeliveryNoteKey, OrderReference, WorkingSet};
@@ -166,12 +168,42 @@ impl TestStore {
                 set.set_complete(store, need.clone());
                 self.load_grants(set, principal);
             }
+            Need::BackOrderOf(order) => {
+                if let Some(child) = self.orders.get(&self.order_key(*order)).and_then(|order| order.child) {
+                    self.load_need(set, &Need::Order(child));
+                    self.load_need(set, &Need::AllLines(child));
+                }
+            }
+            Need::LastCompletion(order) => {
+                set.insert_last_completion(self.order_key(*order), self.last_completion(*order));
+            }
             Need::OpenOrders => {
                 let open = self.orders.values().filter(|order| order.state.is_open());
                 let open = open.map(|order| order.number.clone()).collect();
                 set.insert_open_orders(store, TruncatedList::of(open));
             }
         }
+    }
+
+    fn last_completion(&self, order: OrderId) -> LastCompletion {
+        let receipts = self.ledger.iter().filter(|row| row.order == Some(order) && row.kind == MovementKind::Receipt);
+        let event = receipts.clone().map(|row| row.event).max();
+        let mut completion = LastCompletion::default();
+        for row in receipts.filter(|row| Some(row.event) == event) {
+            let before = self.ledger.iter().find(|other| other.level == row.level && other.number == row.number - 1);
+            let lot = row.lot.clone().map(|lot| LotKey { level: row.level.clone(), lot });
+            completion.rows.push(PostedRow {
+                movement: row.clone(),
+                average_before: before.map_or(UnitCost::default(), |before| before.average_after),
+                on_hand_of_lot: lot.and_then(|lot| self.lots.get(&lot).copied()).unwrap_or_default(),
+            });
+            let in_lots = self.lots_of(&row.level).map(|lot| lot.quantity).sum();
+            completion.on_hand_in_lots.insert(row.level.product.clone(), in_lots);
+        }
+        completion.rows.sort_by_key(|row| (row.movement.level.clone(), row.movement.number));
+        let cancelled = self.cancellations.iter().filter(|row| row.line.order.order == order);
+        completion.cancellations = cancelled.filter(|row| Some(row.event) == event).cloned().collect();
+        completion
     }
 
     fn lots_of(&self, level: &LevelKey) -> impl Iterator<Item = LotQuantity> {

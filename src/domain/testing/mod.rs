@@ -23,9 +23,10 @@ use super::command::{Command, Envelope, Reply, Verdict, decide, reply};
 use super::decision::Decision;
 use super::idempotency::{IdempotencyKey, StoredResponse, StoredResponseKey};
 use super::inventory::lot::{Lot, LotKey};
-use super::inventory::{Level, LevelKey};
+use super::inventory::{Level, LevelKey, Movement};
 use super::money::{Currency, UnitCost};
 use super::needs::Need;
+use super::order::cancellation::Cancellation;
 use super::order::receipt::{ItemCosts, Receipt, ReceiptItem, RejectReason, Rejection};
 use super::order::receive::items::{ItemTarget, NewItem};
 use super::order::tolerance::Tolerance;
@@ -125,6 +126,8 @@ pub struct TestStore {
     roles: BTreeMap<RoleId, RolePermissions>,
     grants: BTreeMap<PrincipalId, RoleGrants>,
     responses: BTreeMap<StoredResponseKey, StoredResponse>,
+    ledger: Vec<Movement>,
+    cancellations: Vec<Cancellation>,
     ids: CountingIds,
 }
 
@@ -147,6 +150,8 @@ impl TestStore {
             roles: BTreeMap::new(),
             grants: BTreeMap::new(),
             responses: BTreeMap::new(),
+            ledger: Vec::new(),
+            cancellations: Vec::new(),
             ids: CountingIds::default(),
         }
     }
@@ -339,6 +344,10 @@ impl TestStore {
             closed_by: None,
             cancel_reason: None,
             child: None,
+            child_is_untouched: true,
+            last_back_order: 0,
+            folded_back: false,
+            terms_changed: false,
             counters: OrderCounters::default(),
         };
         self.orders.insert(key.clone(), order);
@@ -480,6 +489,10 @@ impl TestStore {
         self.receipts.extend(decision.receipts.iter().map(|receipt| (receipt.key.clone(), receipt.clone())));
         self.levels.extend(decision.levels.iter().map(|level| (level.key.clone(), level.clone())));
         self.save_lots(decision);
+        self.ledger.extend(decision.movements.iter().cloned());
+        self.cancellations.retain(|row| !decision.cancellations_removed.contains(row));
+        self.cancellations.extend(decision.cancellations.iter().cloned());
+        self.note_touched_children();
         self.responses.extend(decision.stored_response.iter().map(|kept| (kept.key.clone(), kept.clone())));
         self.save_access(decision);
         self.check_sums();

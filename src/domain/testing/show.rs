@@ -3,7 +3,7 @@
 use super::TestStore;
 use crate::domain::access::Permission;
 use crate::domain::code::{PrincipalId, ProductId, RoleId, StoreId};
-use crate::domain::inventory::LevelKey;
+use crate::domain::inventory::{Level, LevelKey};
 use crate::domain::order::receipt::Receipt;
 use crate::domain::order::{Line, LineKey, Order, OrderId, OrderKey, Quantities, ReceiptKey};
 use crate::domain::quantity::Quantity;
@@ -40,6 +40,11 @@ impl TestStore {
             (level.inbound.on_order, "on order"),
             (level.inbound.back_ordered, "back-ordered"),
         ])
+    }
+
+    /// A product's level as a whole.
+    pub fn level_of(&self, product: &str) -> &Level {
+        &self.levels[&self.level_key(product)]
     }
 
     /// What a role allows; nothing if there is no such role.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::TestStore;
 use crate::domain::decision::Decision;
 use crate::domain::inventory::{InboundStock, Level, LevelKey, Movement, MovementKind};
+use crate::domain::money::UnitCost;
 use crate::domain::order::{LineKey, OrderCounters, OrderKey, Quantities, State};
 
 /// Summing up.
@@ -19,6 +20,18 @@ impl TestStore {
             self.levels.get_mut(&key).unwrap().inbound = inbound;
         }
         self.row().open_orders = self.count_open_orders();
+        self.note_touched_children();
+    }
+
+    /// Notes of each order whether its back order is untouched, as it is read from a database.
+    pub(super) fn note_touched_children(&mut self) {
+        for key in self.orders.keys().cloned().collect::<Vec<_>>() {
+            let parent = &self.orders[&key];
+            let child = parent.child.and_then(|child| self.orders.get(&self.order_key(child)));
+            if let Some(is_untouched) = child.map(|child| child.is_untouched_child_of(parent)) {
+                self.orders.get_mut(&key).unwrap().child_is_untouched = is_untouched;
+            }
+        }
     }
 
     /// Counters and levels are what the rows add up to.
@@ -41,6 +54,7 @@ impl TestStore {
             let (number, on_hand, average) = levels.get(&row.level).copied().unwrap_or(before);
             let (quantity, cost) = (row.quantity.scaled(), row.unit_cost.scaled());
             let average = match quantity {
+                _ if row.kind == MovementKind::ReceiptReversal => self.average_after_reversal(decision, row),
                 ..=0 => average,
                 _ if on_hand <= 0 => cost,
                 _ => mixed((on_hand, average), (quantity, cost)),
@@ -65,6 +79,33 @@ impl TestStore {
         }
     }
 
+    /// The average cost after a reversal: that before the row that it reverses, if only reversals follow on that,
+    /// and otherwise what is left without the goods.
+    fn average_after_reversal(&self, decision: &Decision, reversal: &Movement) -> i64 {
+        let rows = self.ledger.iter().chain(&decision.movements).filter(|row| row.level == reversal.level);
+        let rows: Vec<&Movement> = rows.filter(|row| row.number < reversal.number).collect();
+        let reversals = rows.iter().rev().take_while(|row| row.event == reversal.event).count();
+        let last = rows[rows.len() - 1];
+        let (there, average) = (last.balance_after.scaled(), last.average_after.scaled());
+        let mirrored = rows.len().checked_sub(2 * reversals + 1).map(|index| rows[index]);
+        let completion = rows.iter().filter(|row| row.order == reversal.order && row.kind == MovementKind::Receipt);
+        let last_completion = completion.map(|row| row.event).max();
+        if let Some(mirrored) = mirrored
+            && Some(mirrored.event) == last_completion
+            && mirrored.quantity == -reversal.quantity
+        {
+            let before = rows.iter().rev().find(|row| row.number < mirrored.number);
+            return before.map_or(0, |before| before.average_after.scaled());
+        }
+        let left = there + reversal.quantity.scaled();
+        if left <= 0 {
+            return average;
+        }
+        let taken = (reversal.quantity.scaled(), reversal.unit_cost.scaled());
+        let mixed = mixed((there, average), taken);
+        if (0..=UnitCost::MAX.scaled()).contains(&mixed) { mixed } else { average }
+    }
+
     /// Events are numbered without a gap, each is by the store's clock, and each order's revision is
     /// that of its last event.
     pub(super) fn check_events(&self, decision: &Decision) {
@@ -84,7 +125,7 @@ impl TestStore {
         for key in self.orders.keys() {
             let parent = self.orders[key].parent.map(|parent| self.order_key(parent));
             let mut counters = OrderCounters::default();
-            // Never changes once the parent is completed. A draft may have lost its last line.
+            // Never changes while the parent is completed. A draft may have lost its last line.
             counters.last_line = parent.map_or(0, |parent| self.orders[&parent].counters.last_line);
             counters.last_line = counters.last_line.max(self.orders[key].counters.last_line);
             for (_, line) in self.lines.range(LineKey::range_of(key)) {

@@ -15,7 +15,7 @@ use super::authorized::{AccessCheck, Authorized, ReadError, ReadSession};
 use crate::domain::order::chain::ChainLine;
 use crate::domain::order::{Order, OrderId};
 use crate::repository::rows::chain::ChainLineRow;
-use crate::repository::rows::order::OrderRow;
+use crate::repository::rows::order::{Header, HeaderRow};
 use crate::repository::schema::purchase_order as po;
 
 /// Up to where the pages so far have shown a chain. Page tokens carry it. Headers and lines advance independently.
@@ -53,14 +53,16 @@ pub fn page(
         .select(named.field(po::root_id))
         .single_value();
     let headers = po::table
+        .select(Header::of_store(store))
         .filter(po::store_id.eq(store.to_owned()))
         .filter(po::root_id.nullable().eq(root))
+        .filter(diesel::dsl::not(po::folded_back))
         .filter(po::chain_position.gt(after.order))
         .order(po::chain_position)
         .limit(i64::from(limit));
     let lines = ChainLines { store: store.to_owned(), order: order.to_string(), after: after.line, limit };
     let (authorized, order_rows, line_rows) =
-        session.authorize_and_load_two::<OrderRow, ChainLineRow, _, _>(check, (headers, lines))?;
+        session.authorize_and_load_two::<HeaderRow, ChainLineRow, _, _>(check, (headers, lines))?;
     let mut orders = order_rows.into_iter().map(Order::try_from).collect::<Result<Vec<_>, _>>()?;
     let mut lines = line_rows.into_iter().map(ChainLine::try_from).collect::<Result<Vec<_>, _>>()?;
     orders.sort_by_key(|order| order.chain_position);
@@ -110,14 +112,14 @@ where
         out.push_sql(" AND po_id = ");
         out.push_bind_param::<Text, _>(&self.order)?;
         // A range of the primary key on each order, so a page reads no other lines of a large chain.
-        out.push_sql(") AND l.line_number > ");
+        out.push_sql(") AND NOT o.folded_back AND l.line_number > ");
         out.push_bind_param::<Integer, _>(&self.after)?;
         out.push_sql(" AND l.line_number <= (");
         self.walk_last(&mut out)?;
         out.push_sql(
             ") GROUP BY l.line_number, o.store_id, o.root_id) r \
              JOIN purchase_order p ON p.store_id = r.store_id AND p.root_id = r.root_id \
-             AND p.chain_position = r.first_position \
+             AND p.chain_position = r.first_position AND NOT p.folded_back \
              JOIN purchase_order_line f ON f.store_id = p.store_id AND f.po_id = p.po_id \
              AND f.line_number = r.line_number",
         );

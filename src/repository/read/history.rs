@@ -16,7 +16,7 @@ use crate::domain::event::Event;
 use crate::domain::order::OrderId;
 use crate::repository::error::DbError;
 use crate::repository::rows::event::EventRow;
-use crate::repository::rows::order::OrderRow;
+use crate::repository::rows::order::HeaderRow;
 use crate::repository::schema::event;
 
 /// How much a page of a history holds at most.
@@ -48,7 +48,7 @@ pub fn page(
     let store = check.store.as_str().to_owned();
     let events = EventsAfter { store: store.clone(), order: order.to_string(), after, limits };
     let queries = (header(store, order.to_string()), events);
-    let (_, orders, rows) = session.authorize_and_load_two::<OrderRow, EventRow, _, _>(check, queries)?;
+    let (_, orders, rows) = session.authorize_and_load_two::<HeaderRow, EventRow, _, _>(check, queries)?;
     let Some(order) = only_order(orders)? else { return Ok(None) };
     let mut events = rows.into_iter().map(Event::try_from).collect::<Result<Vec<_>, DbError>>()?;
     events.sort_by_key(revision);

@@ -25,7 +25,7 @@ use crate::domain::order::{Order, State};
 use crate::domain::time::Timestamp;
 use crate::repository::keys::{Lookup, LookupQuery, StoreScope};
 use crate::repository::lookups;
-use crate::repository::rows::order::OrderRow;
+use crate::repository::rows::order::{Header, HeaderRow};
 use crate::repository::schema::{purchase_order as po, purchase_order_line as pol};
 
 #[diesel::declare_sql_function]
@@ -83,10 +83,10 @@ pub fn list(
     let (authorized, mut rows) = if filter.number_prefix.is_some() || filter.product.is_some() {
         session.snapshot(|snapshot| by_candidates(snapshot, check, filter, after, limit))?
     } else {
-        session.authorize_and_load::<OrderRow, _>(check, scan(&check.store, filter, after, limit))?
+        session.authorize_and_load::<HeaderRow, _>(check, scan(&check.store, filter, after, limit))?
     };
     // A scan of several states finds a page of each.
-    rows.sort_by_key(|row| std::cmp::Reverse(row.position()));
+    rows.sort_by_key(|(row, _)| std::cmp::Reverse(row.position()));
     rows.truncate(limit as usize);
     Ok((authorized, rows.into_iter().map(Order::try_from).collect::<Result<_, _>>()?))
 }
@@ -98,7 +98,7 @@ fn by_candidates(
     filter: &OrderFilter,
     after: Option<&OrderPosition>,
     limit: i64,
-) -> Result<(Authorized, Vec<OrderRow>), ReadError> {
+) -> Result<(Authorized, Vec<HeaderRow>), ReadError> {
     let store = &check.store;
     let conditions = conditions_of(store, filter, &filter.states, after);
     let (authorized, candidates) = find_candidates(snapshot, check, filter)?;
@@ -116,8 +116,8 @@ fn by_candidates(
 
 /// The newest orders for which the conditions hold.
 #[diesel::dsl::auto_type]
-fn newest(conditions: AllOf<po::table>, limit: i64) -> _ {
-    po::table.filter(conditions).order((po::create_time.desc(), po::create_event.desc())).limit(limit)
+fn newest(header: Header, conditions: AllOf<po::table>, limit: i64) -> _ {
+    po::table.select(header).filter(conditions).order((po::create_time.desc(), po::create_event.desc())).limit(limit)
 }
 
 /// Walks the list once for each state that is asked for. An index has the orders of one state in the order of the list,
@@ -127,10 +127,11 @@ fn scan(store: &StoreId, filter: &OrderFilter, after: Option<&OrderPosition>, li
     let states: BTreeSet<State> = filter.states.iter().copied().collect();
     let mut queries = Vec::new();
     for state in &states {
-        queries.push(newest(conditions_of(store, filter, std::slice::from_ref(state), after), limit));
+        let conditions = conditions_of(store, filter, std::slice::from_ref(state), after);
+        queries.push(newest(Header::of_store(store.as_str()), conditions, limit));
     }
     if queries.is_empty() {
-        queries.push(newest(conditions_of(store, filter, &[], after), limit));
+        queries.push(newest(Header::of_store(store.as_str()), conditions_of(store, filter, &[], after), limit));
     }
     UnionAll(queries)
 }
@@ -288,14 +289,14 @@ fn originals_with(store: String, product: String, limit: i64) -> _ {
 }
 
 /// Loads the newest candidates for which the conditions hold.
-fn load_candidates<L: Lookup<Columns = po::table>>(
+fn load_candidates<L: Lookup<Columns = Header>>(
     snapshot: &mut ReadSession<'_>,
     authorized: &Authorized,
     store: &StoreId,
     ids: Vec<String>,
     conditions: AllOf<po::table>,
     limit: i64,
-) -> Result<Vec<OrderRow>, ReadError> {
+) -> Result<Vec<HeaderRow>, ReadError> {
     let keys = ids.into_iter().map(|id| vec![store.as_str().into(), id.into()]);
     match LookupQuery::<L>::new(StoreScope::One, keys)? {
         Some(lookup) => snapshot.load_authorized(authorized, CandidateQuery { lookup, conditions, limit }),
@@ -315,7 +316,7 @@ struct CandidateQuery<L: Lookup> {
 /// The order and the limit of a page of candidates; the limit follows as a parameter.
 const NEWEST: &str = " ORDER BY purchase_order.create_time DESC, purchase_order.create_event DESC LIMIT ";
 
-impl<L: Lookup<Columns = po::table>> QueryFragment<Pg> for CandidateQuery<L> {
+impl<L: Lookup<Columns = Header>> QueryFragment<Pg> for CandidateQuery<L> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         QueryFragment::<Pg>::walk_ast(&self.lookup, out.reborrow())?;
         out.push_sql(" WHERE ");
@@ -325,7 +326,7 @@ impl<L: Lookup<Columns = po::table>> QueryFragment<Pg> for CandidateQuery<L> {
     }
 }
 
-impl<L: Lookup<Columns = po::table>> QueryFragment<Sqlite> for CandidateQuery<L> {
+impl<L: Lookup<Columns = Header>> QueryFragment<Sqlite> for CandidateQuery<L> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         QueryFragment::<Sqlite>::walk_ast(&self.lookup, out.reborrow())?;
         out.push_sql(" WHERE ");

@@ -8,7 +8,7 @@ use super::filter::AllOf;
 use crate::domain::order::{Line, Order, OrderId};
 use crate::repository::error::DbError;
 use crate::repository::rows::line::LineRow;
-use crate::repository::rows::order::OrderRow;
+use crate::repository::rows::order::{Header, HeaderRow};
 use crate::repository::schema::{purchase_order as po, purchase_order_line as pol};
 
 /// A header and lines, sorted by line number.
@@ -26,7 +26,8 @@ pub enum OrderName {
 /// The query for one header, by the caller's own id.
 #[diesel::dsl::auto_type]
 fn header_by_external_id(store: String, external_id: String) -> _ {
-    po::table.filter(po::store_id.eq(store)).filter(po::external_id.assume_not_null().eq(external_id))
+    let header: Header = Header::of_store(store.clone());
+    po::table.select(header).filter(po::store_id.eq(store)).filter(po::external_id.assume_not_null().eq(external_id))
 }
 
 /// The query for the lines of the order with the caller's own id, in line order.
@@ -47,11 +48,12 @@ fn header_id_by_external_id(store: String, external_id: String) -> _ {
 /// The query for one header, by primary key.
 #[diesel::dsl::auto_type]
 pub(super) fn header(store: String, order: String) -> _ {
-    po::table.filter(po::store_id.eq(store)).filter(po::po_id.eq(order))
+    let header: Header = Header::of_store(store.clone());
+    po::table.select(header).filter(po::store_id.eq(store)).filter(po::po_id.eq(order))
 }
 
 /// The header that [`header`] has found, or `None`.
-pub(super) fn only_order(rows: Vec<OrderRow>) -> Result<Option<Order>, DbError> {
+pub(super) fn only_order(rows: Vec<HeaderRow>) -> Result<Option<Order>, DbError> {
     rows.into_iter().next().map(Order::try_from).transpose()
 }
 
@@ -70,9 +72,9 @@ pub fn order(
 ) -> Result<(Authorized, Option<Order>), ReadError> {
     let store = check.store.as_str().to_owned();
     let (authorized, rows) = match order {
-        OrderName::Id(order) => session.authorize_and_load::<OrderRow, _>(check, header(store, order.to_string()))?,
+        OrderName::Id(order) => session.authorize_and_load::<HeaderRow, _>(check, header(store, order.to_string()))?,
         OrderName::ExternalId(external_id) => {
-            session.authorize_and_load::<OrderRow, _>(check, header_by_external_id(store, external_id.clone()))?
+            session.authorize_and_load::<HeaderRow, _>(check, header_by_external_id(store, external_id.clone()))?
         }
     };
     Ok((authorized, only_order(rows)?))
@@ -92,12 +94,12 @@ pub fn order_with_lines(
                 .filter(pol::po_id.eq(order.to_string()))
                 .order(pol::line_number);
             let queries = (header(store, order.to_string()), lines);
-            session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, queries)?
+            session.authorize_and_load_two::<HeaderRow, LineRow, _, _>(check, queries)?
         }
         OrderName::ExternalId(external_id) => {
             let named = header_by_external_id(store.clone(), external_id.clone());
             let lines = lines_by_external_id(store.clone(), header_id_by_external_id(store, external_id.clone()));
-            session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, (named, lines))?
+            session.authorize_and_load_two::<HeaderRow, LineRow, _, _>(check, (named, lines))?
         }
     };
     let lines = in_line_order(lines)?;
@@ -120,7 +122,7 @@ pub fn lines_after(
         .and(Some(pol::line_number.gt(after)))
         .and(pending_only.then(|| pol::pending.gt(0)));
     let lines = pol::table.filter(conditions).order(pol::line_number).limit(limit);
-    let (_, orders, lines) = session.authorize_and_load_two::<OrderRow, LineRow, _, _>(check, (query, lines))?;
+    let (_, orders, lines) = session.authorize_and_load_two::<HeaderRow, LineRow, _, _>(check, (query, lines))?;
     let lines = in_line_order(lines)?;
     Ok(only_order(orders)?.map(|order| (order, lines)))
 }

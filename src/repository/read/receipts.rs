@@ -14,7 +14,7 @@ use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::repository::error::DbError;
 use crate::repository::rows::optional_date;
-use crate::repository::rows::order::OrderRow;
+use crate::repository::rows::order::HeaderRow;
 use crate::repository::rows::receipt::{ItemOfReceipt, ReceiptItemRow, ReceiptRow};
 use crate::repository::schema::{purchase_order as po, receipt, receipt_item as item, receipt_lot as lot};
 
@@ -49,7 +49,7 @@ pub fn receipt(
         ));
     let queries = (header(store.to_owned(), order.to_string()), receipts, items);
     let (_, orders, receipts, items) =
-        session.authorize_and_load_three::<OrderRow, ReceiptRow, ItemWithLot, _, _, _>(check, queries)?;
+        session.authorize_and_load_three::<HeaderRow, ReceiptRow, ItemWithLot, _, _, _>(check, queries)?;
     let Some(order) = only_order(orders)? else { return Ok(None) };
     let Some(row) = receipts.into_iter().next() else { return Ok(Some((order, None))) };
     let mut receipt = Receipt::try_from(row)?;
@@ -173,7 +173,7 @@ pub fn of_order(
         .and(Some(receipt::receipt_number.gt(after)));
     let found = listed(conditions).order(receipt::receipt_number).limit(limit);
     let queries = (header(store.to_owned(), order.to_string()), found);
-    let (_, orders, found) = session.authorize_and_load_two::<OrderRow, ListedRow, _, _>(check, queries)?;
+    let (_, orders, found) = session.authorize_and_load_two::<HeaderRow, ListedRow, _, _>(check, queries)?;
     // The header is read only to tell an order without receipts from one that does not exist.
     if orders.is_empty() {
         return Ok(None);

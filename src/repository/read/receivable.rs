@@ -19,7 +19,7 @@ use crate::repository::keys::{KeyValue, Lookup, LookupQuery, StoreScope};
 use crate::repository::lookups;
 use crate::repository::rows::level::LevelRow;
 use crate::repository::rows::line::LineRow;
-use crate::repository::rows::order::OrderRow;
+use crate::repository::rows::order::HeaderRow;
 
 /// A position in the list, which page tokens carry: when the goods were ordered in microseconds, the number of the order
 /// and that of the line.
@@ -62,7 +62,7 @@ pub fn lines(
     Ok((authorized, found))
 }
 
-type Row = (OrderRow, LineRow, LevelRow);
+type Row = (HeaderRow, LineRow, LevelRow);
 
 fn load<L: Lookup<Columns = lookups::LinesWithOrders>>(
     snapshot: &mut ReadSession<'_>,

@@ -68,6 +68,7 @@ mod tests {
     use diesel::sqlite::Sqlite;
 
     use super::access::{RoleGrantRow, RolePermissionRow};
+    use super::cancellation::CancellationRow;
     use super::event::EventRow;
     use super::level::{LevelRow, MovementRow};
     use super::line::LineRow;
@@ -79,6 +80,7 @@ mod tests {
     use crate::domain::event::Event;
     use crate::domain::idempotency::StoredResponse;
     use crate::domain::inventory::{Level, Movement};
+    use crate::domain::order::cancellation::Cancellation;
     use crate::domain::order::receipt::Receipt;
     use crate::domain::order::{Line, Order};
     use crate::domain::store::Store;
@@ -106,6 +108,7 @@ mod tests {
             store: StoreRow, purchase_order: OrderRow, purchase_order_line: LineRow, receipt: ReceiptRow,
             receipt_item: ReceiptItemRow, receipt_lot: ReceiptLotRow, inventory_lot: LotRow, inventory_level: LevelRow, stock_movement: MovementRow,
             role_permission: RolePermissionRow, event: EventRow, role_grant: RoleGrantRow,
+            line_cancellation: CancellationRow,
         );
     }
 
@@ -126,6 +129,7 @@ mod tests {
         check_saved::<Store>(selected!(store::table.select(store::all_columns)));
         check_saved::<Order>(selected!(purchase_order::table.select(purchase_order::all_columns)));
         check_saved::<Line>(selected!(purchase_order_line::table.select(purchase_order_line::all_columns)));
+        check_saved::<Cancellation>(selected!(line_cancellation::table.select(line_cancellation::all_columns)));
         check_saved::<Receipt>(selected!(receipt::table.select(receipt::all_columns)));
         check_saved::<ItemOfReceipt>(selected!(receipt_item::table.select(receipt_item::all_columns)));
         check_saved::<LotOfItem>(selected!(receipt_lot::table.select(receipt_lot::all_columns)));

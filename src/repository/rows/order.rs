@@ -1,7 +1,12 @@
 //! Rows of the table `purchase_order`: the headers. A header has counters and totals over its lines and receipts, so that
 //! rules and lists need not load these.
 
-use diesel::prelude::{Queryable, Selectable};
+use diesel::backend::Backend;
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
+use diesel::prelude::{QueryResult, Queryable, Selectable, Table};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{Bool, HasSqlType, Nullable, Text};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +18,10 @@ use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
 use crate::repository::bulk::{Cell, Column, Row};
 use crate::repository::error::DbError;
+use crate::repository::keys::SelectedColumns;
 use crate::repository::schema::purchase_order;
 
-/// A header as it is read.
+/// The columns of the table as they are read; a header is read as [`HeaderRow`].
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = purchase_order)]
 pub struct OrderRow {
@@ -45,6 +51,9 @@ pub struct OrderRow {
     closed_by: Option<String>,
     cancel_reason: Option<String>,
     child_id: Option<String>,
+    last_back_order: i32,
+    folded_back: bool,
+    terms_changed: bool,
     line_count: i32,
     last_line: i32,
     pending_lines: i32,
@@ -118,10 +127,81 @@ fn charges_json(charges: &[Charge]) -> String {
     json(&stored)
 }
 
-impl TryFrom<OrderRow> for Order {
+/// A header as every statement reads it: the columns of [`Header`].
+pub type HeaderRow = (OrderRow, Option<bool>);
+
+/// The columns with which headers are read: those of the table `purchase_order`, and whether the back order of the order
+/// is untouched, which is null where there is none. So every reader of a header knows whether the order may be reopened.
+///
+/// The back order is looked up by its primary key, for each header by itself. A column beside it would have to be
+/// written by every command about the back order, which would have to load its parent for it.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// The store of all headers, where they are of one; otherwise each is compared with its own.
+    store: Option<String>,
+}
+
+impl Header {
+    /// For headers of one store.
+    pub fn of_store(store: impl Into<String>) -> Self {
+        Self { store: Some(store.into()) }
+    }
+}
+
+type OrderColumns = <purchase_order::table as Table>::AllColumns;
+
+impl Expression for Header {
+    type SqlType = (<OrderColumns as Expression>::SqlType, Nullable<Bool>);
+}
+
+impl SelectedColumns for Header {
+    type Columns = Self;
+
+    fn columns(store: Option<&str>) -> Self {
+        Self { store: store.map(str::to_owned) }
+    }
+}
+
+impl<DB> QueryFragment<DB> for Header
+where
+    DB: Backend + HasSqlType<Text>,
+    String: ToSql<Text, DB>,
+    OrderColumns: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        purchase_order::all_columns.walk_ast(out.reborrow())?;
+        // What `Order::is_untouched_child_of` says of the back order.
+        out.push_sql(
+            ", (SELECT child.state = 'ON_ORDER' AND child.cancelled = 0 AND NOT child.terms_changed \
+             AND child.last_line = purchase_order.last_line FROM purchase_order AS child \
+             WHERE child.po_id = purchase_order.child_id AND child.store_id = ",
+        );
+        match &self.store {
+            Some(store) => out.push_bind_param::<Text, _>(store)?,
+            None => out.push_sql("purchase_order.store_id"),
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl QueryId for Header {
+    type QueryId = Self;
+    // Whether the store is a parameter follows from the query that it is a part of, and from the session's scope.
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl AppearsOnTable<purchase_order::table> for Header {}
+impl SelectableExpression<purchase_order::table> for Header {}
+
+impl<G> ValidGrouping<G> for Header {
+    type IsAggregate = is_aggregate::No;
+}
+
+impl TryFrom<HeaderRow> for Order {
     type Error = DbError;
 
-    fn try_from(row: OrderRow) -> Result<Self, DbError> {
+    fn try_from((row, child_is_untouched): HeaderRow) -> Result<Self, DbError> {
         let counters = row.counters();
         Ok(Self {
             key: OrderKey { store: StoreId::new(row.store_id), order: order_id(&row.po_id)? },
@@ -149,6 +229,10 @@ impl TryFrom<OrderRow> for Order {
             closed_by: row.closed_by.map(PrincipalId::new),
             cancel_reason: row.cancel_reason,
             child: optional_order_id(row.child_id)?,
+            child_is_untouched: child_is_untouched.unwrap_or(true),
+            last_back_order: row.last_back_order,
+            folded_back: row.folded_back,
+            terms_changed: row.terms_changed,
             counters,
         })
     }
@@ -183,6 +267,9 @@ impl Row for Order {
         Column::changing("closed_by", |row| Cell::optional_text(row.closed_by.as_ref().map(PrincipalId::as_str))),
         Column::changing("cancel_reason", |row| Cell::optional_text(row.cancel_reason.as_deref())),
         Column::changing("child_id", |row| Cell::formatted(row.child)),
+        Column::changing("last_back_order", |row| Cell::Int(row.last_back_order)),
+        Column::changing("folded_back", |row| Cell::Bool(row.folded_back)),
+        Column::changing("terms_changed", |row| Cell::Bool(row.terms_changed)),
         Column::changing("line_count", |row| Cell::Int(row.counters.lines)),
         Column::changing("last_line", |row| Cell::Int(row.counters.last_line)),
         Column::changing("pending_lines", |row| Cell::Int(row.counters.pending_lines)),

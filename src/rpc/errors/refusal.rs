@@ -38,6 +38,10 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::FieldsFixed { .. }
         | R::OpenOrders(_)
         | R::BackOrdersDisabled(_)
+        | R::BackOrderTouched { .. }
+        | R::GoodsReturned { .. }
+        | R::StockGone { .. }
+        | R::ReopenNeedsBackOrders { .. }
         | R::PendingUnsettled(_)
         | R::NothingReceived(_)
         | R::UnlistedItemsNotAllowed(_)
@@ -100,6 +104,14 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             ("purchase_order_id", known.order.to_string()),
             ("receipt_number", known.receipt.to_string()),
         ],
+        R::BackOrderTouched { number, back_order } | R::ReopenNeedsBackOrders { number, back_order } => {
+            vec![("number", number.clone()), ("back_order", back_order.clone())]
+        }
+        R::StockGone { number, products } => vec![
+            ("number", number.clone()),
+            ("product_ids", cut(joined(products), MAX_TEXT)),
+            ("total", products.total.to_string()),
+        ],
         R::ReceivedValueOutOfRange { number } => vec![("number", number.clone())],
         R::RoleInUse { role, holders } => vec![
             ("role_id", role.to_string()),
@@ -128,7 +140,9 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         R::ReceiptNotFound { number, receipt } | R::ReceiptVoided { number, receipt } => {
             vec![("number", number.clone()), ("receipt_number", receipt.to_string())]
         }
-        R::LinesNotFound { number, lines } => [vec![("number", number.clone())], line_numbers(lines)].concat(),
+        R::LinesNotFound { number, lines } | R::GoodsReturned { number, lines } => {
+            [vec![("number", number.clone())], line_numbers(lines)].concat()
+        }
         R::ExpectedDatePassed { lines, .. }
         | R::BackOrdersDisabled(lines)
         | R::PendingUnsettled(lines)

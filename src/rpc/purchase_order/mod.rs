@@ -14,6 +14,7 @@ mod reads;
 mod receipt_items;
 mod receive;
 mod receive_delivery;
+mod reopen;
 mod update;
 mod void;
 
@@ -163,6 +164,13 @@ impl PurchaseOrderService for Service {
         request: Request<v1::CancelPurchaseOrderLinesRequest>,
     ) -> Result<Response<v1::CancelPurchaseOrderLinesResponse>, Status> {
         cancel_lines::cancel_lines(&self.0, request).await
+    }
+
+    async fn reopen_purchase_order(
+        &self,
+        request: Request<v1::ReopenPurchaseOrderRequest>,
+    ) -> Result<Response<v1::ReopenPurchaseOrderResponse>, Status> {
+        reopen::reopen(&self.0, request).await
     }
 
     async fn get_back_order_chain(

@@ -38,6 +38,7 @@ pub fn needed_for(action: Action) -> Permission {
         Action::Receive | Action::VoidReceipt | Action::CorrectReceipt => Permission::Receive,
         Action::Complete => Permission::CompletePurchaseOrders,
         Action::Cancel | Action::CancelLines => Permission::Cancel,
+        Action::Reopen => Permission::Reopen,
         Action::Unspecified => unreachable!("nobody asks for it"),
     }
 }

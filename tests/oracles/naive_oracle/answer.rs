@@ -11,6 +11,7 @@ pub struct Answer {
     pub lines: Vec<PurchaseOrderLine>,
     pub same_delivery_note: Option<KnownReceipt>,
     pub back_order: Option<BackOrder>,
+    pub folded_back: Option<FoldedBackOrder>,
     /// The id of a delivery for several orders, and what it was for.
     pub delivery_id: String,
     pub delivered: Vec<DeliveredOrder>,
@@ -101,6 +102,14 @@ impl From<ConfirmPurchaseOrderResponse> for Answer {
     fn from(answer: ConfirmPurchaseOrderResponse) -> Self {
         let ConfirmPurchaseOrderResponse { purchase_order: order, lines, event_number } = answer;
         Self { event_number, order, lines, ..Self::default() }
+    }
+}
+
+impl From<ReopenPurchaseOrderResponse> for Answer {
+    fn from(answer: ReopenPurchaseOrderResponse) -> Self {
+        let ReopenPurchaseOrderResponse { purchase_order: order, folded_back_order: folded_back, event_number } =
+            answer;
+        Self { event_number, order, folded_back, ..Self::default() }
     }
 }
 

@@ -71,6 +71,13 @@ pub struct Order {
     pub chain: usize,
     /// Whether its chain is of a copy, which has no note and no reference.
     pub is_copy: bool,
+    /// The place of the order that it follows, and how many are before it in the chain.
+    pub parent: Option<usize>,
+    pub sequence: usize,
+    /// Whether that order was reopened, so that it is in the chain no more.
+    pub folded_back: bool,
+    /// Whether it was amended or confirmed since it was placed.
+    pub terms_changed: bool,
     pub revision: i64,
     pub supplier: Name,
     pub external_id: Name,
@@ -86,6 +93,8 @@ pub struct Order {
     pub cancelled: Option<Time>,
     pub cancel_reason: Name,
     pub lines: BTreeMap<i32, Line>,
+    /// The lines as they were before it was completed.
+    pub lines_before: BTreeMap<i32, Line>,
     pub receipts: Vec<Receipt>,
     /// The highest number that a line had which was created or amended on it; the line may be gone since.
     pub last_line: i32,
@@ -212,8 +221,15 @@ impl Order {
             .collect()
     }
 
-    /// The back order of an order completed now, if anything was back-ordered.
-    pub fn back_order(&self, named: &[Disposed], expected: Option<Day>, by: Name, now: Time) -> Option<Self> {
+    /// The back order of the order at a place, completed now, if anything was back-ordered.
+    pub fn back_order(
+        &self,
+        place: usize,
+        named: &[Disposed],
+        expected: Option<Day>,
+        by: Name,
+        now: Time,
+    ) -> Option<Self> {
         let own = |line: i32| named.iter().find(|named| named.line == line).and_then(|named| named.expected);
         let lines = self.lines.iter().filter(|(_, line)| line.back_ordered > 0);
         let lines: BTreeMap<i32, Line> =
@@ -221,6 +237,8 @@ impl Order {
         (!lines.is_empty()).then(|| Self {
             chain: self.chain,
             is_copy: self.is_copy,
+            parent: Some(place),
+            sequence: self.sequence + 1,
             revision: 1,
             supplier: self.supplier,
             expected: expected.or(self.expected),
@@ -271,10 +289,10 @@ impl Order {
     }
 }
 
-/// The places of a chain's orders, the original first.
+/// The places of a chain's orders, the original first, without those that were folded back.
 pub fn chain_of(orders: &[Order], place: usize) -> Vec<usize> {
     let chain = orders[place].chain;
-    (chain..orders.len()).filter(|other| orders[*other].chain == chain).collect()
+    (chain..orders.len()).filter(|other| orders[*other].chain == chain && !orders[*other].folded_back).collect()
 }
 
 /// The first number that no line of a chain has ever had.
@@ -286,11 +304,27 @@ pub fn next_line(orders: &[Order], place: usize) -> i32 {
     chain_of(orders, place).into_iter().map(highest).max().unwrap_or_default() + 1
 }
 
-/// An order's number: originals are counted, and back orders along their chain.
+/// The place of an order's back order.
+pub fn child_of(orders: &[Order], place: usize) -> Option<usize> {
+    (place + 1..orders.len()).find(|other| orders[*other].parent == Some(place) && !orders[*other].folded_back)
+}
+
+/// Whether an order's back order, if it has one, is as it was made but for its texts.
+pub fn child_is_untouched(orders: &[Order], place: usize) -> bool {
+    let Some(child) = child_of(orders, place) else { return true };
+    let is_carried = |number: &i32| orders[place].lines.contains_key(number);
+    let child = &orders[child];
+    child.state() == State::OnOrder
+        && !child.terms_changed
+        && child.lines.values().all(|line| line.cancelled == 0)
+        && child.lines.keys().all(is_carried)
+}
+
+/// An order's number: originals are counted, and the back orders of each, also those that were folded back.
 pub fn number_of(orders: &[Order], place: usize) -> String {
     let chain = orders[place].chain;
     let originals = (0..=chain).filter(|other| orders[*other].chain == *other).count();
-    match chain_of(orders, place).iter().filter(|other| **other < place).count() {
+    match (chain..place).filter(|other| orders[*other].chain == chain).count() {
         0 => format!("PO-{originals:06}"),
         sequence => format!("PO-{originals:06}-B{sequence}"),
     }

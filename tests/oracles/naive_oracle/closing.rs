@@ -18,6 +18,7 @@ impl Order {
             Verb::Amend(_) => self.is_open(),
             Verb::Void { .. } | Verb::Correct { .. } => self.is_live() && self.active().next().is_some(),
             Verb::Cancel { .. } => self.is_open(),
+            Verb::Reopen { .. } => self.completed.is_some(),
         };
         ensure(in_state, "WRONG_STATE")?;
         match verb {
@@ -53,6 +54,7 @@ impl Order {
         ensure_fit(named.iter().all(|named| is_admitted(named) == [true; 2]))?;
         ensure_fit(named.iter().all(|named| named.back_order + named.cancel == self.pending(named.line)))?;
         let pending_before: Vec<(i32, Quantity)> = self.lines.keys().map(|line| (*line, self.pending(*line))).collect();
+        self.lines_before = self.lines.clone();
         self.settle(|line, pending| match named.iter().find(|named| named.line == line) {
             Some(named) => (named.back_order, named.cancel),
             None if rest == Rest::BackOrder => (pending, 0),
@@ -72,6 +74,12 @@ impl Order {
         ensure_no_line(unsettled.collect(), "PENDING_UNSETTLED")?;
         (self.completed, self.cancel_reason) = (Some(now), if cancels { reason } else { "" });
         Ok(())
+    }
+
+    /// As if it had never been completed.
+    pub fn reopen(&mut self) {
+        self.lines = std::mem::take(&mut self.lines_before);
+        (self.completed, self.closed_by, self.cancel_reason) = (None, "", "");
     }
 
     /// Of each line so much of what is pending, or all of it, as long as something is left to wait for or to complete.

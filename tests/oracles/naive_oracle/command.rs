@@ -105,6 +105,9 @@ pub enum Verb {
     Cancel {
         reason: Name,
     },
+    Reopen {
+        reason: Name,
+    },
 }
 
 /// An order to create. An empty name is none, here and below.
@@ -331,6 +334,7 @@ impl Command {
             Self::Change { verb: Verb::Confirm(_), .. } => "confirm",
             Self::Change { verb: Verb::CancelLines { .. }, .. } => "cancel lines",
             Self::Change { verb: Verb::Cancel { .. }, .. } => "cancel",
+            Self::Change { verb: Verb::Reopen { .. }, .. } => "reopen",
             Self::Deliver(_) => "deliver",
             Self::Adjust(Adjustment { source: Some(_), .. }) => "return of a line",
             Self::Adjust(Adjustment { lot: Some(_), .. }) => "adjust a lot",
@@ -406,6 +410,7 @@ impl Verb {
             Self::Confirm(_) => PurchaseOrderAction::Confirm,
             Self::CancelLines { .. } => PurchaseOrderAction::CancelLines,
             Self::Cancel { .. } => PurchaseOrderAction::Cancel,
+            Self::Reopen { .. } => PurchaseOrderAction::Reopen,
         }
     }
 }

@@ -47,6 +47,7 @@ fn is_verb(verb: &Verb) -> bool {
         | Verb::Correct { delivery: Delivery { items: Some(items), .. }, .. } => {
             are_items(items) && items.iter().all(|item| item.order.is_none())
         }
+        Verb::Reopen { reason } => !reason.is_empty(),
         Verb::Amend(amendment) => are_named_once(verb) && is_amendment(amendment),
         Verb::Confirm(Confirmation { lines, rest, .. }) => are_named_once(verb) && (*rest || !lines.is_empty()),
         _ => are_named_once(verb),

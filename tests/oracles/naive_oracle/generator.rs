@@ -3,7 +3,7 @@
 
 use fastrand::Rng;
 use purchase_order_service::proto::v1::Permission::{AdjustInventory, Edit, ManageAccess, Receive, View};
-use purchase_order_service::proto::v1::PurchaseOrderState::{Draft, OnOrder, Receiving};
+use purchase_order_service::proto::v1::PurchaseOrderState::{Completed, Draft, OnOrder, Receiving};
 use purchase_order_service::proto::v1::Unit;
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ const ROLES: [Name; 5] = ["owner", "manager", "receiver", "keys", "pilot"];
 
 /// A way to draw a verb for an order.
 type Draw = fn(&mut Generator, &Order, &Model) -> Verb;
-const ANY: [Draw; 10] = [
+const ANY: [Draw; 11] = [
     Generator::set_external_id,
     Generator::place,
     Generator::receive,
@@ -40,6 +40,7 @@ const ANY: [Draw; 10] = [
     Generator::cancel,
     Generator::amend,
     Generator::confirm,
+    Generator::reopen,
 ];
 
 pub struct Generator {
@@ -155,7 +156,15 @@ impl Generator {
     /// Mostly of an open order, hardly ever of one that nobody made.
     fn change(&mut self, model: &Model, open: &[usize]) -> Command {
         let any = self.rng.usize(..model.orders.len());
-        let place = if open.is_empty() || self.one_in(16) { any } else { self.one_of(open) };
+        let completed: Vec<usize> =
+            (0..model.orders.len()).rev().filter(|place| model.orders[*place].completed.is_some()).take(4).collect();
+        let place = match self.rng.u32(..16) {
+            0 => any,
+            // One of those that were made last: what they brought may still be there.
+            1..3 if !completed.is_empty() => self.one_of(&completed),
+            _ if open.is_empty() => any,
+            _ => self.one_of(open),
+        };
         let order = &model.orders[place];
         let usual: &[Draw] = match order.state() {
             _ if self.one_in(12) => &ANY,
@@ -184,6 +193,7 @@ impl Generator {
                 Self::complete,
                 Self::complete,
             ],
+            Completed if !self.one_in(4) => &[Self::reopen],
             _ => &ANY,
         };
         let verb = self.one_of(usual)(self, order, model);

@@ -23,6 +23,7 @@ mod pages;
 mod play;
 mod receiving;
 mod refused;
+mod reopening;
 mod shown;
 mod spread;
 mod stock;
@@ -57,15 +58,17 @@ const CLOCK: [&str; 6] = [
 ];
 /// A game of at least so many commands must meet everything that may occur.
 const LONG: u64 = 20_000;
-const EXPECTED: [Reason; 36] = [
+const EXPECTED: [Reason; 39] = [
     DONE,
     REPLAYED,
     "ACCEPTED_STAGED",
     "BACK_ORDERS_DISABLED",
+    "BACK_ORDER_TOUCHED",
     "DELIVERY_NOTE_KNOWN",
     "ETAG_MISMATCH",
     "EXPECTED_DATE_PASSED",
     "EXTERNAL_ID_EXISTS",
+    "GOODS_RETURNED",
     "INSUFFICIENT_LOT",
     "INSUFFICIENT_STOCK",
     "INVALID_FOR_STORED_DATA",
@@ -92,6 +95,7 @@ const EXPECTED: [Reason; 36] = [
     "REQUEST_ID_REUSED",
     "ROLE_EXISTS",
     "ROLE_NOT_FOUND",
+    "STOCK_GONE",
     "UNLISTED_ITEMS_NOT_ALLOWED",
     "WRONG_STATE",
 ];

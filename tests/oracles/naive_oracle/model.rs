@@ -209,7 +209,7 @@ impl Model {
                 ensure_fit(dates.flatten().all(|expected| expected >= day(now)))?;
                 order.complete(lines, *rest, reason, now)?;
                 order.closed_by = by;
-                back_order = order.back_order(lines, *expected, by, now);
+                back_order = order.back_order(place, lines, *expected, by, now);
                 let carried = back_order.iter().flat_map(|order| order.lines.keys().copied());
                 let barred = if self.back_orders_enabled { Vec::new() } else { carried.collect() };
                 ensure_no_line(barred, "BACK_ORDERS_DISABLED")?;
@@ -228,6 +228,7 @@ impl Model {
                 if order == self.orders[place] {
                     return Ok(made);
                 }
+                order.terms_changed = order.placed.is_some();
             }
             Verb::Confirm(confirmation) => {
                 order.confirm(confirmation)?;
@@ -235,11 +236,16 @@ impl Model {
                 if order == self.orders[place] {
                     return Ok(made);
                 }
+                order.terms_changed = true;
             }
             Verb::CancelLines { lines } => order.cancel_lines(lines)?,
             Verb::Cancel { reason } => {
                 order.cancel(reason, now)?;
                 order.closed_by = by;
+            }
+            Verb::Reopen { reason } => {
+                made.place = self.reopen(place, by, reason)?;
+                order.reopen();
             }
         }
         order.revision += 1;

@@ -45,6 +45,16 @@ pub fn mixed(there: (Quantity, Cost), comes: (Quantity, Cost)) -> Cost {
     half_even(times(there.0, there.1) + times(comes.0, comes.1), i128::from(there.0 + comes.0)) as Cost
 }
 
+/// The average cost of what is left when goods are taken out at their own cost, as long as that is a cost.
+pub fn without(there: (Quantity, Cost), goes: (Quantity, Cost)) -> Cost {
+    let left = there.0 - goes.0;
+    if left <= 0 {
+        return there.1;
+    }
+    let average = half_even(times(there.0, there.1) - times(goes.0, goes.1), i128::from(left)) as Cost;
+    if (0..=DEAREST).contains(&average) { average } else { there.1 }
+}
+
 /// How many units so many packs are, if that comes out exactly.
 fn units(packs: Quantity, size: Quantity) -> Option<Quantity> {
     let parts = packs * size;

@@ -6,7 +6,7 @@ use crate::naive_oracle::books::Order;
 use crate::naive_oracle::command::{Adjustment, Lot, Name, Time, admits};
 use crate::naive_oracle::lots::{lots, parts_of_any, parts_of_lot};
 use crate::naive_oracle::model::{Made, Model};
-use crate::naive_oracle::numbers::{Cost, Quantity, decimal, mixed};
+use crate::naive_oracle::numbers::{Cost, Quantity, decimal, mixed, without};
 use crate::naive_oracle::refused::{Refused, ensure, refused};
 
 /// What moved stock.
@@ -50,10 +50,30 @@ pub fn ledger(posted: &[Posted], product: Name) -> Vec<Row> {
     for posted in posted.iter().filter(|posted| posted.product == product) {
         let (balance, average) = rows.last().map_or((0, 0), |last| (last.balance, last.average));
         let comes_in = posted.quantity > 0;
-        let average = if comes_in { mixed((balance, average), (posted.quantity, posted.cost)) } else { average };
+        let moves = ((balance, average), (posted.quantity, posted.cost));
+        let average = match posted.kind {
+            StockMovementKind::ReceiptReversal => {
+                restored(&rows, posted).unwrap_or_else(|| without(moves.0, (-posted.quantity, posted.cost)))
+            }
+            _ if comes_in => mixed(moves.0, moves.1),
+            _ => average,
+        };
         rows.push(Row { posted: *posted, balance: balance + posted.quantity, average });
     }
     rows
+}
+
+/// The average cost before the row that a reversal takes out, if nothing but reversals of the same reopening follows on it.
+fn restored(rows: &[Row], reversal: &Posted) -> Option<Cost> {
+    let order = |posted: &Posted| posted.source.map(|(order, _)| order);
+    let is_beside = |row: &&Row| row.posted.kind == reversal.kind && order(&row.posted) == order(reversal);
+    let beside = rows.iter().rev().take_while(is_beside).count();
+    let reversed = rows.len().checked_sub(2 * beside + 1)?;
+    let row = &rows[reversed].posted;
+    let is_reversed = row.kind == StockMovementKind::Receipt
+        && (row.source, row.receipt, row.lot) == (reversal.source, reversal.receipt, reversal.lot)
+        && (row.quantity, row.cost) == (-reversal.quantity, reversal.cost);
+    is_reversed.then(|| reversed.checked_sub(1).map_or(0, |before| rows[before].average))
 }
 
 impl Order {

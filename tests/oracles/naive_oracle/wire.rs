@@ -143,6 +143,12 @@ impl Wire {
                 });
                 send(confirm, id).await
             }
+            Verb::Reopen { reason } => {
+                let reopen = caller.reopen(&order).with(|request| {
+                    (request.etag, request.reason) = (etag, (*reason).to_owned());
+                });
+                send(reopen, id).await
+            }
             Verb::CancelLines { lines } => {
                 let named = lines.iter().map(|(line, quantity)| (*line, quantity.map(decimal).unwrap_or_default()));
                 let named: Vec<(i32, String)> = named.collect();

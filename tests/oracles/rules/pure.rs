@@ -146,6 +146,11 @@ impl Pure {
                     let noted = self.noted(&key, None);
                     self.working_set.insert_delivery_note(key, noted);
                 }
+                Need::LastCompletion(order) => {
+                    let key = envelope.order_key(*order);
+                    let completion = self.sums.last_completion(&self.working_set, &key);
+                    self.working_set.insert_last_completion(key, completion);
+                }
                 Need::OpenOrders => self.working_set.insert_open_orders(store.clone(), self.open_orders(store)),
                 _ => {}
             }
@@ -209,6 +214,7 @@ impl Pure {
 
     fn count(&mut self, decision: &Decision) {
         self.rows.cancellations += decision.cancellations.len();
+        self.rows.cancellations -= decision.cancellations_removed.len();
         self.rows.movements += decision.movements.len();
         self.rows.events += decision.events.len();
         self.rows.permissions += decision.permissions.len();

@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use purchase_order_service::domain::decision::Decision;
 use purchase_order_service::domain::inventory::lot::{Lot, LotKey};
 use purchase_order_service::domain::inventory::{Level, LevelKey, Movement, MovementKind};
+use purchase_order_service::domain::order::cancellation::Cancellation;
 use purchase_order_service::domain::order::receipt::{Receipt, ReceiptItem};
+use purchase_order_service::domain::order::reopen::{LastCompletion, PostedRow};
 use purchase_order_service::domain::order::{Line, LineKey, Order, OrderKey, ReceiptKey, State};
+use purchase_order_service::domain::quantity::Quantity;
 use purchase_order_service::domain::working_set::WorkingSet;
 
 /// What has been posted so far.
@@ -20,6 +23,9 @@ pub struct Sums {
     posted: BTreeMap<(ReceiptKey, i32, Option<Lot>), i64>,
     /// What is on hand of each lot.
     pub lots: BTreeMap<LotKey, i64>,
+    /// Every ledger row by its number, and what was cancelled of lines.
+    rows: BTreeMap<(LevelKey, i64), Movement>,
+    cancellations: Vec<Cancellation>,
 }
 
 /// Where a ledger stands.
@@ -61,8 +67,11 @@ fn half_even(value: i128, units: i128) -> i128 {
 impl Sums {
     /// Takes in the ledger rows of a decision: each follows from the one before.
     pub fn post(&mut self, decision: &Decision) {
+        self.cancellations.retain(|row| !decision.cancellations_removed.contains(row));
+        self.cancellations.extend(decision.cancellations.iter().cloned());
         for row in &decision.movements {
             let (quantity, cost) = (row.quantity.scaled(), row.unit_cost.scaled());
+            let restored = self.restored(row);
             let ledger = self.ledgers.entry(row.level.clone()).or_default();
             if quantity > 0 && ledger.balance > 0 {
                 let worth = i128::from(ledger.balance) * i128::from(ledger.average);
@@ -70,11 +79,19 @@ impl Sums {
                 ledger.average = half_even(worth, i128::from(ledger.balance + quantity)) as i64;
             } else if quantity > 0 {
                 ledger.average = cost;
+            } else if row.kind == MovementKind::ReceiptReversal {
+                let left = ledger.balance + quantity;
+                let worth = i128::from(ledger.balance) * i128::from(ledger.average);
+                let worth = worth + i128::from(quantity) * i128::from(cost);
+                let without = if left > 0 { half_even(worth, i128::from(left)) } else { -1 };
+                let is_cost = (0..=1_000_000_000_000_000).contains(&without);
+                ledger.average = restored.unwrap_or(if is_cost { without as i64 } else { ledger.average });
             }
             ledger.rows += 1;
             ledger.balance += quantity;
             let told = (row.number, row.balance_after.scaled(), row.average_after.scaled());
             assert_eq!(told, (ledger.rows, ledger.balance, ledger.average), "{row:?}");
+            self.rows.insert((row.level.clone(), row.number), row.clone());
             if let Some(lot) = &row.lot {
                 let on_hand = self.lots.entry(LotKey { level: row.level.clone(), lot: lot.clone() }).or_default();
                 *on_hand += quantity;
@@ -93,6 +110,50 @@ impl Sums {
         }
     }
 
+    /// The average cost before the row that a reversal reverses, if nothing came between their orders' completion and
+    /// reopening.
+    fn restored(&self, reversal: &Movement) -> Option<i64> {
+        let at = |number: i64| self.rows.get(&(reversal.level.clone(), number));
+        let mut beside = 0;
+        while at(reversal.number - 1 - beside).is_some_and(|row| row.event == reversal.event) {
+            beside += 1;
+        }
+        let reversed = at(reversal.number - 1 - 2 * beside)?;
+        let same = |row: &Movement| (row.order, row.line, row.receipt, row.lot.clone(), row.unit_cost);
+        let is_reversed = reversed.kind == MovementKind::Receipt
+            && reversed.quantity == -reversal.quantity
+            && same(reversed) == same(reversal);
+        is_reversed.then(|| at(reversed.number - 1).map_or(0, |before| before.average_after.scaled()))
+    }
+
+    /// What the last completion of an order did, as the rows tell it that were posted and cancelled.
+    pub fn last_completion(&self, set: &WorkingSet, key: &OrderKey) -> LastCompletion {
+        let is_receipt = |row: &&Movement| {
+            row.level.store == key.store && row.order == Some(key.order) && row.kind == MovementKind::Receipt
+        };
+        let receipts: Vec<&Movement> = self.rows.values().filter(is_receipt).collect();
+        let event = receipts.iter().map(|row| row.event).max();
+        let mut completion = LastCompletion::default();
+        for row in receipts.into_iter().filter(|row| Some(row.event) == event) {
+            let before = self.rows.get(&(row.level.clone(), row.number - 1));
+            let lot = row.lot.clone().map(|lot| LotKey { level: row.level.clone(), lot });
+            let on_hand = lot.and_then(|lot| self.lots.get(&lot).copied()).unwrap_or_default();
+            completion.rows.push(PostedRow {
+                movement: row.clone(),
+                average_before: before.map(|before| before.average_after).unwrap_or_default(),
+                on_hand_of_lot: Quantity::from_scaled(on_hand),
+            });
+        }
+        for line in set.lines_of(key).unwrap_or_default() {
+            let level = line.level_key();
+            let in_lots: i64 = self.lots.iter().filter(|(lot, _)| lot.level == level).map(|(_, on_hand)| on_hand).sum();
+            completion.on_hand_in_lots.insert(line.product.clone(), Quantity::from_scaled(in_lots));
+        }
+        let cancelled = self.cancellations.iter().filter(|row| row.line.order == *key && Some(row.event) == event);
+        completion.cancellations = cancelled.cloned().collect();
+        completion
+    }
+
     /// Checks what a decision touched, after it was taken in.
     pub fn check(&self, set: &WorkingSet, touched: &Touched) {
         touched.orders.iter().for_each(|key| self.check_order(set, key));
@@ -105,7 +166,8 @@ impl Sums {
         for row in &touched.movements {
             let store = set.store(&row.level.store).unwrap().unwrap();
             let is_short = row.quantity.scaled() < 0 && row.balance_after.scaled() < 0;
-            let may_be_short = store.allow_negative_stock && row.kind != MovementKind::Receipt;
+            let is_of_completion = matches!(row.kind, MovementKind::Receipt | MovementKind::ReceiptReversal);
+            let may_be_short = store.allow_negative_stock && !is_of_completion;
             assert!(!is_short || may_be_short, "{row:?}");
         }
     }
@@ -143,10 +205,11 @@ impl Sums {
                 }
                 let in_lots: i64 = lots.iter().map(|(_, quantity)| quantity).sum();
                 assert_eq!(in_lots, item.accepted.scaled(), "{item:?} of {}", order.number);
-                for (lot, quantity) in lots.into_iter().filter(|_| order.state == State::Completed) {
+                for (lot, quantity) in lots {
                     let key = (receipt.key.clone(), item.line, lot);
                     let posted = self.posted.get(&key).copied().unwrap_or_default();
-                    assert_eq!(posted, quantity, "{key:?} of {}", order.number);
+                    let expected = if order.state == State::Completed { quantity } else { 0 };
+                    assert_eq!(posted, expected, "{key:?} of {}", order.number);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Story of CopyPurchaseOrder: the same is ordered again, or what never came.
 
 use purchase_order_service::proto::v1::PendingDisposition::Cancel;
-use purchase_order_service::proto::v1::PurchaseOrderAction::Copy;
+use purchase_order_service::proto::v1::PurchaseOrderAction::{Copy, Reopen};
 use purchase_order_service::proto::v1::{CopyPurchaseOrderRequest, PurchaseOrderState};
 use rstest::rstest;
 use tonic::Code::{FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated};
@@ -34,7 +34,7 @@ async fn copy_purchase_order(#[values(Sqlite, Postgres)] on: Engine) {
     story.refused(cancelled(&order), FailedPrecondition, "NOTHING_TO_COPY").await;
     alice.receive(&order).accept(1, "10").accept(2, "1").ok().await;
     let completed = alice.complete(&order).rest(Cancel).because("sold out").ok().await.purchase_order.unwrap();
-    assert_eq!(completed.allowed_actions().collect::<Vec<_>>(), [Copy], "a closed order can be ordered again");
+    assert_eq!(completed.allowed_actions().collect::<Vec<_>>(), [Copy, Reopen], "a closed order can be ordered again");
 
     let copied = story.ok(alice.copy(&order).id(AN_ID)).await;
     let again = copied.purchase_order.clone().unwrap();

@@ -20,6 +20,7 @@ mod inventory;
 mod orders;
 mod receipts;
 mod receiving;
+mod reopening;
 mod roles;
 mod stores;
 mod tokens;

@@ -182,6 +182,11 @@ fn drafts() -> Vec<Base> {
         base(|bench| async move { bench.alice.copy(&bench.draft().await) }),
         base(|bench| async move { bench.alice.cancel(&bench.order().await) }),
         base(|bench| async move { bench.alice.cancel_lines(&bench.order().await, &[(1, "4")]) }),
+        base(|bench| async move {
+            let order = bench.received().await;
+            bench.alice.complete(&order).rest(PendingDisposition::BackOrder).because("late").ok().await;
+            bench.alice.reopen(&order)
+        }),
     ]
 }
 

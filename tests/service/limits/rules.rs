@@ -143,7 +143,7 @@ pub fn rule(place: &Place) -> Rule {
         ("ListPurchaseOrders", "number_prefix") => Text(64),
         ("ListPurchaseOrders", "supplier_reference") => Text(200),
         ("ReceivePurchaseOrder" | "ReceiveDelivery" | "CorrectReceipt", "delivery_note") => Text(200),
-        ("VoidReceipt" | "CorrectReceipt", "reason") => RequiredReason,
+        ("VoidReceipt" | "CorrectReceipt" | "ReopenPurchaseOrder", "reason") => RequiredReason,
         ("CancelPurchaseOrder", "reason") => Reason,
         ("CompletePurchaseOrder" | "PreviewCompletion" | "LineDisposition", "cancel_reason") => Reason,
         ("LineCancellation", "reason") => RequiredReason,

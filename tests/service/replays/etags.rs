@@ -88,6 +88,7 @@ fn table() -> Vec<Row> {
             |me, order| me.complete(order).rest(BackOrder),
             |r, etag, id| (r.etag, r.request_id) = (etag, id),
         ),
+        row(completed, |me, order| me.reopen(order), |r, etag, id| (r.etag, r.request_id) = (etag, id)),
         row(placed, |me, order| me.cancel(order), |r, etag, id| (r.etag, r.request_id) = (etag, id)),
         row(
             completed,
@@ -102,7 +103,10 @@ async fn changed(row: &Row, world: &World) -> (Stage, PurchaseOrder, PurchaseOrd
     let stage = Stage::new(world, DORA).await;
     let seen = (row.order)(stage.clone()).await;
     let now = if seen.state() == PurchaseOrderState::Completed {
-        stage.alice.adjust("apples", ReturnToSupplier, "1").of_line(&seen, 1).ok().await.purchase_order
+        // What may change of a closed order.
+        let update =
+            stage.alice.update(&seen, &["external_id"]).with(|request| request.external_id = "erp-1".to_owned());
+        update.ok().await.purchase_order
     } else {
         let update = stage.alice.update(&seen, &["note"]).with(|request| request.note = "meanwhile".to_owned());
         update.ok().await.purchase_order

@@ -48,7 +48,7 @@ async fn what_one_instance_did_another_answers() {
 
 /// The rpcs whose commands are the only ones of their store in their transaction: what they look at, or
 /// what they change, is not kept up to date while others are decided.
-const EXCLUSIVE: [&str; 10] = [
+const EXCLUSIVE: [&str; 11] = [
     "/CreateStore",
     "/EnableBackOrders",
     "/CreateRole",
@@ -57,6 +57,7 @@ const EXCLUSIVE: [&str; 10] = [
     "/GrantRole",
     "/RevokeRole",
     "/VoidReceipt",
+    "/ReopenPurchaseOrder",
     "/CorrectReceipt",
     "/ReceiveDelivery",
 ];

@@ -63,13 +63,16 @@ impl Parts {
         Self { level: level.take(), ..self }
     }
 
-    /// Whether anything that is told as it stands now can stand otherwise later: the header of a
-    /// closed order cannot.
+    /// Whether anything that is told as it stands now can stand otherwise later: the header of a closed order cannot, but
+    /// for what becomes of its back order, by which it may be reopened or not.
     pub fn can_change(&self) -> bool {
         let closed = [PurchaseOrderState::Completed, PurchaseOrderState::Cancelled];
         self.store.is_some()
             || self.level.is_some()
-            || self.order.as_ref().is_some_and(|order| !closed.contains(&order.state()))
+            || self
+                .order
+                .as_ref()
+                .is_some_and(|order| !closed.contains(&order.state()) || !order.back_order_purchase_order_id.is_empty())
     }
 
     /// Checks that what is told as it stands now is what reads tell.

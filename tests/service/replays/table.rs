@@ -35,6 +35,7 @@ pub fn table() -> Vec<Box<dyn Row>> {
         cancel_lines(),
         complete(),
         cancel(),
+        reopen(),
         adjust(),
         create_store(),
         update_store(),
@@ -305,6 +306,31 @@ fn cancel() -> Box<dyn Row> {
         let call = s.me.cancel(&order);
         Obstacle::new(call, FailedPrecondition, "ACCEPTED_STAGED", async move {
             s.alice.void(&order, 1).ok().await;
+        })
+    }))
+}
+
+fn reopen() -> Box<dyn Row> {
+    let reopen = row(
+        DORA,
+        async |s: Stage| {
+            let order = s.me.received(&LINES, &[(1, "4")]).await;
+            s.me.complete(&order).rest(BackOrder).ok().await;
+            s.me.reopen(&order)
+        },
+        |a| Parts::event(a.event_number).order(&mut a.purchase_order),
+        Refused("WRONG_STATE"),
+    );
+    let reopen = reopen.other(|request| request.reason.push('!'));
+    let reopen = reopen.meanwhile(async |s, request| {
+        let order = s.alice.seen(&request.purchase_order_id).await;
+        s.alice.receive(&order).accept(1, "1").ok().await;
+    });
+    Box::new(reopen.blocked(async |s| {
+        let order = s.me.received(&LINES, &[(1, "4")]).await;
+        let call = s.me.reopen(&order);
+        Obstacle::new(call, FailedPrecondition, "WRONG_STATE", async move {
+            s.alice.complete(&order).rest(BackOrder).ok().await;
         })
     }))
 }

@@ -167,6 +167,7 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
             alice.amend(order, &[(1, "9")]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.confirm(order, &[(1, "")]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.cancel_lines(order, &[(1, "")]).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
+            alice.reopen(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.copy(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
             alice.chain(order).refused(Code::NotFound, "PURCHASE_ORDER_NOT_FOUND").await.parts(),
         ];
@@ -178,7 +179,7 @@ async fn an_order_of_another_store_and_none_at_all_give_one_answer(#[values(Sqli
     world.verify().await;
 }
 
-const ACTIONS: [PurchaseOrderAction; 11] = [
+const ACTIONS: [PurchaseOrderAction; 12] = [
     PurchaseOrderAction::Update,
     PurchaseOrderAction::Place,
     PurchaseOrderAction::Receive,
@@ -190,6 +191,7 @@ const ACTIONS: [PurchaseOrderAction; 11] = [
     PurchaseOrderAction::Copy,
     PurchaseOrderAction::Amend,
     PurchaseOrderAction::Confirm,
+    PurchaseOrderAction::Reopen,
 ];
 
 /// An order of two apples in some state.
@@ -231,6 +233,7 @@ async fn attempt(caller: &Caller, action: PurchaseOrderAction, order: &PurchaseO
         PurchaseOrderAction::Copy => caller.copy(order).await.map(drop),
         PurchaseOrderAction::Amend => caller.amend(order, &[(1, "9")]).await.map(drop),
         PurchaseOrderAction::Confirm => caller.confirm(order, &[(1, "9")]).await.map(drop),
+        PurchaseOrderAction::Reopen => caller.reopen(order).await.map(drop),
         PurchaseOrderAction::Unspecified => panic!("it stands for nothing"),
     }
 }
@@ -267,13 +270,13 @@ async fn each_role_is_offered_what_it_may_do_and_nothing_else(#[values(Sqlite, P
             "owner, on order: UPDATE RECEIVE CANCEL CANCEL_LINES COPY AMEND CONFIRM",
             "owner, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL CANCEL_LINES COPY AMEND CONFIRM",
             "owner, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE CANCEL_LINES COPY AMEND CONFIRM",
-            "owner, completed: COPY",
+            "owner, completed: COPY REOPEN",
             "owner, cancelled: COPY",
             "manager, draft: UPDATE PLACE CANCEL COPY AMEND",
             "manager, on order: UPDATE RECEIVE CANCEL CANCEL_LINES COPY AMEND CONFIRM",
             "manager, rejected: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT CANCEL CANCEL_LINES COPY AMEND CONFIRM",
             "manager, accepted: UPDATE RECEIVE VOID_RECEIPT CORRECT_RECEIPT COMPLETE CANCEL_LINES COPY AMEND CONFIRM",
-            "manager, completed: COPY",
+            "manager, completed: COPY REOPEN",
             "manager, cancelled: COPY",
             "receiver, draft: ",
             "receiver, on order: RECEIVE",

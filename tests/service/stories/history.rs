@@ -96,6 +96,8 @@ fn what(change: &Change) -> String {
             format!("cancelled {} lines: {}", c.line_count, lines.join(", "))
         }
         Change::Cancelled(c) => format!("cancelled, {:?}", c.reason),
+        Change::Reopened(c) => format!("reopened, {:?}", c.reason),
+        Change::BackOrderFolded(c) => format!("folded back, {:?}", c.reason),
         Change::StockAdjusted(c) => format!(
             "{:?} {} of line {} {} at {}, {} left, {:?}",
             c.kind(),

@@ -17,5 +17,6 @@ mod ordering;
 mod previewing;
 mod reading;
 mod receiving;
+mod reopening;
 mod replaying;
 mod spreading;

@@ -93,7 +93,11 @@ async fn a_replay_shows_what_was_made_then_and_the_header_as_it_is_now(#[values(
     let header = receive_again.purchase_order.unwrap();
     assert_eq!((header.state(), header), (PurchaseOrderState::Completed, alice.seen(&order.purchase_order_id).await));
     assert_eq!(receive_again.lines, alice.lines(&order).await);
-    assert_eq!(complete.ok().await, completed, "the back order it made is told as it was made");
+    let again = complete.ok().await;
+    let made = (&again.back_order, again.event_number);
+    assert_eq!(made, (&completed.back_order, completed.event_number), "the back order it made is told as it was made");
+    assert_eq!(again.purchase_order, Some(alice.seen(&order.purchase_order_id).await));
+    assert_ne!(again.purchase_order, completed.purchase_order, "it cannot be reopened any more");
     world.verify().await;
 }
 

@@ -23,7 +23,10 @@ const OTHER: &str = "south";
 /// - `PO-000009` and `PO-000010` RECEIVING by one delivery, the second with a line that it does not order;
 /// - `PO-000011` COMPLETED with cheese in two lots, the second with an excess at a cost of its own; one sold;
 /// - `PO-000012` RECEIVING by a correction and one more delivery;
-/// - `PO-000013` ON_ORDER with one line given up;
+/// - `PO-000013` ON_ORDER with one line given up, confirmed in part and amended;
+/// - `PO-000014` COMPLETED for the second time, after two cherries that were there: `PO-000014-B1` was folded back, and
+///   `PO-000014-B2` is ON_ORDER;
+/// - `PO-000015` RECEIVING, because it was reopened;
 /// - back orders turned off and on again before any of them.
 pub async fn play(world: &World) {
     toggle(world).await;
@@ -33,6 +36,7 @@ pub async fn play(world: &World) {
     lorry(world).await;
     lots(world).await;
     correction(world).await;
+    reopening(world).await;
     let south = world.operator().at(OTHER);
     south.create_store("alice").ok().await;
     world.alice().at(OTHER).draft(&[("apples", "1")]).await;
@@ -70,6 +74,19 @@ async fn correction(world: &World) {
     alice.cancel_lines(&order, &[(1, "3")]).ok().await;
     alice.confirm(&order, &[(2, "1")]).ok().await;
     alice.amend(&order, &[(2, "3")]).ok().await;
+}
+
+async fn reopening(world: &World) {
+    let alice = world.alice();
+    alice.adjust("cherries", Count, "2").costing("1.5").counted_in(Unit::Each).ok().await;
+    let order = alice.received(&[("cherries", "10")], &[(1, "4")]).await;
+    alice.complete(&order).line(1, "5", "1").because("too many").ok().await;
+    alice.reopen(&order).id(id(16)).ok().await;
+    world.clock.set("2026-03-09T10:00:00Z");
+    alice.back_order(&order).await;
+    let order = alice.received(&[("grapes", "3")], &[(1, "3")]).await;
+    alice.complete(&order).ok().await;
+    alice.reopen(&order).ok().await;
 }
 
 async fn toggle(world: &World) {

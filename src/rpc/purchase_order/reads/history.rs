@@ -6,7 +6,7 @@ use super::OrderPage;
 use crate::domain::event::history::shown_lines;
 use crate::domain::event::{
     AmendedLine, Amendment, CancelledLine, ChargeDetail, ConfirmedLine, Detail, Event, ItemQuantities, LineQuantity,
-    OrderChanges, SettledLine, ValueChange,
+    OrderChanges, SettledLine, UnsettledLine, ValueChange,
 };
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -148,6 +148,18 @@ fn change(detail: Detail) -> Option<Change> {
         Detail::OrderCancelled { reason } => {
             Change::Cancelled(v1::OrderCancelled { reason: reason.unwrap_or_default() })
         }
+        Detail::OrderReopened { reason, folded_back, lines } => Change::Reopened(v1::OrderReopened {
+            reason,
+            line_count: count(&lines),
+            lines: shown_lines(lines).into_iter().map(unsettled_line).collect(),
+            back_order_purchase_order_id: convert::id(folded_back),
+        }),
+        Detail::BackOrderFolded { parent, reason, lines } => Change::BackOrderFolded(v1::BackOrderFolded {
+            parent_purchase_order_id: parent.to_string(),
+            reason,
+            line_count: count(&lines),
+            lines: quantities(lines),
+        }),
         Detail::StockAdjusted { product, kind, quantity, unit_cost, on_hand, line, reason } => {
             Change::StockAdjusted(v1::StockAdjusted {
                 product_id: product,
@@ -275,6 +287,10 @@ fn settled_line(settled: SettledLine) -> v1::SettledLine {
 
 fn cancelled_line(CancelledLine { line, quantity, reason }: CancelledLine) -> v1::CancelledLine {
     v1::CancelledLine { line_number: line, quantity, reason }
+}
+
+fn unsettled_line(UnsettledLine { line, back_ordered, cancelled }: UnsettledLine) -> v1::UnsettledLine {
+    v1::UnsettledLine { line_number: line, back_ordered, cancelled }
 }
 
 /// How many lines there are, also where they are too many to be shown.

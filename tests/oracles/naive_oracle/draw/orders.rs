@@ -215,6 +215,10 @@ impl Generator {
         Verb::CancelLines { lines }
     }
 
+    pub fn reopen(&mut self, _: &Order, _: &Model) -> Verb {
+        Verb::Reopen { reason: if self.one_in(30) { "" } else { "a box was found" } }
+    }
+
     pub fn cancel(&mut self, _: &Order, _: &Model) -> Verb {
         Verb::Cancel { reason: if self.one_in(6) { "" } else { "not needed any more" } }
     }

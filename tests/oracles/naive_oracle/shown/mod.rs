@@ -90,6 +90,13 @@ impl Shown<'_> {
                 let named: BTreeSet<i32> = verb.lines().into_iter().collect();
                 Answer { lines: named.into_iter().map(|line| self.line(order, line, caller)).collect(), ..answer }
             }
+            (Verb::Reopen { .. }, Some(place)) => {
+                let folded_back = FoldedBackOrder {
+                    purchase_order_id: self.wire.id(place),
+                    number: number_of(&self.model.orders, place),
+                };
+                Answer { folded_back: Some(folded_back), ..answer }
+            }
             (Verb::Complete { .. }, Some(place)) => Answer { back_order: Some(self.back_order(place)), ..answer },
             _ => answer,
         }

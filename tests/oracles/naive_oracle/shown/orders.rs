@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use purchase_order_service::proto::v1::*;
 
 use crate::naive_oracle::access::needed_for;
-use crate::naive_oracle::books::{Order, chain_of, number_of};
+use crate::naive_oracle::books::{Order, chain_of, child_is_untouched, child_of, number_of};
 use crate::naive_oracle::command::{Name, Time};
 use crate::naive_oracle::numbers::{Quantity, cost, decimal};
 use crate::naive_oracle::shown::Shown;
@@ -13,10 +13,8 @@ use crate::naive_oracle::wire::{FREIGHT, NOTE, REFERENCE, date, instant, supplie
 
 impl Shown<'_> {
     pub fn header(&self, place: usize, caller: Name) -> PurchaseOrder {
-        let (order, chain) = (self.order(place), chain_of(&self.model.orders, place));
-        let sequence = chain.iter().take_while(|other| **other < place).count();
-        let other =
-            |sequence: Option<usize>| sequence.and_then(|sequence| chain.get(sequence)).map(|at| self.wire.id(*at));
+        let order = self.order(place);
+        let other = |place: Option<usize>| place.map(|place| self.wire.id(place)).unwrap_or_default();
         let time = |time: Option<Time>| time.map(instant);
         PurchaseOrder {
             store_id: self.wire.store.clone(),
@@ -26,7 +24,7 @@ impl Shown<'_> {
             etag: order.revision.to_string(),
             supplier_id: order.supplier.to_owned(),
             supplier_reference: if order.is_copy { String::new() } else { REFERENCE.to_owned() },
-            note: if sequence == 0 && !order.is_copy { NOTE.to_owned() } else { String::new() },
+            note: if order.sequence == 0 && !order.is_copy { NOTE.to_owned() } else { String::new() },
             currency: "EUR".to_owned(),
             expected_date: date(order.expected),
             create_time: Some(instant(order.created)),
@@ -37,14 +35,14 @@ impl Shown<'_> {
             cancel_reason: order.cancel_reason.to_owned(),
             original_order_time: time(self.order(order.chain).ordered),
             original_purchase_order_id: self.wire.id(order.chain),
-            parent_purchase_order_id: other(sequence.checked_sub(1)).unwrap_or_default(),
-            back_order_purchase_order_id: other(Some(sequence + 1)).unwrap_or_default(),
-            back_order_sequence: sequence as i32,
+            parent_purchase_order_id: other(order.parent),
+            back_order_purchase_order_id: other(child_of(&self.model.orders, place)),
+            back_order_sequence: order.sequence as i32,
             totals: Some(totals(order)),
             line_count: order.lines.len() as i32,
             pending_line_count: order.lines.keys().filter(|line| order.pending(**line) > 0).count() as i32,
             active_receipt_count: order.active().count() as i32,
-            allowed_actions: self.allowed_actions(order, caller),
+            allowed_actions: self.allowed_actions(place, caller),
             external_id: order.external_id.to_owned(),
             ordered_cost: self.amount(caller, order.ordered_cost()),
             received_cost: self.amount(caller, order.received_cost()),
@@ -54,11 +52,14 @@ impl Shown<'_> {
             placed_by: order.placed_by.to_owned(),
             completed_by: if order.completed.is_some() { order.closed_by.to_owned() } else { String::new() },
             cancelled_by: if order.cancelled.is_some() { order.closed_by.to_owned() } else { String::new() },
+            folded_back: order.folded_back,
         }
     }
 
-    fn allowed_actions(&self, order: &Order, caller: Name) -> Vec<i32> {
+    fn allowed_actions(&self, place: usize, caller: Name) -> Vec<i32> {
+        let order = self.order(place);
         let state = order.state();
+        let may_be_reopened = order.completed.is_some() && child_is_untouched(&self.model.orders, place);
         let actions = [
             (PurchaseOrderAction::Update, order.is_open()),
             (PurchaseOrderAction::Place, state == PurchaseOrderState::Draft),
@@ -71,6 +72,7 @@ impl Shown<'_> {
             (PurchaseOrderAction::Copy, order.lines.values().any(|line| line.ordered > 0)),
             (PurchaseOrderAction::Amend, order.is_open()),
             (PurchaseOrderAction::Confirm, order.is_live()),
+            (PurchaseOrderAction::Reopen, may_be_reopened),
         ];
         let holds = |action| self.model.access.holds(caller, needed_for(action));
         let allowed = actions.into_iter().filter(|(action, possible)| *possible && holds(*action));

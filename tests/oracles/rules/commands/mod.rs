@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use self::orders::{
     amend_order, cancel_lines, cancel_order, complete_order, confirm_order, copy_order, create_order, place_order,
-    update_order,
+    reopen_order, update_order,
 };
 use self::receiving::{correct_receipt, deliver, receive, void_receipt};
 use self::scene::{Scene, old};
@@ -68,6 +68,7 @@ const CASES: &[Case] = &[
     ("ConfirmOrder",     [ 8,  6], &[OWNER, MANAGER],           confirm_order),
     ("CancelLines",      [10, 10], &[OWNER, MANAGER],           cancel_lines),
     ("CancelOrder",      [ 6, 40], &[OWNER, MANAGER],           cancel_order),
+    ("ReopenOrder",      [ 9,  9], &[OWNER, MANAGER],           reopen_order),
     ("AdjustInventory",  [30, 30], &[OWNER, MANAGER],           adjust_inventory),
 ];
 

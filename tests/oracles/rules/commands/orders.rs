@@ -14,6 +14,7 @@ use purchase_order_service::domain::order::confirm::{ConfirmOrder, LineConfirmat
 use purchase_order_service::domain::order::copy::CopyOrder;
 use purchase_order_service::domain::order::create::{CreateOrder, NewLine, Price};
 use purchase_order_service::domain::order::place::PlaceOrder;
+use purchase_order_service::domain::order::reopen::ReopenOrder;
 use purchase_order_service::domain::order::update::UpdateOrder;
 use purchase_order_service::domain::order::{Charge, Line, State};
 use purchase_order_service::domain::pack::StatedQuantity;
@@ -200,6 +201,12 @@ pub(super) fn cancel_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let order = at.order(|order| !order.counters.totals.received.is_positive());
     let reason = (!at.one_in(8)).then(|| "not needed".to_owned());
     Arc::new(CancelOrder { order, etag: at.etag(order), reason })
+}
+
+/// Mostly of an order that was completed lately: what it brought may still be there.
+pub(super) fn reopen_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
+    let order = at.completed_order();
+    Arc::new(ReopenOrder { order, etag: at.etag(order), reason: "a box was found".to_owned() })
 }
 
 /// What orders are made of.

@@ -7,7 +7,7 @@ use purchase_order_service::domain::access::Permission;
 use purchase_order_service::domain::code::{PrincipalId, RoleId, StoreId};
 use purchase_order_service::domain::money::UnitCost;
 use purchase_order_service::domain::order::tolerance::Tolerance;
-use purchase_order_service::domain::order::{Line, Order, OrderId, OrderKey};
+use purchase_order_service::domain::order::{Line, Order, OrderId, OrderKey, State};
 use purchase_order_service::domain::quantity::Quantity;
 use purchase_order_service::domain::store::Store;
 use purchase_order_service::domain::time::{Date, Timestamp};
@@ -130,6 +130,17 @@ impl Scene<'_> {
     }
 
     /// An order's etag, more often none, and sometimes one that it has long lost.
+    /// One of the orders that were completed last, or one that is in whatever state.
+    pub(super) fn completed_order(&mut self) -> OrderId {
+        let all = self.pure.orders.get(&self.store).map(|orders| orders.all.as_slice()).unwrap_or_default();
+        let is_completed = |key: &&OrderKey| self.seen(key.order).is_some_and(|order| order.state == State::Completed);
+        let completed: Vec<&OrderKey> = all.iter().rev().filter(is_completed).take(6).collect();
+        if completed.is_empty() || self.one_in(10) {
+            return self.order(|_| true);
+        }
+        completed[self.rng.usize(..completed.len())].order
+    }
+
     pub(super) fn etag(&mut self, order: OrderId) -> String {
         let now = self.seen(order).map_or_else(String::new, Order::etag);
         match self.rng.u8(..20) {

@@ -25,6 +25,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
             "UPDATE purchase_order SET cancel_reason = NULL WHERE po_id = [PO-000005]",
             "UPDATE purchase_order SET cancel_reason = NULL WHERE po_id = [PO-000001]",
             "UPDATE line_cancellation SET reason = NULL WHERE po_id = [PO-000013]",
+            "UPDATE purchase_order SET cancel_reason = NULL WHERE po_id = [PO-000014-B1]",
         ],
     },
     Corruption {

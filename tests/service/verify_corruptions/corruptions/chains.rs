@@ -52,6 +52,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
         each: &[
             "UPDATE purchase_order SET child_id = [PO-000003] WHERE po_id = [PO-000001]",
             "UPDATE purchase_order SET child_id = 'nowhere' WHERE po_id = [PO-000001]",
+            "UPDATE purchase_order SET child_id = [PO-000014-B1] WHERE po_id = [PO-000014]",
         ],
     },
     Corruption {
@@ -76,8 +77,11 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 3,
-        check: "a back order's number is its original's with its position",
+        check: "a back order's number is its original's with the next number of its chain",
         each: &[
+            "UPDATE purchase_order SET number = 'PO-000001-B02' WHERE po_id = [PO-000001-B2]",
+            "UPDATE purchase_order SET number = 'PO-000001-B' WHERE po_id = [PO-000001-B2]",
+            "UPDATE purchase_order SET number = 'PO-000014-B3' WHERE po_id = [PO-000014-B2]",
             "UPDATE purchase_order SET number = 'PO-000001-B7' WHERE po_id = [PO-000001-B2]",
             "UPDATE purchase_order SET number = 'PO-000009-B2' WHERE po_id = [PO-000001-B2]",
         ],

@@ -21,6 +21,16 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 13,
+        check: "a header has the highest number of a back order of its chain, up to its own back order",
+        each: &[
+            "UPDATE purchase_order SET last_back_order = last_back_order + 1 WHERE po_id = [PO-000001-B2]",
+            "UPDATE purchase_order SET last_back_order = last_back_order + 1 WHERE po_id = [PO-000003]",
+            "UPDATE purchase_order SET last_back_order = 1 WHERE po_id = [PO-000014]",
+            "UPDATE purchase_order SET last_back_order = 3 WHERE po_id = [PO-000014-B1]",
+        ],
+    },
+    Corruption {
+        invariant: 13,
         check: "a header's totals are the sums over its lines",
         each: &[
             "UPDATE purchase_order SET ordered = ordered + 1 WHERE po_id = [PO-000003]",

@@ -54,11 +54,31 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 8,
+        check: "a back order is folded back right after its order was reopened, and only then",
+        each: &[
+            "UPDATE purchase_order SET folded_back = NOT folded_back WHERE po_id = [PO-000014-B1]",
+            "UPDATE purchase_order SET folded_back = NOT folded_back WHERE po_id = [PO-000005]",
+            "UPDATE event SET actor = 'carol' WHERE po_id = [PO-000014-B1] AND event_type = 'BACK_ORDER_FOLDED'",
+            "UPDATE event SET event_type = 'ORDER_COMPLETED' WHERE po_id = [PO-000014] AND event_type = 'ORDER_REOPENED'",
+            "UPDATE event SET event_type = 'ORDER_CANCELLED'
+               WHERE po_id = [PO-000014-B1] AND event_type = 'BACK_ORDER_FOLDED'",
+        ],
+    },
+    Corruption {
+        invariant: 8,
         check: "an order has as many receipts booked and voided as its events say",
         each: &[
             "DELETE FROM receipt WHERE po_id = [PO-000001] AND receipt_number = 2",
             "UPDATE receipt SET void_time = NULL, voided_by = NULL, void_reason = NULL WHERE po_id = [PO-000001]",
             "UPDATE event SET event_type = 'ORDER_PLACED' WHERE po_id = [PO-000004] AND event_type = 'RECEIPT_BOOKED'",
+        ],
+    },
+    Corruption {
+        invariant: 8,
+        check: "an order's terms have changed if an event amended or confirmed it once it was placed, and only then",
+        each: &[
+            "UPDATE purchase_order SET terms_changed = NOT terms_changed WHERE po_id = [PO-000003]",
+            "UPDATE purchase_order SET terms_changed = NOT terms_changed WHERE po_id = [PO-000013]",
         ],
     },
     Corruption {

@@ -76,4 +76,13 @@ pub const CORRUPTIONS: &[Corruption] = &[
                original_order_time = create_time WHERE po_id = [PO-000002]",
         ],
     },
+    Corruption {
+        invariant: 4,
+        check: "a back order that was folded back is cancelled, and has no back order of its own",
+        each: &[
+            "UPDATE purchase_order SET folded_back = NOT folded_back WHERE po_id = [PO-000014-B2]",
+            "UPDATE purchase_order SET folded_back = NOT folded_back WHERE po_id = [PO-000005]",
+            "UPDATE purchase_order SET child_id = [PO-000003] WHERE po_id = [PO-000014-B1]",
+        ],
+    },
 ];

@@ -55,6 +55,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
         check: "a ledger row is of an order that is completed",
         each: &[
             "UPDATE purchase_order SET state = 'RECEIVING', close_time = NULL WHERE po_id = [PO-000007]",
+            "UPDATE purchase_order SET state = 'RECEIVING', close_time = NULL WHERE po_id = [PO-000014]",
             "UPDATE stock_movement SET po_id = [PO-000004]
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
             "UPDATE stock_movement SET po_id = 'nowhere'
@@ -63,13 +64,32 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 6,
-        check: "each accepted item of a completed order has exactly one ledger row per lot and cost",
+        check: "each accepted item of a completed order has exactly one ledger row per lot and cost, net of reversals",
         each: &[
+            "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'cherries' AND kind = 'RECEIPT_REVERSAL'",
+            "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'cherries' AND movement_number = 4",
             "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 3",
             "INSERT INTO stock_movement SELECT store_id, product_id, 99, kind, quantity, unit_cost, balance_after,
                average_after, create_time, event_number, po_id, line_number, receipt_number, receive_time, reason, lot_code, expiry_date
                FROM stock_movement
                WHERE store_id = 'north' AND product_id = 'figs'",
+        ],
+    },
+    Corruption {
+        invariant: 6,
+        check: "what was reversed of an order was put on hand before, per item, lot and cost",
+        each: &[
+            "UPDATE stock_movement SET quantity = quantity + 10000
+               WHERE store_id = 'north' AND product_id = 'cherries' AND kind = 'RECEIPT_REVERSAL'",
+            "UPDATE stock_movement SET unit_cost = unit_cost + 1
+               WHERE store_id = 'north' AND product_id = 'grapes' AND movement_number = 2",
+            "UPDATE stock_movement SET lot_code = 'L9'
+               WHERE store_id = 'north' AND product_id = 'grapes' AND movement_number = 2",
+            "UPDATE stock_movement SET line_number = 2
+               WHERE store_id = 'north' AND product_id = 'grapes' AND movement_number = 2",
+            "UPDATE stock_movement SET receive_time = receive_time - 1
+               WHERE store_id = 'north' AND product_id = 'grapes' AND movement_number = 2",
+            "DELETE FROM stock_movement WHERE store_id = 'north' AND product_id = 'grapes' AND movement_number = 1",
         ],
     },
     Corruption {
@@ -97,8 +117,10 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 6,
-        check: "a ledger row was written by its order's completion",
+        check: "a ledger row was written by its order's completion, and its reversal by its order's reopening",
         each: &[
+            "UPDATE stock_movement SET create_time = create_time + 1
+               WHERE store_id = 'north' AND product_id = 'grapes' AND movement_number = 2",
             "UPDATE stock_movement SET event_number = 1
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
             "UPDATE stock_movement SET create_time = create_time + 1
@@ -111,6 +133,8 @@ pub const CORRUPTIONS: &[Corruption] = &[
         each: &[
             "UPDATE stock_movement SET kind = 'GIFT'
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
+            "UPDATE stock_movement SET quantity = -quantity
+               WHERE store_id = 'north' AND product_id = 'grapes' AND movement_number = 2",
             "UPDATE stock_movement SET kind = 'LOSS'
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
             "UPDATE stock_movement SET kind = 'CUSTOMER_RETURN'
@@ -214,6 +238,8 @@ pub const CORRUPTIONS: &[Corruption] = &[
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 1",
             "UPDATE stock_movement SET average_after = 0
                WHERE store_id = 'north' AND product_id = 'apples' AND movement_number = 3",
+            "UPDATE stock_movement SET average_after = average_after + 1
+               WHERE store_id = 'north' AND product_id = 'cherries' AND kind = 'RECEIPT_REVERSAL'",
             "UPDATE stock_movement SET unit_cost = unit_cost + 1000000
                WHERE store_id = 'north' AND product_id = 'figs' AND movement_number = 1",
         ],

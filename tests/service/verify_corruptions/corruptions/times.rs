@@ -103,6 +103,8 @@ pub const CORRUPTIONS: &[Corruption] = &[
             "UPDATE purchase_order SET place_time = place_time + 1 WHERE po_id = [PO-000003]",
             "UPDATE purchase_order SET close_time = close_time + 1 WHERE po_id = [PO-000005]",
             "UPDATE purchase_order SET close_time = close_time + 1 WHERE po_id = [PO-000007]",
+            "UPDATE purchase_order SET close_time = close_time + 1 WHERE po_id = [PO-000014]",
+            "UPDATE purchase_order SET close_time = close_time + 1 WHERE po_id = [PO-000014-B1]",
         ],
     },
     Corruption {
