@@ -290,15 +290,18 @@ async fn in_one_batch_an_answer_tells_what_may_be_done_after_the_commands_before
 ) {
     let Some(world) = World::on(on).await else { return };
     let alice = world.alice();
-    let order = alice.received(&[("apples", "10")], &[(1, "4")]).await;
+    let order = alice.order(&[("apples", "10")]).await;
+    let first = alice.receive(&order).accept(1, "4").id(Uuid::now_v7());
+    first.clone().ok().await;
     let child = alice.back_order(&order).await;
-    // A note of the child, then the caller's own id for its parent, of which the header is answered.
-    let touch = alice.update(&order, &["external_id"]).with(|request| request.external_id = "erp-1".to_owned());
-    let other = alice.update(&child, &["external_id"]).with(|request| request.external_id = "erp-2".to_owned());
-    let answers = world.queued_up(vec![other, touch]).await;
+    assert!(may_reopen(&alice, &order).await);
+    // Something of the back order is received, and the receipt of its parent is sent again, which answers with the header
+    // as it is now.
+    let answers = world.queued_up(vec![alice.receive(&child).accept(1, "1"), first]).await;
     let header = answers[1].as_ref().unwrap().purchase_order.clone().unwrap();
-    assert!(header.allowed_actions().any(|action| action == PurchaseOrderAction::Reopen), "{header:?}");
-    alice.reopen(&order).ok().await;
+    assert_eq!(header, alice.seen(&order.purchase_order_id).await);
+    assert!(header.allowed_actions().all(|action| action != PurchaseOrderAction::Reopen), "{header:?}");
+    assert!(world.stats().largest_batch >= 2, "{:?}", world.stats());
     world.verify().await;
 }
 
