@@ -50,7 +50,7 @@ const CASES: &[Case] = &[
     ("EnableBackOrders", [ 2,  6], &[OPERATOR],                 |_| Arc::new(EnableBackOrders)),
     ("DisableBackOrders",[ 1,  1], &[OPERATOR],                 |_| Arc::new(DisableBackOrders)),
     ("UpdateStore",      [ 3,  3], &[OWNER, OPERATOR],          update_store),
-    ("CreateRole",       [ 4,  4], &[OWNER, OPERATOR],          create_role),
+    ("CreateRole",       [ 7,  7], &[OWNER, OPERATOR],          create_role),
     ("UpdateRole",       [ 4,  4], &[OWNER, OPERATOR, TEMP],    update_role),
     ("DeleteRole",       [ 3,  3], &[OWNER, OPERATOR],          delete_role),
     ("GrantRole",        [10, 10], &[OPERATOR, OWNER, TEMP],    grant_role),

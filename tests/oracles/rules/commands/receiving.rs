@@ -53,7 +53,9 @@ fn items(at: &mut Scene<'_>, order: OrderId) -> Vec<NewItem> {
         let rejected = if rejects { at.whole(3) } else { Quantity::ZERO };
         let mut item = item(order, line.key.number, accepted, rejected);
         if at.one_in(8) {
-            item.target = ItemTarget::Product(Some(order), ProductSelector::Product(line.product.clone()));
+            // Now and then one that nobody has ordered.
+            let product = if at.one_in(40) { ProductId::new("unheard-of") } else { line.product.clone() };
+            item.target = ItemTarget::Product(Some(order), ProductSelector::Product(product));
         }
         if line.lot_required && !at.one_in(20) || at.one_in(6) {
             item.lots = at.lots(accepted);
