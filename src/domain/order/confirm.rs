@@ -218,6 +218,7 @@ mod tests {
             assert_eq!(confirmed(&store, order, 3), expected);
             assert_eq!((store.lines_of(order), store.header(order).state), (before, State::OnOrder));
             assert_eq!(store.events(), ["ORDER_CONFIRMED"]);
+            assert!(store.header(order).terms_changed, "a back order like this is not folded back");
         }
     }
 

@@ -72,6 +72,7 @@ fn what_is_ordered_of_a_placed_line_goes_down_to_what_was_received_and_cancelled
                 assert_eq!(store.lines_of(order), [oak, "ash: 5 ordered, 5 pending"], "{ordered}");
                 assert_eq!(store.line_of(order, 1).first_ordered, quantity("10"));
                 assert_eq!((store.events(), store.header(order).state), (vec!["ORDER_AMENDED"], State::Receiving));
+                assert!(store.header(order).terms_changed, "a back order like this is not folded back");
             }
             Err(text) => assert_eq!(store.refusal_text(amended), text),
         }
@@ -108,6 +109,7 @@ fn a_draft_changes_line_by_line_and_gives_no_number_again() {
     let reply = store.send(amend(order, vec![ordering(2, "0"), removing(3)])).unwrap();
     assert_eq!(store.lines_of(order), ["oak: 10 ordered, 10 pending", "ash: "]);
     assert_eq!(store.line_of(order, 2).first_ordered, Quantity::ZERO, "nothing was placed yet");
+    assert!(!store.header(order).terms_changed, "nor agreed");
     assert_eq!(reply.orders[0].lines.iter().map(|line| line.key.number).collect::<Vec<_>>(), [2]);
     let added = AmendOrder { new_lines: vec![new_line("yew", "3")], ..nothing(order) };
     let reply = store.send(added).unwrap();
