@@ -74,6 +74,11 @@ impl StatedQuantity {
         Self { units: Some(units), packs: None }
     }
 
+    /// The field by which a caller said it: that of the packs only where no units are given.
+    pub const fn field(&self) -> &'static str {
+        if self.units.is_none() && self.packs.is_some() { "packs" } else { "quantity" }
+    }
+
     /// Whether it says zero or nothing.
     pub fn is_zero(&self) -> bool {
         !self.units.is_some_and(Quantity::is_positive) && !self.packs.is_some_and(Quantity::is_positive)

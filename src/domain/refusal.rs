@@ -253,7 +253,7 @@ pub enum Refusal {
     },
     /// The order cannot be reopened, because what it put on hand is not there any more.
     #[error(
-        "purchase order {number} is not reopened: what it put on hand is not in stock any more, or not of its lots, of {products}"
+        "purchase order {number} is not reopened: too little of what it put on hand is left in stock, or in its lots, of {products}"
     )]
     StockGone {
         /// The number of the order that was to be reopened.

@@ -18,7 +18,8 @@ use std::marker::PhantomData;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, Integer, Text};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{Array, HasSqlType, Integer, Text};
 use diesel::sqlite::Sqlite;
 
 use super::error::DbError;
@@ -85,13 +86,21 @@ where
 /// aggregates. Nothing checks the text against `ST`, so a test must read such a row on both databases.
 pub struct SqlColumns<ST> {
     sql: &'static str,
+    /// What stands for each `k.k0`, if the statement is about one store.
+    store: Option<String>,
     types: PhantomData<ST>,
 }
 
 impl<ST> SqlColumns<ST> {
     /// Columns that the database returns with the types `ST`.
     pub const fn new(sql: &'static str) -> Self {
-        Self { sql, types: PhantomData }
+        Self { sql, store: None, types: PhantomData }
+    }
+
+    /// The same for columns that look into further tables, each of which is compared with the store as `k.k0`. Where the
+    /// statement is about one store, a parameter stands there instead, as in the joins.
+    pub fn of_store(store: Option<&str>, sql: &'static str) -> Self {
+        Self { sql, store: store.map(str::to_owned), types: PhantomData }
     }
 }
 
@@ -99,9 +108,22 @@ impl<ST: diesel::expression::TypedExpressionType> Expression for SqlColumns<ST> 
     type SqlType = ST;
 }
 
-impl<ST, DB: diesel::backend::Backend> QueryFragment<DB> for SqlColumns<ST> {
+impl<ST, DB> QueryFragment<DB> for SqlColumns<ST>
+where
+    DB: diesel::backend::Backend + HasSqlType<Text>,
+    String: ToSql<Text, DB>,
+{
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql(self.sql);
+        let Some(store) = &self.store else {
+            out.push_sql(self.sql);
+            return Ok(());
+        };
+        for (index, part) in self.sql.split("k.k0").enumerate() {
+            if index > 0 {
+                out.push_bind_param::<Text, _>(store)?;
+            }
+            out.push_sql(part);
+        }
         Ok(())
     }
 }

@@ -58,15 +58,14 @@ impl Lookup for Orders {
         &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.po_id = k.k1"];
 }
 
-/// The headers of a whole chain by the id of its original: the original itself is one of them, and back orders that were
-/// folded back are not.
+/// The headers of a whole chain by the id of its original: the original itself is one of them, and so are back orders that
+/// were folded back.
 pub struct OrdersOfChain;
 impl Lookup for OrdersOfChain {
     type Columns = Header;
     const KEY_TYPES: &'static [KeyType] = &[Name, Name];
-    const JOINS: &'static [&'static str] = &[
-        "purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.root_id = k.k1 AND NOT purchase_order.folded_back",
-    ];
+    const JOINS: &'static [&'static str] =
+        &["purchase_order ON purchase_order.store_id = k.k0 AND purchase_order.root_id = k.k1"];
 }
 
 /// Lines, each with the inventory level of its product. The inner join loses no line: the transaction that creates a line
@@ -379,14 +378,13 @@ impl Lookup for ExternalIds {
 /// A column of the latest active receipt of a supplier that bears a delivery note, as a subquery with a limit, so that
 /// one entry of an index is read however often a note was used. `$also` is a condition besides.
 macro_rules! of_latest_receipt {
-    ($column:literal, $store:literal, $supplier:literal, $also:literal) => {
+    ($column:literal, $supplier:literal, $also:literal) => {
         concat!(
             "(SELECT ",
             $column,
             " FROM receipt JOIN purchase_order AS noted \
-              ON noted.store_id = receipt.store_id AND noted.po_id = receipt.po_id WHERE receipt.store_id = ",
-            $store,
-            " AND receipt.supplier_id = ",
+              ON noted.store_id = k.k0 AND noted.po_id = receipt.po_id WHERE receipt.store_id = k.k0 \
+              AND receipt.supplier_id = ",
             $supplier,
             " AND receipt.delivery_note = k.k2 AND receipt.void_time IS NULL",
             $also,
@@ -400,10 +398,9 @@ macro_rules! of_latest_other_receipt {
     ($column:literal) => {
         of_latest_receipt!(
             $column,
-            "purchase_order.store_id",
             "purchase_order.supplier_id",
             " AND (receipt.po_id <> k.k1 OR receipt.receipt_number <> k.k3) \
-              AND NOT EXISTS (SELECT 1 FROM receipt AS corrected WHERE corrected.store_id = receipt.store_id \
+              AND NOT EXISTS (SELECT 1 FROM receipt AS corrected WHERE corrected.store_id = k.k0 \
               AND corrected.po_id = k.k1 AND corrected.receipt_number = k.k3 \
               AND corrected.delivery_id = receipt.delivery_id)"
         )
@@ -413,7 +410,7 @@ macro_rules! of_latest_other_receipt {
 /// The same for the supplier `k.k1`.
 macro_rules! of_latest_receipt_of_supplier {
     ($column:literal) => {
-        of_latest_receipt!($column, "store.store_id", "k.k1", "")
+        of_latest_receipt!($column, "k.k1", "")
     };
 }
 
@@ -423,15 +420,18 @@ pub struct DeliveryNoteColumns;
 impl SelectedColumns for DeliveryNoteColumns {
     type Columns = SqlColumns<(Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Integer>)>;
 
-    fn columns(_store: Option<&str>) -> Self::Columns {
-        SqlColumns::new(concat!(
-            "purchase_order.store_id, purchase_order.supplier_id, k.k2, ",
-            of_latest_other_receipt!("receipt.po_id"),
-            ", ",
-            of_latest_other_receipt!("noted.number"),
-            ", ",
-            of_latest_other_receipt!("receipt.receipt_number"),
-        ))
+    fn columns(store: Option<&str>) -> Self::Columns {
+        SqlColumns::of_store(
+            store,
+            concat!(
+                "purchase_order.store_id, purchase_order.supplier_id, k.k2, ",
+                of_latest_other_receipt!("receipt.po_id"),
+                ", ",
+                of_latest_other_receipt!("noted.number"),
+                ", ",
+                of_latest_other_receipt!("receipt.receipt_number"),
+            ),
+        )
     }
 }
 
@@ -450,15 +450,18 @@ pub struct DeliveryNoteOfSupplierColumns;
 impl SelectedColumns for DeliveryNoteOfSupplierColumns {
     type Columns = SqlColumns<(Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Integer>)>;
 
-    fn columns(_store: Option<&str>) -> Self::Columns {
-        SqlColumns::new(concat!(
-            "store.store_id, k.k1, k.k2, ",
-            of_latest_receipt_of_supplier!("receipt.po_id"),
-            ", ",
-            of_latest_receipt_of_supplier!("noted.number"),
-            ", ",
-            of_latest_receipt_of_supplier!("receipt.receipt_number"),
-        ))
+    fn columns(store: Option<&str>) -> Self::Columns {
+        SqlColumns::of_store(
+            store,
+            concat!(
+                "store.store_id, k.k1, k.k2, ",
+                of_latest_receipt_of_supplier!("receipt.po_id"),
+                ", ",
+                of_latest_receipt_of_supplier!("noted.number"),
+                ", ",
+                of_latest_receipt_of_supplier!("receipt.receipt_number"),
+            ),
+        )
     }
 }
 

@@ -147,8 +147,7 @@ fn lines(session: &mut Session, store: &str, after: Option<&LineRow>) -> Result<
     session.load(query)
 }
 
-/// The items of active receipts of a store whose value is wrong. The cost of a line may have been amended since a receipt
-/// was voided; that of one with an active receipt may not, of which the first `most` are told.
+/// The items of active receipts of a store whose value is wrong, of which the first `most` are told.
 pub(super) fn items(session: &mut Session, store: &str, most: usize) -> Result<Vec<Option<String>>, DbError> {
     let mut wrong = Vec::new();
     let mut last: Option<ItemRow> = None;

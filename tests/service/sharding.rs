@@ -3,7 +3,7 @@
 //! sent to one shard. PostgreSQL alone: an embedded database is one file.
 
 use crate::support::Engine::Postgres;
-use crate::support::{Caller, Database, Recorder, STORE, Setup, Statement, World, line, writer_of};
+use crate::support::{Caller, Database, Recorder, STORE, STORE_TABLES, Setup, Statement, World, line, writer_of};
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::Permission::{Edit, View};
 use purchase_order_service::proto::v1::PurchaseOrder;
@@ -29,10 +29,7 @@ fn names_its_store(statement: &Statement) -> bool {
     }
     // The keys and rows that a statement is about come from `unnest`, which is no table.
     let tables = count(&text, " JOIN ") + count(&text, "UPDATE ") - count(&text, " FOR NO KEY UPDATE")
-        + count(&text, "DELETE FROM ")
-        + count(&text, " FROM store ")
-        + count(&text, " FROM purchase_order ")
-        + count(&text, " FROM role_grant ");
+        + STORE_TABLES.iter().map(|table| count(&text, &format!("FROM {table} "))).sum::<usize>();
     let equalities = count(&text, "store_id = $");
     tables > 0 && equalities >= tables && !text.contains("ANY($1)") && !text.contains("k.k0 AND")
 }

@@ -139,8 +139,9 @@ CREATE TABLE purchase_order (
 
 CREATE UNIQUE INDEX purchase_order_number ON purchase_order (store_id, number);
 CREATE UNIQUE INDEX purchase_order_one_child ON purchase_order (store_id, parent_id) WHERE parent_id IS NOT NULL AND NOT folded_back;
--- Also what the orders of a chain are found by, so every query for them says NOT folded_back.
-CREATE UNIQUE INDEX purchase_order_chain_position ON purchase_order (store_id, root_id, chain_position) WHERE NOT folded_back;
+-- What the orders of a chain are found by, those included that were folded back. Of the others each has a place of its own,
+-- because each is the only child of its parent.
+CREATE INDEX purchase_order_chain_position ON purchase_order (store_id, root_id, chain_position);
 CREATE UNIQUE INDEX purchase_order_external_id ON purchase_order (store_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX purchase_order_newest ON purchase_order (store_id, create_time, create_event);
 CREATE INDEX purchase_order_by_state ON purchase_order (store_id, state, create_time, create_event);
@@ -369,6 +370,8 @@ CREATE TABLE stock_movement (
 
 -- What the completions of an order put on hand: reopening it takes out what the last of them did.
 CREATE INDEX stock_movement_by_order ON stock_movement (store_id, po_id, event_number) WHERE kind = 'RECEIPT';
+-- What an event cancelled of an order: reopening it takes back what its last completion did.
+CREATE INDEX line_cancellation_by_event ON line_cancellation (store_id, po_id, event_number);
 
 -- What happened, per store numbered 1, 2, 3 ... without a gap.
 CREATE TABLE event (
@@ -460,6 +463,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('inventory_lot', 'inventory_lot_by_expiry', '100000 10000 30 2 1'),
     ('stock_movement', 'stock_movement', '4000000 400000 80 1'),
     ('stock_movement', 'stock_movement_by_order', '2000000 200000 10 10'),
+    ('line_cancellation', 'line_cancellation', '1000000 100000 20 2 1'),
+    ('line_cancellation', 'line_cancellation_by_event', '1000000 100000 20 10'),
     ('receipt', 'receipt', '300000 30000 2 1'),
     ('receipt', 'receipt_newest', '300000 30000 1 1 1'),
     ('receipt', 'receipt_by_supplier', '300000 30000 300 1 1 1'),

@@ -1,7 +1,8 @@
 //! What may be done to an order, by its state and quantities and by the permissions of the caller.
 //!
 //! Commands are judged by this code, and the list of allowed actions in answers is made by it too, so a
-//! user interface that shows these as buttons offers none that would be refused.
+//! user interface that shows these as buttons offers none that the order's header would refuse. What takes more than the
+//! header, such as stock, is judged by the call alone.
 
 use std::collections::BTreeSet;
 

@@ -261,12 +261,14 @@ impl LineAmendment {
             }
         };
         let least = least_ordered(line);
+        let field = self.quantity.field();
         if !line.admits(quantity) {
-            let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);
-            violations.add(format_args!("lines[{index}].quantity"), rule);
+            let rule = format_args!("is {quantity} in units, but {} is counted in whole units", line.product);
+            violations.add(format_args!("lines[{index}].{field}"), rule);
         } else if quantity < least {
-            let rule = format_args!("is {quantity}, but {least} of line {} are received or cancelled", self.line);
-            violations.add(format_args!("lines[{index}].quantity"), rule);
+            let rule =
+                format_args!("is {quantity} in units, but {least} of line {} are received or cancelled", self.line);
+            violations.add(format_args!("lines[{index}].{field}"), rule);
         }
         Some(quantity)
     }

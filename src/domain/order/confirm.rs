@@ -139,8 +139,8 @@ impl LineConfirmation {
         match self.quantity.resolve(line.pack_size) {
             Ok(quantity) => {
                 if !line.admits(quantity) {
-                    let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);
-                    violations.add(format_args!("lines[{index}].quantity"), rule);
+                    let rule = format_args!("is {quantity} in units, but {} is counted in whole units", line.product);
+                    violations.add(format_args!("lines[{index}].{}", self.quantity.field()), rule);
                 }
                 quantity
             }
@@ -255,7 +255,7 @@ mod tests {
         let mut store = TestStore::new();
         let order = store.on_order(&["oak 10"]);
         for (named, refused) in [
-            (line(1, "0.5", ""), "lines[0].quantity is 0.5, but oak is counted in whole units"),
+            (line(1, "0.5", ""), "lines[0].quantity is 0.5 in units, but oak is counted in whole units"),
             (line(1, "", "2026-02-27"), "lines[0].expected_date is 2026-02-27, before the order's date, 2026-02-28"),
         ] {
             assert_eq!(store.refusal_text(confirm(order, vec![named])), refused);

@@ -45,8 +45,7 @@ pub struct LastCompletion {
     pub rows: Vec<PostedRow>,
     /// What it cancelled of lines.
     pub cancellations: Vec<Cancellation>,
-    /// What is on hand in lots of each product of which the order may have received something in no lot. Products
-    /// that have no lot in stock are missing.
+    /// What is on hand in lots of each product of which the order may have received something in no lot.
     pub on_hand_in_lots: BTreeMap<ProductId, Quantity>,
 }
 

@@ -51,16 +51,20 @@ impl SelectedColumns for PostedRowColumns {
         SqlColumns<Nullable<BigInt>>,
     );
 
-    fn columns(_store: Option<&str>) -> Self::Columns {
+    fn columns(store: Option<&str>) -> Self::Columns {
         let average_before = "(SELECT earlier.average_after FROM stock_movement AS earlier \
-             WHERE earlier.store_id = stock_movement.store_id AND earlier.product_id = stock_movement.product_id \
+             WHERE earlier.store_id = k.k0 AND earlier.product_id = stock_movement.product_id \
              AND earlier.movement_number = stock_movement.movement_number - 1)";
         let on_hand_of_lot = "(SELECT inventory_lot.on_hand FROM inventory_lot \
-             WHERE inventory_lot.store_id = stock_movement.store_id \
+             WHERE inventory_lot.store_id = k.k0 \
              AND inventory_lot.product_id = stock_movement.product_id \
              AND inventory_lot.lot_code = stock_movement.lot_code \
              AND inventory_lot.expiry_date = COALESCE(stock_movement.expiry_date, 'none'))";
-        (schema::stock_movement::all_columns, SqlColumns::new(average_before), SqlColumns::new(on_hand_of_lot))
+        (
+            schema::stock_movement::all_columns,
+            SqlColumns::of_store(store, average_before),
+            SqlColumns::of_store(store, on_hand_of_lot),
+        )
     }
 }
 
@@ -93,24 +97,25 @@ pub struct OnHandInLotsColumns;
 impl SelectedColumns for OnHandInLotsColumns {
     type Columns = SqlColumns<(Text, Text, Text, BigInt)>;
 
-    fn columns(_store: Option<&str>) -> Self::Columns {
+    fn columns(store: Option<&str>) -> Self::Columns {
         // PostgreSQL returns the sum of BIGINT as NUMERIC.
-        SqlColumns::new("k.k0, k.k1, purchase_order_line.product_id, CAST(sum(inventory_lot.on_hand) AS bigint)")
+        SqlColumns::of_store(
+            store,
+            "k.k0, k.k1, purchase_order_line.product_id, \
+             (SELECT COALESCE(CAST(sum(lot.on_hand) AS bigint), 0) FROM inventory_lot AS lot \
+             WHERE lot.store_id = k.k0 AND lot.product_id = purchase_order_line.product_id AND lot.on_hand > 0)",
+        )
     }
 }
 
-/// For each product of an order of which something may have been received in no lot, what is on hand of it in lots; once
-/// for each line of the product.
+/// For each product of an order of which something may have been received in no lot, what is on hand of it in lots. The sum
+/// is a subquery of the grouped rows, so that each lot is read once, however many lines of the order are of its product.
 pub struct OnHandInLots;
 impl Lookup for OnHandInLots {
     type Columns = OnHandInLotsColumns;
     const KEY_TYPES: &'static [KeyType] = &[Name, Name];
-    const JOINS: &'static [&'static str] = &[
-        "purchase_order_line ON purchase_order_line.store_id = k.k0 AND purchase_order_line.po_id = k.k1 \
-         AND purchase_order_line.received > 0 AND NOT purchase_order_line.lot_required",
-        "inventory_lot ON inventory_lot.store_id = k.k0 AND inventory_lot.product_id = purchase_order_line.product_id \
-         AND inventory_lot.on_hand > 0",
-    ];
-    const SUFFIX: &'static str =
-        " GROUP BY k.k0, k.k1, purchase_order_line.line_number, purchase_order_line.product_id";
+    const JOINS: &'static [&'static str] =
+        &["purchase_order_line ON purchase_order_line.store_id = k.k0 AND purchase_order_line.po_id = k.k1 \
+           AND purchase_order_line.received > 0 AND NOT purchase_order_line.lot_required"];
+    const SUFFIX: &'static str = " GROUP BY k.k0, k.k1, purchase_order_line.product_id";
 }

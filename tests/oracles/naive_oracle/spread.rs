@@ -127,7 +127,9 @@ impl<'a> Spread<'a> {
         let unit_cost = item.unit_cost.or(item.excess_cost).unwrap_or(average);
         let added = self.spots.iter().filter(|spot| spot.order == order).map(|spot| spot.number + 1);
         let number = added.chain([next_line(&self.model.orders, order)]).max().unwrap_or_default();
-        let line = Line { product, unit, gtin, is_unlisted: true, pack_size, unit_cost, ..Line::default() };
+        let first_expected = self.model.orders[order].expected;
+        let line =
+            Line { product, unit, gtin, is_unlisted: true, first_expected, pack_size, unit_cost, ..Line::default() };
         let (item, items) = (None, Vec::new());
         self.spots.push(Spot { order, number, line, is_new: true, pending: 0, accepted_before: 0, item, items });
     }

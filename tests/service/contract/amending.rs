@@ -62,6 +62,12 @@ async fn amend_purchase_order(#[values(Sqlite, Postgres)] on: Engine) {
     story.ok(dora.amend(&order, &[(2, "6")])).await;
     let priced = dora.amend(&order, &[(2, "6")]).with(|request| request.lines[0].unit_cost = Some("1".to_owned()));
     story.refused(priced, PermissionDenied, "PERMISSION_MISSING").await;
+    // How much it would be worth is not told: it would tell what a pear costs.
+    let dear = alice.amend(&order, &[(2, "6")]).with(|request| request.lines[0].unit_cost = Some("150.25".to_owned()));
+    story.ok(dear).await;
+    let too_many = story.refused(dora.amend(&order, &[(2, "999999999")]), InvalidArgument, STORED).await;
+    assert_eq!(too_many.message(), "lines make the order worth more than 100000000000 with its charges");
+    too_many.names_fields(&["lines"]);
     let operator = story.world.operator();
     story.refused(operator.amend(&order, &[(1, "11")]), PermissionDenied, "NO_STORE_ACCESS").await;
     let nobody = story.world.caller("");

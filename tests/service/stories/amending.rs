@@ -6,7 +6,7 @@ use rstest::rstest;
 use tonic::Code::InvalidArgument;
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, World, line, line_text};
+use crate::support::{Caller, World, line, line_text, unlisted_item};
 
 async fn texts(caller: &Caller, order: &PurchaseOrder) -> Vec<String> {
     caller.lines(order).await.iter().map(line_text).collect()
@@ -124,6 +124,29 @@ async fn no_less_is_ordered_than_has_come(#[values(Sqlite, Postgres)] on: Engine
         .map(|line| (&*line.first_ordered, &*line.amended, &*line.ordered, &*line.received))
         .collect();
     assert_eq!(of_chain, [("10", "-6", "4", "4"), ("5", "-5", "0", "0")]);
+    world.verify().await;
+}
+
+/// Goods that nobody ordered have a line without a quantity, which is expected with the order like the others.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_receipt_has_added_is_amended_like_the_rest(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    alice.update_store(&["allow_unlisted_items"]).with(|request| request.allow_unlisted_items = true).ok().await;
+    let draft = alice.create(&[("apples", "10")]).with(|request| request.expected_date = "2026-03-09".to_owned());
+    let order = draft.ok().await.purchase_order.unwrap();
+    alice.place(&order).ok().await;
+    alice.receive(&order).with(|request| request.items.push(unlisted_item("soap", "2"))).ok().await;
+    let lines = alice.lines(&order).await;
+    assert_eq!(dates(&lines), [("2026-03-09", "2026-03-09"); 2]);
+    let same = alice.amend(&order, &[(2, "0")]).with(|request| request.expected_date = Some("2026-03-09".to_owned()));
+    assert_eq!(same.ok().await.event_number, 0, "it is as it was");
+    alice.amend(&order, &[(2, "5")]).ok().await;
+    assert_eq!(
+        texts(&alice, &order).await,
+        ["1 apples: 10 ordered, 10 pending", "2 soap: 5 ordered, 2 received, 3 pending"]
+    );
     world.verify().await;
 }
 

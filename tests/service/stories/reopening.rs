@@ -73,6 +73,15 @@ async fn a_wrong_line_is_corrected_after_its_order_was_completed(#[values(Sqlite
         assert_eq!(numbers, ["PO-000001", "PO-000001-B2"], "by {}", named.number);
         assert_eq!((&*chain.lines[0].received, &*chain.lines[0].cancelled, &*chain.lines[0].pending), ("6", "0", "4"));
     }
+    // It is an order of the store like others, also by its product.
+    for by_prefix in [false, true] {
+        let by_product = alice.list().with(|request| {
+            request.product_id = "apples".to_owned();
+            request.number_prefix = if by_prefix { "PO-000001".to_owned() } else { String::new() };
+        });
+        let listed = by_product.ok().await.purchase_orders;
+        assert_eq!(listed.len(), 3, "{:?}", listed.iter().map(|order| &order.number).collect::<Vec<_>>());
+    }
     world.verify().await;
 }
 

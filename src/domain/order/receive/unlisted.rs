@@ -106,7 +106,7 @@ fn new_line(order: &Order, number: i32, unlisted: &UnlistedProduct, unit_cost: U
         lot_required: false,
         carried_over: false,
         expected_date: None,
-        first_expected_date: None,
+        first_expected_date: order.expected_date,
         first_ordered: Quantity::ZERO,
         confirmed: None,
         quantities: Quantities::default(),

@@ -317,7 +317,7 @@ fn an_order_is_not_reopened_once_its_goods_are_gone() {
         store.accept(adjust(AdjustmentKind::Sale, "1", None));
         assert_eq!(
             store.refusal_text(reopen(order)),
-            "purchase order PO-000001 is not reopened: what it put on hand is not in stock any more, or not of its lots, of oak"
+            "purchase order PO-000001 is not reopened: too little of what it put on hand is left in stock, or in its lots, of oak"
         );
         // As many as were sold came back, or others came.
         store.accept(adjust(AdjustmentKind::Count, "4", None));
