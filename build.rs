@@ -13,12 +13,13 @@ use std::{env, fs};
 use protox::Compiler;
 use protox::prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "purchasing/v1/access_service.proto",
+    "purchasing/v1/event.proto",
+    "purchasing/v1/event_service.proto",
     "purchasing/v1/inventory_service.proto",
     "purchasing/v1/options.proto",
     "purchasing/v1/purchase_order.proto",
-    "purchasing/v1/purchase_order_history.proto",
     "purchasing/v1/purchase_order_service.proto",
     "purchasing/v1/store_service.proto",
 ];

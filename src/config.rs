@@ -42,6 +42,8 @@ pub struct ServeConfig {
     pub max_public_deadline: Duration,
     /// The longest time of a watch; after it the client must watch again.
     pub max_watch: Duration,
+    /// After how long without a message a watch of events gets an empty one.
+    pub watch_heartbeat: Duration,
     /// How long the service still serves after it is asked to stop: its health reports NOT_SERVING meanwhile,
     /// so that a load balancer sends its callers elsewhere before the listener closes.
     pub shutdown_delay: Duration,
@@ -80,6 +82,7 @@ impl ServeConfig {
             max_deadline: Duration::from_secs(30),
             max_public_deadline: Duration::from_secs(10),
             max_watch: Duration::from_secs(5 * 60),
+            watch_heartbeat: Duration::from_secs(15),
             shutdown_delay: Duration::ZERO,
             drain: Duration::from_secs(20),
             public_reflection: true,

@@ -6,15 +6,17 @@
 
 pub mod history;
 mod stored;
+mod summary;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::stored::UnreadableDetail;
+pub use self::summary::OrderSummary;
 use super::access::Permission;
 use super::code::{PrincipalId, StoreId};
 use super::inventory::MovementKind;
 use super::order::receipt::DeliveryId;
-use super::order::{Charge, OrderId, State};
+use super::order::{Charge, OrderId};
 use super::time::Timestamp;
 
 /// One thing that happened in a store. Events are appended in the transaction of the change, so none is
@@ -33,20 +35,9 @@ pub struct Event {
     pub as_operator: bool,
     /// The order that it happened to, as it was afterwards; none for events of stores, roles and
     /// grants.
-    pub order: Option<OrderRevision>,
+    pub order: Option<OrderSummary>,
     /// What happened, with the values that changed.
     pub detail: Detail,
-}
-
-/// An order as an event left it, so that a history can be read without replaying it.
-#[derive(Clone, Copy, Debug)]
-pub struct OrderRevision {
-    /// The id of the order, in the store of the event.
-    pub order: OrderId,
-    /// How many events the order has had with this one; its etag afterwards.
-    pub revision: i64,
-    /// The state of the order after the event.
-    pub state: State,
 }
 
 /// What changed, by the type of the event. It is stored as JSON with [`Detail::VERSION`] in it, because

@@ -138,6 +138,28 @@ pub enum Refusal {
         permissions: TruncatedList<Permission>,
     },
 
+    /// A refusal of a call about several stores: by the first of them that refuses.
+    #[error("store '{store}': {refusal}")]
+    OfStore {
+        /// The store that refuses.
+        store: StoreId,
+        /// Why it does.
+        refusal: Box<Refusal>,
+    },
+    /// A follower's position is behind the last event of the store: it was never there, or the database was restored
+    /// from an older backup.
+    #[error(
+        "store '{store}' has had {last_event} events, so none can follow number {after}; its database may have been restored from a backup"
+    )]
+    PositionAhead {
+        /// The store.
+        store: StoreId,
+        /// The position that was given.
+        after: i64,
+        /// The number of the store's last event.
+        last_event: i64,
+    },
+
     /// There is no such store; only platform operators are told.
     #[error("there is no store '{0}'")]
     StoreNotFound(StoreId),
@@ -472,6 +494,8 @@ impl Refusal {
             Self::PermissionMissing(_) | Self::CostNamed(_) => "PERMISSION_MISSING",
             Self::NotPlatformOperator => "NOT_PLATFORM_OPERATOR",
             Self::PermissionNotHeld { .. } => "PERMISSION_NOT_HELD",
+            Self::OfStore { refusal, .. } => refusal.reason(),
+            Self::PositionAhead { .. } => "POSITION_AHEAD",
             Self::StoreNotFound(_) => "STORE_NOT_FOUND",
             Self::OrderNotFound => "PURCHASE_ORDER_NOT_FOUND",
             Self::LinesNotFound { .. } => "LINE_NOT_FOUND",

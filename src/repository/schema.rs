@@ -243,6 +243,7 @@ diesel::table! {
         po_id -> Nullable<Text>,
         revision -> Nullable<BigInt>,
         state_after -> Nullable<Text>,
+        order_after -> Nullable<Text>,
         detail -> Text,
     }
 }

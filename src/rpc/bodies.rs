@@ -36,6 +36,15 @@ impl SharedPermit {
         self.grow(frame.data_ref().map_or(0, Bytes::len))
     }
 
+    /// Charges the call with a frame, and no longer with one that was sent before it.
+    fn exchange(&self, frame: &Frame<Bytes>, held: &mut [usize; 2]) -> Result<(), ServiceFault> {
+        self.take(frame)?;
+        let [oldest, newest] = *held;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).shrink(oldest);
+        *held = [newest, frame.data_ref().map_or(0, Bytes::len)];
+        Ok(())
+    }
+
     /// Charges the call with more bytes until it ends; refuses if the budget has none left.
     pub fn grow(&self, bytes: usize) -> Result<(), ServiceFault> {
         let fits = self.0.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes);
@@ -93,16 +102,29 @@ pub struct ResponseBody {
     first: Option<Frame<Bytes>>,
     rest: Body,
     permit: Option<SharedPermit>,
+    /// Of a watch: the bytes of the last two frames. A further frame is asked for only when the connection has taken most
+    /// of those before it, so the others are sent.
+    held: Option<[usize; 2]>,
     /// Ends the request when it is dropped.
     _answering: Option<oneshot::Sender<()>>,
     /// Resolves when a watch must end, with the fault that it ends with.
     end: Option<BoxFuture<'static, TransportFault>>,
+    /// The fault that the watch ends with after the frame that was sent last.
+    ended: Option<TransportFault>,
 }
 
 impl ResponseBody {
     /// An answer that consists of a status alone. It costs nothing of a budget.
     pub fn refusal(status: Status) -> Response<Self> {
-        status.into_http().map(|rest| Self { first: None, rest, permit: None, _answering: None, end: None })
+        status.into_http().map(|rest| Self {
+            first: None,
+            rest,
+            permit: None,
+            held: None,
+            _answering: None,
+            end: None,
+            ended: None,
+        })
     }
 
     /// An answer that is sent until it is complete or, for a watch, until `end`.
@@ -121,8 +143,10 @@ impl ResponseBody {
         if let Some(Err(refusal)) = first.as_ref().map(|frame| permit.take(frame)) {
             return Self::refusal(to_status(refusal));
         }
+        let held = end.is_some().then_some([0, 0]);
         let end = end.map(|end| end.reached().boxed());
-        Response::from_parts(head, Self { first, rest, permit: Some(permit), _answering: Some(answering), end })
+        let (permit, _answering) = (Some(permit), Some(answering));
+        Response::from_parts(head, Self { first, rest, permit, held, _answering, end, ended: None })
     }
 }
 
@@ -145,6 +169,19 @@ impl WatchEnd {
     }
 }
 
+impl ResponseBody {
+    /// A frame as it is sent, for which the call is charged.
+    fn charge(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Status> {
+        let frame = normalize_trailers(frame);
+        match (&self.permit, &mut self.held) {
+            (Some(permit), Some(held)) => permit.exchange(&frame, held).map_err(to_status)?,
+            (Some(permit), None) => permit.take(&frame).map_err(to_status)?,
+            (None, _) => {}
+        }
+        Ok(frame)
+    }
+}
+
 impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = Status;
@@ -153,24 +190,29 @@ impl HttpBody for ResponseBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        if let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(cx) {
-            return Poll::Ready(frame.map(|frame| {
-                let frame = normalize_trailers(frame?);
-                if let Some(permit) = &self.permit {
-                    permit.take(&frame).map_err(to_status)?;
-                }
-                Ok(frame)
-            }));
+        if let Some(ended) = self.ended.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers(ended)))));
         }
-        // The end is looked at only when the body has nothing to send, so the last change, such as
-        // NOT_SERVING, is sent before the stream ends.
-        let refusal = ready!(self.end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx)));
+        let ended = self.end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx));
+        let next = Pin::new(&mut self.rest).poll_frame(cx);
+        let Poll::Ready(ended) = ended else {
+            return next.map(|frame| frame.map(|frame| self.charge(frame?)));
+        };
+        // What is ready when the watch ends is still sent, such as a last NOT_SERVING. But that is all: a watch that
+        // always has something ready would not end otherwise.
         (self.end, self.rest) = (None, Body::empty());
-        Poll::Ready(Some(Ok(Frame::trailers(trailers(refusal)))))
+        match next {
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                self.ended = Some(ended);
+                Poll::Ready(Some(self.charge(frame)))
+            }
+            Poll::Ready(last) => Poll::Ready(last.map(|frame| frame.map(normalize_trailers))),
+            Poll::Pending => Poll::Ready(Some(Ok(Frame::trailers(trailers(ended))))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.rest.is_end_stream()
+        self.first.is_none() && self.ended.is_none() && self.rest.is_end_stream()
     }
 }
 

@@ -49,6 +49,10 @@ pub const PRODUCTS: Cap = Cap { path: "product_ids", least: 0, most: 1_000 };
 pub const PERMISSIONS: Cap = Cap { path: "permissions", least: 0, most: 100 };
 /// The states that a list of orders is filtered by: several times as many as there are.
 pub const STATES: Cap = Cap { path: "states", least: 0, most: 100 };
+/// The stores whose events are followed.
+pub const POSITIONS: Cap = Cap { path: "positions", least: 1, most: 1_000 };
+/// The types of events that are followed: several times as many as there are.
+pub const EVENT_TYPES: Cap = Cap { path: "types", least: 0, most: 100 };
 /// The fields that an update names: several times as many as any update has.
 pub const MASK_PATHS: Cap = Cap { path: "update_mask.paths", least: 0, most: 100 };
 /// For a list that this table does not know: no element is allowed. A test shows that there is no such list.
@@ -72,6 +76,8 @@ pub fn of(message: &str, field: &str) -> Option<Cap> {
         ("ListInventoryLevelsRequest", "product_ids") => PRODUCTS,
         ("CreateRoleRequest" | "UpdateRoleRequest", "permissions") => PERMISSIONS,
         ("ListPurchaseOrdersRequest", "states") => STATES,
+        ("ListEventsRequest" | "WatchEventsRequest", "positions") => POSITIONS,
+        ("ListEventsRequest" | "WatchEventsRequest", "types") => EVENT_TYPES,
         ("google.protobuf.FieldMask", "paths") => MASK_PATHS,
         _ => return None,
     })

@@ -116,7 +116,8 @@ pub fn charges(order: &Order) -> Vec<v1::Charge> {
     charges
 }
 
-fn totals(totals: &Quantities) -> v1::QuantityTotals {
+/// Quantities over all lines of an order.
+pub fn totals(totals: &Quantities) -> v1::QuantityTotals {
     v1::QuantityTotals {
         ordered: totals.ordered.to_string(),
         received: totals.received.to_string(),

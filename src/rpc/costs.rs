@@ -8,8 +8,11 @@
 //! [`Unredacted`], and the only way out of that is [`Unredacted::answer`], which makes the response and
 //! redacts it. `tests/service/architecture.rs` checks that no service makes a response in another way.
 
+use std::pin::Pin;
+
+use futures_util::{Stream, TryStreamExt};
 use prost_types::FieldMask;
-use tonic::Response;
+use tonic::{Response, Status};
 
 use crate::domain::access::CostVisibility;
 use crate::proto::v1;
@@ -43,12 +46,49 @@ impl<T> Unredacted<T> {
 
     /// Makes the answer of it, without what its caller may not see.
     pub fn answer<M: HideCosts>(self, to_message: impl FnOnce(T) -> M) -> Response<M> {
+        Response::new(self.redact(to_message).0)
+    }
+
+    /// What decides how to go on, and is no part of the answer.
+    pub fn look<R: Copy>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&self.value)
+    }
+
+    /// Makes a part of an answer of it, or a message of a stream, without what its caller may not see.
+    pub fn redact<M: HideCosts>(self, to_message: impl FnOnce(T) -> M) -> Redacted<M> {
         let mut message = to_message(self.value);
         if self.costs == CostVisibility::Hidden {
             message.hide_costs();
         }
-        Response::new(message)
+        Redacted(message)
     }
+}
+
+/// A message that holds nothing but what its caller may see.
+#[derive(Debug)]
+pub struct Redacted<M>(M);
+
+impl<M: HideCosts> Redacted<M> {
+    /// A message that says nothing of what was read, and so has no costs that could be judged.
+    pub fn without_costs(mut message: M) -> Self {
+        message.hide_costs();
+        Self(message)
+    }
+}
+
+/// Answers with what several parts make together.
+pub fn answer_of<P, M>(parts: Vec<Redacted<P>>, join: impl FnOnce(Vec<P>) -> M) -> Response<M> {
+    Response::new(join(parts.into_iter().map(|Redacted(part)| part).collect()))
+}
+
+/// The messages of a stream, as tonic sends them.
+pub type Messages<M> = Pin<Box<dyn Stream<Item = Result<M, Status>> + Send>>;
+
+/// Answers with a stream of messages.
+pub fn answer_by<M: 'static>(
+    messages: impl Stream<Item = Result<Redacted<M>, Status>> + Send + 'static,
+) -> Response<Messages<M>> {
+    Response::new(Box::pin(messages.map_ok(|Redacted(message)| message)))
 }
 
 /// Whether an update mask names a field; only requests with a mask and a cost ask.

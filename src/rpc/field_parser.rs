@@ -146,7 +146,7 @@ impl FieldParser {
         })
     }
 
-    fn label<K>(&mut self, field: &'static str, value: &str) -> Code<K> {
+    fn label<K>(&mut self, field: impl Display, value: &str) -> Code<K> {
         if !text::is_label(value) {
             self.violation(field, "must be 1 to 63 of the characters a-z, 0-9 and -");
         }
@@ -156,6 +156,11 @@ impl FieldParser {
     /// The id of the store that the request is about.
     pub fn store_id(&mut self, value: &str) -> StoreId {
         self.label("store_id", value)
+    }
+
+    /// The id of one of the stores that a request is about.
+    pub fn store_id_of(&mut self, field: impl Display, value: &str) -> StoreId {
+        self.label(field, value)
     }
 
     /// The id of a role of that store.

@@ -24,6 +24,7 @@ pub mod caps;
 pub mod convert;
 mod costs;
 pub mod errors;
+pub mod event;
 pub mod field_parser;
 pub mod guard;
 pub mod health;
@@ -38,6 +39,7 @@ pub mod store;
 pub mod unary;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::Status;
 
@@ -47,8 +49,10 @@ use self::page::PageKey;
 pub use self::unary::MAX_MESSAGE;
 use crate::clock::Clock;
 use crate::domain::Ids;
+use crate::domain::access::CostVisibility;
 use crate::domain::command::Reply;
 use crate::repository::read::authorized::{ReadError, ReadSession};
+use crate::workers::store_changes::StoreChanges;
 use crate::workers::{ReadClass, Readers, Writers};
 
 /// What the handlers of every service share. They hold no state of their own.
@@ -56,7 +60,11 @@ pub struct App {
     /// Every mutation goes to them: they serialize the commands of one store.
     pub writers: Writers,
     /// Every read goes to them: they keep one caller from taking all of the database's connections.
-    pub readers: Readers,
+    pub readers: Arc<Readers>,
+    /// Which stores have changed, for those who watch events.
+    pub changes: Arc<StoreChanges>,
+    /// How long a watch of events is silent at most.
+    pub heartbeat: Duration,
     /// Signs page tokens. It comes from the database, so that a token is valid at every instance.
     pub page_key: PageKey,
     /// The wall clock, which only a preview asks directly; the writers have their own.
@@ -91,6 +99,21 @@ impl App {
         let redactable = move |session: &mut ReadSession<'_>| {
             let read = work(session)?;
             Ok(Unredacted::new(read, session.costs()))
+        };
+        call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), redactable)).await
+    }
+
+    /// The same for a read of several stores, of which the caller may see different things: `work` returns what it
+    /// has read of each with what was judged there.
+    pub async fn read_parts<T, F>(&self, call: &Call, class: ReadClass, work: F) -> Result<Vec<Unredacted<T>>, Status>
+    where
+        T: Send + 'static,
+        F: Fn(&mut ReadSession<'_>) -> Result<Vec<(CostVisibility, T)>, ReadError> + Send + 'static,
+    {
+        let caller = Some(call.principal().id.clone());
+        let redactable = move |session: &mut ReadSession<'_>| {
+            let parts = work(session)?;
+            Ok(parts.into_iter().map(|(costs, part)| Unredacted::new(part, costs)).collect())
         };
         call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), redactable)).await
     }

@@ -59,6 +59,17 @@ pub trait Paged: Message + Sized {
     fn page_fields(&mut self) -> (&mut i32, &mut String);
 }
 
+/// How many rows a page holds at most, by the field `page_size`.
+pub fn page_size(size: i32, fields: &mut FieldParser) -> usize {
+    if size < 0 {
+        fields.violation("page_size", format_args!("must not be negative; 0 means {DEFAULT_SIZE}"));
+    }
+    match usize::try_from(size).unwrap_or_default() {
+        0 => DEFAULT_SIZE,
+        size => size.min(MAX_SIZE),
+    }
+}
+
 /// The page that a request asks for. `K` is the key of a row in the list's order.
 #[derive(Clone)]
 pub struct Page<K> {
@@ -74,20 +85,13 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
     /// with, so that a client may change the size between pages and nothing else.
     pub fn of<R: Paged>(key: &PageKey, request: &mut R, fields: &mut FieldParser) -> Self {
         let (size_field, token_field) = request.page_fields();
-        let size = std::mem::take(size_field);
+        let size = page_size(std::mem::take(size_field), fields);
         let token = std::mem::take(token_field);
         let signer = key.for_request(request);
-        if size < 0 {
-            fields.violation("page_size", format_args!("must not be negative; 0 means {DEFAULT_SIZE}"));
-        }
         let after = if token.is_empty() { None } else { decode(&signer, &token) };
         if after.is_none() && !token.is_empty() {
             fields.violation("page_token", "must be the next_page_token of an answer to the same request");
         }
-        let size = match usize::try_from(size).unwrap_or_default() {
-            0 => DEFAULT_SIZE,
-            size => size.min(MAX_SIZE),
-        };
         Self { size, after, signer }
     }
 

@@ -19,6 +19,9 @@ pub enum Policy {
     PublicStream,
     /// Every authenticated caller; the answer is a stream of some minutes at most.
     AuthenticatedStream,
+    /// Authenticated callers who meet the requirement in the stores that the request names; the answer is a stream of
+    /// some minutes at most.
+    ReadStream(Requirement),
     /// Every authenticated caller; what they see depends on their roles.
     Authenticated,
     /// Authenticated callers who meet the requirement in the store that the request names.
@@ -33,6 +36,7 @@ impl Policy {
         match self {
             Self::Public => CallClass::Public,
             Self::PublicStream | Self::AuthenticatedStream => CallClass::Watch,
+            Self::ReadStream(_) => CallClass::EventWatch,
             Self::Authenticated | Self::Read(_) | Self::Command => CallClass::Ordinary,
         }
     }
@@ -40,9 +44,14 @@ impl Policy {
     /// What a read requires of its caller in the store; `None` if the rpc is not a read of one store.
     pub fn read_requirement(self) -> Option<Requirement> {
         match self {
-            Self::Read(requirement) => Some(requirement),
+            Self::Read(requirement) | Self::ReadStream(requirement) => Some(requirement),
             Self::Public | Self::PublicStream | Self::AuthenticatedStream | Self::Authenticated | Self::Command => None,
         }
+    }
+
+    /// Whether the caller may send several messages.
+    pub fn streams_requests(self) -> bool {
+        matches!(self, Self::PublicStream | Self::AuthenticatedStream)
     }
 }
 
@@ -51,6 +60,7 @@ const MANAGE_ACCESS: Policy = Policy::Read(Requirement::PermissionOrOperator(Per
 
 const ORDERS: &str = "/purchasing.v1.PurchaseOrderService/";
 const INVENTORY: &str = "/purchasing.v1.InventoryService/";
+const EVENTS: &str = "/purchasing.v1.EventService/";
 const STORES: &str = "/purchasing.v1.StoreService/";
 const ROLES: &str = "/purchasing.v1.AccessService/";
 
@@ -62,6 +72,9 @@ pub fn of(path: &str, public_reflection: bool) -> Option<Policy> {
     }
     if let Some(rpc) = path.strip_prefix(INVENTORY) {
         return of_inventory(rpc);
+    }
+    if let Some(rpc) = path.strip_prefix(EVENTS) {
+        return of_events(rpc);
     }
     if let Some(rpc) = path.strip_prefix(STORES) {
         return of_stores(rpc);
@@ -114,6 +127,14 @@ fn of_inventory(rpc: &str) -> Option<Policy> {
     Some(match rpc {
         "AdjustInventory" => Policy::Command,
         "GetInventoryLevel" | "ListInventoryLevels" | "ListInventoryLots" | "ListStockMovements" => VIEW,
+        _ => return None,
+    })
+}
+
+fn of_events(rpc: &str) -> Option<Policy> {
+    Some(match rpc {
+        "ListEvents" => VIEW,
+        "WatchEvents" => Policy::ReadStream(Requirement::Permission(Permission::View)),
         _ => return None,
     })
 }

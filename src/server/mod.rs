@@ -31,7 +31,7 @@ use crate::repository::session::Observer;
 use crate::repository::transaction::{TransactionCounters, TransactionName, TransactionStats};
 use crate::rpc::App;
 use crate::rpc::guard::Guard;
-use crate::workers::{AvailabilityState, Stats};
+use crate::workers::{AvailabilityState, Stats, poll_changes};
 
 /// What a server gets from outside, so that tests can control time, ids and what they observe.
 #[derive(Clone)]
@@ -71,6 +71,8 @@ pub struct Server {
     serving: JoinHandle<()>,
     /// Copies the database's availability to `health`.
     probing: JoinHandle<()>,
+    /// Finds out what other instances have written to stores that are watched.
+    polling: JoinHandle<()>,
 }
 
 impl Server {
@@ -100,6 +102,7 @@ impl Server {
         let transport = parts::transport(config, closes).await?;
         let answer = move |connection, request| guard.clone().answer(connection, request);
         let serving = tokio::spawn(transport.serve(listener, answer));
+        let polling = tokio::spawn(poll_changes(Arc::clone(&app.changes), Arc::clone(&app.readers)));
         let probing = tokio::spawn(follow_database(database.availability.follow(), health.clone()));
         Ok(Self {
             address,
@@ -114,6 +117,7 @@ impl Server {
             closing,
             serving,
             probing,
+            polling,
         })
     }
 

@@ -13,6 +13,7 @@ use crate::auth::development::Development;
 use crate::config::{Authentication, ServeConfig};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::access_service_server::AccessServiceServer;
+use crate::proto::v1::event_service_server::EventServiceServer;
 use crate::proto::v1::inventory_service_server::InventoryServiceServer;
 use crate::proto::v1::purchase_order_service_server::PurchaseOrderServiceServer;
 use crate::proto::v1::store_service_server::StoreServiceServer;
@@ -26,6 +27,7 @@ use crate::rpc::unary::MAX_MESSAGE;
 use crate::rpc::{App, Service};
 use crate::transport::resource_limits::ResourceLimiter;
 use crate::transport::{Transport, tls};
+use crate::workers::store_changes::StoreChanges;
 use crate::workers::{Availability, Prober, ReaderParts, Readers, Supervisor, WriterParts, Writers};
 
 /// The pruner, with a connection of its own: it may take long.
@@ -64,6 +66,7 @@ pub(super) fn app(
     let pool = |purpose, threads| Pool::counted(&config.database, purpose, threads, observer.clone(), transactions);
     let availability = Availability::default();
     let timeout = config.database_timeout;
+    let changes = Arc::<StoreChanges>::default();
     let writers = Writers::start(
         config.writers,
         &WriterParts {
@@ -74,6 +77,7 @@ pub(super) fn app(
             availability: availability.clone(),
             timeout,
             lock_timeout: config.lock_timeout,
+            changes: Arc::clone(&changes),
         },
     )?;
     let readers = Readers::start(
@@ -90,10 +94,12 @@ pub(super) fn app(
     let supervised = writers.supervised().chain([readers.supervised(), prober.supervised()]);
     let supervisor = Supervisor::start(supervised.collect())?;
     let watch = DatabaseWatch { availability, prober, _supervisor: supervisor };
-    Ok((App { writers, readers, page_key, clock, ids }, watch))
+    let readers = Arc::new(readers);
+    Ok((App { writers, readers, changes, heartbeat: config.watch_heartbeat, page_key, clock, ids }, watch))
 }
 
 type AccessServer = AccessServiceServer<Service>;
+type EventServer = EventServiceServer<Service>;
 type InventoryServer = InventoryServiceServer<Service>;
 type OrderServer = PurchaseOrderServiceServer<Service>;
 type StoreServer = StoreServiceServer<Service>;
@@ -118,7 +124,8 @@ pub(super) async fn transport(config: &ServeConfig, closing: watch::Receiver<boo
 }
 
 /// The services whose health can be checked by name.
-const NAMES: [&str; 4] = [OrderServer::NAME, InventoryServer::NAME, StoreServer::NAME, AccessServer::NAME];
+const NAMES: [&str; 5] =
+    [OrderServer::NAME, InventoryServer::NAME, StoreServer::NAME, AccessServer::NAME, EventServer::NAME];
 
 /// The routes: the contract's services, health and reflection.
 pub(super) fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result<Routes, StartError> {
@@ -137,6 +144,7 @@ pub(super) fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result
             OrderServer::new(service()).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE),
         )
         .add_service(InventoryServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(EventServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
         .add_service(StoreServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
         .add_service(AccessServer::new(service()).max_decoding_message_size(MAX_MESSAGE));
     Ok(routes.prepare())

@@ -46,6 +46,7 @@ impl Server {
     /// Lets the writers, the readers and the pruner end what they are doing, and closes the database. A
     /// thread that waits for a stuck database is left behind; it ends with the process.
     async fn end_threads(self) {
+        self.polling.abort();
         let app = self.app;
         let Stats { batches, commands, largest_batch } = app.writers.stats();
         tracing::info!(batches, commands, largest_batch, "stopped");

@@ -19,10 +19,12 @@ pub enum CallClass {
     Public,
     /// Streams that last for as long as the service allows, with credentials or without.
     Watch,
+    /// Streams of events, of callers whose credentials were accepted.
+    EventWatch,
 }
 
 impl CallClass {
-    const ALL: [Self; 3] = [Self::Ordinary, Self::Public, Self::Watch];
+    const ALL: [Self; 4] = [Self::Ordinary, Self::Public, Self::Watch, Self::EventWatch];
 }
 
 /// The limits of one class of calls, over all peers and for each.
@@ -63,8 +65,10 @@ pub struct Limits {
     /// The budget of public calls. Each is answered at once, so few of them run at the same time; by default
     /// there is room for more peers than could connect if each used all of its connections.
     pub public: Budget,
-    /// The budget of watches, which are held for minutes.
+    /// The budget of watches of health and reflection, which are held for minutes.
     pub watches: Budget,
+    /// The budget of watches of events. Of the bytes that these send, each holds those of its last two messages.
+    pub event_watches: Budget,
 }
 
 impl Default for Limits {
@@ -77,6 +81,7 @@ impl Default for Limits {
             bytes: 64 * mib,
             public: Budget { calls: 512, calls_per_peer: 32, bytes: 4 * mib, bytes_per_peer: mib / 4 },
             watches: Budget { calls: 256, calls_per_peer: 32, bytes: 16 * mib, bytes_per_peer: 4 * mib },
+            event_watches: Budget { calls: 1_024, calls_per_peer: 512, bytes: 64 * mib, bytes_per_peer: 32 * mib },
         }
     }
 }
@@ -92,6 +97,7 @@ impl Limits {
             },
             CallClass::Public => self.public,
             CallClass::Watch => self.watches,
+            CallClass::EventWatch => self.event_watches,
         }
     }
 
@@ -116,7 +122,7 @@ struct CallUsage {
 struct Usage {
     connections: usize,
     /// Indexed by [`CallClass`], in the order of its variants.
-    by_class: [CallUsage; 3],
+    by_class: [CallUsage; 4],
 }
 
 impl Usage {
@@ -226,6 +232,12 @@ impl Reservation {
         Some(Self { limiter: Arc::clone(limiter), peer, usage })
     }
 
+    /// Gives a part of it back.
+    fn reduce(&mut self, removed: Usage) {
+        self.limiter.remove(self.peer, removed);
+        self.usage = self.usage.minus(removed);
+    }
+
     /// Adds to it; returns `false`, and leaves it as it is, if that exceeds a limit.
     fn extend(&mut self, added: Usage) -> bool {
         if !self.limiter.try_add(self.peer, added) {
@@ -270,6 +282,11 @@ impl CallPermit {
     pub fn grow(&mut self, bytes: usize) -> bool {
         self.reservation.extend(Usage::of_call(self.class, 0, bytes))
     }
+
+    /// Gives back bytes of this call that were admitted and are not held any more.
+    pub fn shrink(&mut self, bytes: usize) {
+        self.reservation.reduce(Usage::of_call(self.class, 0, bytes));
+    }
 }
 
 /// Which peer an address belongs to. A host with IPv6 usually has a network of 64 bits to choose addresses
@@ -303,6 +320,7 @@ mod tests {
             bytes: 100,
             public: small,
             watches: small,
+            event_watches: small,
         })
     }
 
@@ -362,11 +380,25 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_were_given_back_may_be_used_again_and_are_returned_once() {
+        let limiter = limiter();
+        let connection = limiter.connection(address("192.0.2.1")).unwrap();
+        let mut call = connection.call(CallClass::EventWatch).unwrap();
+        assert!(call.grow(12) && !call.grow(12));
+        call.shrink(10);
+        assert!(call.grow(12) && !call.grow(7));
+        drop(call);
+        assert_eq!(limiter.state().total, Usage::of_connection());
+    }
+
+    #[test]
     fn no_class_uses_the_budget_of_another() {
         let limiter = limiter();
         let peers = ["192.0.2.1", "192.0.2.2"].map(|peer| limiter.connection(address(peer)).unwrap());
         let mut permits = Vec::new();
-        for (class, most) in [(CallClass::Watch, 3), (CallClass::Public, 3), (CallClass::Ordinary, 4)] {
+        for (class, most) in
+            [(CallClass::Watch, 3), (CallClass::EventWatch, 3), (CallClass::Public, 3), (CallClass::Ordinary, 4)]
+        {
             let before = permits.len();
             for _ in 0..10 {
                 permits.extend(peers.iter().filter_map(|peer| peer.call(class)));
@@ -376,7 +408,9 @@ mod tests {
         for permit in &mut permits {
             while permit.grow(1) {}
         }
-        for (class, most) in [(CallClass::Watch, 30), (CallClass::Public, 30), (CallClass::Ordinary, 100)] {
+        for (class, most) in
+            [(CallClass::Watch, 30), (CallClass::EventWatch, 30), (CallClass::Public, 30), (CallClass::Ordinary, 100)]
+        {
             assert_eq!(limiter.state().total.of(class).bytes, most, "{class:?}");
         }
         drop((permits, peers));

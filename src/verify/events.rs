@@ -42,6 +42,29 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 8,
+        title: "an order's numbers are as its last event left them",
+        // `latest`: the last event of each order, with the end of the JSON that the order's columns would make now.
+        sql: "
+            WITH latest AS (
+                SELECT o.number, e.event_number, e.order_after,
+                    ',\"lines\":' || o.line_count || ',\"pending_lines\":' || o.pending_lines
+                    || ',\"active_receipts\":' || o.active_receipts
+                    || ',\"ordered\":' || o.ordered || ',\"received\":' || o.received || ',\"rejected\":' || o.rejected
+                    || ',\"back_ordered\":' || o.back_ordered || ',\"cancelled\":' || o.cancelled
+                    || ',\"pending\":' || o.pending || ',\"excess\":' || o.excess
+                    || ',\"ordered_cost\":' || o.ordered_cost || ',\"pending_cost\":' || o.pending_cost
+                    || ',\"received_cost\":' || o.received_cost || '}' AS numbers
+                FROM (SELECT po_id, max(event_number) AS event_number FROM event
+                    WHERE store_id = {store} AND po_id IS NOT NULL GROUP BY po_id) AS n
+                JOIN event e ON e.store_id = {store} AND e.event_number = n.event_number
+                JOIN purchase_order o ON o.store_id = {store} AND o.po_id = n.po_id)
+            SELECT number || ' has the numbers ' || numbers || ', but event ' || event_number || ' left it with '
+                || order_after AS detail
+            FROM latest
+            WHERE substr(order_after, length(order_after) - length(numbers) + 1) <> numbers",
+    },
+    Check {
+        invariant: 8,
         title: "an order has events",
         sql: "
             WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})

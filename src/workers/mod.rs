@@ -10,6 +10,7 @@
 
 mod availability;
 mod batch;
+mod change_poller;
 pub mod error;
 mod in_flight;
 mod job;
@@ -20,6 +21,7 @@ mod readers;
 mod responder;
 mod schedule;
 mod stats;
+pub mod store_changes;
 mod supervisor;
 mod writer;
 
@@ -28,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use self::availability::{Availability, AvailabilityState};
+pub use self::change_poller::poll as poll_changes;
 pub use self::prober::Prober;
 pub use self::read_queue::ReadClass;
 pub use self::readers::{ReaderParts, Readers};
@@ -38,6 +41,7 @@ use self::error::{ServiceFault, WorkerError};
 use self::job::Job;
 use self::responder::Responder;
 use self::stats::BatchCounters;
+use self::store_changes::StoreChanges;
 use self::supervisor::PendingCalls;
 use self::writer::Writer;
 use crate::clock::Clock;
@@ -64,6 +68,8 @@ pub struct WriterParts {
     pub timeout: Duration,
     /// How long a writer waits for another program that holds SQLite's write lock.
     pub lock_timeout: Duration,
+    /// Is told of every store in which something was committed.
+    pub changes: Arc<StoreChanges>,
 }
 
 /// The writers of an instance.

@@ -4,6 +4,7 @@
 //! The invariant of this module: every job that was taken from the queue is answered once, or put back into the
 //! queue. A caller is told that nothing was done only if that is certain.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -369,9 +370,15 @@ impl WriterThread {
         }
         let mut requeued = Vec::new();
         let mut locked = Vec::new();
+        let mut changed = BTreeSet::new();
         for (mut job, outcome) in jobs.into_iter().zip(outcomes) {
             match outcome {
-                Outcome::Answered(answer) => job.answer(*answer),
+                Outcome::Answered(answer) => {
+                    if answer.is_ok() {
+                        changed.insert(job.envelope.store.clone());
+                    }
+                    job.answer(*answer);
+                }
                 Outcome::StoreLocked => locked.push(job),
                 Outcome::Requeue { cost } => {
                     job.cost = cost;
@@ -379,6 +386,7 @@ impl WriterThread {
                 }
             }
         }
+        changed.iter().for_each(|store| self.writer.parts.changes.committed(store));
         self.writer.queue.put_back(requeued, locked, random_fraction());
     }
 

@@ -6,14 +6,14 @@ use rstest::rstest;
 
 use crate::listing::{Heard, listener, reads_little};
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Database, Setup, World, explain, split_binds};
+use crate::support::{Database, Setup, World, explain, order_of, split_binds};
 
 /// Gives the only draft of the database further events, up to its revision 100,000.
 const FILL: &str = r#"
     INSERT INTO event
     WITH RECURSIVE n(i) AS (SELECT CAST(2 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
     SELECT e.store_id, e.event_number + n.i, e.event_time, e.actor, e.as_operator, 'ORDER_UPDATED', e.po_id, n.i,
-        e.state_after, '{"v":1,"note":null}'
+        e.state_after, e.order_after, '{"v":1,"note":null}'
     FROM n CROSS JOIN event e WHERE e.event_type = 'ORDER_CREATED';
     UPDATE purchase_order SET revision = 100000"#;
 
@@ -52,7 +52,7 @@ async fn an_index_leads_to_each_page_of_a_history(#[values(Sqlite, Postgres)] on
         heard.lock().unwrap().clear();
         let call = alice.history(&draft).with(|r| (r.page_size, r.page_token) = (500, page_token));
         let page = call.ok().await;
-        revisions.extend(page.entries.iter().map(|entry| entry.revision));
+        revisions.extend(page.events.iter().map(|event| order_of(event).revision));
         page_token = page.next_page_token;
         // Between the first and the last page there is nothing else to be seen.
         if revisions.len() == 500 || page_token.is_empty() {

@@ -58,7 +58,10 @@ const FILL: &str = "
         f.po_id, l.n, 1, f.t + 3, NULL, NULL, NULL
     FROM filled f CROSS JOIN line l;
     INSERT INTO event
-    SELECT f.store_id, f.event + s.n, f.t + s.n, 'alice', 1 = 0, s.event_type, f.po_id, s.n, s.state, '{}'
+    SELECT f.store_id, f.event + s.n, f.t + s.n, 'alice', 1 = 0, s.event_type, f.po_id, s.n, s.state,
+        ',\"lines\":10,\"pending_lines\":0,\"active_receipts\":1,\"ordered\":100000,\"received\":100000,\"rejected\":0,'
+            || '\"back_ordered\":0,\"cancelled\":0,\"pending\":0,\"excess\":0,'
+            || '\"ordered_cost\":1000,\"pending_cost\":0,\"received_cost\":1000}', '{}'
     FROM filled f CROSS JOIN step s;
     INSERT INTO stored_response
     SELECT f.store_id, 'alice', '00000000-0000-4000-8000-' || substr(CAST(1000000000000 + f.event + s.n AS TEXT), 2),

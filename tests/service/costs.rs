@@ -9,7 +9,7 @@ use prost_reflect::{
 };
 use purchase_order_service::proto::DESCRIPTORS;
 use purchase_order_service::proto::v1::{
-    AdjustmentKind, Charge, ChargeList, PendingDisposition, Permission, PurchaseOrderView,
+    AdjustmentKind, Charge, ChargeList, PendingDisposition, Permission, PurchaseOrderView, WatchEventsRequest,
 };
 use rstest::rstest;
 use tonic::Code::{InvalidArgument, NotFound, PermissionDenied};
@@ -115,11 +115,26 @@ impl Answers {
     }
 
     async fn note<R: Rpc>(&mut self, call: Call<R>) {
-        let answer = call.ok().await.encode_to_vec();
+        let answer = call.ok().await;
+        self.note_message::<R>(&answer);
+    }
+
+    fn note_message<R: Rpc>(&mut self, message: &R::Answer) {
         let output = self.contract.answers().remove(R::PATH).unwrap();
-        let answer = DynamicMessage::decode(output, answer.as_slice()).unwrap();
-        let filled = self.contract.filled_in(&answer);
+        let message = DynamicMessage::decode(output, message.encode_to_vec().as_slice()).unwrap();
+        let filled = self.contract.filled_in(&message);
         self.filled.entry(R::PATH.to_owned()).or_default().extend(filled);
+    }
+
+    /// Watches up to an event.
+    async fn note_watch(&mut self, caller: &Caller, last: i64) {
+        let mut watching = caller.watch(0).begin().await;
+        let mut after = 0;
+        while after < last {
+            let message = watching.next().await.unwrap();
+            self.note_message::<WatchEventsRequest>(&message);
+            after = message.positions[0].after;
+        }
     }
 
     /// Has a caller do and read everything about orders that have costs.
@@ -192,6 +207,8 @@ impl Answers {
         self.note(caller.complete(&priced).rest(rest)).await;
         self.note(caller.adjust("plums", AdjustmentKind::ReturnToSupplier, "1").of_line(&priced, 1)).await;
         self.note(caller.history(&priced)).await;
+        self.note(caller.events(0).with(|request| request.page_size = 1_000)).await;
+        self.note_watch(caller, owner.last_event().await).await;
         self.note(caller.list_lines(&order)).await;
         self.note(caller.list()).await;
         self.note(caller.receipt(&order, 2)).await;

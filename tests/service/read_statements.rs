@@ -2,9 +2,9 @@
 //! is a snapshot by itself; BEGIN and ROLLBACK count where a read needs more than one.
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Call, Database, Recorder, Rpc, Setup, World};
+use crate::support::{Call, Database, Recorder, Rpc, STORE, Setup, World, position};
 use purchase_order_service::proto::v1::PurchaseOrderState::{Completed, OnOrder, Receiving};
-use purchase_order_service::proto::v1::{PendingDisposition, PurchaseOrderView};
+use purchase_order_service::proto::v1::{EventType, ListEventsRequest, PendingDisposition, PurchaseOrderView};
 use rstest::rstest;
 use tonic::Code::NotFound;
 
@@ -12,7 +12,8 @@ use tonic::Code::NotFound;
 const MOST: usize = 1;
 
 /// Reads that need more, each with how many and why.
-const MORE: [(&str, usize, &str); 5] = [
+const MORE: [(&str, usize, &str); 6] = [
+    ("ListEvents of two stores", 5, "each store is judged and read by itself, on one snapshot"),
     ("FindReceivable", 4, "the caller's access is judged before a product's orders of all time are looked through"),
     ("ListPurchaseOrders by product", 4, "which index leads to the list depends on how many orders have the product"),
     ("ListPurchaseOrders by number", 4, "the same of the number"),
@@ -52,6 +53,7 @@ async fn a_read_is_one_statement(#[values(Sqlite, Postgres)] on: Engine) {
     let order = alice.received(&[("apples", "10"), ("pears", "5")], &[(1, "4")]).await;
     let child = alice.back_order(&order).await;
     alice.receive(&child).accept(2, "1").ok().await;
+    world.operator().at("south").create_store("alice").ok().await;
     let mut counted = Counted { recorder, wrong: Vec::new() };
 
     counted.count(on, "GetStore", alice.get_store()).await;
@@ -91,6 +93,12 @@ async fn a_read_is_one_statement(#[values(Sqlite, Postgres)] on: Engine) {
     named.refused(NotFound, "PURCHASE_ORDER_NOT_FOUND").await;
     counted.count(on, "GetBackOrderChain", alice.chain(&order)).await;
     counted.count(on, "ListPurchaseOrderHistory", alice.history(&order)).await;
+    counted.count(on, "ListEvents", alice.events(0)).await;
+    let positions = vec![position("south", 0), position(STORE, 0)];
+    let both = alice.call(ListEventsRequest { positions, ..ListEventsRequest::default() });
+    counted.count(on, "ListEvents of two stores", both).await;
+    let placed = alice.events(0).with(|request| request.types = vec![EventType::OrderPlaced.into()]);
+    counted.count(on, "ListEvents of a type", placed).await;
     counted.count(on, "PreviewCompletion", alice.preview(&child).rest(PendingDisposition::BackOrder)).await;
 
     assert!(counted.wrong.is_empty(), "{}", counted.wrong.join("\n"));

@@ -313,6 +313,7 @@ impl OneWriter {
             availability: Availability::default(),
             timeout: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(30),
+            changes: Arc::default(),
         };
         Self { writers: Writers::start(1, &parts).unwrap(), breakpoint, recorder }
     }

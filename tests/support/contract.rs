@@ -8,10 +8,13 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value,
 };
 use purchase_order_service::proto::DESCRIPTORS;
+use purchase_order_service::proto::v1::WatchEventsRequest;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
+
+use super::rpc::Rpc;
 
 /// One rpc of the contract.
 #[derive(Clone)]
@@ -167,9 +170,18 @@ pub async fn send_bytes(channel: &Channel, principal: &str, path: &str, bytes: V
     client.ready().await.map_err(|error| Status::unknown(format!("the service is gone: {error}")))?;
     let mut request = Request::new(bytes);
     request.metadata_mut().insert("x-principal", principal.parse().unwrap());
+    let path_text = path;
     let path: PathAndQuery = path.parse().unwrap();
-    Ok(client.unary(request, path, Bytewise).await?.into_inner())
+    let mut messages = client.server_streaming(request, path, Bytewise).await?.into_inner();
+    let first = messages.message().await?.ok_or_else(|| Status::unknown("there is no answer"))?;
+    if !STREAMS.contains(&path_text) {
+        messages.trailers().await?;
+    }
+    Ok(first)
 }
+
+/// The rpcs that answer with a stream, of which the first message is taken.
+const STREAMS: [&str; 1] = [WatchEventsRequest::PATH];
 
 /// Messages as bytes.
 struct Bytewise;

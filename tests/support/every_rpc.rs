@@ -73,6 +73,8 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(View), |caller| caller.find("apples")),
         entry(Role(View), move |caller| caller.chain(&none())),
         entry(Role(View), move |caller| caller.history(&none())),
+        entry(Role(View), |caller| caller.events(0)),
+        entry(Role(View), |caller| caller.watch(0)),
         entry(Role(View), |caller| caller.level("apples")),
         entry(Role(View), |caller| caller.list_levels()),
         entry(Role(View), |caller| caller.list_lots()),

@@ -10,13 +10,15 @@ use purchase_order_service::proto::v1::*;
 use tokio::task::JoinHandle;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 
 use super::refused::Refused;
 
 /// A request: which rpc it is for, and what that answers.
 pub trait Rpc: Message + Clone + Debug + Default + 'static {
     const PATH: &'static str;
+    /// Whether the answer is a stream, of which [`Call`] takes the first message.
+    const STREAMS: bool = false;
     type Answer: Message + Debug + Default + 'static;
 }
 
@@ -67,6 +69,19 @@ impl<R: Rpc> Call<R> {
     }
 
     async fn send(self) -> Result<R::Answer, Status> {
+        let principal = self.principal.clone();
+        let mut messages = self.open().await?;
+        let first = messages.message().await?;
+        let first = first.ok_or_else(|| Status::unknown(format!("{principal} got no answer")))?;
+        // A message before the end of an answer is none.
+        if !R::STREAMS {
+            messages.trailers().await?;
+        }
+        Ok(first)
+    }
+
+    /// The messages of the answer.
+    pub async fn open(self) -> Result<Streaming<R::Answer>, Status> {
         let mut client = tonic::client::Grpc::new(self.channel);
         client.ready().await.map_err(|error| Status::unavailable(format!("the service is gone: {error}")))?;
         let mut request = Request::new(self.request);
@@ -81,7 +96,7 @@ impl<R: Rpc> Call<R> {
             request.set_timeout(timeout);
         }
         let codec = tonic_prost::ProstCodec::<R, R::Answer>::default();
-        let answer = client.unary(request, PathAndQuery::from_static(R::PATH), codec).await?;
+        let answer = client.server_streaming(request, PathAndQuery::from_static(R::PATH), codec).await?;
         Ok(answer.into_inner())
     }
 }
@@ -212,6 +227,17 @@ impl Rpc for GetBackOrderChainRequest {
 impl Rpc for ListPurchaseOrderHistoryRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ListPurchaseOrderHistory";
     type Answer = ListPurchaseOrderHistoryResponse;
+}
+
+impl Rpc for ListEventsRequest {
+    const PATH: &'static str = "/purchasing.v1.EventService/ListEvents";
+    type Answer = ListEventsResponse;
+}
+
+impl Rpc for WatchEventsRequest {
+    const PATH: &'static str = "/purchasing.v1.EventService/WatchEvents";
+    const STREAMS: bool = true;
+    type Answer = WatchEventsResponse;
 }
 
 impl Rpc for GetInventoryLevelRequest {

@@ -115,6 +115,8 @@ impl World {
         // Tests hold the lock to let calls queue up, however slow the machine is.
         config.lock_timeout = self.lock_timeout;
         config.watch_clock = self.watch_clock;
+        // A test that waits for one need not wait long.
+        config.watch_heartbeat = Duration::from_millis(100);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let server = Server::start(listener, &config, Parts { clock, ids, observer }).await;
         let server = server.expect("the service starts");

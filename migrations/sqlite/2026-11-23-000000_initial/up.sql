@@ -386,10 +386,16 @@ CREATE TABLE event (
     po_id TEXT,
     revision INTEGER,
     state_after TEXT,
+    -- Versioned JSON: the rest of the order's header afterwards. It ends with the numbers, in the order in which the
+    -- `verify` command puts them together.
+    order_after TEXT,
     -- Versioned JSON: what changed.
     detail TEXT NOT NULL,
     PRIMARY KEY (store_id, event_number),
-    CONSTRAINT event_of_order CHECK ((po_id IS NULL) = (revision IS NULL) AND (po_id IS NULL) = (state_after IS NULL))
+    CONSTRAINT event_of_order CHECK (
+        (po_id IS NULL) = (revision IS NULL) AND (po_id IS NULL) = (state_after IS NULL)
+        AND (po_id IS NULL) = (order_after IS NULL)
+    )
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX event_by_order ON event (store_id, po_id, revision) WHERE po_id IS NOT NULL;

@@ -6,9 +6,10 @@
 //! would be wrong for ever, because nothing computes it anew (`verify` would find it).
 
 use super::Changeset;
+use crate::domain::event::OrderSummary;
 use crate::domain::inventory::InboundStock;
 use crate::domain::order::receipt::Receipt;
-use crate::domain::order::{Line, Order};
+use crate::domain::order::{Line, Order, OrderKey};
 use crate::domain::refusal::{Refusal, TruncatedList};
 use crate::domain::working_set::NotLoaded;
 
@@ -80,6 +81,18 @@ impl Changeset<'_> {
         let order = self.order_before(&receipt.key.order)?;
         let last_receipt = order.map_or(0, |order| order.counters.last_receipt);
         if receipt.key.number > last_receipt { Ok(None) } else { Ok(self.working_set.receipts.get(&receipt.key)?) }
+    }
+
+    /// Gives each event its order as it is now that everything is counted: the order was put with the event, and
+    /// what follows from its lines and receipts was not known then.
+    pub(super) fn derive_summaries(&mut self) {
+        for event in &mut self.decision.events {
+            let Some(summary) = &mut event.order else { continue };
+            let key = OrderKey { store: event.store.clone(), order: summary.order };
+            if let Some(order) = self.orders.get(&key) {
+                *summary = OrderSummary::of(order);
+            }
+        }
     }
 
     /// Counts the orders that were opened or closed into the store's row, by which back orders may or

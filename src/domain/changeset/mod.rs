@@ -18,7 +18,7 @@ use super::access::Authorization;
 use super::code::PrincipalId;
 use super::command::Envelope;
 use super::decision::Decision;
-use super::event::{Detail, Event, OrderRevision};
+use super::event::{Detail, Event, OrderSummary};
 use super::idempotency::StoredResponse;
 use super::inventory::{Level, LevelKey};
 use super::order::receipt::{DeliveryId, Receipt};
@@ -147,7 +147,7 @@ impl Changeset<'_> {
         self.record_event(None, detail)
     }
 
-    fn record_event(&mut self, order: Option<OrderRevision>, detail: Detail) -> Result<i64, Refusal> {
+    fn record_event(&mut self, order: Option<OrderSummary>, detail: Detail) -> Result<i64, Refusal> {
         let now = self.now;
         let store = self.store_mut()?;
         store.last_event += 1;
@@ -174,6 +174,7 @@ impl Changeset<'_> {
         self.derive_levels()?;
         self.derive_counters()?;
         self.derive_open_orders()?;
+        self.derive_summaries();
         self.check_levels()?;
         Ok(Decision {
             stored_response: self.stored_response(outcome),

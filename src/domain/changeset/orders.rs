@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Changeset;
-use crate::domain::event::{Detail, OrderRevision};
+use crate::domain::event::{Detail, OrderSummary};
 use crate::domain::order::cancellation::Cancellation;
 use crate::domain::order::receipt::{Receipt, ReceiveTimes, StagedItem};
 use crate::domain::order::receive::items::ProductSelector;
@@ -201,8 +201,7 @@ impl Changeset<'_> {
     /// The order's counters are derived from the lines and receipts that are put, before or afterwards.
     pub fn put_order(&mut self, mut order: Order, detail: Detail) -> Result<i64, Refusal> {
         order.revision += 1;
-        let revision = OrderRevision { order: order.key.order, revision: order.revision, state: order.state };
-        let number = self.record_event(Some(revision), detail)?;
+        let number = self.record_event(Some(OrderSummary::of(&order)), detail)?;
         if order.revision == 1 {
             order.create_event = number;
         }

@@ -19,7 +19,7 @@
 //! databases can do this. Unlike UNION ALL it lets each query have its own columns with their own types, which is how
 //! Diesel reads them (`FullJoin`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::backend::Backend;
 use diesel::pg::PgConnection;
@@ -50,6 +50,20 @@ pub enum ReadError {
     Refused(Refusal),
     /// The database failed. The read may be retried, because it changes nothing.
     Failed(DbError),
+}
+
+impl ReadError {
+    /// The error of a read of several stores, which says which store refused.
+    fn of_store(self, store: &StoreId) -> Self {
+        match self {
+            // These name it already.
+            Self::Refused(refusal @ (Refusal::NoStoreAccess(_) | Refusal::StoreNotFound(_))) => Self::Refused(refusal),
+            Self::Refused(refusal) => {
+                Self::Refused(Refusal::OfStore { store: store.clone(), refusal: Box::new(refusal) })
+            }
+            failed @ Self::Failed(_) => failed,
+        }
+    }
 }
 
 impl From<Refusal> for ReadError {
@@ -93,6 +107,16 @@ impl Authorized {
     /// The permissions that the caller's roles give in the store. An order's `allowed_actions` follow from them.
     pub fn permissions(&self) -> &BTreeSet<Permission> {
         &self.permissions
+    }
+
+    /// Whether an answer may show the store's costs.
+    pub fn costs(&self) -> CostVisibility {
+        CostVisibility::of(&self.permissions)
+    }
+
+    /// The number of the store's last event in the snapshot.
+    pub fn last_event(&self) -> i64 {
+        self.store.last_event
     }
 
     /// The store, which is read anyway to judge access.
@@ -192,6 +216,22 @@ impl<'s> ReadSession<'s> {
     pub(super) fn authorize(&mut self, check: &AccessCheck) -> Result<Authorized, ReadError> {
         let found: Vec<AccessRow> = self.load(check.access_query())?;
         check.judge(found.into_iter().next(), &mut self.costs)
+    }
+
+    /// Judges a caller's access to several stores by one statement. The first that refuses decides: then none of the
+    /// stores is read.
+    pub(super) fn authorize_each(&mut self, checks: &[&AccessCheck]) -> Result<Vec<Authorized>, ReadError> {
+        let Some(first) = checks.first() else { return Ok(Vec::new()) };
+        let stores = checks.iter().map(|check| check.store.as_str().to_owned()).collect();
+        let principal = first.principal.id.as_str().to_owned();
+        let rows: Vec<AccessRow> = self.load(AccessQueryOfStores { stores, principal })?;
+        let mut found: BTreeMap<String, AccessRow> = rows.into_iter().map(|row| (row.0.id().to_owned(), row)).collect();
+        let mut authorized = Vec::with_capacity(checks.len());
+        for check in checks {
+            let judged = check.judge(found.remove(check.store.as_str()), &mut self.costs);
+            authorized.push(judged.map_err(|error| error.of_store(&check.store))?);
+        }
+        Ok(authorized)
     }
 
     /// Judges a caller's access and loads the rows of a query, in no order, by one statement.
@@ -317,6 +357,26 @@ pub(super) struct AccessQuery {
     principal: String,
 }
 
+/// Writes the query up to the condition that chooses the stores.
+fn walk_access<'b, DB>(principal: &'b String, out: &mut AstPass<'_, 'b, DB>) -> QueryResult<()>
+where
+    DB: Backend + HasSqlType<Text>,
+    String: ToSql<Text, DB>,
+    <store::table as Table>::AllColumns: QueryFragment<DB>,
+{
+    out.push_sql("SELECT ");
+    store::all_columns.walk_ast(out.reborrow())?;
+    out.push_sql(
+        // A subquery, so that there is one row however many permissions there are. Several roles may give the same one.
+        ", (SELECT string_agg(p.permission, ',') FROM role_grant g \
+         JOIN role_permission p ON p.store_id = g.store_id AND p.role_id = g.role_id AND p.to_event IS NULL \
+         WHERE g.store_id = store.store_id AND g.to_event IS NULL AND g.principal = ",
+    );
+    out.push_bind_param::<Text, _>(principal)?;
+    out.push_sql(") AS permissions FROM store WHERE store.store_id ");
+    Ok(())
+}
+
 impl<DB> QueryFragment<DB> for AccessQuery
 where
     DB: Backend + HasSqlType<Text>,
@@ -324,19 +384,48 @@ where
     <store::table as Table>::AllColumns: QueryFragment<DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("SELECT ");
-        store::all_columns.walk_ast(out.reborrow())?;
-        out.push_sql(
-            // A subquery, so that there is one row however many permissions there are. Several roles may give the same one.
-            ", (SELECT string_agg(p.permission, ',') FROM role_grant g \
-             JOIN role_permission p ON p.store_id = g.store_id AND p.role_id = g.role_id AND p.to_event IS NULL \
-             WHERE g.store_id = store.store_id AND g.to_event IS NULL AND g.principal = ",
-        );
-        out.push_bind_param::<Text, _>(&self.principal)?;
-        out.push_sql(") AS permissions FROM store WHERE store.store_id = ");
+        walk_access(&self.principal, &mut out)?;
+        out.push_sql("= ");
         out.push_bind_param::<Text, _>(&self.store)
     }
 }
+
+/// Selects an [`AccessRow`] for each of several stores that exists.
+struct AccessQueryOfStores {
+    stores: Vec<String>,
+    principal: String,
+}
+
+impl<DB> QueryFragment<DB> for AccessQueryOfStores
+where
+    DB: Backend + HasSqlType<Text>,
+    String: ToSql<Text, DB>,
+    <store::table as Table>::AllColumns: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        // Each number of stores has a text of its own, and to prepare all of them would fill the session's memory.
+        out.unsafe_to_cache_prepared();
+        walk_access(&self.principal, &mut out)?;
+        for (index, store) in self.stores.iter().enumerate() {
+            out.push_sql(if index == 0 { "IN (" } else { ", " });
+            out.push_bind_param::<Text, _>(store)?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl QueryId for AccessQueryOfStores {
+    type QueryId = ();
+    // The text depends on the number of stores.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for AccessQueryOfStores {
+    type SqlType = <AccessQuery as Query>::SqlType;
+}
+
+impl<C> RunQueryDsl<C> for AccessQueryOfStores {}
 
 impl QueryId for AccessQuery {
     type QueryId = AccessQuery;

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod authorized;
 pub mod chain;
+pub mod events;
 pub mod filter;
 pub mod history;
 pub mod inventory;

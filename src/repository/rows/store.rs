@@ -31,6 +31,13 @@ pub struct StoreRow {
     last_event_time: i64,
 }
 
+impl StoreRow {
+    /// The id of the store.
+    pub fn id(&self) -> &str {
+        &self.store_id
+    }
+}
+
 impl TryFrom<StoreRow> for Store {
     type Error = DbError;
 

@@ -34,6 +34,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
             Code::AlreadyExists
         }
         R::EtagMismatch { .. } => Code::Aborted,
+        R::PositionAhead { .. } => Code::OutOfRange,
         R::WrongState { .. }
         | R::FieldsFixed { .. }
         | R::OpenOrders(_)
@@ -66,7 +67,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::TooManyRoles
         | R::RoleInUse { .. }
         | R::LastAccessManager => Code::FailedPrecondition,
-        R::OfOrders { refusal, .. } => code(refusal),
+        R::OfOrders { refusal, .. } | R::OfStore { refusal, .. } => code(refusal),
         R::Bug(_) => Code::Internal,
     }
 }
@@ -155,6 +156,16 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         | R::AcceptedStaged(number) => {
             vec![("number", number.clone())]
         }
+        R::OfStore { store, refusal } => {
+            let mut entries = metadata(refusal);
+            entries.insert("store_id".to_owned(), store.to_string());
+            return entries;
+        }
+        R::PositionAhead { store, after, last_event } => vec![
+            ("store_id", store.to_string()),
+            ("after", after.to_string()),
+            ("last_event_number", last_event.to_string()),
+        ],
         R::OfOrders { refusal, orders } => {
             let mut entries = metadata(refusal);
             entries.insert("purchase_orders".to_owned(), joined(orders));

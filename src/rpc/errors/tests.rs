@@ -60,7 +60,9 @@ fn violations() -> Violations {
 
 /// One of each refusal, as large as it gets.
 fn refusals() -> Vec<Expected> {
-    use Code::{Aborted, AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, PermissionDenied};
+    use Code::{
+        Aborted, AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange, PermissionDenied,
+    };
     let number = "PO-000001-B12".to_owned();
     let store = StoreId::new("s".repeat(63));
     let role = RoleId::new("r".repeat(63));
@@ -120,6 +122,18 @@ fn refusals() -> Vec<Expected> {
         ),
         refused(Refusal::NotPlatformOperator, PermissionDenied, "NOT_PLATFORM_OPERATOR", &[]),
         refused(not_held, PermissionDenied, "PERMISSION_NOT_HELD", &["permissions", "role_id"]),
+        refused(
+            Refusal::OfStore { store: store.clone(), refusal: Box::new(Refusal::PermissionMissing(Permission::View)) },
+            PermissionDenied,
+            "PERMISSION_MISSING",
+            &["permission", "store_id"],
+        ),
+        refused(
+            Refusal::PositionAhead { store: store.clone(), after: i64::MAX, last_event: 7 },
+            OutOfRange,
+            "POSITION_AHEAD",
+            &["after", "last_event_number", "store_id"],
+        ),
         refused(Refusal::StoreNotFound(store.clone()), NotFound, "STORE_NOT_FOUND", &["store_id"]),
         refused(Refusal::OrderNotFound, NotFound, "PURCHASE_ORDER_NOT_FOUND", &[]),
         refused(not_found, NotFound, "LINE_NOT_FOUND", &["line_numbers", "number", "total"]),

@@ -38,6 +38,9 @@ const MAX_METADATA: usize = 16 * 1024;
 /// How long the client may take to read an answer that was made before the deadline.
 const READ_WITHIN: Duration = Duration::from_secs(1);
 
+/// How much longer than a watch a read for it may take.
+const WATCH_SLACK: Duration = Duration::from_secs(60);
+
 /// The guard of one server. It is cloned for each call; see the module's documentation for what it does.
 #[derive(Clone)]
 pub struct Guard {
@@ -65,6 +68,8 @@ struct AcceptedCall {
     deadline: Instant,
     /// The end of a watch; `None` for calls with one answer.
     watch_ends: Option<Instant>,
+    /// Whether the caller may send several messages.
+    streams_requests: bool,
     permit: CallPermit,
 }
 
@@ -94,7 +99,7 @@ impl Guard {
             + match class {
                 CallClass::Ordinary => self.max_deadline,
                 CallClass::Public => self.max_deadline.min(self.max_public_deadline),
-                CallClass::Watch => self.max_watch,
+                CallClass::Watch | CallClass::EventWatch => self.max_watch,
             };
         let deadline = deadline(headers, now)?.map_or(most, |asked| asked.min(most));
         if deadline <= now {
@@ -102,23 +107,31 @@ impl Guard {
         }
         let call = match policy {
             Policy::Public | Policy::PublicStream => None,
-            Policy::Authenticated | Policy::AuthenticatedStream | Policy::Read(_) | Policy::Command => {
+            Policy::Authenticated
+            | Policy::AuthenticatedStream
+            | Policy::Read(_)
+            | Policy::ReadStream(_)
+            | Policy::Command => {
                 let principal = self.authenticator.authenticate(headers, connection.certificate())?;
-                Some(Call::new(principal, policy.read_requirement(), deadline))
+                // A watch is ended from outside; until then a read for it must not be told that it is late.
+                let slack = if class == CallClass::EventWatch { WATCH_SLACK } else { Duration::ZERO };
+                Some(Call::new(principal, policy.read_requirement(), deadline + slack))
             }
         };
         let permit = connection.call(class).ok_or(ServiceFault::QueueFull)?;
-        Ok(AcceptedCall { call, deadline, watch_ends: (class == CallClass::Watch).then_some(most), permit })
+        let is_watch = matches!(class, CallClass::Watch | CallClass::EventWatch);
+        let streams_requests = policy.streams_requests();
+        Ok(AcceptedCall { call, deadline, watch_ends: is_watch.then_some(most), streams_requests, permit })
     }
 
     async fn run(self, accepted: AcceptedCall, mut request: Request<Incoming>) -> Response<ResponseBody> {
-        let AcceptedCall { call, deadline, watch_ends, permit } = accepted;
+        let AcceptedCall { call, deadline, watch_ends, streams_requests, permit } = accepted;
         if let Some(call) = call {
             request.extensions_mut().insert(call);
         }
         let permit = SharedPermit::new(permit);
         let (answering, answered) = oneshot::channel();
-        let handed_on = hand_on(self.routes, request, &permit, watch_ends.map(|_| answered));
+        let handed_on = hand_on(self.routes, request, &permit, streams_requests.then_some(answered));
         set_call_timeout(deadline + READ_WITHIN);
         let called = tokio::time::timeout_at(deadline.into(), AssertUnwindSafe(handed_on).catch_unwind()).await;
         match called {
@@ -134,8 +147,8 @@ impl Guard {
     }
 }
 
-/// Passes a call to its rpc. Only a stream (a watch) may send more than one message; its messages are decoded
-/// as they arrive, until it is `answered`. The message of every other call is read and counted first.
+/// Passes a call to its rpc. Where the caller may send more than one message, they are decoded
+/// as they arrive, until the call is `answered`. The message of every other call is read and counted first.
 async fn hand_on(
     mut routes: Routes,
     request: Request<Incoming>,

@@ -1,7 +1,7 @@
 //! Chaos: many clients carry out their intentions through two instances of the service, while somebody
 //! terminates the service's database sessions and holds locks on its stores. Whatever happens to the
 //! sessions, each intention that is acknowledged has exactly one effect and each that is refused has
-//! none.
+//! none. A follower of the stores, which dies again and again, is sent each event once.
 //!
 //! PostgreSQL alone: a SQLite database belongs to one instance, has no sessions that could be
 //! terminated, and is locked as a whole and not by store.
@@ -14,6 +14,7 @@
 pub mod audit;
 pub mod client;
 mod disturber;
+mod follower;
 pub mod journal;
 pub mod sending;
 
@@ -30,6 +31,7 @@ use tracing_subscriber::EnvFilter;
 use self::audit::audit;
 use self::client::{Client, Place};
 use self::disturber::{Disturber, Progress};
+use self::follower::Follower;
 use self::journal::Journal;
 use self::sending::{Counts, Person};
 use crate::support::Engine::Postgres;
@@ -123,14 +125,27 @@ async fn each_intention_has_one_effect_whatever_happens_to_the_sessions() {
         clients.spawn(Client::new(place, rng, tell).carry_out(of_each));
     }
     drop(answered);
+    let alice = world.alice();
+    let follower = Follower::new([alice.clone(), other.caller(&alice)], &names, Rng::with_seed(seed));
+    let (ends, ended) = watch::channel(None);
+    let following = tokio::spawn(follower.follow(ended));
     let disturber = Disturber::new(&world.database, names.clone(), to_come, Rng::with_seed(seed));
     let (disturbed, (journal, counts)) = tokio::join!(disturber.disturb(progress), all_of(clients));
     let seconds = begun.elapsed().as_secs_f64();
+    let mut last_events = BTreeMap::new();
+    for name in &names {
+        last_events.insert(name.clone(), world.alice().at(name).last_event().await);
+    }
+    ends.send_replace(Some(last_events));
+    let follower = following.await.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
 
     println!("{} intentions in {seconds:.1} s by {} sends", journal.entries.len(), counts.sends);
     println!("{} sessions terminated, {} stores locked for a while", disturbed.terminated, disturbed.locked);
     println!("answers:\n{}", counts.table());
     println!("intentions:\n{}", journal.table());
+    let (deaths, ended) = (follower.deaths, follower.ended);
+    println!("a follower died {deaths} times and had {ended} watches end: {} events", follower.audit(&world.database));
+    assert!(deaths > 0, "the follower died");
     assert!(intentions < 1_500 || (disturbed.terminated > 0 && disturbed.locked > 0), "nobody was disturbed");
     audit(&world.database, &world.alice(), &journal, &opened).await;
     world.verify().await;

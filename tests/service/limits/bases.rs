@@ -253,6 +253,12 @@ fn completing() -> Vec<Base> {
         }),
         base(|bench| async move { bench.alice.chain(&bench.received().await) }),
         base(|bench| async move { bench.alice.history(&bench.received().await) }),
+        base(
+            |bench| async move { bench.alice.events(0).with(|request| request.types.push(EventType::OrderPlaced.into())) },
+        ),
+        base(
+            |bench| async move { bench.alice.watch(0).with(|request| request.types.push(EventType::OrderPlaced.into())) },
+        ),
     ]
 }
 

@@ -157,7 +157,9 @@ async fn a_page_has_at_most_1000_rows(#[values(Sqlite, Postgres)] on: Engine) {
         let page = alice.list_receipts(&piecemeal).with(|request| request.page_size = asked).ok().await;
         has("receipts", page.receipts.len(), &page.next_page_token);
         let page = alice.history(&piecemeal).with(|request| request.page_size = asked).ok().await;
-        has("history", page.entries.len(), &page.next_page_token);
+        has("history", page.events.len(), &page.next_page_token);
+        let page = alice.events(0).with(|request| request.page_size = asked).ok().await;
+        has("events", page.events.len(), if page.up_to_date { "" } else { "more" });
     }
     alice.complete(&piecemeal).ok().await;
     for (asked, rows) in PAGES {

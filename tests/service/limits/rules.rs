@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use prost_reflect::{Kind, Value};
 use purchase_order_service::proto::v1::{
-    AdjustmentKind, PendingDisposition, Permission, PurchaseOrderState, PurchaseOrderView, RejectReason, Unit,
+    AdjustmentKind, EventType, PendingDisposition, Permission, PurchaseOrderState, PurchaseOrderView, RejectReason,
+    Unit,
 };
 use unicode_normalization::UnicodeNormalization;
 
@@ -240,6 +241,7 @@ pub fn admits(place: &Place, value: &Value) -> bool {
         // Beside a COUNT, which is of no order.
         Value::I32(number) if is_of_adjusting(place) => *number == 0,
         Value::I32(number) => *number >= 1,
+        Value::I64(after) if name == "after" => *after >= 0,
         // 0001-01-01 to 9999-12-31.
         Value::I64(seconds) => (-62_135_596_800..=253_402_300_799).contains(seconds),
         Value::EnumNumber(number) => known(place).contains(number),
@@ -273,6 +275,7 @@ fn known(place: &Place) -> Vec<i32> {
         "Unit" => (Unit::Each.into()..=Unit::SquareMetre.into()).collect(),
         "Permission" => (Permission::View.into()..=Permission::ViewReports.into()).collect(),
         "PurchaseOrderState" => (PurchaseOrderState::Draft.into()..=PurchaseOrderState::Cancelled.into()).collect(),
+        "EventType" => (EventType::StoreCreated.into()..=EventType::StockAdjusted.into()).collect(),
         "PurchaseOrderView" => (0..=PurchaseOrderView::Full.into()).collect(),
         // A quantity is rejected in the valid request, so a reason must be given.
         "RejectReason" => (RejectReason::Damaged.into()..=RejectReason::Other.into()).collect(),
@@ -286,9 +289,9 @@ fn admits_list(place: &Place, elements: &[Value]) -> bool {
     let bounds = match (place.field().parent_message().name(), place.field().name()) {
         // Each once.
         ("ReceivePurchaseOrderRequest" | "ReceiveDeliveryRequest" | "CorrectReceiptRequest", "items")
-        | (_, "permissions") => 1..=1,
+        | (_, "permissions" | "positions") => 1..=1,
         // Each once too; an item without any is received in none.
-        (_, "etags" | "lots") => 0..=1,
+        (_, "etags" | "lots" | "types") => 0..=1,
         ("CompletePurchaseOrderRequest" | "PreviewCompletionRequest", "lines") => 0..=1,
         ("AmendPurchaseOrderRequest" | "ConfirmPurchaseOrderRequest", "lines") => 0..=1,
         // The draft has a line.

@@ -3,22 +3,21 @@
 use prost::Message;
 use purchase_order_service::proto::v1::AdjustmentKind::ReturnToSupplier;
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
-use purchase_order_service::proto::v1::history_entry::Change;
+use purchase_order_service::proto::v1::event::Change;
 use purchase_order_service::proto::v1::{
-    AmendedLine, CancelledLine, Charge, ConfirmedLine, HistoryEntry, LineQuantity, PurchaseOrder, ReceivedLine,
-    SettledLine,
+    AmendedLine, CancelledLine, Charge, ConfirmedLine, Event, LineQuantity, PurchaseOrder, ReceivedLine, SettledLine,
 };
 use rstest::rstest;
 use tonic::Code::Internal;
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, World, at, line, unlisted_item};
+use crate::support::{Caller, World, at, line, order_of, unlisted_item};
 
 /// An entry as a line of text.
-fn told(entry: &HistoryEntry) -> String {
+fn told(entry: &Event) -> String {
     let what = entry.change.as_ref().map(what).unwrap_or_default();
     let operator = if entry.as_operator { " as operator" } else { "" };
-    format!("{} {}{operator} {:?}: {what}", entry.revision, entry.actor, entry.state())
+    format!("{} {}{operator} {:?}: {what}", order_of(entry).revision, entry.actor, order_of(entry).state())
 }
 
 fn what(change: &Change) -> String {
@@ -96,6 +95,15 @@ fn what(change: &Change) -> String {
             format!("cancelled {} lines: {}", c.line_count, lines.join(", "))
         }
         Change::Cancelled(c) => format!("cancelled, {:?}", c.reason),
+        Change::StoreCreated(_)
+        | Change::StoreUpdated(_)
+        | Change::BackOrdersEnabled(_)
+        | Change::BackOrdersDisabled(_)
+        | Change::RoleCreated(_)
+        | Change::RoleUpdated(_)
+        | Change::RoleDeleted(_)
+        | Change::RoleGranted(_)
+        | Change::RoleRevoked(_) => panic!("no order's history has {change:?}"),
         Change::Reopened(c) => format!("reopened, {:?}", c.reason),
         Change::BackOrderFolded(c) => format!("folded back, {:?}", c.reason),
         Change::StockAdjusted(c) => format!(
@@ -147,8 +155,8 @@ fn received(lines: &[ReceivedLine]) -> String {
 }
 
 /// The history of an order, as much as its first page holds.
-async fn history(caller: &Caller, order: &PurchaseOrder) -> Vec<HistoryEntry> {
-    caller.history(order).ok().await.entries
+async fn history(caller: &Caller, order: &PurchaseOrder) -> Vec<Event> {
+    caller.history(order).ok().await.events
 }
 
 async fn history_text(caller: &Caller, order: &PurchaseOrder) -> Vec<String> {
@@ -203,7 +211,7 @@ async fn an_order_is_told_from_its_draft_to_its_back_order(#[values(Sqlite, Post
     assert_eq!(history_text(&alice, &order).await, TOLD);
     let entries = history(&alice, &order).await;
     assert_eq!(entries[7].event_time, at("2026-03-04T10:00:00Z"));
-    assert_eq!(entries[7].revision.to_string(), alice.seen(&order.purchase_order_id).await.etag);
+    assert_eq!(order_of(&entries[7]).revision.to_string(), alice.seen(&order.purchase_order_id).await.etag);
 
     let Some(Change::Completed(completed)) = &entries[7].change else { panic!("{:?}", entries[7]) };
     let back_order = alice.seen(&completed.back_order_purchase_order_id).await;
@@ -248,13 +256,13 @@ async fn page_by_page_it_is_the_same(#[values(Sqlite, Postgres)] on: Engine) {
 }
 
 /// The pages of a history.
-async fn pages(caller: &Caller, order: &PurchaseOrder, page_size: i32) -> Vec<Vec<HistoryEntry>> {
+async fn pages(caller: &Caller, order: &PurchaseOrder, page_size: i32) -> Vec<Vec<Event>> {
     let (mut pages, mut page_token) = (Vec::new(), String::new());
     loop {
         let call = caller.history(order).with(|r| (r.page_size, r.page_token) = (page_size, page_token));
         let page = call.ok().await;
-        assert!(page.entries.len() <= page_size as usize && page.encoded_len() <= 4 * 1024 * 1024);
-        pages.push(page.entries);
+        assert!(page.events.len() <= page_size as usize && page.encoded_len() <= 4 * 1024 * 1024);
+        pages.push(page.events);
         assert!(pages.len() <= 20, "the pages come to an end");
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -274,6 +282,12 @@ async fn who_sees_no_costs_sees_none_in_a_history(#[values(Sqlite, Postgres)] on
     let mut expected = history(&alice, &order).await;
     let mut hidden = 0;
     for entry in &mut expected {
+        let order = entry.purchase_order.as_mut().unwrap();
+        for cost in
+            [&mut order.ordered_cost, &mut order.received_cost, &mut order.pending_cost, &mut order.charges_cost]
+        {
+            assert!(cost.take().is_some());
+        }
         match &mut entry.change {
             Some(Change::Updated(change)) => {
                 hidden += change.charges.iter_mut().filter_map(|charge| charge.amount.take()).count();
@@ -374,7 +388,10 @@ async fn a_page_ends_early_where_its_events_are_large(#[values(Sqlite, Postgres)
     }
 
     let one_by_one = pages(&alice, &draft, 1).await.concat();
-    assert_eq!(one_by_one.iter().map(|entry| entry.revision).collect::<Vec<_>>(), (1..=16).collect::<Vec<_>>());
+    assert_eq!(
+        one_by_one.iter().map(|entry| order_of(entry).revision).collect::<Vec<_>>(),
+        (1..=16).collect::<Vec<_>>()
+    );
     let large = pages(&alice, &draft, 1_000).await;
     assert_eq!(large.concat(), one_by_one, "no gap and no double");
     let sizes: Vec<usize> = large.iter().map(Vec::len).collect();
@@ -393,7 +410,7 @@ async fn an_event_that_cannot_be_read_is_an_error(#[values(Sqlite, Postgres)] on
     session.batch("UPDATE event SET event_type = 'ORDER_LOST' WHERE event_type = 'ORDER_PLACED'").unwrap();
     alice.history(&order).refused(Internal, "INTERNAL").await;
     let first = alice.history(&order).with(|request| request.page_size = 1).ok().await;
-    assert_eq!(first.entries.len(), 1, "what was before it can be read");
+    assert_eq!(first.events.len(), 1, "what was before it can be read");
     session.batch("UPDATE event SET event_type = 'ORDER_PLACED' WHERE event_type = 'ORDER_LOST'").unwrap();
     assert_eq!(history(&alice, &order).await.len(), 2);
     world.verify().await;

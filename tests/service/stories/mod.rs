@@ -8,6 +8,7 @@ mod cancelling;
 mod completing;
 mod deliveries;
 mod discovery;
+mod following;
 mod gate;
 mod grid;
 mod history;

@@ -3,14 +3,14 @@
 
 use purchase_order_service::proto::v1::AdjustmentKind::{CustomerReturn, Sale};
 use purchase_order_service::proto::v1::PendingDisposition::{BackOrder, Cancel};
-use purchase_order_service::proto::v1::history_entry::Change;
+use purchase_order_service::proto::v1::event::Change;
 use purchase_order_service::proto::v1::{PurchaseOrder, PurchaseOrderAction, PurchaseOrderState, StockMovementKind};
 use rstest::rstest;
 use tonic::Code::FailedPrecondition;
 use uuid::Uuid;
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, World, at, line, line_text, unlisted_item};
+use crate::support::{Caller, World, at, line, line_text, order_of, unlisted_item};
 
 async fn texts(caller: &Caller, order: &PurchaseOrder) -> Vec<String> {
     caller.lines(order).await.iter().map(line_text).collect()
@@ -323,9 +323,9 @@ async fn the_histories_of_both_orders_tell_why(#[values(Sqlite, Postgres)] on: E
     let completed = alice.complete(&order).line(2, "2", "3").rest(BackOrder).because("late").ok().await;
     let child = alice.seen(&completed.back_order.unwrap().purchase_order_id).await;
     let reopened = carol.reopen(&order).ok().await;
-    let last = alice.history(&order).ok().await.entries.pop().unwrap();
+    let last = alice.history(&order).ok().await.events.pop().unwrap();
     assert_eq!(
-        (last.event_number, &*last.actor, last.state()),
+        (last.event_number, &*last.actor, order_of(&last).state()),
         (reopened.event_number, "carol", PurchaseOrderState::Receiving)
     );
     let Some(Change::Reopened(change)) = last.change else { panic!("{last:?}") };
@@ -333,8 +333,11 @@ async fn the_histories_of_both_orders_tell_why(#[values(Sqlite, Postgres)] on: E
     assert_eq!(lines.collect::<Vec<_>>(), [(1, "6", "0"), (2, "2", "3")]);
     assert_eq!((change.line_count, &*change.reason), (2, "a box was found"));
     assert_eq!(change.back_order_purchase_order_id, child.purchase_order_id);
-    let last = alice.history(&child).ok().await.entries.pop().unwrap();
-    assert_eq!((last.event_number, last.state()), (reopened.event_number + 1, PurchaseOrderState::Cancelled));
+    let last = alice.history(&child).ok().await.events.pop().unwrap();
+    assert_eq!(
+        (last.event_number, order_of(&last).state()),
+        (reopened.event_number + 1, PurchaseOrderState::Cancelled)
+    );
     let Some(Change::BackOrderFolded(change)) = last.change else { panic!("{last:?}") };
     let lines = change.lines.iter().map(|line| (line.line_number, &*line.quantity));
     assert_eq!(lines.collect::<Vec<_>>(), [(1, "6"), (2, "2")]);

@@ -20,6 +20,15 @@ pub const CORRUPTIONS: &[Corruption] = &[
             "UPDATE event SET state_after = 'CANCELLED' WHERE po_id = [PO-000003] AND event_type = 'ORDER_PLACED'",
         ],
     },
+    Corruption {
+        invariant: 8,
+        check: "an order's numbers are as its last event left them",
+        each: &[
+            "UPDATE event SET order_after = replace(order_after, '\"pending_lines\":', '\"pending_lines\":1')
+                WHERE po_id = [PO-000003] AND event_type = 'ORDER_PLACED'",
+            "UPDATE purchase_order SET received_cost = received_cost + 1 WHERE po_id = [PO-000004]",
+        ],
+    },
     Corruption { invariant: 8, check: "an order has events", each: &["DELETE FROM event WHERE po_id = [PO-000002]"] },
     Corruption {
         invariant: 8,

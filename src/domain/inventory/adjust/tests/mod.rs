@@ -184,7 +184,10 @@ fn goods_go_back_by_the_line_that_they_came_by() {
     assert_eq!(store.line_of(order, 1).returned, quantity("3"));
     // It is the order's event, and moves its revision.
     let event = &store.decided.events[0];
-    assert_eq!(event.order.map(|after| (after.order, after.revision, after.state)), Some((order, 2, State::Completed)));
+    assert_eq!(
+        event.order.as_ref().map(|after| (after.order, after.revision, after.state)),
+        Some((order, 2, State::Completed))
+    );
     assert_eq!(reply.orders[0].view.order.etag(), "2");
     assert_eq!(reply.orders[0].lines[0].returned, quantity("3"));
 
