@@ -54,6 +54,11 @@ impl Date {
         // Only a year before -9999 is none.
         Self(self.0.checked_sub(jiff::Span::new().years(years)).unwrap_or(jiff::civil::Date::MIN))
     }
+
+    /// How many days of the calendar lie between: 0 for the same day, below zero if `earlier` is the later one.
+    pub fn days_since(self, earlier: Self) -> i32 {
+        (self.0 - earlier.0).get_days()
+    }
 }
 
 impl fmt::Display for Date {
@@ -119,6 +124,22 @@ mod tests {
             [("2026-03-02", "2016-03-02"), ("2028-02-29", "2018-02-28"), ("0005-01-01", "-000005-01-01")]
         {
             assert_eq!(Date::parse(day).unwrap().years_before(10).to_string(), before);
+        }
+    }
+
+    #[test]
+    fn days_are_counted_by_the_calendar() {
+        let date = |text: &str| Date::parse(text).unwrap();
+        for (earlier, later, days) in [
+            ("2026-03-02", "2026-03-02", 0),
+            ("2026-02-27", "2026-03-02", 3),
+            ("2028-02-27", "2028-03-02", 4),
+            // Over both changes of the clocks.
+            ("2026-03-28", "2026-10-26", 212),
+            ("0001-01-01", "9999-12-31", 3_652_058),
+        ] {
+            assert_eq!(date(later).days_since(date(earlier)), days, "{earlier}");
+            assert_eq!(date(earlier).days_since(date(later)), -days, "{earlier}");
         }
     }
 

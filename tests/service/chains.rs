@@ -92,6 +92,7 @@ impl Chain {
             pending: units(on().count() as i64),
             first_receive_time: came.then(|| time(line)),
             last_receive_time: came.then(|| time(2_000 * on().max().unwrap() + line)),
+            days_to_last_receipt: came.then_some(0),
         }
     }
 }

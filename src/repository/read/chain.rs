@@ -94,7 +94,7 @@ where
         // are cast, because PostgreSQL returns the sum of BIGINT as NUMERIC.
         out.push_sql(
             "SELECT f.line_number, f.product_id, f.description, f.unit, f.first_ordered, r.amended, r.received, r.rejected, r.on_hand, \
-             r.returned, r.excess, r.cancelled, r.pending, r.first_receive_time, r.last_receive_time \
+             r.returned, r.excess, r.cancelled, r.pending, r.first_receive_time, r.last_receive_time, p.original_order_time \
              FROM (SELECT l.line_number, o.store_id, o.root_id, min(o.chain_position) AS first_position, \
              CAST(sum(l.ordered - l.first_ordered) AS bigint) AS amended, \
              CAST(sum(l.received) AS bigint) AS received, CAST(sum(l.rejected) AS bigint) AS rejected, \
@@ -187,6 +187,7 @@ impl Query for ChainLines {
         BigInt,
         BigInt,
         BigInt,
+        Nullable<BigInt>,
         Nullable<BigInt>,
         Nullable<BigInt>,
     );

@@ -27,6 +27,7 @@ pub struct ChainLineRow {
     pending: i64,
     first_receive_time: Option<i64>,
     last_receive_time: Option<i64>,
+    original_order_time: Option<i64>,
 }
 
 impl TryFrom<ChainLineRow> for ChainLine {
@@ -49,6 +50,7 @@ impl TryFrom<ChainLineRow> for ChainLine {
             pending: Quantity::from_scaled(row.pending),
             first_receive_time: row.first_receive_time.map(Timestamp::from_micros),
             last_receive_time: row.last_receive_time.map(Timestamp::from_micros),
+            original_order_time: row.original_order_time.map(Timestamp::from_micros),
         })
     }
 }

@@ -137,12 +137,38 @@ async fn a_chain_is_rolled_up_line_by_line(#[values(Sqlite, Postgres)] on: Engin
         // A rejection is a delivery too: plums came on Monday, and were refused.
         assert_eq!(times(&chain.lines[2]), (at("2026-03-02T09:00:00Z"), at("2026-03-11T10:00:00Z")));
         assert_eq!(times(&chain.lines[3]), (None, None));
+        // Ordered on Friday 27 February: apples came on Monday the 2nd, pears last on the 10th.
+        let days: Vec<_> = chain.lines.iter().map(|line| line.days_to_last_receipt).collect();
+        assert_eq!(days, [Some(3), Some(11), Some(12), None]);
     }
+    // A page of lines alone knows of the original order too.
     let page = alice.chain(&second).with(|request| request.page_size = 3).ok().await;
     let token = page.next_page_token;
     let rest = alice.chain(&second).with(|r| (r.page_size, r.page_token) = (3, token)).ok().await;
     assert_eq!((page.lines.len(), rest.lines.len(), rest.next_page_token.as_str()), (3, 1, ""));
     assert_eq!(rest.lines[0].line_number, 4);
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_of_delivery_is_one_of_the_stores_calendar(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    // Half an hour before midnight in Amsterdam.
+    world.clock.set("2026-03-02T22:30:00Z");
+    let order = alice.order(&[("apples", "10"), ("pears", "8"), ("plums", "6")]).await;
+    let days = async || {
+        let lines = alice.chain(&order).ok().await.lines;
+        lines.iter().map(|line| line.days_to_last_receipt).collect::<Vec<_>>()
+    };
+    alice.receive(&order).accept(1, "4").accept(2, "1").ok().await;
+    world.clock.set("2026-03-02T23:00:00Z");
+    alice.receive(&order).accept(2, "1").ok().await;
+    assert_eq!(days().await, [Some(0), Some(1), None]);
+
+    alice.void(&order, 2).ok().await;
+    assert_eq!(days().await, [Some(0), Some(0), None], "a voided receipt does not count");
     world.verify().await;
 }
 

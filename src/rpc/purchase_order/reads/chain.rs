@@ -8,6 +8,7 @@ use crate::domain::command::OrderView;
 use crate::domain::order::OrderId;
 use crate::domain::order::chain::ChainLine;
 use crate::domain::refusal::Refusal;
+use crate::domain::time::TimeZone;
 use crate::proto::v1;
 use crate::repository::read::authorized::{AccessCheck, ReadError, ReadSession};
 use crate::repository::read::chain::{self, ChainPosition};
@@ -33,22 +34,29 @@ pub(in crate::rpc::purchase_order) async fn chain(
     let check = call.check(key.store).map_err(to_status)?;
     let asked = page.clone();
     let read = app.read(&call, ReadClass::Large, move |session| read_page(session, &check, key.order, &asked)).await?;
-    Ok(read.answer(|(orders, lines)| response(orders, lines, &page)))
+    Ok(read.answer(|read| response(read, &page)))
+}
+
+/// A page of a chain as it was read.
+struct ChainRead {
+    /// Its headers, in the order of the chain.
+    orders: Vec<OrderView>,
+    /// Its lines, by number.
+    lines: Vec<ChainLine>,
+    /// The zone of the store, whose calendar days are counted in.
+    zone: TimeZone,
 }
 
 /// Cuts both lists, which were loaded with the page's limit, to the page.
-fn response(
-    mut orders: Vec<OrderView>,
-    mut lines: Vec<ChainLine>,
-    page: &Page<Position>,
-) -> v1::GetBackOrderChainResponse {
+fn response(read: ChainRead, page: &Page<Position>) -> v1::GetBackOrderChainResponse {
+    let ChainRead { mut orders, mut lines, zone } = read;
     let mut positions = positions(page.after.unwrap_or(START), &orders, &lines);
     let next_page_token = page.cut(&mut positions, |last| *last);
     orders.truncate(page.size);
     lines.truncate(page.size);
     v1::GetBackOrderChainResponse {
         purchase_orders: orders.iter().map(convert::purchase_order).collect(),
-        lines: lines.iter().map(chain_line).collect(),
+        lines: lines.iter().map(|line| chain_line(line, &zone)).collect(),
         next_page_token,
     }
 }
@@ -66,7 +74,7 @@ fn read_page(
     check: &AccessCheck,
     any_order: OrderId,
     page: &Page<Position>,
-) -> Result<(Vec<OrderView>, Vec<ChainLine>), ReadError> {
+) -> Result<ChainRead, ReadError> {
     let (order, line) = page.after.unwrap_or(START);
     let after = ChainPosition { order, line };
     let (authorized, found) = chain::page(session, check, any_order, after, page.limit() as i32)?;
@@ -75,7 +83,7 @@ fn read_page(
         return Err(Refusal::OrderNotFound.into());
     }
     let orders = found.orders.into_iter().map(|order| view_of(order, &authorized)).collect();
-    Ok((orders, found.lines))
+    Ok(ChainRead { orders, lines: found.lines, zone: authorized.into_store().time_zone })
 }
 
 /// The position in both lists after each row of the longer one. Where the shorter list has ended, its half
@@ -95,7 +103,7 @@ fn positions(start: Position, orders: &[OrderView], lines: &[ChainLine]) -> Vec<
     positions
 }
 
-fn chain_line(line: &ChainLine) -> v1::ChainLine {
+fn chain_line(line: &ChainLine, zone: &TimeZone) -> v1::ChainLine {
     v1::ChainLine {
         line_number: line.number,
         product_id: line.product.to_string(),
@@ -113,5 +121,6 @@ fn chain_line(line: &ChainLine) -> v1::ChainLine {
         pending: line.pending.to_string(),
         first_receive_time: convert::maybe_time(line.first_receive_time),
         last_receive_time: convert::maybe_time(line.last_receive_time),
+        days_to_last_receipt: line.days_to_last_receipt(zone),
     }
 }

@@ -6,7 +6,7 @@ use purchase_order_service::proto::v1::*;
 
 use crate::naive_oracle::access::needed_for;
 use crate::naive_oracle::books::{Order, chain_of, child_is_untouched, child_of, number_of};
-use crate::naive_oracle::command::{Name, Time};
+use crate::naive_oracle::command::{Name, Time, day};
 use crate::naive_oracle::numbers::{Quantity, cost, decimal};
 use crate::naive_oracle::shown::Shown;
 use crate::naive_oracle::wire::{FREIGHT, NOTE, REFERENCE, date, instant, supplier_product_id};
@@ -170,6 +170,7 @@ impl Shown<'_> {
             pending: sum(&|order| order.pending(number)),
             first_receive_time: times().min().map(instant),
             last_receive_time: times().max().map(instant),
+            days_to_last_receipt: times().max().zip(orders[0].ordered).map(|(last, first)| (day(last) - day(first)) as i32),
         }
     }
 }
