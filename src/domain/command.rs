@@ -367,6 +367,7 @@ mod tests {
             lines: Vec::new(),
             default_disposition: Some(Disposition::BackOrder),
             cancel_reason: None,
+            cancel_reason_code: None,
             expected_date: None,
         };
         let first = store.send(command.clone()).unwrap();

@@ -15,6 +15,7 @@ pub use self::summary::OrderSummary;
 use super::access::Permission;
 use super::code::{PrincipalId, StoreId};
 use super::inventory::MovementKind;
+use super::order::cancellation::CancelReason;
 use super::order::receipt::DeliveryId;
 use super::order::{Charge, OrderId};
 use super::time::Timestamp;
@@ -125,6 +126,8 @@ pub enum Detail {
         settled: Vec<SettledLine>,
         back_order: Option<OrderId>,
         cancel_reason: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cancel_reason_code: Option<CancelReason>,
     },
     BackOrderCreated {
         number: String,
@@ -136,6 +139,8 @@ pub enum Detail {
     },
     OrderCancelled {
         reason: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason_code: Option<CancelReason>,
     },
     OrderReopened {
         reason: String,
@@ -283,6 +288,9 @@ pub struct CancelledLine {
     pub line: i32,
     pub quantity: String,
     pub reason: String,
+    /// The kind of that reason, if one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<CancelReason>,
 }
 
 /// A line whose pending quantity was settled by a completion.
@@ -294,6 +302,9 @@ pub struct SettledLine {
     /// Why it was cancelled, where that is not the reason of the whole completion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The kind of that reason, if one was given for the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<CancelReason>,
     /// When the back order expects it, where the completion said so of the line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_date: Option<String>,

@@ -68,6 +68,7 @@ diesel::table! {
         close_time -> Nullable<BigInt>,
         closed_by -> Nullable<Text>,
         cancel_reason -> Nullable<Text>,
+        cancel_reason_code -> Nullable<Text>,
         child_id -> Nullable<Text>,
         last_back_order -> Integer,
         folded_back -> Bool,
@@ -134,6 +135,7 @@ diesel::table! {
         event_number -> BigInt,
         quantity -> BigInt,
         reason -> Nullable<Text>,
+        reason_code -> Nullable<Text>,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::domain::inventory::adjust::AdjustmentKind;
 use crate::domain::inventory::lot::{LotInStock, LotQuantity};
 use crate::domain::inventory::{Level, Movement, MovementKind};
 use crate::domain::order::actions::Action;
+use crate::domain::order::cancellation::CancelReason;
 use crate::domain::order::complete::Disposition;
 use crate::domain::order::receipt::{Receipt, ReceiptItem, RejectReason};
 use crate::domain::order::{Charge, Line, Order, OrderId, Quantities, State};
@@ -80,6 +81,7 @@ pub fn purchase_order(seen: &OrderView) -> v1::PurchaseOrder {
         complete_time: maybe_time(order.close_time.filter(|_| completed)),
         cancel_time: maybe_time(order.close_time.filter(|_| cancelled)),
         cancel_reason: order.cancel_reason.clone().unwrap_or_default(),
+        cancel_reason_code: cancel_reason(order.cancel_reason_code),
         original_order_time: maybe_time(order.original_order_time),
         original_purchase_order_id: order.root.to_string(),
         parent_purchase_order_id: id(order.parent),
@@ -244,6 +246,31 @@ pub fn reject_reason_of(wire: i32) -> Option<Option<RejectReason>> {
         return Some(None);
     }
     RejectReason::ALL.into_iter().find(|known| reject_reason(*known) as i32 == wire).map(Some)
+}
+
+/// The number of a cancel reason in the contract; `None` is unspecified.
+pub fn cancel_reason(reason: Option<CancelReason>) -> i32 {
+    let Some(reason) = reason else { return v1::CancelReason::Unspecified.into() };
+    let reason = match reason {
+        CancelReason::OutOfStock => v1::CancelReason::OutOfStock,
+        CancelReason::Discontinued => v1::CancelReason::Discontinued,
+        CancelReason::Late => v1::CancelReason::Late,
+        CancelReason::Price => v1::CancelReason::Price,
+        CancelReason::NoLongerNeeded => v1::CancelReason::NoLongerNeeded,
+        CancelReason::Duplicate => v1::CancelReason::Duplicate,
+        CancelReason::OrderedByMistake => v1::CancelReason::OrderedByMistake,
+        CancelReason::Other => v1::CancelReason::Other,
+    };
+    reason.into()
+}
+
+/// The cancel reason with this number in the contract: `Some(None)` for unspecified, `None` for unknown
+/// numbers.
+pub fn cancel_reason_of(wire: i32) -> Option<Option<CancelReason>> {
+    if wire == 0 {
+        return Some(None);
+    }
+    CancelReason::ALL.into_iter().find(|known| cancel_reason(Some(*known)) == wire).map(Some)
 }
 
 /// The inventory level of one product in one store.

@@ -22,7 +22,7 @@ const FILL: &str = "
         CASE WHEN is_child THEN before ELSE id END, CASE WHEN is_child THEN 1 ELSE 0 END, 'supplier-' || (i % 1000),
         CASE WHEN i % 3 = 0 THEN 'ref-' || (i % 30000) END, NULL, NULL, '[]', 'EUR', NULL, t, 'alice', i,
         CASE WHEN live = 1 THEN 'ON_ORDER' ELSE 'CANCELLED' END, 3, t, t, 'alice', t, CASE WHEN live = 0 THEN t END,
-        CASE WHEN live = 0 THEN 'alice' END, NULL, NULL, 1, 1 = 0, 1 = 0,
+        CASE WHEN live = 0 THEN 'alice' END, NULL, NULL, NULL, 1, 1 = 0, 1 = 0,
         2, 2, 2 * live, 0, 0, 0, 20000, 0, 0, 0, 20000 * (1 - live), 20000 * live, 0, 0, 0, 0
     FROM o;
     INSERT INTO purchase_order_line

@@ -40,7 +40,7 @@ const FILL: &str = "
     UNION ALL SELECT 4, 'ORDER_COMPLETED', 'COMPLETED';
     INSERT INTO purchase_order
     SELECT store_id, po_id, 'PO-' || substr(CAST(1000000 + n AS TEXT), 2), NULL, po_id, 0, 'baker', NULL, NULL, NULL,
-        '[]', 'EUR', NULL, t + 1, 'alice', event + 1, 'COMPLETED', 4, t + 2, t + 2, 'alice', t + 2, t + 4, 'alice', NULL,
+        '[]', 'EUR', NULL, t + 1, 'alice', event + 1, 'COMPLETED', 4, t + 2, t + 2, 'alice', t + 2, t + 4, 'alice', NULL, NULL,
         NULL, 0, 1 = 0, 1 = 0, 10, 10, 0, 1, 1, 10, 100000, 100000, 0, 0, 0, 0, 0, 1000, 0, 1000
     FROM filled;
     INSERT INTO purchase_order_line

@@ -42,7 +42,7 @@ impl Chain {
                 CASE WHEN chained THEN k ELSE 0 END, '{code}', '{description}', '{note}', NULL, '[]', 'EUR', '2026-03-10', k,
                 'alice', k,
                 CASE WHEN k < {orders} - 1 THEN 'COMPLETED' ELSE 'ON_ORDER' END, 3, k, k, 'alice', k,
-                CASE WHEN k < {orders} - 1 THEN k END, CASE WHEN k < {orders} - 1 THEN 'alice' END, CASE WHEN k < {orders} - 1 THEN '{note}' END,
+                CASE WHEN k < {orders} - 1 THEN k END, CASE WHEN k < {orders} - 1 THEN 'alice' END, CASE WHEN k < {orders} - 1 THEN '{note}' END, NULL,
                 CASE WHEN k < {orders} - 1 THEN id END, CASE WHEN chained THEN k + 1 ELSE 0 END, 1 = 0, 1 = 0, {lines}, {lines}, 0, 0, 0, 0, 9999999999999,
                 CASE WHEN k < {orders} - 1 THEN 9999999999999 ELSE 0 END, 0,
                 CASE WHEN k < {orders} - 1 THEN 9999999999999 ELSE 0 END, 0,

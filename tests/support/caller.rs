@@ -183,6 +183,7 @@ impl Caller {
             line_number: *line_number,
             quantity: (!quantity.is_empty()).then(|| (*quantity).to_owned()),
             reason: "sold out".to_owned(),
+            reason_code: CancelReason::Unspecified.into(),
         });
         self.call(CancelPurchaseOrderLinesRequest {
             store_id: self.store_id(),

@@ -91,6 +91,9 @@ CREATE TABLE purchase_order (
     close_time INTEGER,
     closed_by TEXT,
     cancel_reason TEXT,
+    -- The kind of that reason, if one was given.
+    cancel_reason_code TEXT CHECK (cancel_reason_code IN
+        ('OUT_OF_STOCK', 'DISCONTINUED', 'LATE', 'PRICE', 'NO_LONGER_NEEDED', 'DUPLICATE', 'ORDERED_BY_MISTAKE', 'OTHER')),
     -- The back order that carries what this order left pending.
     child_id TEXT,
     -- The highest n of a PO-000001-Bn that the chain had given out up to this order's back order, those included that
@@ -217,6 +220,9 @@ CREATE TABLE line_cancellation (
     quantity INTEGER NOT NULL CHECK (quantity > 0),
     -- The line's own; where there is none, cancel_reason of the order counts.
     reason TEXT,
+    -- The kind of the line's own reason, if one was given. Where it has neither, that of the order counts.
+    reason_code TEXT CHECK (reason_code IN
+        ('OUT_OF_STOCK', 'DISCONTINUED', 'LATE', 'PRICE', 'NO_LONGER_NEEDED', 'DUPLICATE', 'ORDERED_BY_MISTAKE', 'OTHER')),
     PRIMARY KEY (store_id, po_id, line_number, event_number)
 ) STRICT, WITHOUT ROWID;
 

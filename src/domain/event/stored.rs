@@ -64,6 +64,7 @@ mod tests {
     };
     use crate::domain::inventory::MovementKind;
     use crate::domain::order::OrderId;
+    use crate::domain::order::cancellation::CancelReason;
     use crate::domain::order::receipt::DeliveryId;
 
     const ID: &str = "01234567-89ab-7cde-8f01-23456789abcd";
@@ -96,13 +97,18 @@ mod tests {
         }
     }
 
-    fn completed(reason: Option<String>, expected_date: Option<String>) -> Detail {
+    fn completed(reason: Option<String>, code: Option<CancelReason>, expected_date: Option<String>) -> Detail {
         let (back_ordered, cancelled) = ("2".to_owned(), "0.5".to_owned());
         Detail::OrderCompleted {
-            settled: vec![SettledLine { line: 2, back_ordered, cancelled, reason, expected_date }],
+            settled: vec![SettledLine { line: 2, back_ordered, cancelled, reason, reason_code: code, expected_date }],
             back_order: Some(OrderId(id())),
             cancel_reason: some("late"),
+            cancel_reason_code: code.and(Some(CancelReason::Late)),
         }
+    }
+
+    fn cancelled(reason_code: Option<CancelReason>) -> CancelledLine {
+        CancelledLine { line: 2, quantity: "2.5".to_owned(), reason: "gone".to_owned(), reason_code }
     }
 
     /// Details of stores, roles and grants, with their JSON.
@@ -261,23 +267,25 @@ mod tests {
             ),
             (
                 r#"{"v":1,"settled":[{"line":2,"back_ordered":"2","cancelled":"0.5"}],"back_order":"01234567-89ab-7cde-8f01-23456789abcd","cancel_reason":"late"}"#,
-                completed(None, None),
+                completed(None, None, None),
             ),
             (
-                r#"{"v":1,"settled":[{"line":2,"back_ordered":"2","cancelled":"0.5","reason":"gone","expected_date":"2026-03-10"}],"back_order":"01234567-89ab-7cde-8f01-23456789abcd","cancel_reason":"late"}"#,
-                completed(some("gone"), some("2026-03-10")),
+                r#"{"v":1,"settled":[{"line":2,"back_ordered":"2","cancelled":"0.5","reason":"gone","reason_code":"OUT_OF_STOCK","expected_date":"2026-03-10"}],"back_order":"01234567-89ab-7cde-8f01-23456789abcd","cancel_reason":"late","cancel_reason_code":"LATE"}"#,
+                completed(some("gone"), Some(CancelReason::OutOfStock), some("2026-03-10")),
             ),
             (
-                r#"{"v":1,"lines":[{"line":2,"quantity":"2.5","reason":"gone"}]}"#,
-                Detail::LinesCancelled {
-                    lines: vec![CancelledLine { line: 2, quantity: "2.5".to_owned(), reason: "gone".to_owned() }],
-                },
+                r#"{"v":1,"lines":[{"line":2,"quantity":"2.5","reason":"gone"},{"line":2,"quantity":"2.5","reason":"gone","reason_code":"DISCONTINUED"}]}"#,
+                Detail::LinesCancelled { lines: vec![cancelled(None), cancelled(Some(CancelReason::Discontinued))] },
             ),
             (
                 r#"{"v":1,"number":"PO-000001-B1","parent":"01234567-89ab-7cde-8f01-23456789abcd","lines":[{"line":2,"quantity":"2.5"}]}"#,
                 Detail::BackOrderCreated { number: "PO-000001-B1".to_owned(), parent: OrderId(id()), lines: lines() },
             ),
-            (r#"{"v":1,"reason":null}"#, Detail::OrderCancelled { reason: None }),
+            (r#"{"v":1,"reason":null}"#, Detail::OrderCancelled { reason: None, reason_code: None }),
+            (
+                r#"{"v":1,"reason":"late","reason_code":"LATE"}"#,
+                Detail::OrderCancelled { reason: some("late"), reason_code: Some(CancelReason::Late) },
+            ),
             (
                 r#"{"v":1,"reason":"one box too few","folded_back":"01234567-89ab-7cde-8f01-23456789abcd","lines":[{"line":2,"back_ordered":"2","cancelled":"0.5"}]}"#,
                 Detail::OrderReopened {
@@ -324,9 +332,12 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_permissions_and_kinds_of_movements_are_those_they_are_stored_by() {
+    fn the_names_of_permissions_reasons_and_kinds_of_movements_are_those_they_are_stored_by() {
         for permission in Permission::ALL {
             assert_eq!(serde_json::to_value(permission).unwrap(), permission.name());
+        }
+        for reason in CancelReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
         }
         for kind in MovementKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());

@@ -2,7 +2,7 @@
 //! cancelled, because they would be neither in stock nor on order.
 
 use super::actions::Action;
-use super::cancellation::Cancellation;
+use super::cancellation::{CancelReason, Cancellation};
 use super::{Order, OrderId, State};
 use crate::domain::access::Requirement;
 use crate::domain::changeset::Changeset;
@@ -21,6 +21,8 @@ pub struct CancelOrder {
     pub etag: String,
     /// Why it is cancelled; required unless the order is a draft, which its supplier has never seen.
     pub reason: Option<String>,
+    /// The kind of that reason; `None` if the caller gives none.
+    pub reason_code: Option<CancelReason>,
 }
 
 impl Command for CancelOrder {
@@ -60,11 +62,13 @@ impl Command for CancelOrder {
             close_time: Some(changeset.now()),
             closed_by: Some(changeset.caller().clone()),
             cancel_reason: self.reason.clone(),
+            cancel_reason_code: self.reason_code,
             ..order
         };
-        let event = changeset.put_order(order, Detail::OrderCancelled { reason: self.reason.clone() })?;
+        let detail = Detail::OrderCancelled { reason: self.reason.clone(), reason_code: self.reason_code };
+        let event = changeset.put_order(order, detail)?;
         for (line, quantity) in cancelled {
-            changeset.put_cancellation(Cancellation { line, event, quantity, reason: None });
+            changeset.put_cancellation(Cancellation { line, event, quantity, reason: None, reason_code: None });
         }
         Ok(Outcome::order_changed(event, self.order))
     }
@@ -77,7 +81,7 @@ mod tests {
     use crate::domain::testing::{NO_SUCH_ORDER, TestStore, quantity};
 
     fn cancel(order: OrderId, reason: Option<&str>) -> CancelOrder {
-        CancelOrder { order, etag: String::new(), reason: reason.map(str::to_owned) }
+        CancelOrder { order, etag: String::new(), reason: reason.map(str::to_owned), reason_code: None }
     }
 
     #[test]
@@ -95,6 +99,17 @@ mod tests {
             assert_eq!(parts, [(1, quantity("10"), None)], "the reason is on the header");
             assert_eq!((store.level("oak"), store.events()), (String::new(), vec!["ORDER_CANCELLED"]));
             assert_eq!(store.row().open_orders, 0);
+        }
+    }
+
+    #[test]
+    fn the_kind_of_the_reason_is_kept_on_the_header() {
+        for code in [None, Some(CancelReason::Late)] {
+            let mut store = TestStore::new();
+            let order = store.on_order(&["oak 10"]);
+            store.accept(CancelOrder { reason_code: code, ..cancel(order, Some("not needed")) });
+            assert_eq!(store.header(order).cancel_reason_code, code);
+            assert_eq!(store.decided.cancellations[0].reason_code, None, "the header's counts");
         }
     }
 

@@ -2,7 +2,7 @@
 //! deliver one of twenty products, and nobody should have to wait with the other nineteen.
 
 use super::actions::Action;
-use super::cancellation::Cancellation;
+use super::cancellation::{CancelReason, Cancellation};
 use super::{Line, Order, OrderId};
 use crate::domain::access::Requirement;
 use crate::domain::changeset::Changeset;
@@ -35,6 +35,8 @@ pub struct LineToCancel {
     pub quantity: Option<Quantity>,
     /// Why it is cancelled.
     pub reason: String,
+    /// The kind of that reason; `None` if the caller gives none.
+    pub reason_code: Option<CancelReason>,
 }
 
 impl Command for CancelLines {
@@ -63,15 +65,16 @@ impl Command for CancelLines {
         let mut details = Vec::with_capacity(lines.len());
         let mut parts = Vec::with_capacity(lines.len());
         for ((named, mut line), quantity) in self.lines.iter().zip(lines).zip(quantities) {
-            let reason = named.reason.clone();
-            details.push(CancelledLine { line: named.line, quantity: quantity.to_string(), reason });
-            parts.push((line.key.clone(), quantity, named.reason.clone()));
+            let LineToCancel { reason, reason_code, .. } = named.clone();
+            details.push(CancelledLine { line: named.line, quantity: quantity.to_string(), reason, reason_code });
+            parts.push((line.key.clone(), quantity, named));
             line.cancel(quantity);
             changeset.put_line(line);
         }
         let event = changeset.put_order(order, Detail::LinesCancelled { lines: details })?;
-        for (line, quantity, reason) in parts {
-            changeset.put_cancellation(Cancellation { line, event, quantity, reason: Some(reason) });
+        for (line, quantity, LineToCancel { reason, reason_code, .. }) in parts {
+            let (reason, reason_code) = (Some(reason.clone()), *reason_code);
+            changeset.put_cancellation(Cancellation { line, event, quantity, reason, reason_code });
         }
         let mut lines: Vec<i32> = self.lines.iter().map(|named| named.line).collect();
         lines.sort_unstable();
@@ -122,6 +125,7 @@ mod tests {
             line: *line,
             quantity: (!text.is_empty()).then(|| quantity(text)),
             reason: "sold out".to_owned(),
+            reason_code: (*line == 1).then_some(CancelReason::OutOfStock),
         });
         CancelLines { order, etag: String::new(), lines: named.collect() }
     }
@@ -163,13 +167,14 @@ mod tests {
         let event = reply.outcome.event();
         let rows = store.decided.cancellations.iter();
         let rows: Vec<_> =
-            rows.map(|row| (row.line.number, row.event, row.quantity.to_string(), row.reason.clone())).collect();
-        let why = Some("sold out".to_owned());
-        assert_eq!(rows, [(2, event, "1".to_owned(), why.clone()), (1, event, "10".to_owned(), why)]);
+            rows.map(|row| (row.line.number, row.event, row.quantity.to_string(), row.reason_code)).collect();
+        let code = Some(CancelReason::OutOfStock);
+        assert_eq!(rows, [(2, event, "1".to_owned(), None), (1, event, "10".to_owned(), code)]);
+        assert!(store.decided.cancellations.iter().all(|row| row.reason.as_deref() == Some("sold out")));
         assert_eq!(
             store.event_details(),
             [
-                r#"{"lines":[{"line":2,"quantity":"1","reason":"sold out"},{"line":1,"quantity":"10","reason":"sold out"}]}"#
+                r#"{"lines":[{"line":2,"quantity":"1","reason":"sold out"},{"line":1,"quantity":"10","reason":"sold out","reason_code":"OUT_OF_STOCK"}]}"#
             ]
         );
         assert_eq!(reply.orders[0].lines.iter().map(|line| line.key.number).collect::<Vec<_>>(), [1, 2]);

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::actions::Action;
-use super::cancellation::Cancellation;
+use super::cancellation::{CancelReason, Cancellation};
 use super::receipt::StagedItem;
 use super::{Line, LineKey, Order, OrderCounters, OrderId, Quantities, State};
 use crate::domain::access::Requirement;
@@ -41,6 +41,8 @@ pub struct CompleteOrder {
     /// Why quantities are cancelled; required if any is whose line has no reason of its own, and stored only if any
     /// is cancelled.
     pub cancel_reason: Option<String>,
+    /// The kind of that reason; `None` if the caller gives none.
+    pub cancel_reason_code: Option<CancelReason>,
     /// When the back order is expected; it replaces the dates of the lines that are carried over too.
     pub expected_date: Option<Date>,
 }
@@ -65,6 +67,8 @@ pub struct LineDisposition {
     pub cancel: Quantity,
     /// Why it is cancelled, if that is not the reason of the whole completion.
     pub cancel_reason: Option<String>,
+    /// The kind of that reason. Where the line has neither, that of the whole completion counts.
+    pub cancel_reason_code: Option<CancelReason>,
     /// When the back order is expected to bring the line, if that is not the date of the whole completion.
     pub expected_date: Option<Date>,
 }
@@ -269,18 +273,21 @@ impl CompleteOrder {
     ) -> Result<i64, Refusal> {
         let now = changeset.now();
         let is_cancelling = lines.iter().any(DisposedLine::is_cancelled);
-        let cancel_reason = if is_cancelling { self.cancel_reason.clone() } else { None };
+        let cancel_reason = self.cancel_reason.clone().filter(|_| is_cancelling);
+        let cancel_reason_code = self.cancel_reason_code.filter(|_| is_cancelling);
         let completed = Order {
             state: State::Completed,
             close_time: Some(now),
             closed_by: Some(changeset.caller().clone()),
             cancel_reason: cancel_reason.clone(),
+            cancel_reason_code,
             child,
             child_is_untouched: true,
             last_back_order: order.last_back_order + i32::from(child.is_some()),
             ..order.clone()
         };
-        let detail = Detail::OrderCompleted { settled: settled_lines(lines), back_order: child, cancel_reason };
+        let settled = settled_lines(lines);
+        let detail = Detail::OrderCompleted { settled, back_order: child, cancel_reason, cancel_reason_code };
         let event = changeset.put_order(completed, detail)?;
         for item in changeset.staged_items(order)? {
             post_item(changeset, order, lines, &item, event)?;
@@ -292,6 +299,7 @@ impl CompleteOrder {
                     event,
                     quantity: disposed.disposition.cancel,
                     reason: disposed.disposition.cancel_reason.clone(),
+                    reason_code: disposed.disposition.cancel_reason_code,
                 });
             }
             changeset.put_line(settle(disposed, now));
@@ -349,6 +357,7 @@ impl CompleteOrder {
             close_time: None,
             closed_by: None,
             cancel_reason: None,
+            cancel_reason_code: None,
             child: None,
             child_is_untouched: true,
             last_back_order: parent.last_back_order + 1,
@@ -400,6 +409,7 @@ fn settled_lines(lines: &[DisposedLine]) -> Vec<SettledLine> {
                 back_ordered: disposition.back_order.to_string(),
                 cancelled: disposition.cancel.to_string(),
                 reason: disposition.cancel_reason.clone().filter(|_| disposition.cancel.is_positive()),
+                reason_code: disposition.cancel_reason_code.filter(|_| disposition.cancel.is_positive()),
                 expected_date: disposition.expected_date.map(|date| date.to_string()),
             });
         }

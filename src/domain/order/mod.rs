@@ -31,6 +31,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::cancellation::CancelReason;
 use self::receipt::Receipt;
 use self::tolerance::Tolerance;
 use super::code::{PrincipalId, ProductId, StoreId};
@@ -208,6 +209,8 @@ pub struct Order {
     pub closed_by: Option<PrincipalId>,
     /// Why it, or a pending part of it, was cancelled.
     pub cancel_reason: Option<String>,
+    /// The kind of that reason, if one was given.
+    pub cancel_reason_code: Option<CancelReason>,
     /// The back order that carries what its completion left pending, if there is one.
     pub child: Option<OrderId>,
     /// Whether that back order is as the completion has made it, so that this order may be reopened; true where

@@ -132,6 +132,7 @@ mod tests {
             lines: Vec::new(),
             default_disposition,
             cancel_reason: None,
+            cancel_reason_code: None,
             expected_date: None,
         }
     }

@@ -181,6 +181,7 @@ impl ReopenOrder {
             closed_by: None,
             // Only what the completion cancelled has it: what was cancelled before has reasons of its own.
             cancel_reason: None,
+            cancel_reason_code: None,
             child: None,
             child_is_untouched: true,
             // The back order may have had back orders of its own, which were folded back into it.
@@ -225,7 +226,7 @@ impl ReopenOrder {
         let detail = Detail::BackOrderFolded { parent: self.order, reason: self.reason.clone(), lines: quantities };
         let event = changeset.put_order(order, detail)?;
         for (line, quantity) in cancelled {
-            changeset.put_cancellation(Cancellation { line, event, quantity, reason: None });
+            changeset.put_cancellation(Cancellation { line, event, quantity, reason: None, reason_code: None });
         }
         Ok(folded_back)
     }

@@ -343,6 +343,7 @@ impl TestStore {
             close_time: None,
             closed_by: None,
             cancel_reason: None,
+            cancel_reason_code: None,
             child: None,
             child_is_untouched: true,
             last_back_order: 0,

@@ -4,7 +4,7 @@ use diesel::prelude::{Queryable, Selectable};
 
 use super::order_id;
 use crate::domain::code::StoreId;
-use crate::domain::order::cancellation::Cancellation;
+use crate::domain::order::cancellation::{CancelReason, Cancellation};
 use crate::domain::order::{LineKey, OrderKey};
 use crate::domain::quantity::Quantity;
 use crate::repository::bulk::{Cell, Column, Row};
@@ -21,6 +21,7 @@ pub struct CancellationRow {
     event_number: i64,
     quantity: i64,
     reason: Option<String>,
+    reason_code: Option<String>,
 }
 
 impl TryFrom<CancellationRow> for Cancellation {
@@ -33,7 +34,17 @@ impl TryFrom<CancellationRow> for Cancellation {
             event: row.event_number,
             quantity: Quantity::from_scaled(row.quantity),
             reason: row.reason,
+            reason_code: cancel_reason(row.reason_code)?,
         })
+    }
+}
+
+/// The kind of reason that is stored by a name.
+pub fn cancel_reason(name: Option<String>) -> Result<Option<CancelReason>, DbError> {
+    let Some(name) = name else { return Ok(None) };
+    match CancelReason::from_name(&name) {
+        Some(reason) => Ok(Some(reason)),
+        None => Err(DbError::unreadable("cancel reason", name)),
     }
 }
 
@@ -56,5 +67,6 @@ impl Row for Cancellation {
         Column::key("event_number", |row| Cell::big_int(row.event)),
         Column::fixed("quantity", |row| Cell::big_int(row.quantity.scaled())),
         Column::fixed("reason", |row| Cell::optional_text(row.reason.as_deref())),
+        Column::fixed("reason_code", |row| Cell::optional_text(row.reason_code.map(CancelReason::name))),
     ];
 }

@@ -10,9 +10,11 @@ use diesel::sql_types::{Bool, HasSqlType, Nullable, Text};
 
 use serde::{Deserialize, Serialize};
 
+use super::cancellation::cancel_reason;
 use super::{currency, json, optional_date, optional_order_id, order_id};
 use crate::domain::code::{PrincipalId, StoreId};
 use crate::domain::money::Amount;
+use crate::domain::order::cancellation::CancelReason;
 use crate::domain::order::{Charge, Order, OrderCounters, OrderKey, Quantities, State};
 use crate::domain::quantity::Quantity;
 use crate::domain::time::Timestamp;
@@ -50,6 +52,7 @@ pub struct OrderRow {
     close_time: Option<i64>,
     closed_by: Option<String>,
     cancel_reason: Option<String>,
+    cancel_reason_code: Option<String>,
     child_id: Option<String>,
     last_back_order: i32,
     folded_back: bool,
@@ -228,6 +231,7 @@ impl TryFrom<HeaderRow> for Order {
             close_time: row.close_time.map(Timestamp::from_micros),
             closed_by: row.closed_by.map(PrincipalId::new),
             cancel_reason: row.cancel_reason,
+            cancel_reason_code: cancel_reason(row.cancel_reason_code)?,
             child: optional_order_id(row.child_id)?,
             child_is_untouched: child_is_untouched.unwrap_or(true),
             last_back_order: row.last_back_order,
@@ -266,6 +270,9 @@ impl Row for Order {
         Column::changing("close_time", |row| Cell::BigInt(row.close_time.map(Timestamp::micros))),
         Column::changing("closed_by", |row| Cell::optional_text(row.closed_by.as_ref().map(PrincipalId::as_str))),
         Column::changing("cancel_reason", |row| Cell::optional_text(row.cancel_reason.as_deref())),
+        Column::changing("cancel_reason_code", |row| {
+            Cell::optional_text(row.cancel_reason_code.map(CancelReason::name))
+        }),
         Column::changing("child_id", |row| Cell::formatted(row.child)),
         Column::changing("last_back_order", |row| Cell::Int(row.last_back_order)),
         Column::changing("folded_back", |row| Cell::Bool(row.folded_back)),

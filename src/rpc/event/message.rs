@@ -154,12 +154,15 @@ fn change(detail: Detail) -> Change {
                 added_line_numbers: shown_lines(lines_added),
             })
         }
-        Detail::OrderCompleted { settled, back_order, cancel_reason } => Change::Completed(v1::OrderCompleted {
-            line_count: count(&settled),
-            lines: shown_lines(settled).into_iter().map(settled_line).collect(),
-            back_order_purchase_order_id: convert::id(back_order),
-            cancel_reason: cancel_reason.unwrap_or_default(),
-        }),
+        Detail::OrderCompleted { settled, back_order, cancel_reason, cancel_reason_code } => {
+            Change::Completed(v1::OrderCompleted {
+                line_count: count(&settled),
+                lines: shown_lines(settled).into_iter().map(settled_line).collect(),
+                back_order_purchase_order_id: convert::id(back_order),
+                cancel_reason: cancel_reason.unwrap_or_default(),
+                cancel_reason_code: convert::cancel_reason(cancel_reason_code),
+            })
+        }
         Detail::BackOrderCreated { number, parent, lines } => Change::BackOrderCreated(v1::BackOrderCreated {
             number,
             parent_purchase_order_id: parent.to_string(),
@@ -170,9 +173,10 @@ fn change(detail: Detail) -> Change {
             line_count: count(&lines),
             lines: shown_lines(lines).into_iter().map(cancelled_line).collect(),
         }),
-        Detail::OrderCancelled { reason } => {
-            Change::Cancelled(v1::OrderCancelled { reason: reason.unwrap_or_default() })
-        }
+        Detail::OrderCancelled { reason, reason_code } => Change::Cancelled(v1::OrderCancelled {
+            reason: reason.unwrap_or_default(),
+            reason_code: convert::cancel_reason(reason_code),
+        }),
         Detail::OrderReopened { reason, folded_back, lines } => Change::Reopened(v1::OrderReopened {
             reason,
             line_count: count(&lines),
@@ -304,18 +308,19 @@ fn received(items: Vec<ItemQuantities>) -> Vec<v1::ReceivedLine> {
 }
 
 fn settled_line(settled: SettledLine) -> v1::SettledLine {
-    let SettledLine { line, back_ordered, cancelled, reason, expected_date } = settled;
+    let SettledLine { line, back_ordered, cancelled, reason, reason_code, expected_date } = settled;
     v1::SettledLine {
         line_number: line,
         back_ordered,
         cancelled,
         cancel_reason: reason.unwrap_or_default(),
+        cancel_reason_code: convert::cancel_reason(reason_code),
         expected_date: expected_date.unwrap_or_default(),
     }
 }
 
-fn cancelled_line(CancelledLine { line, quantity, reason }: CancelledLine) -> v1::CancelledLine {
-    v1::CancelledLine { line_number: line, quantity, reason }
+fn cancelled_line(CancelledLine { line, quantity, reason, reason_code }: CancelledLine) -> v1::CancelledLine {
+    v1::CancelledLine { line_number: line, quantity, reason, reason_code: convert::cancel_reason(reason_code) }
 }
 
 fn unsettled_line(UnsettledLine { line, back_ordered, cancelled }: UnsettledLine) -> v1::UnsettledLine {

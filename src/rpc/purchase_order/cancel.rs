@@ -2,6 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
+use super::cancel_lines::parse_reason_code;
 use crate::domain::order::cancel::CancelOrder;
 use crate::domain::refusal::Refusal;
 use crate::proto::v1;
@@ -32,6 +33,7 @@ fn parse(call: &Call, mut request: v1::CancelPurchaseOrderRequest) -> Result<Sub
     let cancel = CancelOrder {
         order: fields.order_id(&request.purchase_order_id),
         reason: fields.reason("reason", &request.reason),
+        reason_code: parse_reason_code(&mut fields, "reason_code", request.reason_code),
         etag: request.etag,
     };
     fields.finish()?;

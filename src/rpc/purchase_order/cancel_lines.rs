@@ -1,11 +1,12 @@
 //! CancelPurchaseOrderLines.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use tonic::{Request, Response, Status};
 
 use crate::domain::order::cancel_lines::{CancelLines, LineToCancel};
-use crate::domain::order::cancellation::MAX_REASONS_SIZE;
+use crate::domain::order::cancellation::{CancelReason, MAX_REASONS_SIZE};
 use crate::domain::quantity::Quantity;
 use crate::domain::refusal::Refusal;
 use crate::proto::v1;
@@ -60,13 +61,20 @@ fn parse_lines(fields: &mut FieldParser, listed: &[v1::LineCancellation]) -> Vec
             continue;
         }
         let reason = fields.required_reason(path.field("reason"), &cancellation.reason);
-        lines.push(LineToCancel { index, line, quantity, reason });
+        let reason_code = parse_reason_code(fields, path.field("reason_code"), cancellation.reason_code);
+        lines.push(LineToCancel { index, line, quantity, reason, reason_code });
     }
     if lines.is_empty() && !listed.is_empty() {
         fields.violation("lines", "must have a quantity above zero on one line at least, or none for all of it");
     }
     check_size(fields, lines.iter().map(|line| line.reason.as_str()));
     lines
+}
+
+/// The kind of a reason beside its text; unspecified is none.
+pub(super) fn parse_reason_code(fields: &mut FieldParser, field: impl fmt::Display, code: i32) -> Option<CancelReason> {
+    let known = "unspecified or a CancelReason such as CANCEL_REASON_OUT_OF_STOCK";
+    fields.known(field, convert::cancel_reason_of(code), known).flatten()
 }
 
 /// The reasons that a request gives for its lines are limited together.

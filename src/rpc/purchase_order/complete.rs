@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tonic::{Request, Response, Status};
 
-use super::cancel_lines::check_size;
+use super::cancel_lines::{check_size, parse_reason_code};
 use crate::domain::order::complete::{CompleteOrder, LineDisposition};
 use crate::domain::outcome::{CreatedBackOrder, OrderCompleted, Outcome};
 use crate::domain::refusal::Refusal;
@@ -56,6 +56,7 @@ fn parse(call: &Call, mut request: v1::CompletePurchaseOrderRequest) -> Result<S
         lines: &request.lines,
         rest: request.rest,
         cancel_reason: &request.cancel_reason,
+        cancel_reason_code: request.cancel_reason_code,
         expected_date: &request.expected_date,
     };
     let complete = choices.parse(&mut fields);
@@ -71,6 +72,7 @@ pub(super) struct Choices<'a> {
     pub(super) lines: &'a [v1::LineDisposition],
     pub(super) rest: i32,
     pub(super) cancel_reason: &'a str,
+    pub(super) cancel_reason_code: i32,
     pub(super) expected_date: &'a str,
 }
 
@@ -89,6 +91,7 @@ impl Choices<'_> {
             lines,
             default_disposition: rest.flatten(),
             cancel_reason: fields.reason("cancel_reason", self.cancel_reason),
+            cancel_reason_code: parse_reason_code(fields, "cancel_reason_code", self.cancel_reason_code),
             expected_date: fields.date("expected_date", self.expected_date),
         }
     }
@@ -110,6 +113,7 @@ fn parse_disposition(
         back_order: fields.quantity_or_zero(path.field("back_order"), disposition.back_order.as_deref()),
         cancel: fields.quantity_or_zero(path.field("cancel"), disposition.cancel.as_deref()),
         cancel_reason: fields.reason(path.field("cancel_reason"), &disposition.cancel_reason),
+        cancel_reason_code: parse_reason_code(fields, path.field("cancel_reason_code"), disposition.cancel_reason_code),
         expected_date: fields.date(path.field("expected_date"), &disposition.expected_date),
     }
 }

@@ -118,6 +118,7 @@ impl Wire {
             Verb::Complete { lines, rest, reason, expected } => {
                 let complete = caller.complete(&order).rest(*rest).because(reason).with(|request| {
                     request.lines = lines.iter().map(disposition).collect();
+                    request.cancel_reason_code = code_of(reason);
                     request.expected_date = date(*expected);
                     request.etag = etag;
                 });
@@ -157,7 +158,11 @@ impl Wire {
             }
             Verb::Cancel { reason } => {
                 let reason = (*reason).to_owned();
-                send(caller.cancel(&order).with(|request| (request.etag, request.reason) = (etag, reason)), id).await
+                let cancel = caller.cancel(&order).with(|request| {
+                    request.reason_code = code_of(&reason);
+                    (request.etag, request.reason) = (etag, reason);
+                });
+                send(cancel, id).await
             }
         }
     }
@@ -224,6 +229,7 @@ impl Wire {
         let preview = self.caller(call.caller).preview(&self.named(*order)).rest(*rest).because(reason);
         let preview = preview.with(|request| {
             request.lines = lines.iter().map(disposition).collect();
+            request.cancel_reason_code = code_of(reason);
             request.expected_date = date(*expected);
             request.etag = etag_text(*etag);
         });
@@ -344,8 +350,19 @@ fn disposition(disposition: &Disposed) -> LineDisposition {
         back_order: some(*back_order),
         cancel: some(*cancel),
         cancel_reason: (*reason).to_owned(),
+        cancel_reason_code: code_of(reason),
         expected_date: date(*expected),
     }
+}
+
+/// The kind of a reason, which its text alone decides here: some have none.
+pub fn code_of(reason: &str) -> i32 {
+    let code = match reason {
+        "never came" => CancelReason::Late,
+        "another colour" => CancelReason::NoLongerNeeded,
+        _ => CancelReason::Unspecified,
+    };
+    code.into()
 }
 
 /// Unset is zero as well.

@@ -117,6 +117,7 @@ fn of_an_order(order: &PurchaseOrder) -> Vec<Listing> {
                 ("lines", |r| r.lines.push(LineDisposition { line_number: 2, ..LineDisposition::default() })),
                 ("rest", |r| r.rest = PendingDisposition::BackOrder.into()),
                 ("cancel_reason", |r| r.cancel_reason = "late".into()),
+                ("cancel_reason_code", |r| r.cancel_reason_code = CancelReason::Late.into()),
                 ("expected_date", |r| r.expected_date = "2026-04-01".into()),
             ],
         ),

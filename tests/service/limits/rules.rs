@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use prost_reflect::{Kind, Value};
 use purchase_order_service::proto::v1::{
-    AdjustmentKind, EventType, PendingDisposition, Permission, PurchaseOrderState, PurchaseOrderView, RejectReason,
+    AdjustmentKind, CancelReason, EventType, PendingDisposition, Permission, PurchaseOrderState, PurchaseOrderView,
+    RejectReason,
     Unit,
 };
 use unicode_normalization::UnicodeNormalization;
@@ -279,6 +280,7 @@ fn known(place: &Place) -> Vec<i32> {
         "PurchaseOrderView" => (0..=PurchaseOrderView::Full.into()).collect(),
         // A quantity is rejected in the valid request, so a reason must be given.
         "RejectReason" => (RejectReason::Damaged.into()..=RejectReason::Other.into()).collect(),
+        "CancelReason" => (0..=CancelReason::Other.into()).collect(),
         "PendingDisposition" => (0..=PendingDisposition::Cancel.into()).collect(),
         other => panic!("no rule is told for {other}"),
     }

@@ -1,6 +1,7 @@
 //! Cancelling: an open order is given up, unless something of it is in the building.
 
-use purchase_order_service::proto::v1::{PurchaseOrder, PurchaseOrderAction, PurchaseOrderState};
+use purchase_order_service::proto::v1::PendingDisposition::Cancel;
+use purchase_order_service::proto::v1::{CancelReason, PurchaseOrder, PurchaseOrderAction, PurchaseOrderState};
 use rstest::rstest;
 use tonic::Code::{FailedPrecondition, InvalidArgument};
 
@@ -141,5 +142,37 @@ async fn a_cancelled_back_order_leaves_its_parent_as_it_was(#[values(Sqlite, Pos
     assert_eq!(alice.stock("apples").await, "4 on hand");
     let chain = alice.chain(&order).ok().await;
     assert_eq!((&*chain.lines[0].received, &*chain.lines[0].cancelled, &*chain.lines[0].pending), ("4", "6", "0"));
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reason_has_a_kind_beside_its_text(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    let late = i32::from(CancelReason::Late);
+    let order = alice.order(&[("apples", "10")]).await;
+
+    let textless = alice.cancel(&order).with(|r| (r.reason, r.reason_code) = (String::new(), late));
+    textless.refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await.names_fields(&["reason"]);
+    for unknown in [-1, 9] {
+        let refused = alice.cancel(&order).with(|request| request.reason_code = unknown);
+        refused.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["reason_code"]);
+    }
+    let cancelled = alice.cancel(&order).with(|request| request.reason_code = late).ok().await;
+    assert_eq!(cancelled.purchase_order.unwrap().cancel_reason_code(), CancelReason::Late);
+
+    // A completion that cancels nothing has no reason, whatever its request says.
+    let received = alice.received(&[("apples", "1")], &[(1, "1")]).await;
+    let all_came = alice.complete(&received).because("late").with(|request| request.cancel_reason_code = late);
+    let header = all_came.ok().await.purchase_order.unwrap();
+    assert_eq!((&*header.cancel_reason, header.cancel_reason_code()), ("", CancelReason::Unspecified));
+
+    let received = alice.received(&[("apples", "2")], &[(1, "1")]).await;
+    let some_came = alice.complete(&received).rest(Cancel).because("late");
+    let header = some_came.with(|request| request.cancel_reason_code = late).ok().await.purchase_order.unwrap();
+    assert_eq!((&*header.cancel_reason, header.cancel_reason_code()), ("late", CancelReason::Late));
+    let reopened = alice.reopen(&header).ok().await.purchase_order.unwrap();
+    assert_eq!((&*reopened.cancel_reason, reopened.cancel_reason_code()), ("", CancelReason::Unspecified));
     world.verify().await;
 }

@@ -5,7 +5,8 @@ use purchase_order_service::proto::v1::AdjustmentKind::ReturnToSupplier;
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::event::Change;
 use purchase_order_service::proto::v1::{
-    AmendedLine, CancelledLine, Charge, ConfirmedLine, Event, LineQuantity, PurchaseOrder, ReceivedLine, SettledLine,
+    AmendedLine, CancelReason, CancelledLine, Charge, ConfirmedLine, Event, LineQuantity, PurchaseOrder, ReceivedLine,
+    SettledLine,
 };
 use rstest::rstest;
 use tonic::Code::Internal;
@@ -84,17 +85,20 @@ fn what(change: &Change) -> String {
         ),
         Change::Completed(c) => {
             let settled: Vec<String> = c.lines.iter().map(settled).collect();
-            format!("completed, {:?}, {} lines: {}", c.cancel_reason, c.line_count, settled.join(", "))
+            let reason = format!("{:?}{}", c.cancel_reason, code(c.cancel_reason_code()));
+            format!("completed, {reason}, {} lines: {}", c.line_count, settled.join(", "))
         }
         Change::BackOrderCreated(c) => {
             format!("created {} as a back order with {} lines: {}", c.number, c.line_count, quantities(&c.lines))
         }
         Change::LinesCancelled(c) => {
-            let text = |l: &CancelledLine| format!("{}: {} because {}", l.line_number, l.quantity, l.reason);
+            let text = |l: &CancelledLine| {
+                format!("{}: {} because {}{}", l.line_number, l.quantity, l.reason, code(l.reason_code()))
+            };
             let lines: Vec<String> = c.lines.iter().map(text).collect();
             format!("cancelled {} lines: {}", c.line_count, lines.join(", "))
         }
-        Change::Cancelled(c) => format!("cancelled, {:?}", c.reason),
+        Change::Cancelled(c) => format!("cancelled, {:?}{}", c.reason, code(c.reason_code())),
         Change::StoreCreated(_)
         | Change::StoreUpdated(_)
         | Change::BackOrdersEnabled(_)
@@ -140,8 +144,14 @@ fn amended(line: &AmendedLine) -> String {
 }
 
 fn settled(line: &SettledLine) -> String {
-    let SettledLine { line_number, back_ordered, cancelled, cancel_reason, expected_date } = line;
-    format!("{line_number}: {back_ordered} to come {expected_date}, {cancelled} cancelled {cancel_reason}")
+    let SettledLine { line_number, back_ordered, cancelled, cancel_reason, expected_date, .. } = line;
+    let code = code(line.cancel_reason_code());
+    format!("{line_number}: {back_ordered} to come {expected_date}, {cancelled} cancelled {cancel_reason}{code}")
+}
+
+/// The kind of a reason, where one was given.
+fn code(code: CancelReason) -> String {
+    if code == CancelReason::Unspecified { String::new() } else { format!(" ({code:?})") }
 }
 
 fn quantities(lines: &[LineQuantity]) -> String {
@@ -315,9 +325,11 @@ async fn corrections_deliveries_copies_and_cancelled_lines_are_told(#[values(Sql
     jam.purchase_order_id = order.purchase_order_id.clone();
     operator.deliver().accept_line(&order, 1, "4").item(jam).ok().await;
     operator.correct(&order, 1).accept(1, "5").ok().await;
-    alice.cancel_lines(&order, &[(1, "2")]).ok().await;
+    let cancel = alice.cancel_lines(&order, &[(1, "2")]);
+    cancel.with(|request| request.lines[0].reason_code = CancelReason::OutOfStock.into()).ok().await;
     let completion = alice.complete(&order).line(1, "2", "1").with(|request| {
         request.lines[0].cancel_reason = "gone".to_owned();
+        request.lines[0].cancel_reason_code = CancelReason::Discontinued.into();
         request.lines[0].expected_date = "2026-03-10".to_owned();
     });
     completion.ok().await;
@@ -333,8 +345,8 @@ async fn corrections_deliveries_copies_and_cancelled_lines_are_told(#[values(Sql
              2: 2 and not 0, added 1 [2]",
             "4 operator Receiving: corrected 1 by 2, \"counted again\", from 2 lines: 1: 4 and not 0, 2: 2 and not 0, \
              to 1 lines: 1: 5 and not 0, added 0 []",
-            "5 alice Receiving: cancelled 1 lines: 1: 2 because sold out",
-            r#"6 alice Completed: completed, "", 1 lines: 1: 2 to come 2026-03-10, 1 cancelled gone"#,
+            "5 alice Receiving: cancelled 1 lines: 1: 2 because sold out (OutOfStock)",
+            r#"6 alice Completed: completed, "", 1 lines: 1: 2 to come 2026-03-10, 1 cancelled gone (Discontinued)"#,
         ]
     );
     let Some(Change::Created(created)) = &entries[0].change else { panic!("{:?}", entries[0]) };

@@ -18,7 +18,15 @@ fn complete(
     });
     let lines = lines.collect();
     let cancel_reason = Some("out of season".to_owned());
-    CompleteOrder { order, etag: String::new(), lines, default_disposition, cancel_reason, expected_date: None }
+    CompleteOrder {
+        order,
+        etag: String::new(),
+        lines,
+        default_disposition,
+        cancel_reason,
+        cancel_reason_code: None,
+        expected_date: None,
+    }
 }
 
 #[test]
@@ -127,8 +135,10 @@ fn a_reason_is_stored_only_if_something_is_cancelled() {
     for (default, stored) in [(Disposition::BackOrder, None), (Disposition::Cancel, Some("out of season"))] {
         let mut store = TestStore::new();
         let order = store.order_in(State::Receiving);
-        store.accept(complete(order, &[], Some(default)));
+        let cancel_reason_code = Some(CancelReason::Late);
+        store.accept(CompleteOrder { cancel_reason_code, ..complete(order, &[], Some(default)) });
         assert_eq!(store.header(order).cancel_reason.as_deref(), stored);
+        assert_eq!(store.header(order).cancel_reason_code, stored.and(cancel_reason_code));
     }
 }
 

@@ -7,6 +7,7 @@ use crate::domain::inventory::adjust::{AdjustInventory, AdjustmentKind, Returned
 use crate::domain::inventory::lot::LotQuantity;
 use crate::domain::order::cancel::CancelOrder;
 use crate::domain::order::cancel_lines::{CancelLines, LineToCancel};
+use crate::domain::order::cancellation::CancelReason;
 use crate::domain::order::complete::{CompleteOrder, Disposition, LineDisposition};
 use crate::domain::order::void::VoidReceipt;
 use crate::domain::testing::{FIRST_NEW_ORDER, NO_SUCH_ORDER, TestStore, at, quantity};
@@ -31,12 +32,19 @@ fn complete(order: OrderId, exception: Option<(&str, &str)>) -> CompleteOrder {
         lines: lines.collect(),
         default_disposition: Some(Disposition::BackOrder),
         cancel_reason: Some("out of season".to_owned()),
+        cancel_reason_code: Some(CancelReason::NoLongerNeeded),
         expected_date: None,
     }
 }
 
 fn cancel_line(order: OrderId, line: i32, amount: &str) -> CancelLines {
-    let line = LineToCancel { index: 0, line, quantity: Some(quantity(amount)), reason: "sold out".to_owned() };
+    let line = LineToCancel {
+        index: 0,
+        line,
+        quantity: Some(quantity(amount)),
+        reason: "sold out".to_owned(),
+        reason_code: None,
+    };
     CancelLines { order, etag: String::new(), lines: vec![line] }
 }
 
@@ -69,7 +77,7 @@ fn whatever_a_completion_did_is_undone() {
         store.accept(reopen(order));
         let header = store.header(order).clone();
         assert_eq!((header.state, header.close_time, header.closed_by), (State::Receiving, None, None));
-        assert_eq!((header.cancel_reason, header.child), (None, None));
+        assert_eq!((header.cancel_reason, header.cancel_reason_code, header.child), (None, None, None));
         assert_eq!(store.lines_of(order), ["oak: 10 ordered, 4 received, 6 pending", "ash: 5 ordered, 5 pending"]);
         assert_eq!(store.line_of(order, 1).back_order_time, None);
         assert_eq!((store.level("oak").as_str(), store.level("ash").as_str()), ("4 staged, 6 on order", "5 on order"));
@@ -262,7 +270,7 @@ fn an_order_is_not_reopened_once_its_back_order_was_touched() {
         ("cancelled in part", |store| _ = store.accept(cancel_line(FIRST_NEW_ORDER, 1, "1"))),
         ("cancelled", |store| {
             let reason = Some("not needed".to_owned());
-            store.accept(CancelOrder { order: FIRST_NEW_ORDER, etag: String::new(), reason });
+            store.accept(CancelOrder { order: FIRST_NEW_ORDER, etag: String::new(), reason, reason_code: None });
         }),
         ("changed", |store| store.change_order(FIRST_NEW_ORDER, |order| order.terms_changed = true)),
     ];

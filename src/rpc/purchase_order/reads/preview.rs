@@ -60,6 +60,7 @@ fn parse(app: &App, call: &Call, mut request: v1::PreviewCompletionRequest) -> R
         lines: &request.lines,
         rest: request.rest,
         cancel_reason: &request.cancel_reason,
+        cancel_reason_code: request.cancel_reason_code,
         expected_date: &request.expected_date,
     };
     let complete = choices.parse(&mut fields);

@@ -9,7 +9,7 @@ use crate::naive_oracle::books::{Order, chain_of, child_is_untouched, child_of, 
 use crate::naive_oracle::command::{Name, Time, day};
 use crate::naive_oracle::numbers::{Quantity, cost, decimal};
 use crate::naive_oracle::shown::Shown;
-use crate::naive_oracle::wire::{FREIGHT, NOTE, REFERENCE, date, instant, supplier_product_id};
+use crate::naive_oracle::wire::{FREIGHT, NOTE, REFERENCE, code_of, date, instant, supplier_product_id};
 
 impl Shown<'_> {
     pub fn header(&self, place: usize, caller: Name) -> PurchaseOrder {
@@ -33,6 +33,7 @@ impl Shown<'_> {
             complete_time: time(order.completed),
             cancel_time: time(order.cancelled),
             cancel_reason: order.cancel_reason.to_owned(),
+            cancel_reason_code: code_of(order.cancel_reason),
             original_order_time: time(self.order(order.chain).ordered),
             original_purchase_order_id: self.wire.id(order.chain),
             parent_purchase_order_id: other(order.parent),
@@ -170,7 +171,10 @@ impl Shown<'_> {
             pending: sum(&|order| order.pending(number)),
             first_receive_time: times().min().map(instant),
             last_receive_time: times().max().map(instant),
-            days_to_last_receipt: times().max().zip(orders[0].ordered).map(|(last, first)| (day(last) - day(first)) as i32),
+            days_to_last_receipt: times()
+                .max()
+                .zip(orders[0].ordered)
+                .map(|(last, first)| (day(last) - day(first)) as i32),
         }
     }
 }

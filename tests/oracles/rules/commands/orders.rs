@@ -9,6 +9,7 @@ use purchase_order_service::domain::money::{Amount, Currency, UnitCost};
 use purchase_order_service::domain::order::amend::{AmendOrder, LineAmendment};
 use purchase_order_service::domain::order::cancel::CancelOrder;
 use purchase_order_service::domain::order::cancel_lines::{CancelLines, LineToCancel};
+use purchase_order_service::domain::order::cancellation::CancelReason;
 use purchase_order_service::domain::order::complete::{CompleteOrder, Disposition, LineDisposition};
 use purchase_order_service::domain::order::confirm::{ConfirmOrder, LineConfirmation};
 use purchase_order_service::domain::order::copy::CopyOrder;
@@ -109,8 +110,14 @@ pub(super) fn complete_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
         lines,
         default_disposition: rest,
         cancel_reason,
+        cancel_reason_code: reason_code(at),
         expected_date,
     })
+}
+
+/// The kind of a reason, or none.
+fn reason_code(at: &mut Scene<'_>) -> Option<CancelReason> {
+    CancelReason::ALL.get(at.rng.usize(..2 * CancelReason::ALL.len())).copied()
 }
 
 fn disposition(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposition {
@@ -121,6 +128,7 @@ fn disposition(at: &mut Scene<'_>, line: &Line, carries_on: bool) -> LineDisposi
         back_order,
         cancel: quantities.pending - back_order,
         cancel_reason: if at.one_in(4) { Some("another colour".to_owned()) } else { None },
+        cancel_reason_code: reason_code(at),
         expected_date: if at.one_in(8) { at.date() } else { None },
     };
     match at.rng.u8(..50) {
@@ -189,10 +197,17 @@ pub(super) fn cancel_lines(at: &mut Scene<'_>) -> Arc<dyn Command> {
         let all = at.one_in(3);
         let quantity = if all { None } else { Some(at.part_of(&line).max(Quantity::from_scaled(10_000))) };
         let reason = "sold out".to_owned();
-        lines.push(LineToCancel { index: lines.len(), line: line.key.number, quantity, reason });
+        lines.push(LineToCancel {
+            index: lines.len(),
+            line: line.key.number,
+            quantity,
+            reason,
+            reason_code: reason_code(at),
+        });
     }
     if lines.is_empty() || at.one_in(30) {
-        lines.push(LineToCancel { index: lines.len(), line: 99_999, quantity: None, reason: "sold out".to_owned() });
+        let reason = "sold out".to_owned();
+        lines.push(LineToCancel { index: lines.len(), line: 99_999, quantity: None, reason, reason_code: None });
     }
     Arc::new(CancelLines { order, etag: at.etag(order), lines })
 }
@@ -200,7 +215,7 @@ pub(super) fn cancel_lines(at: &mut Scene<'_>) -> Arc<dyn Command> {
 pub(super) fn cancel_order(at: &mut Scene<'_>) -> Arc<dyn Command> {
     let order = at.order(|order| !order.counters.totals.received.is_positive());
     let reason = (!at.one_in(8)).then(|| "not needed".to_owned());
-    Arc::new(CancelOrder { order, etag: at.etag(order), reason })
+    Arc::new(CancelOrder { order, etag: at.etag(order), reason, reason_code: reason_code(at) })
 }
 
 /// Mostly of an order that was completed lately: what it brought may still be there.
