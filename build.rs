@@ -21,6 +21,7 @@ const FILES: [&str; 8] = [
     "purchasing/v1/options.proto",
     "purchasing/v1/purchase_order.proto",
     "purchasing/v1/purchase_order_service.proto",
+    "purchasing/v1/report_service.proto",
     "purchasing/v1/store_service.proto",
 ];
 const PACKAGE: &str = "purchasing.v1";

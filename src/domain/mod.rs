@@ -31,6 +31,7 @@ pub mod pack;
 pub mod principal;
 pub mod quantity;
 pub mod refusal;
+pub mod report;
 pub mod store;
 #[cfg(test)]
 mod testing;

@@ -80,12 +80,20 @@ impl Amount {
     pub const PLACES: u32 = 4;
     /// Nothing, which every sum starts from.
     pub const ZERO: Self = Self(0);
+    /// Ten-thousandths in the larger part of [`Amount::from_parts`].
+    pub const PART: i64 = 1_000_000;
     /// The largest value of an order: 100,000,000,000.
     pub const MAX: Self = Self(100_000_000_000 * 10_i128.pow(Self::PLACES));
 
     /// From ten-thousandths of the currency unit, as the database stores it.
     pub const fn from_scaled(value: i64) -> Self {
         Self(value as i128)
+    }
+
+    /// From a sum of amounts that was added up in two parts: whole hundreds of the currency unit, and what is beyond
+    /// them in ten-thousandths. The sum of very many amounts does not fit into the database's integers, and these do.
+    pub const fn from_parts(hundreds: i64, scaled_rest: i64) -> Self {
+        Self(hundreds as i128 * Self::PART as i128 + scaled_rest as i128)
     }
 
     /// In ten-thousandths of the currency unit. What is stored is at most [`Amount::MAX`], which fits; a larger

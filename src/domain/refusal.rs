@@ -17,6 +17,7 @@ use super::order::receive::delivery::{MAX_CANDIDATE_LINES, MAX_DELIVERED_LINES, 
 use super::order::{MAX_LINES, MAX_RECEIPT_ITEMS, OrderId, State};
 use super::outcome::KnownReceipt;
 use super::quantity::Quantity;
+use super::report::{MAX_ORDERS as MAX_ORDERS_REPORTED, MAX_ROWS};
 use super::working_set::NotLoaded;
 
 /// How many orders, lines or products a refusal names at most; it always has their total too, so that
@@ -316,6 +317,14 @@ pub enum Refusal {
     /// The products of a delivery are on more lines than are looked through.
     #[error("the products of this delivery are on more than {limit} lines of the supplier: name the orders", limit = grouped(MAX_CANDIDATE_LINES as i64))]
     TooManyCandidateLines,
+    /// A report would be about more orders, or more lines and receipt items, than are added up for one call.
+    #[error(
+        "the period has more than {orders} purchase orders, or more than {rows} lines and receipt items: \
+         name a shorter one, or one supplier",
+        orders = grouped(MAX_ORDERS_REPORTED),
+        rows = grouped(MAX_ROWS)
+    )]
+    ReportTooLarge,
     /// A delivery would be booked on more than fits into one call.
     #[error(
         "the delivery would be booked on {lines} lines of {orders} orders; at most {} lines of {MAX_ORDERS} orders are \
@@ -520,6 +529,7 @@ impl Refusal {
             Self::UnlistedItemsNotAllowed(_) => "UNLISTED_ITEMS_NOT_ALLOWED",
             Self::TooManyLines { .. } => "TOO_MANY_LINES",
             Self::TooManyCandidateLines => "TOO_MANY_CANDIDATE_LINES",
+            Self::ReportTooLarge => "REPORT_TOO_LARGE",
             Self::DeliveryTooLarge { .. } => "DELIVERY_TOO_LARGE",
             Self::ReceiptTooLarge { .. } => "RECEIPT_TOO_LARGE",
             Self::NothingPending(_) => "NOTHING_PENDING",

@@ -83,6 +83,29 @@ impl TimeZone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
+    /// The first instant of a day in this zone. Instants beyond the calendar count as its ends.
+    pub fn start_of(&self, date: Date) -> Timestamp {
+        let end = if date.0.year() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let start = date.0.to_zoned(self.0.clone()).map_or(end, |start| start.timestamp());
+        Timestamp(start.as_microsecond())
+    }
+
+    /// By how many microseconds the zone is ahead of UTC from each instant on, in the order of time: from the first of two
+    /// instants to the second.
+    pub fn offsets(&self, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, i64)> {
+        let micros = |offset: tz::Offset| i64::from(offset.seconds()) * 1_000_000;
+        let Ok(start) = jiff::Timestamp::from_microsecond(from.0) else { return vec![(from, 0)] };
+        let mut offsets = vec![(from, micros(self.0.to_offset(start)))];
+        for transition in self.0.following(start) {
+            let at = Timestamp(transition.timestamp().as_microsecond());
+            if at > to {
+                break;
+            }
+            offsets.push((at, micros(transition.offset())));
+        }
+        offsets
+    }
+
     /// The date in this zone at an instant. Instants beyond the calendar count as its ends.
     pub fn date_at(&self, instant: Timestamp) -> Date {
         let end = if instant.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
@@ -151,6 +174,37 @@ mod tests {
         assert!(amsterdam.date_at(late) > utc.date_at(late));
         assert_eq!(TimeZone::parse("Europe/Atlantis"), None);
         assert_eq!(TimeZone::parse(""), None);
+    }
+
+    #[test]
+    fn a_day_starts_at_its_first_instant() {
+        for (zone, day, start) in [
+            ("UTC", "2026-03-29", "2026-03-29T00:00:00Z"),
+            ("Europe/Amsterdam", "2026-03-29", "2026-03-28T23:00:00Z"),
+            ("Europe/Amsterdam", "2026-03-30", "2026-03-29T22:00:00Z"),
+            // Here the clocks go forward at midnight: the day starts at one.
+            ("America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z"),
+            ("UTC", "9999-12-31", "9999-12-30T22:00:00.999999Z"),
+        ] {
+            let zone = TimeZone::parse(zone).unwrap();
+            let day = Date::parse(day).unwrap();
+            let first = zone.start_of(day);
+            assert_eq!(first.to_string(), start);
+            assert!(first.0 > 253_402_200_000_000_000 || zone.date_at(first) == day, "{day}");
+            assert!(zone.date_at(Timestamp(first.0 - 1)) < day, "{day}");
+        }
+    }
+
+    #[test]
+    fn offsets_change_with_the_clocks() {
+        let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_microsecond());
+        const HOUR: i64 = 3_600_000_000;
+        let (from, to) = (at("2026-01-01T00:00:00Z"), at("2026-12-31T00:00:00Z"));
+        let amsterdam = TimeZone::parse("Europe/Amsterdam").unwrap();
+        let (spring, autumn) = (at("2026-03-29T01:00:00Z"), at("2026-10-25T01:00:00Z"));
+        assert_eq!(amsterdam.offsets(from, to), [(from, HOUR), (spring, 2 * HOUR), (autumn, HOUR)]);
+        assert_eq!(amsterdam.offsets(spring, spring), [(spring, 2 * HOUR)]);
+        assert_eq!(TimeZone::parse("UTC").unwrap().offsets(from, to), [(from, 0)]);
     }
 
     #[test]

@@ -228,7 +228,8 @@ fn lot(LotQuantity { lot, quantity }: &LotQuantity) -> v1::Lot {
     v1::Lot { lot_code: lot.code.clone(), expiry_date: date(lot.expiry_date), quantity: quantity.to_string() }
 }
 
-const fn reject_reason(reason: RejectReason) -> v1::RejectReason {
+/// A reason for rejecting in the contract.
+pub const fn reject_reason(reason: RejectReason) -> v1::RejectReason {
     match reason {
         RejectReason::Damaged => v1::RejectReason::Damaged,
         RejectReason::Expired => v1::RejectReason::Expired,

@@ -33,6 +33,7 @@ pub mod inventory;
 pub mod page;
 pub mod policy;
 pub mod purchase_order;
+mod report;
 mod request_impls;
 mod requests;
 pub mod store;

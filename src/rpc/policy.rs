@@ -56,6 +56,7 @@ impl Policy {
 }
 
 const VIEW: Policy = Policy::Read(Requirement::Permission(Permission::View));
+const VIEW_REPORTS: Policy = Policy::Read(Requirement::Permission(Permission::ViewReports));
 const MANAGE_ACCESS: Policy = Policy::Read(Requirement::PermissionOrOperator(Permission::ManageAccess));
 
 const ORDERS: &str = "/purchasing.v1.PurchaseOrderService/";
@@ -63,6 +64,7 @@ const INVENTORY: &str = "/purchasing.v1.InventoryService/";
 const EVENTS: &str = "/purchasing.v1.EventService/";
 const STORES: &str = "/purchasing.v1.StoreService/";
 const ROLES: &str = "/purchasing.v1.AccessService/";
+const REPORTS: &str = "/purchasing.v1.ReportService/";
 
 /// The policy of an rpc, by its path; `None` if it is unknown. With
 /// `public_reflection`, reflection takes no credentials.
@@ -81,6 +83,9 @@ pub fn of(path: &str, public_reflection: bool) -> Option<Policy> {
     }
     if let Some(rpc) = path.strip_prefix(ROLES) {
         return of_roles(rpc);
+    }
+    if let Some(rpc) = path.strip_prefix(REPORTS) {
+        return of_reports(rpc);
     }
     match path {
         "/grpc.health.v1.Health/Check" => Some(Policy::Public),
@@ -152,6 +157,13 @@ fn of_roles(rpc: &str) -> Option<Policy> {
     Some(match rpc {
         "CreateRole" | "UpdateRole" | "DeleteRole" | "GrantRole" | "RevokeRole" => Policy::Command,
         "ListRoles" | "ListGrants" => MANAGE_ACCESS,
+        _ => return None,
+    })
+}
+
+fn of_reports(rpc: &str) -> Option<Policy> {
+    Some(match rpc {
+        "GetSupplierPerformance" => VIEW_REPORTS,
         _ => return None,
     })
 }

@@ -16,6 +16,7 @@ use crate::proto::v1::access_service_server::AccessServiceServer;
 use crate::proto::v1::event_service_server::EventServiceServer;
 use crate::proto::v1::inventory_service_server::InventoryServiceServer;
 use crate::proto::v1::purchase_order_service_server::PurchaseOrderServiceServer;
+use crate::proto::v1::report_service_server::ReportServiceServer;
 use crate::proto::v1::store_service_server::StoreServiceServer;
 use crate::pruner::{Pruner, PrunerParts};
 use crate::repository::dialect::Purpose;
@@ -102,6 +103,7 @@ type AccessServer = AccessServiceServer<Service>;
 type EventServer = EventServiceServer<Service>;
 type InventoryServer = InventoryServiceServer<Service>;
 type OrderServer = PurchaseOrderServiceServer<Service>;
+type ReportServer = ReportServiceServer<Service>;
 type StoreServer = StoreServiceServer<Service>;
 
 /// How callers are authenticated; reads the files with keys, so that a bad file stops the start.
@@ -124,8 +126,14 @@ pub(super) async fn transport(config: &ServeConfig, closing: watch::Receiver<boo
 }
 
 /// The services whose health can be checked by name.
-const NAMES: [&str; 5] =
-    [OrderServer::NAME, InventoryServer::NAME, StoreServer::NAME, AccessServer::NAME, EventServer::NAME];
+const NAMES: [&str; 6] = [
+    OrderServer::NAME,
+    InventoryServer::NAME,
+    StoreServer::NAME,
+    AccessServer::NAME,
+    EventServer::NAME,
+    ReportServer::NAME,
+];
 
 /// The routes: the contract's services, health and reflection.
 pub(super) fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result<Routes, StartError> {
@@ -146,6 +154,7 @@ pub(super) fn services(app: &Arc<App>, serving: watch::Receiver<bool>) -> Result
         .add_service(InventoryServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
         .add_service(EventServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
         .add_service(StoreServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
-        .add_service(AccessServer::new(service()).max_decoding_message_size(MAX_MESSAGE));
+        .add_service(AccessServer::new(service()).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(ReportServer::new(service()).max_decoding_message_size(MAX_MESSAGE));
     Ok(routes.prepare())
 }

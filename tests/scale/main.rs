@@ -11,6 +11,7 @@ mod support;
 mod histories;
 mod listing;
 mod read_fairness;
+mod supplier_performance;
 mod verify_speed;
 mod worst_messages;
 

@@ -216,6 +216,7 @@ impl Answers {
         self.note(caller.preview(&order).rest(rest)).await;
         self.note(caller.complete(&order).rest(rest)).await;
         self.note(caller.chain(&order)).await;
+        self.note(caller.performance()).await;
         self.note(caller.level("apples")).await;
         self.note(caller.list_levels()).await;
         self.note(caller.list_lots()).await;

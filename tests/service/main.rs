@@ -27,6 +27,7 @@ mod same_schema;
 mod sharding;
 mod statements;
 mod stories;
+mod supplier_performance;
 mod transactions;
 mod verify_corruptions;
 mod writers;

@@ -18,6 +18,7 @@ const MORE: [(&str, usize, &str); 6] = [
     ("ListPurchaseOrders by product", 4, "which index leads to the list depends on how many orders have the product"),
     ("ListPurchaseOrders by number", 4, "the same of the number"),
     ("ListPurchaseOrders by both", 4, "the same of both, which one statement finds out"),
+    ("GetSupplierPerformance", 9, "its size is judged first, and each of its parts is planned by itself"),
     ("PreviewCompletion", 7, "it loads what a completion needs, behind the same gate"),
 ];
 
@@ -92,6 +93,7 @@ async fn a_read_is_one_statement(#[values(Sqlite, Postgres)] on: Engine) {
     let named = alice.get("").with(|request| request.external_id = "erp-1".to_owned());
     named.refused(NotFound, "PURCHASE_ORDER_NOT_FOUND").await;
     counted.count(on, "GetBackOrderChain", alice.chain(&order)).await;
+    counted.count(on, "GetSupplierPerformance", alice.performance()).await;
     counted.count(on, "ListPurchaseOrderHistory", alice.history(&order)).await;
     counted.count(on, "ListEvents", alice.events(0)).await;
     let positions = vec![position("south", 0), position(STORE, 0)];

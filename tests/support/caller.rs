@@ -323,6 +323,19 @@ impl Caller {
     }
 }
 
+/// Reports.
+impl Caller {
+    /// How all suppliers performed with what was ordered in March 2026.
+    pub fn performance(&self) -> Call<GetSupplierPerformanceRequest> {
+        self.call(GetSupplierPerformanceRequest {
+            store_id: self.store_id(),
+            order_date_from: "2026-03-01".to_owned(),
+            order_date_before: "2026-04-01".to_owned(),
+            ..GetSupplierPerformanceRequest::default()
+        })
+    }
+}
+
 /// Stock.
 impl Caller {
     pub fn level(&self, product_id: &str) -> Call<GetInventoryLevelRequest> {

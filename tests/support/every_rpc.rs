@@ -46,6 +46,7 @@ pub fn every_rpc() -> Vec<Entry> {
     use Needs::{AnyRole, Nothing, Operator, Role, RoleOrOperator, RoleWithCosts};
     use Permission::{
         AdjustInventory, Cancel, CompletePurchaseOrders, Edit, ManageAccess, ManageStore, Place, Receive, Reopen, View,
+        ViewReports,
     };
     let none =
         || PurchaseOrder { purchase_order_id: "01234567-89ab-7cde-8f01-23456789abcd".into(), ..Default::default() };
@@ -75,6 +76,7 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(View), move |caller| caller.history(&none())),
         entry(Role(View), |caller| caller.events(0)),
         entry(Role(View), |caller| caller.watch(0)),
+        entry(Role(ViewReports), |caller| caller.performance()),
         entry(Role(View), |caller| caller.level("apples")),
         entry(Role(View), |caller| caller.list_levels()),
         entry(Role(View), |caller| caller.list_lots()),

@@ -224,6 +224,11 @@ impl Rpc for GetBackOrderChainRequest {
     type Answer = GetBackOrderChainResponse;
 }
 
+impl Rpc for GetSupplierPerformanceRequest {
+    const PATH: &'static str = "/purchasing.v1.ReportService/GetSupplierPerformance";
+    type Answer = GetSupplierPerformanceResponse;
+}
+
 impl Rpc for ListPurchaseOrderHistoryRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/ListPurchaseOrderHistory";
     type Answer = ListPurchaseOrderHistoryResponse;

@@ -149,6 +149,9 @@ CREATE UNIQUE INDEX purchase_order_external_id ON purchase_order (store_id, exte
 CREATE INDEX purchase_order_newest ON purchase_order (store_id, create_time, create_event);
 CREATE INDEX purchase_order_by_state ON purchase_order (store_id, state, create_time, create_event);
 CREATE INDEX purchase_order_by_supplier ON purchase_order (store_id, supplier_id, create_time, create_event);
+-- What reports find the chains of a period by. None of its columns changes once the original is placed.
+CREATE INDEX purchase_order_chains ON purchase_order (store_id, original_order_time, supplier_id, po_id)
+    WHERE parent_id IS NULL AND original_order_time IS NOT NULL;
 
 CREATE TABLE purchase_order_line (
     store_id TEXT COLLATE "C" NOT NULL,

@@ -149,6 +149,9 @@ CREATE UNIQUE INDEX purchase_order_external_id ON purchase_order (store_id, exte
 CREATE INDEX purchase_order_newest ON purchase_order (store_id, create_time, create_event);
 CREATE INDEX purchase_order_by_state ON purchase_order (store_id, state, create_time, create_event);
 CREATE INDEX purchase_order_by_supplier ON purchase_order (store_id, supplier_id, create_time, create_event);
+-- What reports find the chains of a period by. None of its columns changes once the original is placed.
+CREATE INDEX purchase_order_chains ON purchase_order (store_id, original_order_time, supplier_id, po_id)
+    WHERE parent_id IS NULL AND original_order_time IS NOT NULL;
 
 CREATE TABLE purchase_order_line (
     store_id TEXT NOT NULL,
@@ -465,6 +468,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('purchase_order', 'purchase_order_newest', '200000 20000 1 1'),
     ('purchase_order', 'purchase_order_by_state', '200000 20000 5000 1 1'),
     ('purchase_order', 'purchase_order_by_supplier', '200000 20000 200 1 1'),
+    ('purchase_order', 'purchase_order_chains', '180000 18000 2 1 1'),
     ('purchase_order', 'purchase_order_by_reference', '100000 10000 2 1 1'),
     ('purchase_order', 'purchase_order_back_orders', '20000 2000 1 1'),
     ('purchase_order_line', 'purchase_order_line', '2000000 200000 10 1'),
@@ -481,4 +485,5 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('receipt', 'receipt_newest', '300000 30000 1 1 1'),
     ('receipt', 'receipt_by_supplier', '300000 30000 300 1 1 1'),
     ('receipt', 'receipt_by_note', '300000 30000 2 1 1 1'),
-    ('receipt', 'receipt_by_delivery_note', '300000 30000 300 1 1');
+    ('receipt', 'receipt_by_delivery_note', '300000 30000 300 1 1'),
+    ('receipt_item', 'receipt_item', '3000000 300000 20 10 1');

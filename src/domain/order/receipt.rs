@@ -205,7 +205,7 @@ pub struct Rejection {
 }
 
 /// Why goods are rejected on delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RejectReason {
     /// Broken or spoiled.
     Damaged,

@@ -16,6 +16,7 @@ pub mod orders;
 pub mod receipts;
 pub mod receivable;
 pub mod stores;
+pub mod supplier_performance;
 
 use self::authorized::{ReadError, ReadSession};
 use super::error::DbError;

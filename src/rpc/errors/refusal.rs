@@ -48,6 +48,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::UnlistedItemsNotAllowed(_)
         | R::TooManyLines { .. }
         | R::TooManyCandidateLines
+        | R::ReportTooLarge
         | R::DeliveryTooLarge { .. }
         | R::NothingPending(_)
         | R::NothingLeft(_)
@@ -173,6 +174,7 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             return entries;
         }
         R::TooManyCandidateLines
+        | R::ReportTooLarge
         | R::DeliveryTooLarge { .. }
         | R::RequestIdReused
         | R::NotPlatformOperator

@@ -196,6 +196,7 @@ fn refusals() -> Vec<Expected> {
             &["number"],
         ),
         refused(Refusal::TooManyCandidateLines, FailedPrecondition, "TOO_MANY_CANDIDATE_LINES", &[]),
+        refused(Refusal::ReportTooLarge, FailedPrecondition, "REPORT_TOO_LARGE", &[]),
         refused(Refusal::DeliveryTooLarge { orders: 51, lines: 51 }, FailedPrecondition, "DELIVERY_TOO_LARGE", &[]),
         refused(
             Refusal::OfOrders {

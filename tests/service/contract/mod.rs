@@ -21,6 +21,7 @@ mod orders;
 mod receipts;
 mod receiving;
 mod reopening;
+mod reporting;
 mod roles;
 mod stores;
 mod tokens;

@@ -178,6 +178,17 @@ fn of_a_store() -> Vec<Listing> {
             |answer| &answer.next_page_token,
             vec![("store_id", |r| r.store_id = "south".into()), ("product_id", |r| r.product_id = "pears".into())],
         ),
+        listing::<GetSupplierPerformanceRequest>(
+            Caller::performance,
+            |r, token| (r.page_size, r.page_token) = (1, token),
+            |answer| &answer.next_page_token,
+            vec![
+                ("store_id", |r| r.store_id = "south".into()),
+                ("supplier_id", |r| r.supplier_id = "acme".into()),
+                ("order_date_from", |r| r.order_date_from = "2026-03-02".into()),
+                ("order_date_before", |r| r.order_date_before = "2026-04-02".into()),
+            ],
+        ),
         listing::<ListStoresRequest>(
             Caller::list_stores,
             |r, token| (r.page_size, r.page_token) = (1, token),
@@ -207,6 +218,8 @@ async fn with_two_pages(world: &World) -> Vec<Listing> {
         }
         caller.complete(&twice).ok().await;
         caller.order(&[("apples", "1")]).await;
+        let other = caller.create(&[("bolts", "1")]).with(|request| request.supplier_id = "bolt".to_owned());
+        caller.place(&other.ok().await.purchase_order.unwrap()).ok().await;
         listed = caller.received(&[("apples", "2"), ("pears", "3")], &[(1, "1")]).await;
         listed = caller.receive(&listed).accept(2, "1").ok().await.purchase_order.unwrap();
     }

@@ -282,6 +282,7 @@ fn order_reads() -> Vec<Base> {
 
 fn inventory() -> Vec<Base> {
     vec![
+        base(|bench| async move { bench.alice.performance().with(|request| request.supplier_id = "acme".to_owned()) }),
         base(|bench| async move { bench.alice.level(GRAIN) }),
         base(|bench| async move { bench.alice.list_levels().with(|request| request.product_ids = vec![GRAIN.into()]) }),
         base(|bench| async move {

@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use prost_reflect::{Kind, Value};
 use purchase_order_service::proto::v1::{
     AdjustmentKind, CancelReason, EventType, PendingDisposition, Permission, PurchaseOrderState, PurchaseOrderView,
-    RejectReason,
-    Unit,
+    RejectReason, Unit,
 };
 use unicode_normalization::UnicodeNormalization;
 
@@ -139,7 +138,9 @@ pub fn rule(place: &Place) -> Rule {
         ("GetPurchaseOrder", "external_id") | ("FindReceivable", "gtin") => Token,
         ("ListPurchaseOrders", "supplier_id" | "product_id") | ("ListInventoryLots", "product_id") => Code(64),
         ("ListInventoryLots", "expires_before") => Date,
-        ("ListReceipts" | "FindReceivable", "supplier_id") => Code(64),
+        ("ListReceipts" | "FindReceivable" | "GetSupplierPerformance", "supplier_id") => Code(64),
+        // No other day that is tried here makes a period with the one that stays.
+        ("GetSupplierPerformance", "order_date_from" | "order_date_before") => Contradicted,
         ("FindReceivable", "product_id") => Required(64),
         ("ListReceipts", "delivery_note") => Text(200),
         ("ListPurchaseOrders", "number_prefix") => Text(64),
@@ -337,6 +338,8 @@ pub fn blamed(place: &Place) -> BTreeSet<String> {
         // An item that names two things names neither.
         "items[0].line_number" | "items[0].product_id" | "items[0].gtin" => &["items[0]"],
         path if path.starts_with("items[0].unlisted.") => &["items[0]", "items[0].unlisted.unit"],
+        // The two days make a period together.
+        "order_date_from" => &["order_date_before"],
         "external_id" if place.request() == "GetPurchaseOrderRequest" => &["purchase_order_id"],
         "gtin" => &["product_id"],
         // The order is of another supplier then.

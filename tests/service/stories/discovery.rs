@@ -14,10 +14,11 @@ use tonic_reflection::pb::{v1, v1alpha};
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::World;
 
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "purchasing.v1.AccessService",
     "purchasing.v1.InventoryService",
     "purchasing.v1.PurchaseOrderService",
+    "purchasing.v1.ReportService",
     "purchasing.v1.StoreService",
 ];
 
