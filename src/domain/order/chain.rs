@@ -92,9 +92,9 @@ mod tests {
             // A minute is a day where midnight lies between, and 23 hours are none where it does not.
             (Some(MONDAY - HOUR / 60), Some(MONDAY), Some(1), Some(0)),
             (Some(MONDAY), Some(MONDAY + 23 * HOUR), Some(0), Some(1)),
-            (Some(MONDAY - 24 * HOUR), Some(MONDAY + 30 * HOUR), Some(2), Some(2)),
+            (Some(MONDAY - 24 * HOUR), Some(MONDAY + 30 * HOUR), Some(2), Some(3)),
             // The clocks go forward on 29 March: the day after has only 23 hours before it.
-            (Some(MONDAY + 27 * 24 * HOUR), Some(MONDAY + 28 * 24 * HOUR - HOUR), Some(1), Some(0)),
+            (Some(MONDAY + 27 * 24 * HOUR), Some(MONDAY + 28 * 24 * HOUR - HOUR), Some(1), Some(1)),
             // Delivered in the morning and ordered in the evening of one day: over midnight in the other zone.
             (Some(MONDAY + HOUR), Some(MONDAY), Some(0), Some(0)),
             (None, None, None, None),
