@@ -13,7 +13,7 @@ use std::{env, fs};
 use protox::Compiler;
 use protox::prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "purchasing/v1/access_service.proto",
     "purchasing/v1/event.proto",
     "purchasing/v1/event_service.proto",
