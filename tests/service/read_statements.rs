@@ -12,7 +12,7 @@ use tonic::Code::NotFound;
 const MOST: usize = 1;
 
 /// Reads that need more, each with how many and why.
-const MORE: [(&str, usize, &str); 6] = [
+const MORE: [(&str, usize, &str); 7] = [
     ("ListEvents of two stores", 5, "each store is judged and read by itself, on one snapshot"),
     ("FindReceivable", 4, "the caller's access is judged before a product's orders of all time are looked through"),
     ("ListPurchaseOrders by product", 4, "which index leads to the list depends on how many orders have the product"),
