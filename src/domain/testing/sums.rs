@@ -113,7 +113,7 @@ impl TestStore {
         let first = store.last_event - decision.events.len() as i64 + 1;
         for (number, event) in (first..).zip(&decision.events) {
             assert_eq!((event.number, event.time), (number, store.last_event_time));
-            if let Some(after) = event.order {
+            if let Some(after) = &event.order {
                 let order = &self.orders[&self.order_key(after.order)];
                 assert_eq!((after.revision, after.state), (order.revision, order.state));
             }
