@@ -76,7 +76,7 @@ fn fill() -> String {
         child = id("k * 2 + 1"),
         old = id("1000000 + k"),
         placed = placed(&time),
-        placed_before = placed("1767225500000000 - k * 60000000"),
+        placed_before = placed("1767200000000000 - k * 60000000"),
     )
 }
 
