@@ -140,15 +140,18 @@ fn assert_no_scan(session: &mut Session, on: Engine, statement: &str) {
     let plan = match on {
         Sqlite => explain(session, text),
         Postgres => {
+            // As the readers have it.
+            session.batch("SET join_collapse_limit = 1; SET jit = off").unwrap();
             let binds: Vec<serde_json::Value> = serde_json::from_str(binds).unwrap();
             let types: Vec<&str> = binds.iter().map(|bind| if bind.is_string() { "text" } else { "bigint" }).collect();
             let binds: Vec<String> = binds.iter().map(|bind| bind.to_string().replace('"', "'")).collect();
             explain_prepared(session, text, &types, &binds, "")
         }
     };
-    let tables = ["Seq Scan on ", "SCAN r", "SCAN o", "SCAN l", "SCAN t", "SCAN i"];
-    let scans =
-        |step: &String| tables.iter().any(|table| step.trim_end().ends_with(table) || step.contains("Seq Scan on "));
-    // What SQLite goes through is what it has put together itself.
-    assert!(!plan.iter().any(scans), "{plan:#?}");
+    // SQLite calls a table by its alias. The orders that it goes through as `o` are those that it has put together from the
+    // table of this name, which it must have searched.
+    let scans = ["Seq Scan on ", "SCAN r", "SCAN l", "SCAN t", "SCAN i"];
+    let is_scan = |step: &String| scans.iter().any(|scan| step.starts_with(scan) || step.contains("Seq Scan on "));
+    let searches = |step: &String| step.contains("purchase_order_chain_position");
+    assert!(!plan.iter().any(is_scan) && plan.iter().any(searches), "{plan:#?}");
 }
