@@ -263,9 +263,9 @@ impl Buyer<'_> {
         let mut request = self.alice.create(&[]).request;
         for (product, quantity) in &lines {
             let mut new = line(product, quantity);
-            new.unit_cost = Some(self.one_of(&["2.5", "0.333335", "7", "0"]).to_owned());
+            new.unit_cost = Some(self.one_of(&["2.5", "0.33335", "7", "0"]).to_owned());
             if self.rng.u8(..3) == 0 {
-                (new.unit_cost, new.pack_size, new.pack_cost) = (None, Some("2".into()), Some("0.333335".into()));
+                (new.unit_cost, new.pack_size, new.pack_cost) = (None, Some("2".into()), Some("0.33335".into()));
             }
             if self.rng.bool() {
                 new.expected_date = self.some_day();
