@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use purchase_order_service::proto::v1::PurchaseOrderState::{Cancelled, Completed};
-use purchase_order_service::proto::v1::history_entry::Change;
+use purchase_order_service::proto::v1::event::Change;
 use purchase_order_service::proto::v1::*;
 use rstest::rstest;
 
@@ -198,9 +198,9 @@ async fn receipts(caller: &Caller, order: &PurchaseOrder) -> Vec<Receipt> {
 
 /// The reason code and line of each part that is cancelled of an order, according to its history.
 async fn cancellations(caller: &Caller, order: &PurchaseOrder) -> Vec<(i32, i32)> {
-    let entries = caller.history(order).with(|request| request.page_size = 1_000).ok().await.entries;
+    let events = caller.history(order).with(|request| request.page_size = 1_000).ok().await.events;
     let (mut for_good, mut by_completion) = (Vec::new(), Vec::new());
-    for entry in entries {
+    for entry in events {
         match entry.change {
             Some(Change::LinesCancelled(change)) => {
                 let parts = change.lines.iter();
