@@ -155,3 +155,24 @@ async fn what_was_folded_back_does_not_count(#[values(Sqlite, Postgres)] on: Eng
     assert_eq!(again[..2], ["acme: 1 orders, 1 back orders, 1 lines", "filled at first \"0.4\" of 1"]);
     world.verify().await;
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_beyond_the_order_does_not_make_up_for_what_was_cancelled(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    let create = alice.create(&[("apples", "10")]).with(|request| {
+        request.expected_date = "2026-03-06".to_owned();
+        request.lines[0].over_receipt_tolerance = Some("50".to_owned());
+    });
+    let order = alice.place(&create.ok().await.purchase_order.unwrap()).ok().await.purchase_order.unwrap();
+    alice.cancel_lines(&order, &[(1, "4")]).ok().await;
+    alice.receive(&order).accept(1, "8").ok().await;
+    alice.complete(&order).ok().await;
+
+    let figures = told(&performance(&alice).await[0]);
+
+    // Six were wanted, and two of the eight that came are in excess.
+    assert_eq!(figures[1..4], ["filled at first \"0.6\" of 1", "in the end \"0.6\" of 1", "on time \"0.6\" of 1"]);
+    world.verify().await;
+}
