@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::TestStore;
 use crate::domain::decision::Decision;
+use crate::domain::event::OrderSummary;
 use crate::domain::inventory::{InboundStock, Level, LevelKey, Movement, MovementKind};
 use crate::domain::money::UnitCost;
 use crate::domain::order::{LineKey, OrderCounters, OrderKey, Quantities, State};
@@ -106,16 +107,15 @@ impl TestStore {
         if (0..=UnitCost::MAX.scaled()).contains(&mixed) { mixed } else { average }
     }
 
-    /// Events are numbered without a gap, each is by the store's clock, and each order's revision is
-    /// that of its last event.
+    /// Events are numbered without a gap, each is by the store's clock, and each has its order as it
+    /// is afterwards.
     pub(super) fn check_events(&self, decision: &Decision) {
         let store = self.store.as_ref().unwrap();
         let first = store.last_event - decision.events.len() as i64 + 1;
         for (number, event) in (first..).zip(&decision.events) {
             assert_eq!((event.number, event.time), (number, store.last_event_time));
             if let Some(after) = &event.order {
-                let order = &self.orders[&self.order_key(after.order)];
-                assert_eq!((after.revision, after.state), (order.revision, order.state));
+                assert_eq!(*after, OrderSummary::of(&self.orders[&self.order_key(after.order)]));
             }
         }
     }

@@ -201,6 +201,8 @@ mod tests {
             caps::PRODUCTS,
             caps::PERMISSIONS,
             caps::STATES,
+            caps::POSITIONS,
+            caps::EVENT_TYPES,
             caps::MASK_PATHS,
         ];
         let known: BTreeSet<(String, Cap)> = known.into_iter().map(|cap| (cap.path.to_owned(), cap)).collect();

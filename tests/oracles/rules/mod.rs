@@ -103,7 +103,8 @@ impl Trial {
             layout,
             availability: Availability::default(),
             timeout: Duration::from_secs(60),
-            lock_timeout: std::time::Duration::from_secs(1),
+            lock_timeout: Duration::from_secs(1),
+            changes: Arc::default(),
         };
         // One writer does what is of one store in the order in which it was submitted, and so ids are alike.
         let writers = Writers::start(1, &parts).expect("there is room for a thread");
