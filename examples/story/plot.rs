@@ -176,7 +176,7 @@ fn choices(order: &PurchaseOrder, etag: &str) -> CompletePurchaseOrderRequest {
         ],
         rest: PendingDisposition::BackOrder.into(),
         cancel_reason: CANCEL_REASON.to_owned(),
-        expected_date: String::new(),
+        ..CompletePurchaseOrderRequest::default()
     }
 }
 
