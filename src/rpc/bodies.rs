@@ -102,8 +102,8 @@ pub struct ResponseBody {
     first: Option<Frame<Bytes>>,
     rest: Body,
     permit: Option<SharedPermit>,
-    /// Of a watch: the bytes of the last two frames. A further frame is asked for only when the connection has taken most
-    /// of those before it, so the others are sent.
+    /// Of a watch: the bytes of the last two frames. A further frame is asked for only when the connection has taken those
+    /// before it: the others are sent, or in its send buffer, which has a bound of its own.
     held: Option<[usize; 2]>,
     /// Ends the request when it is dropped.
     _answering: Option<oneshot::Sender<()>>,
@@ -170,15 +170,22 @@ impl WatchEnd {
 }
 
 impl ResponseBody {
-    /// A frame as it is sent, for which the call is charged.
-    fn charge(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Status> {
+    /// A frame as it is sent, for which the call is charged. If there is no budget for it the answer ends, with a status: an
+    /// error of the body itself would reach the client as a reset stream, which says nothing.
+    fn charge(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         let frame = normalize_trailers(frame);
-        match (&self.permit, &mut self.held) {
-            (Some(permit), Some(held)) => permit.exchange(&frame, held).map_err(to_status)?,
-            (Some(permit), None) => permit.take(&frame).map_err(to_status)?,
-            (None, _) => {}
+        let charged = match (&self.permit, &mut self.held) {
+            (Some(permit), Some(held)) => permit.exchange(&frame, held),
+            (Some(permit), None) => permit.take(&frame),
+            (None, _) => Ok(()),
+        };
+        match charged {
+            Ok(()) => frame,
+            Err(fault) => {
+                (self.end, self.ended, self.rest) = (None, None, Body::empty());
+                Frame::trailers(trailers(fault))
+            }
         }
-        Ok(frame)
     }
 }
 
@@ -196,7 +203,7 @@ impl HttpBody for ResponseBody {
         let ended = self.end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx));
         let next = Pin::new(&mut self.rest).poll_frame(cx);
         let Poll::Ready(ended) = ended else {
-            return next.map(|frame| frame.map(|frame| self.charge(frame?)));
+            return next.map(|frame| frame.map(|frame| frame.map(|frame| self.charge(frame))));
         };
         // What is ready when the watch ends is still sent, such as a last NOT_SERVING. But that is all: a watch that
         // always has something ready would not end otherwise.
@@ -204,7 +211,7 @@ impl HttpBody for ResponseBody {
         match next {
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
                 self.ended = Some(ended);
-                Poll::Ready(Some(self.charge(frame)))
+                Poll::Ready(Some(Ok(self.charge(frame))))
             }
             Poll::Ready(last) => Poll::Ready(last.map(|frame| frame.map(normalize_trailers))),
             Poll::Pending => Poll::Ready(Some(Ok(Frame::trailers(trailers(ended))))),

@@ -35,7 +35,7 @@ pub struct Budget {
     /// The most calls of one peer that may run at once.
     pub calls_per_peer: usize,
     /// The most bytes of requests and responses, over all peers. What a call has read and written counts until
-    /// the call ends.
+    /// the call ends; what a watch has sent, until it has sent two frames more.
     pub bytes: usize,
     /// The most bytes of requests and responses of one peer.
     pub bytes_per_peer: usize,
@@ -81,7 +81,7 @@ impl Default for Limits {
             bytes: 64 * mib,
             public: Budget { calls: 512, calls_per_peer: 32, bytes: 4 * mib, bytes_per_peer: mib / 4 },
             watches: Budget { calls: 256, calls_per_peer: 32, bytes: 16 * mib, bytes_per_peer: 4 * mib },
-            event_watches: Budget { calls: 1_024, calls_per_peer: 512, bytes: 64 * mib, bytes_per_peer: 32 * mib },
+            event_watches: Budget { calls: 512, calls_per_peer: 128, bytes: 64 * mib, bytes_per_peer: 32 * mib },
         }
     }
 }
@@ -278,7 +278,7 @@ pub struct CallPermit {
 
 impl CallPermit {
     /// Admits that many more bytes of this call; returns `false` if they exceed a limit. They are counted until
-    /// the call ends, although some of them may have been freed before.
+    /// the call ends, although some of them may have been freed before, or until they are given back.
     pub fn grow(&mut self, bytes: usize) -> bool {
         self.reservation.extend(Usage::of_call(self.class, 0, bytes))
     }

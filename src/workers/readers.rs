@@ -200,6 +200,11 @@ impl Readers {
         }
     }
 
+    /// Refuses if reads are refused at present.
+    pub fn check(&self) -> Result<(), WorkerError> {
+        Ok(self.pool.parts.availability.check_reads()?)
+    }
+
     /// Stops the readers, and waits until the reads in flight have ended and their sessions are back in the pool.
     pub fn stop(&self) {
         self.pool.queue.close();

@@ -31,7 +31,8 @@ pub struct StoreChanges {
 
 #[derive(Debug, Default)]
 struct State {
-    by_store: HashMap<StoreId, WatchedStore>,
+    /// The watches of each store, by their numbers. Only stores that are watched are in it.
+    by_store: HashMap<StoreId, HashMap<u64, Watcher>>,
     /// How many stores the watches of each caller name. Only callers who watch are in it.
     by_caller: HashMap<PrincipalId, usize>,
     /// How many stores all watches name.
@@ -40,11 +41,13 @@ struct State {
     last_watch: u64,
 }
 
-#[derive(Debug, Default)]
-struct WatchedStore {
-    /// The greatest number of an event that a watch has read or the poller has found.
-    last_event: i64,
-    watches: HashMap<u64, Arc<Signals>>,
+/// One of the watches of a store.
+#[derive(Debug)]
+struct Watcher {
+    signals: Arc<Signals>,
+    /// The greatest number of an event that it has read, or that the poller has signalled to it. It is kept for each watch:
+    /// what one of them has read, another may not have.
+    known: i64,
 }
 
 /// What one watch has been told and not yet looked at.
@@ -87,7 +90,8 @@ impl StoreChanges {
         let number = state.last_watch;
         let signals = Arc::<Signals>::default();
         for store in &stores {
-            state.by_store.entry(store.clone()).or_default().watches.insert(number, Arc::clone(&signals));
+            let watcher = Watcher { signals: Arc::clone(&signals), known: 0 };
+            state.by_store.entry(store.clone()).or_default().insert(number, watcher);
         }
         drop(state);
         self.begun.notify_one();
@@ -96,19 +100,20 @@ impl StoreChanges {
 
     /// Says that something was committed in a store.
     pub(super) fn committed(&self, store: &StoreId) {
-        if let Some(watched) = self.state().by_store.get(store) {
-            watched.watches.values().for_each(|watch| watch.signal(store));
+        if let Some(watches) = self.state().by_store.get(store) {
+            watches.values().for_each(|watch| watch.signals.signal(store));
         }
     }
 
     /// Says which event of a store is the last, as the poller has found it.
     pub(super) fn found(&self, store: &StoreId, last_event: i64) {
         let mut state = self.state();
-        let Some(watched) = state.by_store.get_mut(store) else { return };
-        // Most of what is found was written by this instance, and read already.
-        if watched.last_event < last_event {
-            watched.last_event = last_event;
-            watched.watches.values().for_each(|watch| watch.signal(store));
+        for watch in state.by_store.get_mut(store).into_iter().flat_map(HashMap::values_mut) {
+            // Most of what is found was written by this instance, and read already.
+            if watch.known < last_event {
+                watch.known = last_event;
+                watch.signals.signal(store);
+            }
         }
     }
 
@@ -173,10 +178,11 @@ impl StoreWatch {
         changed.take(&store)
     }
 
-    /// Says up to where a store was read, so that the poller does not signal what is known.
+    /// Says up to where this watch has read a store, so that the poller does not signal what it knows.
     pub fn has_read(&self, store: &StoreId, last_event: i64) {
-        if let Some(watched) = self.changes.state().by_store.get_mut(store) {
-            watched.last_event = watched.last_event.max(last_event);
+        let mut state = self.changes.state();
+        if let Some(watch) = state.by_store.get_mut(store).and_then(|watches| watches.get_mut(&self.number)) {
+            watch.known = watch.known.max(last_event);
         }
     }
 
@@ -193,9 +199,9 @@ impl StoreWatch {
         let mut forgotten = 0;
         for store in stores {
             forgotten += 1;
-            if let Some(watched) = state.by_store.get_mut(store) {
-                watched.watches.remove(&self.number);
-                if watched.watches.is_empty() {
+            if let Some(watches) = state.by_store.get_mut(store) {
+                watches.remove(&self.number);
+                if watches.is_empty() {
                     state.by_store.remove(store);
                 }
             }
@@ -270,13 +276,15 @@ mod tests {
     }
 
     #[test]
-    fn what_the_poller_finds_is_told_only_if_nobody_has_read_it() {
+    fn what_the_poller_finds_is_told_to_each_watch_that_has_not_read_it() {
         let changes = Arc::<StoreChanges>::default();
-        let watch = watch(&changes, &["east"]);
+        let (watch, other) = (watch(&changes, &["east"]), watch(&changes, &["east"]));
+        other.has_read(&store("east"), 100);
         for (has_read, found, is_told) in [(0, 0, false), (0, 5, true), (5, 5, false), (9, 8, false), (9, 10, true)] {
             watch.has_read(&store("east"), has_read);
             changes.found(&store("east"), found);
             assert_eq!(!told(&watch).is_empty(), is_told, "{has_read} {found}");
+            assert_eq!(told(&other), [""; 0], "it knows of more");
         }
     }
 

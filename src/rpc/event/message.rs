@@ -18,16 +18,21 @@ pub const MAX_STORED_BYTES: i64 = 2 * 1024 * 1024;
 
 /// An event as a caller may see it. Costs are not hidden here but with all others of an answer.
 pub fn event(event: Event, authorized: &Authorized) -> v1::Event {
-    let may_see = !is_of_access(&event.detail) || authorized.permissions().contains(&Permission::ManageAccess);
+    let sees_access = authorized.permissions().contains(&Permission::ManageAccess);
+    let (r#type, is_shown) = (event_type(&event.detail), sees_access || !is_of_access(&event.detail));
+    let mut change = change(event.detail);
+    if let (Change::StoreCreated(created), false) = (&mut change, sees_access) {
+        created.owner.clear();
+    }
     v1::Event {
         store_id: event.store.to_string(),
         event_number: event.number,
         event_time: Some(convert::time(event.time)),
         actor: event.actor.to_string(),
         as_operator: event.as_operator,
-        r#type: event_type(&event.detail).into(),
+        r#type: r#type.into(),
         purchase_order: event.order.map(summary),
-        change: may_see.then(|| change(event.detail)),
+        change: is_shown.then_some(change),
     }
 }
 

@@ -85,6 +85,15 @@ async fn next(watch: Option<Watch>) -> Option<(Result<Message, Status>, Option<W
     }
 }
 
+/// What was read of a store.
+struct Found {
+    events: Vec<v1::Event>,
+    /// The number of the last event that was looked at.
+    position: i64,
+    /// The number of the store's last event.
+    last_event: i64,
+}
+
 struct Watch {
     app: Arc<App>,
     call: Call,
@@ -112,7 +121,12 @@ impl Watch {
             let Ok(store) = timeout_at(until, self.stores.next(self.last.as_ref())).await else { break };
             self.last = Some(store.clone());
             let Some(after) = self.positions.get(&store).copied() else { continue };
-            match self.read(&store, after).await {
+            let Ok(read) = timeout_at(until, self.read(&store, after)).await else {
+                // It waits behind others. It is not silent meanwhile.
+                self.stores.mark(&store);
+                break;
+            };
+            match read {
                 Ok(found) => {
                     if let Some(message) = self.take(store, after, found) {
                         return Ok(message);
@@ -126,19 +140,27 @@ impl Watch {
                 Err(status) => return Err(status),
             }
         }
+        // Nothing is told while the database is away, but a client must not take that for a quiet store.
+        self.app.readers.check().map_err(to_status)?;
         Ok(self.all_positions(Vec::new()))
     }
 
-    async fn read(&self, store: &StoreId, after: i64) -> Result<Unredacted<StoreEvents>, Status> {
+    async fn read(&self, store: &StoreId, after: i64) -> Result<Unredacted<Found>, Status> {
         let wanted = Wanted { check: self.call.check(store.clone()).map_err(to_status)?, after };
         let types = self.types.clone();
-        let read =
-            move |session: &mut ReadSession<'_>| events::of_store(session, &wanted, &types, MESSAGE, MAX_SCANNED);
+        let read = move |session: &mut ReadSession<'_>| {
+            let store = events::of_store(session, &wanted, &types, MESSAGE, MAX_SCANNED)?;
+            let StoreEvents { authorized, events, position, last_event, .. } = store;
+            // Made here, because it may wait for the connection: a message has no lines of an event that is about
+            // very many.
+            let events = events.into_iter().map(|event| message::event(event, &authorized)).collect();
+            Ok(Found { events, position, last_event })
+        };
         self.app.read(&self.call, ReadClass::Large, read).await
     }
 
     /// Moves on by what was read of a store. `None` if that is nothing to tell.
-    fn take(&mut self, store: StoreId, after: i64, found: Unredacted<StoreEvents>) -> Option<Message> {
+    fn take(&mut self, store: StoreId, after: i64, found: Unredacted<Found>) -> Option<Message> {
         let (position, last_event, is_empty) =
             found.look(|found| (found.position, found.last_event, found.events.is_empty()));
         self.stores.has_read(&store, last_event);
@@ -155,8 +177,8 @@ impl Watch {
         let moved = std::mem::take(&mut self.moved);
         let positions = moved.iter().filter_map(|store| Some(positions::position(store, *self.positions.get(store)?)));
         let positions = positions.collect();
-        Some(found.redact(|StoreEvents { authorized, events, .. }| v1::WatchEventsResponse {
-            events: events.into_iter().map(|event| message::event(event, &authorized)).collect(),
+        Some(found.redact(|Found { events, .. }| v1::WatchEventsResponse {
+            events,
             positions,
             ended_store_ids: Vec::new(),
         }))

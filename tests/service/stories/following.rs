@@ -208,6 +208,8 @@ async fn costs_and_roles_are_shown_to_those_who_may_see_them(#[values(Sqlite, Po
     let told = |events: &[Event]| events.iter().map(|event| (event.event_number, event.r#type)).collect::<Vec<_>>();
     assert_eq!(told(&hidden), told(&seen), "nothing is left out");
     assert_eq!(costs(&hidden), 0);
+    let Some(Change::StoreCreated(created)) = &hidden[0].change else { panic!("{:?}", hidden[0]) };
+    assert_eq!((&*created.owner, &*created.currency), ("", "EUR"), "who was made the owner is not shown");
     let without_change = hidden.iter().filter(|event| event.change.is_none()).map(Event::r#type);
     assert_eq!(without_change.collect::<Vec<_>>(), [EventType::RoleGranted, EventType::RoleGranted]);
 
@@ -266,15 +268,17 @@ async fn a_watch_of_types_moves_on_past_the_others(#[values(Sqlite, Postgres)] o
 
 /// PostgreSQL alone: a SQLite database belongs to one instance.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_instance_writes_comes_too() {
+async fn what_another_instance_writes_comes_to_every_watch() {
     let Some(world) = World::on(Postgres).await else { return };
     let other = world.another_instance().await;
     let alice = world.alice();
     let begun = alice.last_event().await;
-    let mut watching = alice.watch(begun).begin().await;
+    let mut watching = [alice.watch(begun).begin().await, world.bob().watch(begun).begin().await];
     for n in 1..=3 {
         other.caller(&alice).draft(&[("apples", "1")]).await;
-        assert_eq!(numbers(&watching.events(1).await), [begun + n]);
+        for watching in &mut watching {
+            assert_eq!(numbers(&watching.events(1).await), [begun + n]);
+        }
     }
     world.verify().await;
 }
