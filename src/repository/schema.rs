@@ -124,6 +124,7 @@ diesel::table! {
         first_receive_time -> Nullable<BigInt>,
         last_receive_time -> Nullable<BigInt>,
         back_order_time -> Nullable<BigInt>,
+        due_date -> Nullable<Text>,
     }
 }
 

@@ -108,6 +108,18 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 1,
+        title: "an outstanding line is due at its own date, or else at its order's, and no other line is",
+        sql: "
+            SELECT 'line ' || l.line_number || ' of ' || o.number || ': due ' || COALESCE(l.due_date, 'never')
+                || ', but it is ' || o.state || ' with pending {q:' || l.pending || '}, expected '
+                || COALESCE(l.expected_date, o.expected_date, 'at no date') AS detail
+            FROM purchase_order_line l JOIN purchase_order o USING (store_id, po_id)
+            WHERE l.store_id = {store} AND l.due_date IS DISTINCT FROM
+                CASE WHEN o.state IN ('ON_ORDER', 'RECEIVING') AND l.pending > 0
+                    THEN COALESCE(l.expected_date, o.expected_date, 'none') END",
+    },
+    Check {
+        invariant: 1,
         title: "a receipt item has a quantity, none negative, and a reason for what is rejected",
         sql: "
             SELECT 'line ' || i.line_number || ' of receipt ' || i.receipt_number || ' of '

@@ -29,7 +29,8 @@ const FILL: &str = "
     SELECT p.store_id, p.po_id, l.n,
         CASE WHEN l.n = 1 THEN 'common' ELSE 'rare-' || ((p.create_time / 60000000 - p.chain_position) % 10000 / 10) END,
         '', NULL, NULL, NULL, 'EACH', NULL, 0, NULL, NULL, 1 = 0, p.parent_id IS NOT NULL, NULL, 10000, NULL, NULL, 10000, 0, 0, 0,
-        10000 - p.pending / 2, p.pending / 2, 0, 0, NULL, NULL, NULL
+        10000 - p.pending / 2, p.pending / 2, 0, 0, NULL, NULL, NULL,
+        CASE WHEN p.pending > 0 THEN 'none' END
     FROM purchase_order p CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) l WHERE p.number LIKE 'XO-%'";
 
 const EMPTY: &str = "

@@ -45,7 +45,7 @@ const FILL: &str = "
     FROM filled;
     INSERT INTO purchase_order_line
     SELECT f.store_id, f.po_id, l.n, 'p-' || f.n || '-' || l.n, '', NULL, NULL, NULL, 'EACH', NULL, 10000, NULL,
-        NULL, 1 = 0, 1 = 0, NULL, 10000, NULL, NULL, 10000, 10000, 0, 0, 0, 0, 0, 0, f.t + 3, f.t + 3, NULL
+        NULL, 1 = 0, 1 = 0, NULL, 10000, NULL, NULL, 10000, 10000, 0, 0, 0, 0, 0, 0, f.t + 3, f.t + 3, NULL, NULL
     FROM filled f CROSS JOIN line l;
     INSERT INTO receipt
     SELECT store_id, po_id, 1, t + 3, t + 3, 'alice', 'baker', NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM filled;

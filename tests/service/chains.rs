@@ -57,7 +57,8 @@ impl Chain {
              SELECT store_id, po_id, i, '{code}-' || i, '{description}-' || k, NULL, NULL, NULL, 'EACH', NULL, 0, NULL, NULL, 1 = 0, k > 0, NULL,
                 3 + k * 31 % 1000 + i + k % 5 - k % 2, NULL, NULL, 3 + k * 31 % 1000 + i + k % 5, k * 31 % 1000 + i, k % 3, 2,
                 k % 5, 1, 0, k % 2,
-                CASE WHEN i % 4 > 0 THEN 1000 * k + i END, CASE WHEN i % 4 > 0 THEN 2000 * k + i END, NULL
+                CASE WHEN i % 4 > 0 THEN 1000 * k + i END, CASE WHEN i % 4 > 0 THEN 2000 * k + i END, NULL,
+                CASE WHEN k = {orders} - 1 THEN 'none' END
              FROM l"
         )
     }

@@ -201,6 +201,9 @@ CREATE TABLE purchase_order_line (
     first_receive_time BIGINT,
     last_receive_time BIGINT,
     back_order_time BIGINT,
+    -- When it is due while it is outstanding: pending on an order that is ON_ORDER or RECEIVING. The line's own date, else
+    -- the order's, or 'none', which is behind every date in the order of text. Null for a line that is not outstanding.
+    due_date TEXT COLLATE "C" CHECK (due_date = 'none' OR length(due_date) = 10),
     PRIMARY KEY (store_id, po_id, line_number),
     CONSTRAINT purchase_order_line_equation CHECK (ordered + excess = received + back_ordered + cancelled + pending),
     CONSTRAINT purchase_order_line_excess CHECK (excess = 0 OR back_ordered + pending = 0),
@@ -213,6 +216,11 @@ CREATE INDEX purchase_order_line_by_product ON purchase_order_line (store_id, pr
 -- The same by the number under the bar code, whose forms differ in leading zeros.
 CREATE INDEX purchase_order_line_by_gtin ON purchase_order_line (store_id, ltrim(gtin, '0'), po_id)
     WHERE gtin IS NOT NULL AND NOT carried_over;
+
+-- Outstanding lines in the order in which they are due: of a store, and of a product.
+CREATE INDEX purchase_order_line_due ON purchase_order_line (store_id, due_date, po_id, line_number) WHERE due_date IS NOT NULL;
+CREATE INDEX purchase_order_line_due_product ON purchase_order_line (store_id, product_id, due_date, po_id, line_number)
+    WHERE due_date IS NOT NULL;
 
 -- What was cancelled of a line, by the event that cancelled it; the line has the sum.
 CREATE TABLE line_cancellation (

@@ -201,6 +201,9 @@ CREATE TABLE purchase_order_line (
     first_receive_time INTEGER,
     last_receive_time INTEGER,
     back_order_time INTEGER,
+    -- When it is due while it is outstanding: pending on an order that is ON_ORDER or RECEIVING. The line's own date, else
+    -- the order's, or 'none', which is behind every date in the order of text. Null for a line that is not outstanding.
+    due_date TEXT CHECK (due_date = 'none' OR length(due_date) = 10),
     PRIMARY KEY (store_id, po_id, line_number),
     CONSTRAINT purchase_order_line_equation CHECK (ordered + excess = received + back_ordered + cancelled + pending),
     CONSTRAINT purchase_order_line_excess CHECK (excess = 0 OR back_ordered + pending = 0),
@@ -213,6 +216,11 @@ CREATE INDEX purchase_order_line_by_product ON purchase_order_line (store_id, pr
 -- The same by the number under the bar code, whose forms differ in leading zeros.
 CREATE INDEX purchase_order_line_by_gtin ON purchase_order_line (store_id, ltrim(gtin, '0'), po_id)
     WHERE gtin IS NOT NULL AND NOT carried_over;
+
+-- Outstanding lines in the order in which they are due: of a store, and of a product.
+CREATE INDEX purchase_order_line_due ON purchase_order_line (store_id, due_date, po_id, line_number) WHERE due_date IS NOT NULL;
+CREATE INDEX purchase_order_line_due_product ON purchase_order_line (store_id, product_id, due_date, po_id, line_number)
+    WHERE due_date IS NOT NULL;
 
 -- What was cancelled of a line, by the event that cancelled it; the line has the sum.
 CREATE TABLE line_cancellation (
@@ -474,6 +482,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('purchase_order_line', 'purchase_order_line', '2000000 200000 10 1'),
     ('purchase_order_line', 'purchase_order_line_by_product', '1800000 180000 40 1 1'),
     ('purchase_order_line', 'purchase_order_line_by_gtin', '1800000 180000 40 1'),
+    ('purchase_order_line', 'purchase_order_line_due', '200000 20000 200 10 1'),
+    ('purchase_order_line', 'purchase_order_line_due_product', '200000 20000 5 2 1 1'),
     ('inventory_lot', 'inventory_lot', '400000 40000 20 1 1'),
     ('inventory_lot', 'inventory_lot_in_stock', '100000 10000 5 1 1'),
     ('inventory_lot', 'inventory_lot_by_expiry', '100000 10000 30 2 1'),

@@ -1,7 +1,7 @@
-//! What follows from the rows that a command has put: levels, header counters and the store's count of
-//! open orders.
+//! What follows from the rows that a command has put: due dates, levels, header counters and the store's
+//! count of open orders.
 //!
-//! All of them are sums over rows, kept so that a rule need not load the rows. They are changed by the
+//! All but the due dates are sums over rows, kept so that a rule need not load the rows. They are changed by the
 //! difference that each put row makes, and only here: a sum that was changed in two places, or in none,
 //! would be wrong for ever, because nothing computes it anew (`verify` would find it).
 
@@ -14,6 +14,32 @@ use crate::domain::refusal::{Refusal, TruncatedList};
 use crate::domain::working_set::NotLoaded;
 
 impl Changeset<'_> {
+    /// Sets when each line is due that was put, and each other line of an order whose date or state moves it.
+    ///
+    /// Only those that change become rows to save: an ordinary receipt leaves the due dates of its lines as they are, and
+    /// so the indexes of outstanding lines.
+    pub(super) fn derive_due_dates(&mut self) -> Result<(), Refusal> {
+        let mut others = Vec::new();
+        for order in self.orders.values() {
+            let Some(before) = self.order_before(&order.key)? else { continue };
+            if !before.moves_due_dates(order) {
+                continue;
+            }
+            for line in self.working_set.lines_of(&order.key)? {
+                let due_date = order.due_date_of(line);
+                if due_date != line.due_date && !self.lines.contains_key(&line.key) {
+                    others.push(Line { due_date, ..line.clone() });
+                }
+            }
+        }
+        for line in self.lines.values_mut() {
+            let order = self.orders.get(&line.key.order);
+            line.due_date = order.and_then(|order| order.due_date_of(line));
+        }
+        self.lines.extend(others.into_iter().map(|line| (line.key.clone(), line)));
+        Ok(())
+    }
+
     /// Replaces what each put line added to its product's level by what it adds now.
     pub(super) fn derive_levels(&mut self) -> Result<(), Refusal> {
         let mut exchanges = Vec::new();

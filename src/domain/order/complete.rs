@@ -396,6 +396,7 @@ impl CompleteOrder {
             first_receive_time: None,
             last_receive_time: None,
             back_order_time: None,
+            due_date: None,
         }
     }
 }

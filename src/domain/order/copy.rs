@@ -163,8 +163,14 @@ mod tests {
         });
         store.accept(copy(order));
         let (from, to) = (store.line_of(order, 1).clone(), store.line_of(FIRST_NEW_ORDER, 1).clone());
-        let expected =
-            Line { key: to.key.clone(), expected_date: None, first_expected_date: None, carried_over: false, ..from };
+        let expected = Line {
+            key: to.key.clone(),
+            expected_date: None,
+            first_expected_date: None,
+            carried_over: false,
+            due_date: None,
+            ..from
+        };
         assert_eq!(to, expected);
         let draft = store.header(FIRST_NEW_ORDER);
         assert_eq!((&draft.note, &draft.supplier_reference, &draft.external_id), (&None, &None, &None));

@@ -237,6 +237,7 @@ pub(super) fn new_line(order: &Order, number: i32, line: &NewLine) -> Line {
         first_receive_time: None,
         last_receive_time: None,
         back_order_time: None,
+        due_date: None,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod confirm;
 pub mod copy;
 pub mod correct;
 pub mod create;
+pub mod due_date;
 mod expected_date;
 pub mod place;
 pub mod preview;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::cancellation::CancelReason;
+use self::due_date::DueDate;
 use self::receipt::Receipt;
 use self::tolerance::Tolerance;
 use super::code::{PrincipalId, ProductId, StoreId};
@@ -456,6 +458,8 @@ pub struct Line {
     pub last_receive_time: Option<Timestamp>,
     /// When a part of it moved to the back order, if any did.
     pub back_order_time: Option<Timestamp>,
+    /// When it is due, while it is outstanding; derived by the changeset from the line and its order.
+    pub due_date: Option<DueDate>,
 }
 
 impl Line {

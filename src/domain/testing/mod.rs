@@ -385,6 +385,7 @@ impl TestStore {
             first_receive_time: None,
             last_receive_time: None,
             back_order_time: None,
+            due_date: None,
         };
         let level = line.level_key();
         self.levels.entry(level.clone()).or_insert_with(|| Level::empty(level, line.unit));

@@ -9,6 +9,7 @@ use crate::domain::decision::Decision;
 use crate::domain::event::OrderSummary;
 use crate::domain::inventory::{InboundStock, Level, LevelKey, Movement, MovementKind};
 use crate::domain::money::UnitCost;
+use crate::domain::order::due_date::DueDate;
 use crate::domain::order::{LineKey, OrderCounters, OrderKey, Quantities, State};
 
 /// Summing up.
@@ -21,7 +22,26 @@ impl TestStore {
             self.levels.get_mut(&key).unwrap().inbound = inbound;
         }
         self.row().open_orders = self.count_open_orders();
+        for (key, due_date) in self.due_dates() {
+            self.lines.get_mut(&key).unwrap().due_date = due_date;
+        }
         self.note_touched_children();
+    }
+
+    /// When each line is due that is outstanding.
+    fn due_dates(&self) -> BTreeMap<LineKey, Option<DueDate>> {
+        let mut due_dates = BTreeMap::new();
+        for (key, line) in &self.lines {
+            let order = &self.orders[&key.order];
+            let is_live = matches!(order.state, State::OnOrder | State::Receiving);
+            let due_date = match line.expected_date.or(order.expected_date) {
+                _ if !is_live || line.quantities.pending.scaled() == 0 => None,
+                Some(date) => Some(DueDate::On(date)),
+                None => Some(DueDate::Undated),
+            };
+            due_dates.insert(key.clone(), due_date);
+        }
+        due_dates
     }
 
     /// Notes of each order whether its back order is untouched, as it is read from a database.
@@ -42,6 +62,9 @@ impl TestStore {
         }
         for (key, inbound) in self.summed_inbound() {
             assert_eq!(self.levels[&key].inbound, inbound, "the level of {}", key.product);
+        }
+        for (key, due_date) in self.due_dates() {
+            assert_eq!(self.lines[&key].due_date, due_date, "when {key:?} is due");
         }
         assert_eq!(self.store.as_ref().unwrap().open_orders, self.count_open_orders(), "open orders");
     }

@@ -5,6 +5,7 @@ use diesel::prelude::{Queryable, Selectable};
 use super::{optional_date, order_id};
 use crate::domain::code::{ProductId, StoreId};
 use crate::domain::money::UnitCost;
+use crate::domain::order::due_date::DueDate;
 use crate::domain::order::tolerance::Tolerance;
 use crate::domain::order::{Line, LineKey, OrderKey, Quantities};
 use crate::domain::quantity::Quantity;
@@ -48,6 +49,7 @@ pub struct LineRow {
     first_receive_time: Option<i64>,
     last_receive_time: Option<i64>,
     back_order_time: Option<i64>,
+    due_date: Option<String>,
 }
 
 impl LineRow {
@@ -67,6 +69,17 @@ impl LineRow {
 /// The unit with this stored name. One that this version does not know is an error: quantities would be meaningless.
 pub(super) fn unit(name: String) -> Result<Unit, DbError> {
     Unit::from_name(&name).ok_or_else(|| DbError::unreadable("unit", name))
+}
+
+/// When a line is due, as it is stored of an outstanding one.
+pub fn due_date(stored: String) -> Result<DueDate, DbError> {
+    if stored == DueDate::UNDATED {
+        return Ok(DueDate::Undated);
+    }
+    match optional_date(Some(stored.clone()))? {
+        Some(date) => Ok(DueDate::On(date)),
+        None => Err(DbError::unreadable("due date", stored)),
+    }
 }
 
 impl TryFrom<LineRow> for Line {
@@ -98,6 +111,7 @@ impl TryFrom<LineRow> for Line {
             first_receive_time: row.first_receive_time.map(Timestamp::from_micros),
             last_receive_time: row.last_receive_time.map(Timestamp::from_micros),
             back_order_time: row.back_order_time.map(Timestamp::from_micros),
+            due_date: row.due_date.map(due_date).transpose()?,
         })
     }
 }
@@ -141,5 +155,6 @@ impl Row for Line {
         Column::changing("first_receive_time", |row| Cell::BigInt(row.first_receive_time.map(Timestamp::micros))),
         Column::changing("last_receive_time", |row| Cell::BigInt(row.last_receive_time.map(Timestamp::micros))),
         Column::changing("back_order_time", |row| Cell::BigInt(row.back_order_time.map(Timestamp::micros))),
+        Column::changing("due_date", |row| Cell::formatted(row.due_date)),
     ];
 }

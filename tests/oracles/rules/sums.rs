@@ -8,6 +8,7 @@ use purchase_order_service::domain::decision::Decision;
 use purchase_order_service::domain::inventory::lot::{Lot, LotKey};
 use purchase_order_service::domain::inventory::{Level, LevelKey, Movement, MovementKind};
 use purchase_order_service::domain::order::cancellation::Cancellation;
+use purchase_order_service::domain::order::due_date::DueDate;
 use purchase_order_service::domain::order::receipt::{Receipt, ReceiptItem};
 use purchase_order_service::domain::order::reopen::{LastCompletion, PostedRow};
 use purchase_order_service::domain::order::{Line, LineKey, Order, OrderKey, ReceiptKey, State};
@@ -265,6 +266,9 @@ fn check_line(order: &Order, line: &Line, arrived: (i64, i64), returned: i64) {
     assert!(excess == 0 || pending == 0 && back_ordered == 0, "{text}");
     assert_eq!((received, quantities.rejected.scaled()), arrived, "{text}");
     assert_eq!(line.returned.scaled(), returned, "{text}");
+    let is_outstanding = matches!(order.state, State::OnOrder | State::Receiving) && pending > 0;
+    let date = line.expected_date.or(order.expected_date);
+    assert_eq!(line.due_date, is_outstanding.then(|| date.map_or(DueDate::Undated, DueDate::On)), "{text}");
     assert!((0..=received).contains(&returned) && (returned == 0 || order.state == State::Completed), "{text}");
 }
 

@@ -114,5 +114,6 @@ fn new_line(order: &Order, number: i32, unlisted: &UnlistedProduct, unit_cost: U
         first_receive_time: None,
         last_receive_time: None,
         back_order_time: None,
+        due_date: None,
     }
 }

@@ -66,6 +66,16 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 1,
+        check: "an outstanding line is due at its own date, or else at its order's, and no other line is",
+        each: &[
+            "UPDATE purchase_order_line SET due_date = NULL WHERE po_id = [PO-000003] AND line_number = 1",
+            "UPDATE purchase_order_line SET due_date = '2020-02-29' WHERE po_id = [PO-000003] AND line_number = 1",
+            "UPDATE purchase_order_line SET due_date = 'none' WHERE po_id = [PO-000001] AND line_number = 1",
+            "UPDATE purchase_order_line SET expected_date = '2020-02-29' WHERE po_id = [PO-000003] AND line_number = 1",
+        ],
+    },
+    Corruption {
+        invariant: 1,
         check: "a receipt item has a quantity, none negative, and a reason for what is rejected",
         each: &[
             "UPDATE receipt_item SET reject_reason = NULL WHERE store_id = 'north'",
