@@ -28,6 +28,8 @@ pub struct ServeConfig {
     pub watch_clock: bool,
     /// How long the first answer to each request id is kept, so that a retry gets it again.
     pub request_retention: Duration,
+    /// How long events are kept; `None`: for ever.
+    pub event_retention: Option<Duration>,
     /// Whether an empty database gets the store `demo`.
     pub demo_store: bool,
     /// How callers are authenticated.
@@ -75,6 +77,7 @@ impl ServeConfig {
             lock_timeout: Duration::from_millis(800),
             watch_clock: true,
             request_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            event_retention: None,
             demo_store: false,
             access: Authentication::Development,
             tls: None,

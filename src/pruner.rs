@@ -1,4 +1,4 @@
-//! The pruner deletes stored responses that are older than their retention, and keeps SQLite's write-ahead log
+//! The pruner deletes stored responses and events that are older than their retention, and keeps SQLite's write-ahead log
 //! short. It has a thread and a session of its own, so that writers do not wait for it.
 //!
 //! Every minute it goes through the stores that exist, a bounded number of them per statement, and deletes in
@@ -28,7 +28,7 @@ use crate::repository::wal;
 
 /// The time between the end of one round and the beginning of the next.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// The pause after each full step. SQLite has one write lock, and a connection that waits for it polls: without a
+/// The pause after each step. SQLite has one write lock, and a connection that waits for it polls: without a
 /// pause the pruner would take it again before a writer notices that it is free.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often the thread of the pruner checks whether the database still answers the round.
@@ -44,6 +44,8 @@ pub struct PrunerParts {
     pub clock: Arc<dyn Clock>,
     /// How long stored responses are kept at least.
     pub request_retention: Duration,
+    /// How long events are kept at least; `None`: for ever.
+    pub event_retention: Option<Duration>,
     /// How long a round may wait for one answer of the database before its session is given up.
     pub timeout: Duration,
 }
@@ -118,8 +120,8 @@ impl Work {
             let deleted = self.round();
             match &deleted {
                 Ok(0) => {}
-                Ok(records) => tracing::info!(records, "deleted old stored responses"),
-                Err(error) => tracing::warn!(%error, "cannot delete old stored responses; retrying in a minute"),
+                Ok(records) => tracing::info!(records, "deleted stored responses and events that were old"),
+                Err(error) => tracing::warn!(%error, "cannot delete old records; retrying in a minute"),
             }
             if let Some(answer) = answer {
                 // An error means that the requester of the round no longer waits.
@@ -167,16 +169,37 @@ impl Work {
     }
 
     fn delete_old_records(&self, session: &mut Pooled) -> Deleted {
-        match self.cutoff(session)? {
-            Some(cutoff) => self.delete_from_all_stores(session, cutoff),
-            None => Ok(0),
+        let mut deleted = 0;
+        if let Some(cutoff) = self.cutoff(session, self.parts.request_retention)? {
+            deleted += self.each_page_of_stores(session, |session, stores| {
+                // Most stores have none most of the time, and a read does not take the write lock.
+                if !prune::any_old_responses(session, stores, cutoff)? {
+                    return Ok(0);
+                }
+                self.in_steps(session, |session| prune::delete_old_responses(session, stores, cutoff))
+            })?;
         }
+        let Some(retention) = self.parts.event_retention else { return Ok(deleted) };
+        let Some(cutoff) = self.cutoff(session, retention)? else { return Ok(deleted) };
+        // A store that is busy must not keep those behind it from their turn.
+        let mut failed = None;
+        deleted += self.each_page_of_stores(session, |session, stores| {
+            let mut deleted = 0;
+            for store in prune::stores_with_old_events(session, stores, cutoff)? {
+                match self.in_steps(session, |session| prune::delete_old_events(session, &store, cutoff)) {
+                    Ok(count) => deleted += count,
+                    Err(error) if error.kind == DbErrorKind::Lost => return Err(error),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            Ok(deleted)
+        })?;
+        failed.map_or(Ok(deleted), Err)
     }
 
     /// The time before which records are old; `None` if the service has not run on enough days yet.
-    fn cutoff(&self, session: &mut Pooled) -> Result<Option<Timestamp>, DbError> {
+    fn cutoff(&self, session: &mut Pooled, retention: Duration) -> Result<Option<Timestamp>, DbError> {
         let now = self.parts.clock.now();
-        let retention = self.parts.request_retention;
         let days = retention.as_secs().div_ceil(24 * 60 * 60) as i64;
         let by_clock = Timestamp::from_micros(now.micros() - retention.as_micros() as i64);
         match prune::older_than_days(session, now, days) {
@@ -185,7 +208,12 @@ impl Work {
         }
     }
 
-    fn delete_from_all_stores(&self, session: &mut Pooled, cutoff: Timestamp) -> Deleted {
+    /// Deletes from all stores, a bounded number of them at a time.
+    fn each_page_of_stores(
+        &self,
+        session: &mut Pooled,
+        mut delete: impl FnMut(&mut Pooled, &[String]) -> Deleted,
+    ) -> Deleted {
         let mut deleted = 0;
         // The store after which the next statement goes on.
         let mut after = String::new();
@@ -193,7 +221,7 @@ impl Work {
             let stores = prune::next_stores(session, &after)?;
             let Some(last) = stores.last() else { return Ok(deleted) };
             after.clone_from(last);
-            deleted += self.delete_from_stores(session, &stores, cutoff)?;
+            deleted += delete(session, &stores)?;
             // What is left is deleted after the next start.
             if self.stopping.load(Ordering::Relaxed) {
                 return Ok(deleted);
@@ -201,24 +229,26 @@ impl Work {
         }
     }
 
-    /// Deletes the old records of some stores in steps, each a transaction of a bounded number of rows.
-    fn delete_from_stores(&self, session: &mut Pooled, stores: &[String], cutoff: Timestamp) -> Deleted {
+    /// Deletes step by step until nothing is left. Each step is a transaction of a bounded number of rows.
+    fn in_steps(
+        &self,
+        session: &mut Pooled,
+        mut delete: impl FnMut(&mut Pooled) -> Result<prune::Step, WriteError>,
+    ) -> Deleted {
         let mut deleted = 0;
-        // Most stores have none most of the time, and a read does not take the write lock.
-        if !prune::any_old_records(session, stores, cutoff)? {
-            return Ok(deleted);
-        }
         while !self.stopping.load(Ordering::Relaxed) {
-            let step = match prune::delete_old_records(session, stores, cutoff) {
+            let step = match delete(session) {
                 Ok(step) => step,
                 // Whether the step was committed or not, the next round deletes what is left.
                 Err(WriteError::Failed(error) | WriteError::CommitUnknown(error)) => return Err(error),
             };
-            deleted += step;
-            if (step as i64) < prune::STEP {
+            deleted += step.deleted;
+            if step.deleted > 0 {
+                sleep(PAUSE);
+            }
+            if !step.has_more {
                 break;
             }
-            sleep(PAUSE);
         }
         Ok(deleted)
     }

@@ -48,6 +48,9 @@ pub struct Running {
     /// For how many days the first answer to each request id is kept
     #[arg(long, env = "REQUEST_RETENTION_DAYS", default_value_t = RETENTION_DAYS, value_parser = clap::value_parser!(u64).range(1..=3650))]
     request_retention_days: u64,
+    /// For how many days events are kept at least; the last event of each store always is [default: for ever]
+    #[arg(long, env = "EVENT_RETENTION_DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500))]
+    event_retention_days: Option<u64>,
     /// How many transactions write at once on PostgreSQL: as many as it has cores to give [default: this machine's cores]
     #[arg(long, env = "WRITERS", value_parser = clap::value_parser!(u16).range(1..=64))]
     writers: Option<u16>,
@@ -85,7 +88,8 @@ impl Running {
             }
             DatabaseLayout::Sharded => Layout::Sharded,
         };
-        config.request_retention = Duration::from_secs(self.request_retention_days * 24 * 60 * 60);
+        config.request_retention = days(self.request_retention_days);
+        config.event_retention = self.event_retention_days.map(days);
         config.database_timeout = Duration::from_secs(self.database_timeout_seconds);
         config.max_deadline = Duration::from_secs(self.max_deadline_seconds);
         config.shutdown_delay = self.shutdown_delay_seconds.map_or(shutdown_delay, Duration::from_secs);
@@ -122,6 +126,10 @@ impl Running {
         runtime.shutdown_timeout(RUNTIME_END);
         served
     }
+}
+
+const fn days(count: u64) -> Duration {
+    Duration::from_secs(count * 24 * 60 * 60)
 }
 
 /// How many connections to accept: what was asked for, if the process may open enough descriptors for it.

@@ -5,8 +5,11 @@
 //! each variant to a status in one exhaustive match, so a new variant cannot be forgotten there. Faults
 //! of the transport or the service are no refusals and are not here.
 
+mod lists;
+
 use std::fmt;
 
+pub use self::lists::{MAX_NAMED, TruncatedList, Violation, Violations};
 use super::access::{MAX_ROLES, Permission};
 use super::code::{PrincipalId, ProductId, RoleId, StoreId};
 use super::decimal::grouped;
@@ -20,87 +23,8 @@ use super::quantity::Quantity;
 use super::report::{MAX_ORDERS as MAX_ORDERS_REPORTED, MAX_ROWS};
 use super::working_set::NotLoaded;
 
-/// How many orders, lines or products a refusal names at most; it always has their total too, so that
-/// messages stay small and callers still know how much is wrong.
-pub const MAX_NAMED: usize = 20;
-
-/// A field that breaks a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// The field's path in the request, such as `lines[3].quantity`.
-    pub field: String,
-    /// What is wrong with it, as the rest of a sentence that begins with the field.
-    pub rule: String,
-}
-
-/// The first [`MAX_NAMED`] of several things, and how many there are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TruncatedList<T> {
-    /// The first of them, at most [`MAX_NAMED`].
-    pub first: Vec<T>,
-    /// How many there are in all.
-    pub total: usize,
-}
-
-/// The violations of one request. Beyond the first [`MAX_NAMED`] they are counted and not collected, so
-/// that a request with a million violations costs no more memory than one with twenty.
-pub type Violations = TruncatedList<Violation>;
-
-impl Violations {
-    /// Violations with one entry, for a rule that stands alone.
-    pub fn one(field: impl fmt::Display, rule: impl fmt::Display) -> Self {
-        let mut violations = Self::default();
-        violations.add(field, rule);
-        violations
-    }
-
-    /// Counts a violation. Its texts are made only if it is one of those that are named: hand in
-    /// `format_args!`, not `format!`.
-    pub fn add(&mut self, field: impl fmt::Display, rule: impl fmt::Display) {
-        self.total += 1;
-        if self.first.len() < MAX_NAMED {
-            self.first.push(Violation { field: field.to_string(), rule: rule.to_string() });
-        }
-    }
-
-    /// `Ok` if there are none; otherwise the refusal that `refusal` makes of them.
-    pub fn or_refuse(self, refusal: fn(Self) -> Refusal) -> Result<(), Refusal> {
-        if self.total == 0 { Ok(()) } else { Err(refusal(self)) }
-    }
-}
-
-impl<T> Default for TruncatedList<T> {
-    fn default() -> Self {
-        Self { first: Vec::new(), total: 0 }
-    }
-}
-
-impl<T> TruncatedList<T> {
-    /// Keeps the first [`MAX_NAMED`] of `all` and counts the others.
-    pub fn of(mut all: Vec<T>) -> Self {
-        let total = all.len();
-        all.truncate(MAX_NAMED);
-        Self { first: all, total }
-    }
-
-    /// Keeps the first of `all`, or `None` if `all` is empty: a refusal is made only where something is
-    /// wrong.
-    pub fn of_nonempty(all: Vec<T>) -> Option<Self> {
-        if all.is_empty() { None } else { Some(Self::of(all)) }
-    }
-}
-
-impl<T: fmt::Display> fmt::Display for TruncatedList<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, item) in self.first.iter().enumerate() {
-            write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
-        }
-        match self.total.saturating_sub(self.first.len()) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
-    }
-}
+/// How many stores one list is over at most. Each of them is looked into for every page.
+pub const MAX_STORES: usize = 1_000;
 
 /// Why a rule refuses a call. A call that is refused has changed nothing: rules only read, and what they
 /// decide is written as a whole.
@@ -157,6 +81,20 @@ pub enum Refusal {
         store: StoreId,
         /// The position that was given.
         after: i64,
+        /// The number of the store's last event.
+        last_event: i64,
+    },
+    /// Events that follow a follower's position have been deleted, because their retention has passed.
+    #[error(
+        "store '{store}' keeps its events from number {first_event} on; some of those after number {after} are deleted"
+    )]
+    PositionPruned {
+        /// The store whose events they were.
+        store: StoreId,
+        /// The position that was given.
+        after: i64,
+        /// The number of the first event that is still kept.
+        first_event: i64,
         /// The number of the store's last event.
         last_event: i64,
     },
@@ -319,12 +257,12 @@ pub enum Refusal {
     TooManyCandidateLines,
     /// A report would be about more orders, or more lines and receipt items, than are added up for one call.
     #[error(
-        "the period has more than {orders} purchase orders, or more than {rows} lines and receipt items: \
+        "the period has more than {orders} purchase orders of store '{0}', or more than {rows} lines and receipt items: \
          name a shorter one, or one supplier",
         orders = grouped(MAX_ORDERS_REPORTED),
         rows = grouped(MAX_ROWS)
     )]
-    ReportTooLarge,
+    ReportTooLarge(StoreId),
     /// A delivery would be booked on more than fits into one call.
     #[error(
         "the delivery would be booked on {lines} lines of {orders} orders; at most {} lines of {MAX_ORDERS} orders are \
@@ -440,6 +378,9 @@ pub enum Refusal {
         /// How many items the receipts of the order would have.
         items: i64,
     },
+    /// A list over all stores of a caller reads each of them.
+    #[error("you have roles in more than {limit} stores, the most that a list over stores reads: name a store", limit = grouped(MAX_STORES as i64))]
+    TooManyStores,
     /// The roles of one store are bounded.
     #[error("this store has {MAX_ROLES} roles, the most that are allowed")]
     TooManyRoles,
@@ -505,6 +446,7 @@ impl Refusal {
             Self::PermissionNotHeld { .. } => "PERMISSION_NOT_HELD",
             Self::OfStore { refusal, .. } => refusal.reason(),
             Self::PositionAhead { .. } => "POSITION_AHEAD",
+            Self::PositionPruned { .. } => "POSITION_PRUNED",
             Self::StoreNotFound(_) => "STORE_NOT_FOUND",
             Self::OrderNotFound => "PURCHASE_ORDER_NOT_FOUND",
             Self::LinesNotFound { .. } => "LINE_NOT_FOUND",
@@ -529,7 +471,7 @@ impl Refusal {
             Self::UnlistedItemsNotAllowed(_) => "UNLISTED_ITEMS_NOT_ALLOWED",
             Self::TooManyLines { .. } => "TOO_MANY_LINES",
             Self::TooManyCandidateLines => "TOO_MANY_CANDIDATE_LINES",
-            Self::ReportTooLarge => "REPORT_TOO_LARGE",
+            Self::ReportTooLarge(_) => "REPORT_TOO_LARGE",
             Self::DeliveryTooLarge { .. } => "DELIVERY_TOO_LARGE",
             Self::ReceiptTooLarge { .. } => "RECEIPT_TOO_LARGE",
             Self::NothingPending(_) => "NOTHING_PENDING",
@@ -546,6 +488,7 @@ impl Refusal {
             Self::TooManyLots(_) => "TOO_MANY_LOTS",
             Self::LevelOutOfRange(_) => "LEVEL_OUT_OF_RANGE",
             Self::TooManyReceiptItems { .. } => "TOO_MANY_RECEIPT_ITEMS",
+            Self::TooManyStores => "TOO_MANY_STORES",
             Self::TooManyRoles => "TOO_MANY_ROLES",
             Self::RoleInUse { .. } => "ROLE_IN_USE",
             Self::LastAccessManager => "LAST_ACCESS_MANAGER",
@@ -580,37 +523,6 @@ impl From<NotLoaded> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_list_names_twenty_and_tells_how_many_more() {
-        let listed = TruncatedList::of((1..=23).collect());
-        assert!(listed.to_string().ends_with("19, 20 and 3 more"));
-        assert_eq!(TruncatedList::of(vec![7]).to_string(), "7");
-    }
-
-    #[test]
-    fn violations_beyond_twenty_are_counted_and_not_made() {
-        /// Text that fails the test if it is made.
-        struct Unmade;
-        impl fmt::Display for Unmade {
-            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-                panic!("nobody reads this")
-            }
-        }
-        let mut violations = Violations::default();
-        for index in 0..20 {
-            violations.add(format_args!("lines[{index}]"), "is wrong");
-        }
-        for _ in 0..1_000_000 {
-            violations.add(Unmade, Unmade);
-        }
-
-        assert_eq!((violations.first.len(), violations.total), (20, 1_000_020));
-        assert_eq!(violations.first[19].field, "lines[19]");
-        let refusal = violations.or_refuse(Refusal::Invalid).unwrap_err();
-        assert!(refusal.to_string().ends_with("lines[19] is wrong; and 1000000 more"), "{refusal}");
-        assert_eq!(Violations::default().or_refuse(Refusal::Invalid), Ok(()));
-    }
 
     #[test]
     fn a_refusal_about_lines_names_them() {

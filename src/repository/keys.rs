@@ -15,6 +15,7 @@
 use std::cell::OnceCell;
 use std::marker::PhantomData;
 
+use diesel::backend::Backend;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -299,9 +300,13 @@ impl KeyTable {
         Ok(())
     }
 
-    /// Writes SQL for PostgreSQL that compares columns with the store as `k.k0`. Where there is one store, each `k.k0`
-    /// becomes a parameter, because the planner of a sharded database does not see through `unnest`.
-    pub(super) fn push_sql<'b>(&'b self, sql: &str, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+    /// Writes SQL that compares columns with the store as `k.k0`. Where there is one store, each `k.k0` becomes a
+    /// parameter, because the planner of a sharded database does not see through `unnest`.
+    pub(super) fn push_sql<'b, DB>(&'b self, sql: &str, out: &mut AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        DB: Backend + HasSqlType<Text>,
+        String: ToSql<Text, DB>,
+    {
         if self.scope == StoreScope::Many {
             out.push_sql(sql);
             return Ok(());
@@ -314,6 +319,24 @@ impl KeyTable {
             out.push_sql(part);
         }
         Ok(())
+    }
+}
+
+/// A database that can be given keys as the table `k`.
+pub(super) trait KeysBackend: Backend {
+    /// Writes the table `k`.
+    fn write_keys<'b>(keys: &'b KeyTable, out: &mut AstPass<'_, 'b, Self>) -> QueryResult<()>;
+}
+
+impl KeysBackend for Pg {
+    fn write_keys<'b>(keys: &'b KeyTable, out: &mut AstPass<'_, 'b, Self>) -> QueryResult<()> {
+        keys.write_pg(out)
+    }
+}
+
+impl KeysBackend for Sqlite {
+    fn write_keys<'b>(keys: &'b KeyTable, out: &mut AstPass<'_, 'b, Self>) -> QueryResult<()> {
+        keys.write_sqlite(out)
     }
 }
 

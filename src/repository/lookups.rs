@@ -5,6 +5,7 @@
 //! stored. Joins lead from the keys themselves, so no lookup waits for what another one has found.
 
 pub mod completions;
+pub mod outstanding;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 

@@ -18,6 +18,7 @@ diesel::table! {
         last_order_number -> BigInt,
         last_event -> BigInt,
         last_event_time -> BigInt,
+        first_event -> BigInt,
     }
 }
 
@@ -277,6 +278,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(purchase_order, purchase_order_line);
 diesel::allow_tables_to_appear_in_same_query!(store, role_grant);
+diesel::allow_tables_to_appear_in_same_query!(store, event);
 diesel::allow_tables_to_appear_in_same_query!(receipt, receipt_item);
 diesel::allow_tables_to_appear_in_same_query!(receipt, purchase_order);
 diesel::allow_tables_to_appear_in_same_query!(receipt_item, receipt_lot);

@@ -76,6 +76,35 @@ impl<M: HideCosts> Redacted<M> {
     }
 }
 
+/// A page of rows, each of which is shown as the caller's roles in its own store allow.
+#[derive(Debug)]
+pub struct RedactedPage<M> {
+    rows: Vec<Redacted<M>>,
+    end: PageEnd,
+}
+
+/// What a page of rows says besides them.
+#[derive(Debug, Default)]
+pub struct PageEnd {
+    /// The token of the next page; empty on the last one.
+    pub next_page_token: String,
+    /// The ids of stores that the page leaves out.
+    pub left_out: Vec<String>,
+}
+
+impl<M: HideCosts> RedactedPage<M> {
+    /// A page of rows, each with what was judged of its caller in the row's store.
+    pub(super) fn new(rows: Vec<(CostVisibility, M)>, end: PageEnd) -> Self {
+        let rows = rows.into_iter().map(|(costs, row)| Unredacted::new(row, costs).redact(|row| row)).collect();
+        Self { rows, end }
+    }
+
+    /// Makes the answer of the rows and of what the page says besides.
+    pub fn answer<A>(self, to_message: impl FnOnce(Vec<M>, PageEnd) -> A) -> Response<A> {
+        answer_of(self.rows, |rows| to_message(rows, self.end))
+    }
+}
+
 /// Answers with what several parts make together.
 pub fn answer_of<P, M>(parts: Vec<Redacted<P>>, join: impl FnOnce(Vec<P>) -> M) -> Response<M> {
     Response::new(join(parts.into_iter().map(|Redacted(part)| part).collect()))

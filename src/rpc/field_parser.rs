@@ -22,6 +22,9 @@ use crate::domain::refusal::{Refusal, Violations};
 use crate::domain::text;
 use crate::domain::time::{Date, TimeZone, Timestamp};
 
+/// What a list over stores is sent for a store: all stores of its caller. No store has this id.
+const ALL_STORES: &str = "-";
+
 /// The violations found so far. A field that breaks its rule yields a placeholder (empty text, zero), so that
 /// the fields after it are judged too. [`FieldParser::finish`] must be called before a parsed value is used:
 /// it refuses the request if any value is a placeholder.
@@ -155,12 +158,20 @@ impl FieldParser {
 
     /// The id of the store that the request is about.
     pub fn store_id(&mut self, value: &str) -> StoreId {
-        self.label("store_id", value)
+        self.store_id_of("store_id", value)
     }
 
     /// The id of one of the stores that a request is about.
     pub fn store_id_of(&mut self, field: impl Display, value: &str) -> StoreId {
+        if value == ALL_STORES {
+            self.violation(&field, "must not be \"-\", which stands for all stores where a list says so");
+        }
         self.label(field, value)
+    }
+
+    /// The id of the store that a list over stores is about; `None` for all stores of the caller.
+    pub fn store_selection(&mut self, value: &str) -> Option<StoreId> {
+        (value != ALL_STORES).then(|| self.store_id(value))
     }
 
     /// The id of a role of that store.

@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use self::costs::Unredacted;
+use self::costs::{HideCosts, PageEnd, RedactedPage, Unredacted};
 use self::guard::call::{Call, Submission};
 use self::page::PageKey;
 pub use self::unary::MAX_MESSAGE;
@@ -117,5 +117,20 @@ impl App {
             Ok(parts.into_iter().map(|(costs, part)| Unredacted::new(part, costs)).collect())
         };
         call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), redactable)).await
+    }
+
+    /// The same for a page of a list that may be over several stores: `work` returns the rows, each with what was judged
+    /// in its store, and how the page ends.
+    pub async fn read_page<M, F>(&self, call: &Call, class: ReadClass, work: F) -> Result<RedactedPage<M>, Status>
+    where
+        M: HideCosts + Send + 'static,
+        F: Fn(&mut ReadSession<'_>) -> Result<(Vec<(CostVisibility, M)>, PageEnd), ReadError> + Send + 'static,
+    {
+        let caller = Some(call.principal().id.clone());
+        let redacted = move |session: &mut ReadSession<'_>| {
+            let (rows, end) = work(session)?;
+            Ok(RedactedPage::new(rows, end))
+        };
+        call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), redacted)).await
     }
 }

@@ -77,6 +77,8 @@ pub struct Page<K> {
     pub size: usize,
     /// The page begins after the row with this key; `None` for the first page.
     pub after: Option<K>,
+    /// Whether several stores have to be read for it.
+    is_over_stores: bool,
     signer: Hmac<Sha256>,
 }
 
@@ -92,12 +94,18 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         if after.is_none() && !token.is_empty() {
             fields.violation("page_token", "must be the next_page_token of an answer to the same request");
         }
-        Self { size, after, signer }
+        Self { size, after, is_over_stores: false, signer }
     }
 
     /// Which of the readers' two classes the page belongs to.
     pub fn class(&self) -> ReadClass {
-        if self.size > SMALL_PAGE { ReadClass::Large } else { ReadClass::Small }
+        if self.size > SMALL_PAGE || self.is_over_stores { ReadClass::Large } else { ReadClass::Small }
+    }
+
+    /// The same page over several stores: of fewer rows, because for each of them another store may have to be read.
+    #[must_use]
+    pub fn over_stores(self) -> Self {
+        Self { size: self.size.min(SMALL_PAGE), is_over_stores: true, ..self }
     }
 
     /// How many rows to load: one more than the page holds, to learn whether another follows.

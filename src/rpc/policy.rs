@@ -163,7 +163,7 @@ fn of_roles(rpc: &str) -> Option<Policy> {
 
 fn of_reports(rpc: &str) -> Option<Policy> {
     Some(match rpc {
-        "GetSupplierPerformance" => VIEW_REPORTS,
+        "GetSupplierPerformance" | "ListOutstandingLines" => VIEW_REPORTS,
         _ => return None,
     })
 }

@@ -41,6 +41,7 @@ pub(super) fn pruner(
         pool: Pool::counted(&config.database, Purpose::Prune, 1, parts.observer.clone(), transactions),
         clock: Arc::clone(&parts.clock),
         request_retention: config.request_retention,
+        event_retention: config.event_retention,
         timeout: config.database_timeout,
     })
 }

@@ -210,6 +210,16 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         invariant: 9,
+        title: "events are kept from the first one on that the store row names",
+        sql: "
+            WITH retained AS (SELECT min(event_number) AS first FROM event WHERE store_id = {store})
+            SELECT 'the store''s first event is number ' || s.first_event || ', but there is '
+                || COALESCE('number ' || k.first, 'none') AS detail
+            FROM store s CROSS JOIN retained k
+            WHERE s.store_id = {store} AND k.first IS DISTINCT FROM s.first_event",
+    },
+    Check {
+        invariant: 9,
         title: "the store row has the number and time of its last event",
         sql: "
             WITH latest AS (SELECT max(event_number) AS event_number FROM event WHERE store_id = {store})

@@ -10,6 +10,7 @@ mod support;
 
 mod histories;
 mod listing;
+mod outstanding;
 mod read_fairness;
 mod supplier_performance;
 mod verify_speed;

@@ -180,7 +180,8 @@ fn what_must_be_absent_is_absent() {
 /// somebody else, or with a weaker requirement than the policy's.
 #[test]
 fn in_rpc_only_the_call_makes_proofs_of_access() {
-    let made = ["AccessCheck::new", "AccessCheck {", "Envelope {", "Principal {"];
+    let made =
+        ["AccessCheck::new", "AccessCheck {", "PermittedStores::new", "PermittedStores {", "Envelope {", "Principal {"];
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|source| source.area() == "rpc") {
         let is_call = source.module == ["rpc", "guard", "call"];

@@ -211,6 +211,7 @@ impl Answers {
         self.note_watch(caller, owner.last_event().await).await;
         self.note(caller.list_lines(&order)).await;
         self.note(caller.list()).await;
+        self.note(caller.outstanding()).await;
         self.note(caller.receipt(&order, 2)).await;
         self.note(caller.list_receipts(&order)).await;
         self.note(caller.preview(&order).rest(rest)).await;

@@ -1,11 +1,15 @@
-//! Stored responses are kept for their retention and no longer; deleting them looks at the stores that
+//! Stored responses and events are kept for their retention and no longer; deleting them looks at the stores that
 //! exist, a bounded number of stores and rows at a time.
+
+use std::time::Duration;
 
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Database, Proxy, Recorder, Setup, World};
 use diesel::sql_types::{BigInt, Text};
+use purchase_order_service::proto::v1::PurchaseOrderState::Cancelled;
 use purchase_order_service::repository::session::Session;
 use rstest::rstest;
+use tonic::Code::OutOfRange;
 use uuid::Uuid;
 
 #[derive(diesel::QueryableByName, Debug, PartialEq, Eq)]
@@ -62,6 +66,81 @@ async fn stored_responses_are_deleted_after_their_retention(#[values(Sqlite, Pos
     world.verify().await;
 }
 
+/// Events that are older than their retention go, all but the last of each store; who still needs them is told, and
+/// orders whose events are gone go on as before.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_deleted_after_their_retention(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(database) = Database::migrated(on) else { return };
+    let retention = Some(Duration::from_secs(30 * 24 * 60 * 60));
+    let world = World::set_up(database, Setup { event_retention: retention, ..Setup::default() }).await;
+    let alice = world.alice();
+    world.operator().at("south").create_store("alice").ok().await;
+    alice.at("south").grant("bob", "receiver").ok().await;
+    let quiet = alice.at("south").last_event().await;
+    let order = alice.received(&[("apples", "10"), ("pears", "5")], &[(1, "4")]).await;
+    let before = alice.last_event().await;
+    for day in 2..=31 {
+        world.clock.set(&format!("2026-03-{day:02}T09:00:00Z"));
+        assert_eq!(world.prune().await.unwrap(), 0, "on day {day}");
+    }
+    alice.receive(&order).accept(2, "1").ok().await;
+    world.clock.set("2026-04-01T08:00:00Z");
+    assert_eq!(world.prune().await.unwrap(), 0, "the thirty days are not over");
+
+    world.clock.set("2026-04-02T00:00:00Z");
+    let deleted = world.prune().await.unwrap();
+    assert_eq!(deleted as i64, before + quiet - 1, "all of the busy store's, and all but the last of the quiet one's");
+    assert_eq!(world.prune().await.unwrap(), 0);
+    for (store, first) in [("north", before + 1), ("south", quiet)] {
+        let refused = alice.at(store).events(first - 2).refused(OutOfRange, "POSITION_PRUNED").await;
+        assert_eq!(refused.metadata("first_event_number"), first.to_string());
+        assert_eq!(refused.metadata("store_id"), store);
+        alice.at(store).watch(0).refused(OutOfRange, "POSITION_PRUNED").await;
+        let kept = alice.at(store).events(first - 1).ok().await;
+        assert_eq!(kept.events.iter().map(|event| event.event_number).collect::<Vec<_>>(), [first]);
+    }
+    let history = alice.history(&order).ok().await.events;
+    assert_eq!(history.iter().map(|event| event.event_number).collect::<Vec<_>>(), [before + 1]);
+    world.verify().await;
+
+    let child = alice.back_order(&order).await;
+    alice.reopen(&order).ok().await;
+    alice.void(&order, 1).ok().await;
+    assert_eq!(alice.seen(&child.purchase_order_id).await.state, i32::from(Cancelled));
+    alice.at("south").order(&[("apples", "1")]).await;
+    world.verify().await;
+}
+
+/// Events are deleted a bounded number at a time.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn many_old_events_are_deleted_in_bounded_steps(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(database) = Database::migrated(on) else { return };
+    let recorder = Recorder::of("pruner");
+    let (observer, retention) = (Some(recorder.observer()), Some(Duration::from_secs(24 * 60 * 60)));
+    let world = World::set_up(database, Setup { observer, event_retention: retention, ..Setup::default() }).await;
+    let alice = world.alice();
+    for number in 0..510 {
+        alice.update_store(&["display_name"]).with(|r| r.display_name = format!("Name {number}")).ok().await;
+    }
+    let last = alice.last_event().await;
+    world.prune().await.unwrap();
+    world.clock.set("2026-03-03T00:00:00Z");
+    world.prune().await.unwrap();
+    world.clock.set("2026-03-04T00:00:00Z");
+    recorder.take();
+
+    assert_eq!(world.prune().await.unwrap() as i64, last - 1);
+
+    let deletes = recorder.take().iter().filter(|statement| statement.text.starts_with("DELETE")).count();
+    assert_eq!(deletes, 2, "steps of 500");
+    world.prune().await.unwrap();
+    let writes = recorder.take().into_iter().filter(|statement| statement.text.starts_with("BEGIN"));
+    assert_eq!(writes.count(), 0, "where there is nothing to delete, nothing is locked");
+    world.verify().await;
+}
+
 /// Request ids are still known after the service ran with its clock days ahead and the clock was corrected.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +170,7 @@ const MANY: &str = "
     INSERT INTO clock_day VALUES (10), (11), (12), (13), (14), (15), (16), (17);
     INSERT INTO store
     WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 249)
-    SELECT 'x-' || i, 'x', 'EUR', 'UTC', 0, TRUE, 0, FALSE, FALSE, 0, 0, 1, 0 FROM n;
+    SELECT 'x-' || i, 'x', 'EUR', 'UTC', 0, TRUE, 0, FALSE, FALSE, 0, 0, 1, 0, 1 FROM n;
     INSERT INTO stored_response
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1310)
     SELECT s.store_id, 'alice', '00000000-0000-7000-8000-' || substr(CAST(1000000000000 + i AS TEXT), 2),

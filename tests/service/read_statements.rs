@@ -4,7 +4,9 @@
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Call, Database, Recorder, Rpc, STORE, Setup, World, position};
 use purchase_order_service::proto::v1::PurchaseOrderState::{Completed, OnOrder, Receiving};
-use purchase_order_service::proto::v1::{EventType, ListEventsRequest, PendingDisposition, PurchaseOrderView};
+use purchase_order_service::proto::v1::{
+    EventType, ListEventsRequest, PendingDisposition, PurchaseOrderSorting, PurchaseOrderView,
+};
 use rstest::rstest;
 use tonic::Code::NotFound;
 
@@ -12,12 +14,19 @@ use tonic::Code::NotFound;
 const MOST: usize = 1;
 
 /// Reads that need more, each with how many and why.
-const MORE: [(&str, usize, &str); 7] = [
+const MORE: [(&str, usize, &str); 10] = [
     ("ListEvents of two stores", 5, "each store is judged and read by itself, on one snapshot"),
     ("FindReceivable", 4, "the caller's access is judged before a product's orders of all time are looked through"),
-    ("ListPurchaseOrders by product", 4, "which index leads to the list depends on how many orders have the product"),
-    ("ListPurchaseOrders by number", 4, "the same of the number"),
-    ("ListPurchaseOrders by both", 4, "the same of both, which one statement finds out"),
+    (
+        "ListOutstandingLines",
+        5,
+        "the store's zone says what is overdue; and one scan finds the lines that are then loaded",
+    ),
+    ("ListOutstandingLines over stores", 6, "it finds first which stores come first"),
+    ("ListPurchaseOrders by product", 5, "which index leads to the list depends on how many orders have the product"),
+    ("ListPurchaseOrders by number", 5, "the same of the number"),
+    ("ListPurchaseOrders by both", 5, "the same of both, the number first"),
+    ("ListPurchaseOrders overdue", 5, "the store's zone says what is overdue"),
     ("GetSupplierPerformance", 9, "its size is judged first, and each of its parts is planned by itself"),
     ("PreviewCompletion", 7, "it loads what a completion needs, behind the same gate"),
 ];
@@ -89,6 +98,12 @@ async fn a_read_is_one_statement(#[values(Sqlite, Postgres)] on: Engine) {
     counted.count(on, "GetReceipt", alice.receipt(&order, 1)).await;
     counted.count(on, "ListReceipts", alice.list_receipts(&order)).await;
     counted.count(on, "ListReceipts of the store", alice.list_all_receipts()).await;
+    let overdue = alice.list().with(|request| request.overdue = true);
+    counted.count(on, "ListPurchaseOrders overdue", overdue).await;
+    let by_date = alice.list().with(|request| request.order_by = PurchaseOrderSorting::ExpectedDate.into());
+    counted.count(on, "ListPurchaseOrders by expected date", by_date).await;
+    counted.count(on, "ListOutstandingLines", alice.outstanding()).await;
+    counted.count(on, "ListOutstandingLines over stores", alice.at("-").outstanding()).await;
     counted.count(on, "FindReceivable", alice.find("pears")).await;
     let named = alice.get("").with(|request| request.external_id = "erp-1".to_owned());
     named.refused(NotFound, "PURCHASE_ORDER_NOT_FOUND").await;

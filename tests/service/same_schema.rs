@@ -85,7 +85,11 @@ const POSTGRES_FACTS: &str = "
     FROM information_schema.triggers WHERE trigger_schema = 'public'";
 
 /// Indexes on expressions, which no pragma of SQLite's tells; and what each is on, as both databases spell it.
-const EXPRESSIONS: &[(&str, &str)] = &[("purchase_order_line_by_gtin", "ltrim(gtin, '0')")];
+const EXPRESSIONS: &[(&str, &str)] = &[
+    ("purchase_order_line_by_gtin", "ltrim(gtin, '0')"),
+    ("purchase_order_by_reference", "lower(supplier_reference)"),
+    ("purchase_order_by_expected_date", "COALESCE(expected_date, 'none')"),
+];
 
 /// The conditions of PostgreSQL's partial indexes, by index.
 const POSTGRES_CONDITIONS: &str = "

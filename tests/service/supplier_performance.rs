@@ -13,7 +13,7 @@ use purchase_order_service::proto::v1::*;
 use rstest::rstest;
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Caller, World, line};
+use crate::support::{Caller, STORE, World, line};
 
 const SUPPLIERS: [&str; 3] = ["acme", "bolt", "corn"];
 const ORDERS: usize = 30;
@@ -160,6 +160,7 @@ impl Figures {
         let cancelled =
             cancelled.map(|(reason, lines)| CancelledLines { reason: *reason, line_count: lines.len() as i32 });
         SupplierPerformance {
+            store_id: STORE.to_owned(),
             supplier_id: supplier.to_owned(),
             order_count: self.orders,
             back_order_count: self.back_orders,
@@ -172,6 +173,7 @@ impl Figures {
             cancelled: cancelled.collect(),
             price_variance: Some(unscaled(self.variance, 4)),
             outstanding_cost: Some(unscaled(self.outstanding, 4)),
+            currency: "EUR".to_owned(),
         }
     }
 }

@@ -305,6 +305,11 @@ impl Caller {
         })
     }
 
+    /// What is still awaited.
+    pub fn outstanding(&self) -> Call<ListOutstandingLinesRequest> {
+        self.call(ListOutstandingLinesRequest { store_id: self.store_id(), ..ListOutstandingLinesRequest::default() })
+    }
+
     pub fn chain(&self, order: &PurchaseOrder) -> Call<GetBackOrderChainRequest> {
         self.call(GetBackOrderChainRequest {
             store_id: self.store_id(),

@@ -77,6 +77,7 @@ pub fn every_rpc() -> Vec<Entry> {
         entry(Role(View), |caller| caller.events(0)),
         entry(Role(View), |caller| caller.watch(0)),
         entry(Role(ViewReports), |caller| caller.performance()),
+        entry(Role(ViewReports), |caller| caller.outstanding()),
         entry(Role(View), |caller| caller.level("apples")),
         entry(Role(View), |caller| caller.list_levels()),
         entry(Role(View), |caller| caller.list_lots()),

@@ -174,6 +174,11 @@ impl Rpc for FindReceivableRequest {
     type Answer = FindReceivableResponse;
 }
 
+impl Rpc for ListOutstandingLinesRequest {
+    const PATH: &'static str = "/purchasing.v1.ReportService/ListOutstandingLines";
+    type Answer = ListOutstandingLinesResponse;
+}
+
 impl Rpc for VoidReceiptRequest {
     const PATH: &'static str = "/purchasing.v1.PurchaseOrderService/VoidReceipt";
     type Answer = VoidReceiptResponse;

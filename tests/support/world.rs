@@ -38,6 +38,7 @@ pub struct World {
     observer: Option<Observer>,
     layout: Layout,
     database_timeout: Option<Duration>,
+    event_retention: Option<Duration>,
     watch_clock: bool,
     lock_timeout: Duration,
     by_way_of: DatabaseUrl,
@@ -56,6 +57,8 @@ pub struct Setup {
     pub layout: Layout,
     /// How long the service waits for an answer of its database, if not as long as by default.
     pub database_timeout: Option<Duration>,
+    /// How long events are kept, if not for ever.
+    pub event_retention: Option<Duration>,
     /// How long writers wait for SQLite's write lock, if not as long as any test holds it.
     pub lock_timeout: Option<Duration>,
     /// Where the service finds its database, if not where it is: a place that breaks on purpose.
@@ -90,6 +93,7 @@ impl World {
             observer: setup.observer,
             layout: setup.layout,
             database_timeout: setup.database_timeout,
+            event_retention: setup.event_retention,
             watch_clock: false,
             lock_timeout: setup.lock_timeout.unwrap_or(Duration::from_secs(30)),
             by_way_of: setup.by_way_of.unwrap_or_else(|| database.url.clone()),
@@ -115,6 +119,7 @@ impl World {
         // Tests hold the lock to let calls queue up, however slow the machine is.
         config.lock_timeout = self.lock_timeout;
         config.watch_clock = self.watch_clock;
+        config.event_retention = self.event_retention;
         // A test that waits for one need not wait long.
         config.watch_heartbeat = Duration::from_millis(100);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");

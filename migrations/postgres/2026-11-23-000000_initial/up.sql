@@ -27,7 +27,9 @@ CREATE TABLE store (
     last_order_number BIGINT NOT NULL CHECK (last_order_number >= 0),
     -- The last event's number and time; the store's clock never runs behind the latter.
     last_event BIGINT NOT NULL CHECK (last_event >= 1),
-    last_event_time BIGINT NOT NULL
+    last_event_time BIGINT NOT NULL,
+    -- The first event that is still kept: 1, unless events are deleted after a retention.
+    first_event BIGINT NOT NULL CHECK (first_event BETWEEN 1 AND last_event)
 ) WITH (fillfactor = 70);
 
 -- What a role allows, from one event to another (exclusive). Rows are closed, never deleted. A role
@@ -74,7 +76,7 @@ CREATE TABLE purchase_order (
     -- What is paid besides the lines: a JSON array of descriptions and amounts.
     charges TEXT NOT NULL,
     currency TEXT NOT NULL,
-    expected_date TEXT,
+    expected_date TEXT COLLATE "C",
     create_time BIGINT NOT NULL,
     created_by TEXT NOT NULL,
     -- The number of the event that created it: lists are in this order where times are alike.
@@ -453,8 +455,10 @@ CREATE TRIGGER stock_movement_no_delete BEFORE DELETE ON stock_movement
 
 -- What lists of orders are found by, and what their page tokens are signed with.
 
-CREATE INDEX purchase_order_by_reference ON purchase_order (store_id, supplier_reference, create_time, create_event)
+CREATE INDEX purchase_order_by_reference ON purchase_order (store_id, lower(supplier_reference), create_time, create_event)
     WHERE supplier_reference IS NOT NULL;
+-- By the order's own expected date; those without one are behind all others.
+CREATE INDEX purchase_order_by_expected_date ON purchase_order (store_id, state, COALESCE(expected_date, 'none'), po_id);
 CREATE INDEX purchase_order_back_orders ON purchase_order (store_id, create_time, create_event) WHERE parent_id IS NOT NULL;
 
 -- One row for the whole database: every instance signs and reads page tokens with the same secret.

@@ -27,7 +27,9 @@ CREATE TABLE store (
     last_order_number INTEGER NOT NULL CHECK (last_order_number >= 0),
     -- The last event's number and time; the store's clock never runs behind the latter.
     last_event INTEGER NOT NULL CHECK (last_event >= 1),
-    last_event_time INTEGER NOT NULL
+    last_event_time INTEGER NOT NULL,
+    -- The first event that is still kept: 1, unless events are deleted after a retention.
+    first_event INTEGER NOT NULL CHECK (first_event BETWEEN 1 AND last_event)
 ) STRICT, WITHOUT ROWID;
 
 -- What a role allows, from one event to another (exclusive). Rows are closed, never deleted. A role
@@ -451,8 +453,10 @@ END;
 
 -- What lists of orders are found by, and what their page tokens are signed with.
 
-CREATE INDEX purchase_order_by_reference ON purchase_order (store_id, supplier_reference, create_time, create_event)
+CREATE INDEX purchase_order_by_reference ON purchase_order (store_id, lower(supplier_reference), create_time, create_event)
     WHERE supplier_reference IS NOT NULL;
+-- By the order's own expected date; those without one are behind all others.
+CREATE INDEX purchase_order_by_expected_date ON purchase_order (store_id, state, COALESCE(expected_date, 'none'), po_id);
 CREATE INDEX purchase_order_back_orders ON purchase_order (store_id, create_time, create_event) WHERE parent_id IS NOT NULL;
 
 -- One row for the whole database: every instance signs and reads page tokens with the same secret.
@@ -478,7 +482,9 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('purchase_order', 'purchase_order_by_supplier', '200000 20000 200 1 1'),
     ('purchase_order', 'purchase_order_chains', '180000 18000 2 1 1'),
     ('purchase_order', 'purchase_order_by_reference', '100000 10000 2 1 1'),
+    ('purchase_order', 'purchase_order_by_expected_date', '200000 20000 5000 20 1'),
     ('purchase_order', 'purchase_order_back_orders', '20000 2000 1 1'),
+    ('purchase_order', 'purchase_order_external_id', '100000 10000 1'),
     ('purchase_order_line', 'purchase_order_line', '2000000 200000 10 1'),
     ('purchase_order_line', 'purchase_order_line_by_product', '1800000 180000 40 1 1'),
     ('purchase_order_line', 'purchase_order_line_by_gtin', '1800000 180000 40 1'),

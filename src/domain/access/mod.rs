@@ -47,7 +47,7 @@ pub enum Permission {
     ManageStore,
     /// Change roles, and grant and revoke them; some principal of each store always keeps it.
     ManageAccess,
-    /// See reports; no rpc uses it yet.
+    /// See reports: what is outstanding and overdue, and how suppliers perform.
     ViewReports,
 }
 

@@ -58,6 +58,7 @@ impl Command for CreateStore {
             last_order_number: 0,
             last_event: 0,
             last_event_time: changeset.now(),
+            first_event: 1,
         });
         let event = changeset.record(Detail::StoreCreated {
             owner: self.owner.to_string(),

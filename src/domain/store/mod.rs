@@ -41,4 +41,6 @@ pub struct Store {
     /// The time of the last event. The store's clock never runs behind it, whatever the wall clock of
     /// an instance says.
     pub last_event_time: Timestamp,
+    /// The number of the first event that is still kept: 1, unless old events are deleted. No command changes it.
+    pub first_event: i64,
 }

@@ -174,6 +174,7 @@ impl TestStore {
             last_order_number: 0,
             last_event: 10,
             last_event_time: at("2026-03-01T09:00:00Z"),
+            first_event: 1,
         });
         store.role("owner", &Permission::ALL);
         store.grant("ann", "owner");

@@ -16,6 +16,7 @@ use super::authorized::{AccessCheck, Authorized, ReadError, ReadSession};
 use crate::domain::code::StoreId;
 use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
+use crate::domain::store::Store;
 use crate::repository::error::DbError;
 use crate::repository::rows::event::EventRow;
 use crate::repository::schema::{event, store};
@@ -63,7 +64,7 @@ pub fn of_store(
 ) -> Result<StoreEvents, ReadError> {
     let query = EventsAfter::of_store(wanted, types, limits, scanned);
     let (authorized, rows) = session.authorize_and_load::<EventRow, _>(&wanted.check, query)?;
-    check_position(wanted, authorized.last_event())?;
+    check_position(wanted, authorized.store())?;
     Ok(page(wanted, authorized, rows, limits, scanned)?)
 }
 
@@ -107,7 +108,7 @@ pub fn judge(session: &mut ReadSession<'_>, wanted: &[Wanted]) -> Result<Vec<Aut
     let checks: Vec<&AccessCheck> = wanted.iter().map(|wanted| &wanted.check).collect();
     let authorized = session.authorize_each(&checks)?;
     for (wanted, authorized) in wanted.iter().zip(&authorized) {
-        check_position(wanted, authorized.last_event())?;
+        check_position(wanted, authorized.store())?;
     }
     Ok(authorized)
 }
@@ -121,10 +122,15 @@ pub fn last_events(session: &mut ReadSession<'_>, stores: &[StoreId]) -> Result<
     Ok(rows.into_iter().map(|(id, last_event)| (StoreId::new(id), last_event)).collect())
 }
 
-fn check_position(wanted: &Wanted, last_event: i64) -> Result<(), Refusal> {
-    if wanted.after > last_event {
-        let store = wanted.check.store.clone();
-        return Err(Refusal::PositionAhead { store, after: wanted.after, last_event });
+/// Refuses a position from which a follower would miss events, or that none can have.
+fn check_position(wanted: &Wanted, store: &Store) -> Result<(), Refusal> {
+    let Store { first_event, last_event, .. } = *store;
+    let (id, after) = (store.id.clone(), wanted.after);
+    if after > last_event {
+        return Err(Refusal::PositionAhead { store: id, after, last_event });
+    }
+    if after < first_event - 1 {
+        return Err(Refusal::PositionPruned { store: id, after, first_event, last_event });
     }
     Ok(())
 }

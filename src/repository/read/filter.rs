@@ -1,14 +1,15 @@
-//! Combines the conditions that a caller has asked for, of which each may be absent. Diesel's own boxed conditions are
-//! tied to one database; this one is written once for both.
+//! Combines the conditions that a caller has asked for, of which each may be absent, and queries of one type. Diesel's own
+//! boxed conditions are tied to one database; this one is written once for both.
 
 use std::marker::PhantomData;
 
-use diesel::QueryResult;
+use diesel::backend::Backend;
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Bool;
 use diesel::sqlite::Sqlite;
+use diesel::{QueryResult, RunQueryDsl};
 
 /// A condition that can be written for both databases.
 trait Condition: QueryFragment<Pg> + QueryFragment<Sqlite> {}
@@ -82,3 +83,29 @@ impl<T> SelectableExpression<T> for AllOf<T> {}
 impl<T, G> ValidGrouping<G> for AllOf<T> {
     type IsAggregate = is_aggregate::No;
 }
+
+/// All rows of one or more queries of the same type.
+pub(super) struct UnionAll<Q>(pub(super) Vec<Q>);
+
+impl<DB: Backend, Q: QueryFragment<DB>> QueryFragment<DB> for UnionAll<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        for (index, query) in self.0.iter().enumerate() {
+            out.push_sql(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+            query.walk_ast(out.reborrow())?;
+            out.push_sql(&format!(") AS scan{index}"));
+        }
+        Ok(())
+    }
+}
+
+impl<Q> QueryId for UnionAll<Q> {
+    type QueryId = ();
+    // The text depends on how many queries there are, which the type does not tell.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q: Query> Query for UnionAll<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q, C> RunQueryDsl<C> for UnionAll<Q> {}

@@ -22,7 +22,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
 
-use super::authorized::{AccessCheck, Authorized, ReadError, ReadSession};
+use super::authorized::selection::StoreSelection;
+use super::authorized::{Authorized, ReadError, ReadSession};
 use crate::domain::code::StoreId;
 use crate::domain::money::Amount;
 use crate::domain::order::receipt::RejectReason;
@@ -45,32 +46,97 @@ pub struct Asked {
     pub now: Timestamp,
 }
 
-/// The store, and the suppliers of a page by their ids: those after `after`, at most `limit`.
+/// How many stores a page looks at that has few suppliers or none.
+const MAX_STORES: usize = 100;
+/// How many of them it reports on: each takes several statements.
+const MAX_REPORTED: usize = 20;
+
+/// Where a page ends: the store, and its last supplier on the page. Without a supplier, none of the store was on it.
+pub type PerformancePosition = (String, Option<String>);
+
+/// A page of a report.
+pub struct PerformancePage {
+    /// The suppliers, each with the store whose orders these were.
+    pub rows: Vec<(Authorized, SupplierPerformance)>,
+    /// Stores that are left out, because each by itself would be too much.
+    pub left_out: Vec<StoreId>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<PerformancePosition>,
+}
+
+/// The suppliers of a page, store by store and by their ids in each: those after `after`, at most `size`.
+///
+/// The stores are reported on one after another, each by statements of its own, and what all of them together may be about
+/// is what one may be about. So a page over stores costs no more than that of one store, and ends where the next store
+/// would be too much.
 pub fn page(
     session: &mut ReadSession<'_>,
-    check: &AccessCheck,
+    selection: &StoreSelection,
     asked: &Asked,
-    after: Option<&str>,
-    limit: i64,
-) -> Result<(Store, Vec<SupplierPerformance>), ReadError> {
+    after: Option<&PerformancePosition>,
+    size: usize,
+) -> Result<PerformancePage, ReadError> {
     session.snapshot(|snapshot| {
-        let authorized = snapshot.authorize(check)?;
-        let store = authorized.clone().into_store();
-        let mut scope = Scope::of(&check.store, &store, asked);
-        check_size(snapshot, &authorized, &scope)?;
-        if let (None, Some(after)) = (&asked.supplier, after) {
-            scope.suppliers = Suppliers::After(after.to_owned());
+        let mut stores = snapshot.authorize_stores(selection)?;
+        // They come by id.
+        stores.retain(|store| after.is_none_or(|(last, _)| store.store().id.as_str() >= last.as_str()));
+        let all = Size { orders: MAX_ORDERS, rows: MAX_ROWS };
+        let mut left = all;
+        let mut reported = 0;
+        let (mut rows, mut left_out) = (Vec::new(), Vec::new());
+        for (looked_at, store) in stores.into_iter().enumerate() {
+            let id = &store.store().id;
+            let begin = after.filter(|(last, _)| last == id.as_str()).and_then(|(_, supplier)| supplier.clone());
+            let next = Some((id.to_string(), begin.clone()));
+            if looked_at == MAX_STORES || reported == MAX_REPORTED || rows.len() == size {
+                return Ok(PerformancePage { rows, left_out, next });
+            }
+            let scope = Scope::of(store.store(), asked, begin);
+            let found = size_of(snapshot, &store, &scope)?;
+            match (left.minus(found), selection) {
+                (Some(rest), _) => left = rest,
+                (None, StoreSelection::One(_)) => return Err(Refusal::ReportTooLarge(id.clone()).into()),
+                (None, StoreSelection::Permitted(_)) if all.minus(found).is_none() => {
+                    left_out.push(id.clone());
+                    continue;
+                }
+                (None, StoreSelection::Permitted(_)) => return Ok(PerformancePage { rows, left_out, next }),
+            }
+            if found.orders == 0 {
+                continue;
+            }
+            reported += 1;
+            let room = size - rows.len();
+            let mut suppliers = of_store(snapshot, &store, scope, room as i64 + 1)?;
+            let is_cut = suppliers.len() > room;
+            suppliers.truncate(room);
+            let last = suppliers.last().map(|last| last.supplier.clone());
+            let next = Some((id.to_string(), last));
+            rows.extend(suppliers.into_iter().map(|supplier| (store.clone(), supplier)));
+            if is_cut {
+                return Ok(PerformancePage { rows, left_out, next });
+            }
         }
-        let mut suppliers = load_chains(snapshot, &authorized, &scope, limit)?;
-        if let (Some(first), Some(last)) = (suppliers.keys().next(), suppliers.keys().next_back()) {
-            scope.suppliers = Suppliers::Between(first.clone(), last.clone());
-            load_lines(snapshot, &authorized, &scope, &mut suppliers)?;
-            load_rejected(snapshot, &authorized, &scope, &mut suppliers)?;
-            load_cancelled(snapshot, &authorized, &scope, &mut suppliers)?;
-            load_price_variance(snapshot, &authorized, &scope, &mut suppliers)?;
-        }
-        Ok((store, suppliers.into_values().collect()))
+        Ok(PerformancePage { rows, left_out, next: None })
     })
+}
+
+/// The first `limit` suppliers of one store that the scope names.
+fn of_store(
+    snapshot: &mut ReadSession<'_>,
+    authorized: &Authorized,
+    mut scope: Scope,
+    limit: i64,
+) -> Result<Vec<SupplierPerformance>, ReadError> {
+    let mut suppliers = load_chains(snapshot, authorized, &scope, limit)?;
+    if let (Some(first), Some(last)) = (suppliers.keys().next(), suppliers.keys().next_back()) {
+        scope.suppliers = Suppliers::Between(first.clone(), last.clone());
+        load_lines(snapshot, authorized, &scope, &mut suppliers)?;
+        load_rejected(snapshot, authorized, &scope, &mut suppliers)?;
+        load_cancelled(snapshot, authorized, &scope, &mut suppliers)?;
+        load_price_variance(snapshot, authorized, &scope, &mut suppliers)?;
+    }
+    Ok(suppliers.into_values().collect())
 }
 
 /// The figures of the page so far, by supplier.
@@ -97,18 +163,19 @@ enum Suppliers {
 }
 
 impl Scope {
-    fn of(store_id: &StoreId, store: &Store, asked: &Asked) -> Self {
+    /// The scope of a store's report; without one supplier that is asked for, of the suppliers after `after`.
+    fn of(store: &Store, asked: &Asked, after: Option<String>) -> Self {
         let (from, before) = asked.period.instants(&store.time_zone);
         // Goods arrive from the first day of the period on, and hardly after now: the store's clock may be ahead of this
         // one by what clocks differ.
         let until = asked.now.max(from).plus_minutes(24 * 60);
         Self {
-            store: store_id.as_str().to_owned(),
+            store: store.id.to_string(),
             from: from.micros(),
             before: before.micros(),
             suppliers: match &asked.supplier {
                 Some(supplier) => Suppliers::One(supplier.clone()),
-                None => Suppliers::After(String::new()),
+                None => Suppliers::After(after.unwrap_or_default()),
             },
             today: store.time_zone.date_at(asked.now),
             offsets: store.time_zone.offsets(from, until),
@@ -158,19 +225,34 @@ impl Scope {
     }
 }
 
-/// Refuses a report that is about too much, before it is made.
-fn check_size(session: &mut ReadSession<'_>, authorized: &Authorized, scope: &Scope) -> Result<(), ReadError> {
-    // At most one order too many is counted.
+/// What a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Size {
+    /// Purchase orders, back orders included.
+    orders: i64,
+    /// Lines and receipt items together.
+    rows: i64,
+}
+
+impl Size {
+    /// What is left of it; `None` if it is not so much.
+    fn minus(self, other: Self) -> Option<Self> {
+        let left = Self { orders: self.orders - other.orders, rows: self.rows - other.rows };
+        (left.orders >= 0 && left.rows >= 0).then_some(left)
+    }
+}
+
+/// Counts what a report of a store would be about, before it is made. Where it is too much, at most one order too many is
+/// counted.
+fn size_of(session: &mut ReadSession<'_>, authorized: &Authorized, scope: &Scope) -> Result<Size, ReadError> {
     let text = format!(
         "SELECT count(*), CAST(COALESCE(sum(n), 0) AS bigint) FROM \
          (SELECT o.line_count + o.receipt_items AS n FROM {{orders}} o LIMIT {}) AS counted",
         MAX_ORDERS + 1
     );
     let counted: Vec<(i64, i64)> = session.load_authorized(authorized, scope.statement::<(BigInt, BigInt)>(&text))?;
-    if counted.iter().any(|(orders, rows)| *orders > MAX_ORDERS || *rows > MAX_ROWS) {
-        return Err(Refusal::ReportTooLarge.into());
-    }
-    Ok(())
+    let (orders, rows) = counted.into_iter().next().unwrap_or_default();
+    Ok(Size { orders, rows })
 }
 
 /// Finds the suppliers of the page, with what their headers say.

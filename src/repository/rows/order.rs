@@ -76,11 +76,6 @@ pub struct OrderRow {
 }
 
 impl OrderRow {
-    /// The position in lists: see [`crate::repository::read::order_list::OrderPosition`].
-    pub fn position(&self) -> (i64, i64) {
-        (self.create_time, self.create_event)
-    }
-
     /// The counters and totals, which the domain keeps apart from what describes the order.
     fn counters(&self) -> OrderCounters {
         OrderCounters {

@@ -29,6 +29,7 @@ pub struct StoreRow {
     last_order_number: i64,
     last_event: i64,
     last_event_time: i64,
+    first_event: i64,
 }
 
 impl StoreRow {
@@ -57,6 +58,7 @@ impl TryFrom<StoreRow> for Store {
             last_order_number: row.last_order_number,
             last_event: row.last_event,
             last_event_time: Timestamp::from_micros(row.last_event_time),
+            first_event: row.first_event,
         })
     }
 }
@@ -68,6 +70,8 @@ impl Row for Store {
         // All money of a store is in its currency, so that it can never change.
         Column::fixed("currency", |row| Cell::text(row.currency.code())),
         Column::fixed("create_time", |row| Cell::big_int(row.create_time.micros())),
+        // Only the pruner changes it, by a statement of its own.
+        Column::fixed("first_event", |row| Cell::big_int(row.first_event)),
         Column::changing("display_name", |row| Cell::text(&row.display_name)),
         Column::changing("time_zone", |row| Cell::text(row.time_zone.name())),
         Column::changing("back_orders_enabled", |row| Cell::Bool(row.back_orders_enabled)),

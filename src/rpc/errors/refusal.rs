@@ -34,7 +34,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
             Code::AlreadyExists
         }
         R::EtagMismatch { .. } => Code::Aborted,
-        R::PositionAhead { .. } => Code::OutOfRange,
+        R::PositionAhead { .. } | R::PositionPruned { .. } => Code::OutOfRange,
         R::WrongState { .. }
         | R::FieldsFixed { .. }
         | R::OpenOrders(_)
@@ -48,7 +48,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::UnlistedItemsNotAllowed(_)
         | R::TooManyLines { .. }
         | R::TooManyCandidateLines
-        | R::ReportTooLarge
+        | R::ReportTooLarge(_)
         | R::DeliveryTooLarge { .. }
         | R::NothingPending(_)
         | R::NothingLeft(_)
@@ -65,6 +65,7 @@ pub(super) fn code(refusal: &Refusal) -> Code {
         | R::ReceiptTooLarge { .. }
         | R::LevelOutOfRange(_)
         | R::TooManyReceiptItems { .. }
+        | R::TooManyStores
         | R::TooManyRoles
         | R::RoleInUse { .. }
         | R::LastAccessManager => Code::FailedPrecondition,
@@ -80,7 +81,7 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         R::Invalid(violations) | R::InvalidForStoredData(violations) => {
             vec![("violations_total", violations.total.to_string())]
         }
-        R::NoStoreAccess(store) | R::StoreNotFound(store) | R::StoreExists(store) => {
+        R::NoStoreAccess(store) | R::StoreNotFound(store) | R::StoreExists(store) | R::ReportTooLarge(store) => {
             vec![("store_id", store.to_string())]
         }
         R::PermissionMissing(permission) => vec![("permission", permission.to_string())],
@@ -167,6 +168,12 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             ("after", after.to_string()),
             ("last_event_number", last_event.to_string()),
         ],
+        R::PositionPruned { store, after, first_event, last_event } => vec![
+            ("store_id", store.to_string()),
+            ("after", after.to_string()),
+            ("first_event_number", first_event.to_string()),
+            ("last_event_number", last_event.to_string()),
+        ],
         R::OfOrders { refusal, orders } => {
             let mut entries = metadata(refusal);
             entries.insert("purchase_orders".to_owned(), joined(orders));
@@ -174,13 +181,13 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
             return entries;
         }
         R::TooManyCandidateLines
-        | R::ReportTooLarge
         | R::DeliveryTooLarge { .. }
         | R::RequestIdReused
         | R::NotPlatformOperator
         | R::OrderNotFound
         | R::ReceiptTooLarge { .. }
         | R::TooManyReceiptItems { .. }
+        | R::TooManyStores
         | R::TooManyRoles
         | R::LastAccessManager
         | R::Bug(_) => Vec::new(),

@@ -134,6 +134,12 @@ fn refusals() -> Vec<Expected> {
             "POSITION_AHEAD",
             &["after", "last_event_number", "store_id"],
         ),
+        refused(
+            Refusal::PositionPruned { store: store.clone(), after: 3, first_event: 8, last_event: 9 },
+            OutOfRange,
+            "POSITION_PRUNED",
+            &["after", "first_event_number", "last_event_number", "store_id"],
+        ),
         refused(Refusal::StoreNotFound(store.clone()), NotFound, "STORE_NOT_FOUND", &["store_id"]),
         refused(Refusal::OrderNotFound, NotFound, "PURCHASE_ORDER_NOT_FOUND", &[]),
         refused(not_found, NotFound, "LINE_NOT_FOUND", &["line_numbers", "number", "total"]),
@@ -145,7 +151,7 @@ fn refusals() -> Vec<Expected> {
             "PRODUCT_NOT_FOUND",
             &["product_id"],
         ),
-        refused(Refusal::StoreExists(store), AlreadyExists, "STORE_EXISTS", &["store_id"]),
+        refused(Refusal::StoreExists(store.clone()), AlreadyExists, "STORE_EXISTS", &["store_id"]),
         refused(Refusal::RoleExists(role), AlreadyExists, "ROLE_EXISTS", &["role_id"]),
         refused(external_id, AlreadyExists, "EXTERNAL_ID_EXISTS", &["external_id", "number", "purchase_order_id"]),
         refused(
@@ -196,7 +202,7 @@ fn refusals() -> Vec<Expected> {
             &["number"],
         ),
         refused(Refusal::TooManyCandidateLines, FailedPrecondition, "TOO_MANY_CANDIDATE_LINES", &[]),
-        refused(Refusal::ReportTooLarge, FailedPrecondition, "REPORT_TOO_LARGE", &[]),
+        refused(Refusal::ReportTooLarge(store.clone()), FailedPrecondition, "REPORT_TOO_LARGE", &["store_id"]),
         refused(Refusal::DeliveryTooLarge { orders: 51, lines: 51 }, FailedPrecondition, "DELIVERY_TOO_LARGE", &[]),
         refused(
             Refusal::OfOrders {
@@ -252,6 +258,7 @@ fn refusals() -> Vec<Expected> {
         ),
         refused(items, FailedPrecondition, "TOO_MANY_RECEIPT_ITEMS", &[]),
         refused(Refusal::TooManyRoles, FailedPrecondition, "TOO_MANY_ROLES", &[]),
+        refused(Refusal::TooManyStores, FailedPrecondition, "TOO_MANY_STORES", &[]),
         refused(in_use, FailedPrecondition, "ROLE_IN_USE", &["principals", "role_id", "total"]),
         refused(Refusal::LastAccessManager, FailedPrecondition, "LAST_ACCESS_MANAGER", &[]),
         refused(Refusal::Bug(SECRET.to_owned()), Internal, "INTERNAL", &["id"]),

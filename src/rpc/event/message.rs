@@ -341,3 +341,20 @@ fn count<T>(lines: &[T]) -> i32 {
 fn instant(micros: i64) -> Option<prost_types::Timestamp> {
     Some(convert::time(Timestamp::from_micros(micros)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_event_has_a_type_and_every_type_a_kind() {
+        // Who reads a kind that is not known is told all that are.
+        let unknown = Detail::from_stored("UNKNOWN", r#"{"v":1}"#).unwrap_err().cause;
+        let kinds: BTreeSet<&str> = unknown.split('`').skip(3).step_by(2).collect();
+        let types: BTreeSet<&str> = (1..).map_while(kind_of).collect();
+        assert_eq!(types, kinds, "{unknown}");
+        assert!(types.len() > 20, "{unknown}");
+    }
+}

@@ -13,6 +13,7 @@ use crate::domain::command::{Command, Envelope};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Refusal, Violations};
 use crate::repository::read::authorized::AccessCheck;
+use crate::repository::read::authorized::selection::{PermittedStores, StoreSelection};
 use crate::rpc::errors::to_status;
 use crate::rpc::idempotency::Idempotency;
 use crate::workers::error::{ServiceFault, WorkerError};
@@ -72,6 +73,18 @@ impl Call {
         match self.requirement {
             Some(requirement) => Ok(AccessCheck::new(store, self.principal.clone(), requirement)),
             None => Err(ServiceFault::Internal("this rpc's policy names no requirement for reads".to_owned())),
+        }
+    }
+
+    /// The same for a list over stores: the proof for `store`, or for every store in which the caller meets the
+    /// requirement if there is none.
+    pub fn selection(&self, store: Option<StoreId>) -> Result<StoreSelection, ServiceFault> {
+        match (store, self.requirement) {
+            (Some(store), _) => Ok(StoreSelection::One(self.check(store)?)),
+            (None, Some(requirement)) => {
+                Ok(StoreSelection::Permitted(PermittedStores::new(self.principal.clone(), requirement)))
+            }
+            (None, None) => Err(ServiceFault::Internal("this rpc's policy names no requirement for reads".to_owned())),
         }
     }
 

@@ -1,5 +1,6 @@
-//! ReportService: figures over many orders, which one snapshot of the database adds up.
+//! ReportService: what is outstanding, and figures over many orders.
 
+mod outstanding_lines;
 mod supplier_performance;
 
 use tonic::{Request, Response, Status};
@@ -15,5 +16,12 @@ impl ReportService for Service {
         request: Request<v1::GetSupplierPerformanceRequest>,
     ) -> Result<Response<v1::GetSupplierPerformanceResponse>, Status> {
         supplier_performance::supplier_performance(&self.0, request).await
+    }
+
+    async fn list_outstanding_lines(
+        &self,
+        request: Request<v1::ListOutstandingLinesRequest>,
+    ) -> Result<Response<v1::ListOutstandingLinesResponse>, Status> {
+        outstanding_lines::list(&self.0, request).await
     }
 }

@@ -2,6 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
+use crate::domain::access::CostVisibility;
 use crate::domain::code::StoreId;
 use crate::domain::refusal::Refusal;
 use crate::domain::report::supplier_performance::{CancelledLines, RejectedLines, SupplierPerformance};
@@ -9,7 +10,9 @@ use crate::domain::report::{LeadTime, LineRate, MAX_DAYS, Mean, Period};
 use crate::domain::store::Store;
 use crate::domain::time::Date;
 use crate::proto::v1;
-use crate::repository::read::supplier_performance::{self, Asked};
+use crate::repository::read::authorized::Authorized;
+use crate::repository::read::supplier_performance::{self, Asked, PerformancePosition};
+use crate::rpc::costs::PageEnd;
 use crate::rpc::errors::to_status;
 use crate::rpc::field_parser::FieldParser;
 use crate::rpc::guard::call::Call;
@@ -23,28 +26,37 @@ pub(super) async fn supplier_performance(
 ) -> Result<Response<v1::GetSupplierPerformanceResponse>, Status> {
     let (call, request) = Call::open(request)?;
     let Parsed { store, asked, page } = parse(app, request).map_err(to_status)?;
-    let check = call.check(store).map_err(to_status)?;
-    let wanted = page.clone();
+    let selection = call.selection(store).map_err(to_status)?;
     // However few suppliers are on the page: each may have thousands of orders.
     let read = app
-        .read(&call, ReadClass::Large, move |session| {
-            supplier_performance::page(session, &check, &asked, wanted.after.as_deref(), wanted.limit())
+        .read_page(&call, ReadClass::Large, move |session| {
+            let found = supplier_performance::page(session, &selection, &asked, page.after.as_ref(), page.size)?;
+            let next_page_token = found.next.as_ref().map(|next| page.token_after(next)).unwrap_or_default();
+            let left_out = found.left_out.iter().map(ToString::to_string).collect();
+            Ok((found.rows.iter().map(row).collect(), PageEnd { next_page_token, left_out }))
         })
         .await?;
-    Ok(read.answer(|(store, suppliers)| response(&store, suppliers, &page)))
+    Ok(read.answer(|suppliers, PageEnd { next_page_token, left_out }| v1::GetSupplierPerformanceResponse {
+        suppliers,
+        next_page_token,
+        left_out_store_ids: left_out,
+    }))
 }
 
 struct Parsed {
-    store: StoreId,
+    /// The store; `None` for all stores of the caller.
+    store: Option<StoreId>,
     asked: Asked,
-    /// A page's key is the id of its last supplier.
-    page: Page<String>,
+    page: Page<PerformancePosition>,
 }
 
 fn parse(app: &App, mut request: v1::GetSupplierPerformanceRequest) -> Result<Parsed, Refusal> {
     let mut fields = FieldParser::default();
-    let store = fields.store_id(&request.store_id);
-    let page = Page::of(&app.page_key, &mut request, &mut fields);
+    let store = fields.store_selection(&request.store_id);
+    let mut page = Page::of(&app.page_key, &mut request, &mut fields);
+    if store.is_none() {
+        page = page.over_stores();
+    }
     let supplier = fields.optional_supplier_id("supplier_id", &request.supplier_id);
     let period = parse_period(&mut fields, &request);
     let now = app.clock.now();
@@ -66,21 +78,14 @@ fn required_date(fields: &mut FieldParser, field: &str, value: &str) -> Option<D
     fields.date(field, value)
 }
 
-fn response(
-    store: &Store,
-    mut suppliers: Vec<SupplierPerformance>,
-    page: &Page<String>,
-) -> v1::GetSupplierPerformanceResponse {
-    let next_page_token = page.cut(&mut suppliers, |last| last.supplier.clone());
-    v1::GetSupplierPerformanceResponse {
-        suppliers: suppliers.iter().map(performance).collect(),
-        currency: store.currency.code().to_owned(),
-        next_page_token,
-    }
+/// A supplier's figures, with what the caller may see in the store.
+fn row((authorized, figures): &(Authorized, SupplierPerformance)) -> (CostVisibility, v1::SupplierPerformance) {
+    (authorized.costs(), performance(authorized.store(), figures))
 }
 
-fn performance(performance: &SupplierPerformance) -> v1::SupplierPerformance {
+fn performance(store: &Store, performance: &SupplierPerformance) -> v1::SupplierPerformance {
     v1::SupplierPerformance {
+        store_id: store.id.to_string(),
         supplier_id: performance.supplier.clone(),
         order_count: count(performance.orders),
         back_order_count: count(performance.back_orders),
@@ -93,6 +98,7 @@ fn performance(performance: &SupplierPerformance) -> v1::SupplierPerformance {
         cancelled: performance.cancelled.iter().map(cancelled).collect(),
         price_variance: Some(performance.price_variance.to_string()),
         outstanding_cost: Some(performance.outstanding.to_string()),
+        currency: store.currency.code().to_owned(),
     }
 }
 

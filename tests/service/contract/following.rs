@@ -9,7 +9,7 @@ use tonic::Code::{InvalidArgument, NotFound, OutOfRange, PermissionDenied, Unaut
 
 use crate::contract::story::{Story, absent};
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{STORE, at, order_of, position};
+use crate::support::{Rpc, STORE, at, order_of, position};
 
 /// The revision after each entry, who made it, and when.
 fn who_and_when(entries: &[Event]) -> Vec<(i64, &str, Option<prost_types::Timestamp>)> {
@@ -69,6 +69,13 @@ async fn list_purchase_order_history(#[values(Sqlite, Postgres)] on: Engine) {
     story.end().await;
 }
 
+/// Deletes the first event of the store, as the pruner does.
+fn prune_first_event<R: Rpc>(story: &Story<R>) {
+    let deleted = "DELETE FROM event WHERE store_id = 'north' AND event_number = 1;
+        UPDATE store SET first_event = 2 WHERE store_id = 'north'";
+    story.world.database.session().batch(deleted).unwrap();
+}
+
 /// An ERP takes over what has happened, asks for more, and is told where it must not ask.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -95,6 +102,10 @@ async fn list_events(#[values(Sqlite, Postgres)] on: Engine) {
         story.refused(both(vec![position(STORE, 0), position("south", 0)]), PermissionDenied, "NO_STORE_ACCESS");
     assert_eq!(refused.await.metadata("store_id"), "south");
     story.refused(bob.events(begun + 3), OutOfRange, "POSITION_AHEAD").await;
+    prune_first_event(&story);
+    let pruned = story.refused(bob.events(0), OutOfRange, "POSITION_PRUNED").await;
+    assert_eq!((pruned.metadata("first_event_number"), pruned.metadata("after")), ("2".to_owned(), "0".to_owned()));
+    assert_eq!(story.ok(bob.events(1)).await.events[0].event_number, 2);
     let twice = both(vec![position(STORE, 0), position(STORE, 1)]);
     story.refused(twice, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["positions[1].store_id"]);
     let negative = bob.events(-1).with(|request| request.page_size = -1);
@@ -124,6 +135,9 @@ async fn watch_events(#[values(Sqlite, Postgres)] on: Engine) {
     assert_eq!(order_of(&events[1]).number, order.number);
 
     story.refused(bob.watch(begun + 3), OutOfRange, "POSITION_AHEAD").await;
+    prune_first_event(&story);
+    let pruned = story.refused(bob.watch(0), OutOfRange, "POSITION_PRUNED").await;
+    assert_eq!(pruned.metadata("first_event_number"), "2");
     let nowhere = bob.watch(0).with(|request| request.positions.push(position("south", 0)));
     story.refused(nowhere, PermissionDenied, "NO_STORE_ACCESS").await;
     story.refused(bob.watch(-1), InvalidArgument, "INVALID_REQUEST").await.names_fields(&["positions[0].after"]);

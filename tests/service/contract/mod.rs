@@ -18,6 +18,7 @@ mod giving_up;
 mod grants;
 mod inventory;
 mod orders;
+mod outstanding;
 mod receipts;
 mod receiving;
 mod reopening;

@@ -6,9 +6,9 @@ use purchase_order_service::proto::v1::{
     PurchaseOrderState, PurchaseOrderView,
 };
 use rstest::rstest;
-use tonic::Code::{InvalidArgument, NotFound, PermissionDenied, Unauthenticated};
+use tonic::Code::{FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated};
 
-use crate::contract::story::{Story, absent};
+use crate::contract::story::{FEWER_STORES, MORE_STORES, Story, absent};
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Caller, line_text};
 
@@ -126,6 +126,12 @@ async fn list_purchase_orders(#[values(Sqlite, Postgres)] on: Engine) {
     story.refused(unknown, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["states[0]", "states[2]"]);
     let long = bob.list().with(|request| (request.supplier_id, request.page_size) = ("s".repeat(65), -5));
     story.refused(long, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["supplier_id", "page_size"]);
+    let unsorted = bob.list().with(|request| (request.order_by, request.expected_from) = (3, "soon".into()));
+    story.refused(unsorted, InvalidArgument, "INVALID_REQUEST").await.names_fields(&["expected_from", "order_by"]);
+    let mut session = story.world.database.session();
+    session.batch(MORE_STORES).unwrap();
+    story.refused(alice.at("-").list(), FailedPrecondition, "TOO_MANY_STORES").await;
+    session.batch(FEWER_STORES).unwrap();
     story.refused(story.world.operator().list(), PermissionDenied, "NO_STORE_ACCESS").await;
     story.refused(story.world.caller("").list(), Unauthenticated, "NO_CREDENTIALS").await;
     story.end().await;

@@ -80,6 +80,18 @@ fn assert_named_after(path: &str) {
     assert!(is_named || name == "main", "{name} tells the story of {path}");
 }
 
+/// More stores than a list is over, in each of which alice has a role.
+pub const MORE_STORES: &str = "
+    INSERT INTO store
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+    SELECT 'x-' || i, '', 'EUR', 'UTC', 1, 1 = 0, 0, 1 = 0, 1 = 0, 0, 0, 1, 1, 1 FROM n;
+    INSERT INTO role_grant
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+    SELECT 'x-' || i, 'alice', 'owner', 1, NULL FROM n;";
+/// Without them again.
+pub const FEWER_STORES: &str =
+    "DELETE FROM role_grant WHERE store_id LIKE 'x-%'; DELETE FROM store WHERE store_id LIKE 'x-%'";
+
 /// An order that does not exist.
 pub fn absent() -> PurchaseOrder {
     let purchase_order_id = "01234567-89ab-7cde-8f01-23456789abcd".to_owned();

@@ -275,6 +275,15 @@ fn order_reads() -> Vec<Base> {
                 request.supplier_reference = "S-1".to_owned();
                 request.create_time_from = at(MONDAY);
                 request.create_time_before = at("2026-03-03T09:00:00Z");
+                (request.expected_from, request.expected_before) = ("2026-03-01".to_owned(), "2026-04-01".to_owned());
+                request.external_id = "erp-1".to_owned();
+            })
+        }),
+        base(|bench| async move {
+            bench.alice.outstanding().with(|request| {
+                (request.supplier_id, request.product_id) = ("acme".to_owned(), GRAIN.to_owned());
+                (request.due_from, request.due_before) = ("2026-03-01".to_owned(), "2026-04-01".to_owned());
+                (request.number, request.chain_position_to) = ("PO-000001".to_owned(), Some(1));
             })
         }),
     ]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use prost_reflect::{Kind, Value};
 use purchase_order_service::proto::v1::{
-    AdjustmentKind, CancelReason, EventType, PendingDisposition, Permission, PurchaseOrderState, PurchaseOrderView,
-    RejectReason, Unit,
+    AdjustmentKind, CancelReason, EventType, PendingDisposition, Permission, PurchaseOrderSorting, PurchaseOrderState,
+    PurchaseOrderView, RejectReason, Unit,
 };
 use unicode_normalization::UnicodeNormalization;
 
@@ -142,6 +142,11 @@ pub fn rule(place: &Place) -> Rule {
         // No other day that is tried here makes a period with the one that stays.
         ("GetSupplierPerformance", "order_date_from" | "order_date_before") => Contradicted,
         ("FindReceivable", "product_id") => Required(64),
+        ("ListOutstandingLines", "supplier_id" | "product_id") => Code(64),
+        ("ListOutstandingLines", "due_from" | "due_before") => Date,
+        ("ListOutstandingLines", "number") => Text(64),
+        ("ListPurchaseOrders", "expected_from" | "expected_before") => Date,
+        ("ListPurchaseOrders", "external_id") => Code(64),
         ("ListReceipts", "delivery_note") => Text(200),
         ("ListPurchaseOrders", "number_prefix") => Text(64),
         ("ListPurchaseOrders", "supplier_reference") => Text(200),
@@ -242,6 +247,7 @@ pub fn admits(place: &Place, value: &Value) -> bool {
         Value::I32(number) if name == "nanos" => (0..1_000_000_000).contains(number),
         // Beside a COUNT, which is of no order.
         Value::I32(number) if is_of_adjusting(place) => *number == 0,
+        Value::I32(number) if name.starts_with("chain_position") => *number >= 0,
         Value::I32(number) => *number >= 1,
         Value::I64(after) if name == "after" => *after >= 0,
         // 0001-01-01 to 9999-12-31.
@@ -278,6 +284,7 @@ fn known(place: &Place) -> Vec<i32> {
         "Permission" => (Permission::View.into()..=Permission::ViewReports.into()).collect(),
         "PurchaseOrderState" => (PurchaseOrderState::Draft.into()..=PurchaseOrderState::Cancelled.into()).collect(),
         "EventType" => (EventType::StoreCreated.into()..=EventType::StockAdjusted.into()).collect(),
+        "PurchaseOrderSorting" => (0..=PurchaseOrderSorting::ExpectedDate.into()).collect(),
         "PurchaseOrderView" => (0..=PurchaseOrderView::Full.into()).collect(),
         // A quantity is rejected in the valid request, so a reason must be given.
         "RejectReason" => (RejectReason::Damaged.into()..=RejectReason::Other.into()).collect(),

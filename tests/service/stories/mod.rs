@@ -15,6 +15,7 @@ mod history;
 mod look_alikes;
 mod lots;
 mod ordering;
+mod outstanding;
 mod performance;
 mod previewing;
 mod reading;

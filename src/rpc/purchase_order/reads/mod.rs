@@ -7,8 +7,11 @@ pub(super) mod preview;
 pub(super) mod receipts;
 pub(super) mod receivable;
 
+use std::collections::BTreeMap;
+
 use tonic::{Request, Response, Status};
 
+use crate::domain::access::CostVisibility;
 use crate::domain::code::StoreId;
 use crate::domain::command::OrderView;
 use crate::domain::order::actions::allowed;
@@ -16,9 +19,12 @@ use crate::domain::order::{Line, Order, OrderKey, State};
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{MAX_CODE, MAX_DESCRIPTION};
 use crate::proto::v1;
+use crate::repository::read::authorized::selection::StoreSelection;
 use crate::repository::read::authorized::{AccessCheck, Authorized, ReadError, ReadSession};
-use crate::repository::read::order_list::{self, OrderFilter, OrderPosition};
+use crate::repository::read::order_list::over_stores::list_over_stores;
+use crate::repository::read::order_list::{self, OrderFilter, OrderPosition, Sorting};
 use crate::repository::read::orders::{self, OrderName};
+use crate::rpc::costs::PageEnd;
 use crate::rpc::errors::to_status;
 use crate::rpc::field_parser::FieldParser;
 use crate::rpc::guard::call::Call;
@@ -142,44 +148,91 @@ pub(super) async fn list(
     request: Request<v1::ListPurchaseOrdersRequest>,
 ) -> Result<Response<v1::ListPurchaseOrdersResponse>, Status> {
     let (call, request) = Call::open(request)?;
-    let ListOrders { store, filter, page } = parse_list(app, request).map_err(to_status)?;
-    let check = call.check(store).map_err(to_status)?;
-    let asked = page.clone();
+    let ListOrders { store, filter, sorting, page } = parse_list(app, request).map_err(to_status)?;
+    let selection = call.selection(store).map_err(to_status)?;
+    let now = app.clock.now();
     let read = app
-        .read(&call, page.class(), move |session| {
-            let (authorized, orders) = order_list::list(session, &check, &filter, asked.after.as_ref(), asked.limit())?;
-            Ok(orders.into_iter().map(|order| view_of(order, &authorized)).collect::<Vec<OrderView>>())
+        .read_page(&call, page.class(), move |session| {
+            let after = page.after.as_ref();
+            match &selection {
+                StoreSelection::One(check) => {
+                    let limit = page.limit();
+                    let (store, mut orders) = order_list::list(session, check, &filter, sorting, now, after, limit)?;
+                    let next_page_token = page.cut(&mut orders, |last| OrderPosition::of(sorting, last));
+                    Ok((rows(&[store], orders), PageEnd { next_page_token, ..PageEnd::default() }))
+                }
+                StoreSelection::Permitted(_) => {
+                    let found = list_over_stores(session, &selection, &filter, sorting, now, after, page.size)?;
+                    let next_page_token = found.next.as_ref().map(|next| page.token_after(next)).unwrap_or_default();
+                    Ok((rows(&found.stores, found.orders), PageEnd { next_page_token, ..PageEnd::default() }))
+                }
+            }
         })
         .await?;
-    Ok(read.answer(|mut views| {
-        let next_page_token = page.cut(&mut views, |last| order_list::position(&last.order));
-        let purchase_orders = views.iter().map(convert::purchase_order).collect();
-        v1::ListPurchaseOrdersResponse { purchase_orders, next_page_token }
+    Ok(read.answer(|purchase_orders, end| v1::ListPurchaseOrdersResponse {
+        purchase_orders,
+        next_page_token: end.next_page_token,
     }))
 }
 
+/// The orders of a page, each with what the caller may see in its store, and what they may do with it by their roles there.
+fn rows(stores: &[Authorized], orders: Vec<Order>) -> Vec<(CostVisibility, v1::PurchaseOrder)> {
+    let stores: BTreeMap<&StoreId, &Authorized> = stores.iter().map(|it| (&it.store().id, it)).collect();
+    let mut rows = Vec::with_capacity(orders.len());
+    for order in orders {
+        // Each order is of one of the stores.
+        if let Some(store) = stores.get(&order.key.store) {
+            rows.push((store.costs(), convert::purchase_order(&view_of(order, store))));
+        }
+    }
+    rows
+}
+
 struct ListOrders {
-    store: StoreId,
+    /// The store; `None` for all stores of the caller.
+    store: Option<StoreId>,
     filter: OrderFilter,
+    sorting: Sorting,
     page: Page<OrderPosition>,
 }
 
 fn parse_list(app: &App, mut request: v1::ListPurchaseOrdersRequest) -> Result<ListOrders, Refusal> {
     let mut fields = FieldParser::default();
-    let store = fields.store_id(&request.store_id);
-    let page = Page::of(&app.page_key, &mut request, &mut fields);
+    let store = fields.store_selection(&request.store_id);
+    let mut page = Page::of(&app.page_key, &mut request, &mut fields);
+    if store.is_none() {
+        page = page.over_stores();
+    }
     let filter = OrderFilter {
         states: parse_states(&mut fields, &request.states),
         supplier: fields.optional_supplier_id("supplier_id", &request.supplier_id),
         product: fields.optional_product_id("product_id", &request.product_id),
-        number_prefix: fields.optional_text("number_prefix", &request.number_prefix, MAX_CODE),
-        supplier_reference: fields.optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION),
+        // Numbers are made by the service, in upper case.
+        number_prefix: fields
+            .optional_text("number_prefix", &request.number_prefix, MAX_CODE)
+            .map(|prefix| prefix.to_ascii_uppercase()),
+        supplier_reference: fields
+            .optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION)
+            .map(|reference| reference.to_ascii_lowercase()),
         back_orders_only: request.back_orders_only,
         create_time_from: fields.time_bound("create_time_from", request.create_time_from.as_ref()),
         create_time_before: fields.time_bound("create_time_before", request.create_time_before.as_ref()),
+        expected_from: fields.date("expected_from", &request.expected_from),
+        expected_before: fields.date("expected_before", &request.expected_before),
+        overdue: request.overdue,
+        external_id: fields.optional_own_code("external_id", &request.external_id),
     };
+    let sorting = parse_sorting(&mut fields, request.order_by);
     fields.finish()?;
-    Ok(ListOrders { store, filter, page })
+    Ok(ListOrders { store, filter, sorting, page })
+}
+
+fn parse_sorting(fields: &mut FieldParser, wire: i32) -> Sorting {
+    let sorting = v1::PurchaseOrderSorting::try_from(wire).ok();
+    match fields.known("order_by", sorting, "NEWEST, EXPECTED_DATE or unspecified") {
+        Some(v1::PurchaseOrderSorting::ExpectedDate) => Sorting::ExpectedDate,
+        _ => Sorting::Newest,
+    }
 }
 
 /// The states, each once however often it is named: databases bound how many values a condition has.

@@ -101,6 +101,14 @@ pub const CORRUPTIONS: &[Corruption] = &[
     },
     Corruption {
         invariant: 9,
+        check: "events are kept from the first one on that the store row names",
+        each: &[
+            "UPDATE store SET first_event = 2 WHERE store_id = 'north'",
+            "DELETE FROM event WHERE store_id = 'north' AND event_number = 1",
+        ],
+    },
+    Corruption {
+        invariant: 9,
         check: "the store row has the number and time of its last event",
         each: &[
             "UPDATE store SET last_event = last_event + 1 WHERE store_id = 'north'",
