@@ -1,11 +1,7 @@
-//! The program: parses the command line and runs one command. Everything else is in the library, where tests
-//! reach it.
+//! The program: runs the command that its arguments name. Everything else is in the library, where tests reach it.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use purchase_order_service::cli::Cli;
-
 fn main() -> ExitCode {
-    Cli::parse().run()
+    purchase_order_service::cli::run(std::env::args_os())
 }

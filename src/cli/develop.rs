@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::CommandError;
 use super::running::Running;
+use super::{CommandError, Invocation};
+use crate::config::ServeConfig;
 use crate::demo;
 use crate::repository::url::DatabaseUrl;
 
-/// If one of these is set, `serve` is meant: without this check a forgotten command name would start the service
-/// without authentication.
+/// If one of these is set, by its variable or in the configuration file, `serve` is meant: without this check a forgotten
+/// command name would start the service without authentication.
 const CREDENTIALS: [&str; 3] = ["TOKEN_KEYS", "CLIENT_CA", "TLS_CERTIFICATE"];
 
 /// Serve on this machine only, without credentials: callers give their own name (the default)
@@ -25,20 +26,29 @@ pub struct Develop {
 
 impl Develop {
     /// Serves until SIGTERM or Ctrl-C.
-    pub fn run(self, database: DatabaseUrl) -> Result<ExitCode, CommandError> {
+    pub fn run(&self, database: DatabaseUrl, invocation: &Invocation) -> Result<ExitCode, CommandError> {
+        let config = self.config(database, invocation)?;
+        self.running.serve(&config, announce)
+    }
+
+    /// What a server is started with, if these options may be served without credentials.
+    pub fn config(&self, database: DatabaseUrl, invocation: &Invocation) -> Result<ServeConfig, CommandError> {
         let listen = self.running.listen;
         if !listen.ip().is_loopback() {
             let why = "in development mode callers name themselves, so only loopback may be listened on";
             return Err(format!("cannot listen on {listen}: {why}; `serve` has callers prove who they are").into());
         }
         #[expect(clippy::disallowed_methods, reason = "these options belong to `serve`, so they are not parsed here")]
-        if let Some(set) = CREDENTIALS.iter().find(|name| std::env::var_os(name).is_some()) {
+        let is_set = |name: &str| {
+            std::env::var_os(name).is_some() || invocation.of_other_commands.contains(&name.to_ascii_lowercase())
+        };
+        if let Some(set) = CREDENTIALS.into_iter().find(|name| is_set(name)) {
             let why = "development mode would let anybody in who says a name";
             return Err(format!("{set} is set, but {why}; run `purchase-order-service serve`").into());
         }
         let mut config = self.running.config(database, Duration::ZERO)?;
         config.demo_store = true;
-        self.running.serve(&config, announce)
+        Ok(config)
     }
 }
 

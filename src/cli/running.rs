@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::CommandError;
+use super::whole_number::within;
 use crate::config::ServeConfig;
 use crate::repository::dialect::{Layout, may_be_sharded, writers_for};
 use crate::repository::url::DatabaseUrl;
@@ -17,7 +18,7 @@ use crate::server::{Parts, Server};
 use crate::telemetry;
 use crate::transport::resource_limits::Limits;
 
-const LISTEN: &str = "127.0.0.1:50051";
+pub const LISTEN: &str = "127.0.0.1:50051";
 const RETENTION_DAYS: u64 = 7;
 const MAX_DEADLINE_SECONDS: u64 = 30;
 const DATABASE_TIMEOUT_SECONDS: u64 = 5;
@@ -43,37 +44,51 @@ enum DatabaseLayout {
 #[derive(Debug, Args)]
 pub struct Running {
     /// Where to listen
+    ///
+    /// `develop` allows loopback only. Port 0 chooses a free port and prints it.
     #[arg(long, env = "LISTEN", default_value = LISTEN)]
     pub listen: SocketAddr,
-    /// For how many days the first answer to each request id is kept
-    #[arg(long, env = "REQUEST_RETENTION_DAYS", default_value_t = RETENTION_DAYS, value_parser = clap::value_parser!(u64).range(1..=3650))]
+    /// For how many days the first answer to each request id is kept: 1 to 3650
+    #[arg(long, env = "REQUEST_RETENTION_DAYS", default_value_t = RETENTION_DAYS, value_parser = within::<u64>(1..=3650))]
     request_retention_days: u64,
-    /// For how many days events are kept at least; the last event of each store always is [default: for ever]
-    #[arg(long, env = "EVENT_RETENTION_DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500))]
+    /// For how many days events are kept at least: 1 to 36500 [default: for ever]
+    ///
+    /// Older ones are deleted, except the last of each store: see operations.md on retention.
+    #[arg(long, env = "EVENT_RETENTION_DAYS", value_parser = within::<u64>(1..=36_500))]
     event_retention_days: Option<u64>,
-    /// How many transactions write at once on PostgreSQL: as many as it has cores to give [default: this machine's cores]
-    #[arg(long, env = "WRITERS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// How many transactions write at once on PostgreSQL: 1 to 64 [default: this machine's cores]
+    ///
+    /// As many as it has cores to give. SQLite always has one writer.
+    #[arg(long, env = "WRITERS", value_parser = within::<u16>(1..=64))]
     writers: Option<u16>,
-    /// How the tables are laid out: on one server, or sharded by store over several
+    /// How the tables are laid out over database servers
+    ///
+    /// `single`: all on one. `sharded`: PostgreSQL spreads them by store over several, see operations.md.
     #[arg(long, env = "DATABASE_LAYOUT", value_enum, default_value_t = DatabaseLayout::Single)]
     database_layout: DatabaseLayout,
-    /// How many seconds a statement or COMMIT may go unanswered before its connection is given up
-    #[arg(long, env = "DATABASE_TIMEOUT_SECONDS", default_value_t = DATABASE_TIMEOUT_SECONDS, value_parser = clap::value_parser!(u64).range(1..=60))]
+    /// How many seconds a statement or COMMIT may go unanswered before its connection is given up: 1 to 60
+    #[arg(long, env = "DATABASE_TIMEOUT_SECONDS", default_value_t = DATABASE_TIMEOUT_SECONDS, value_parser = within::<u64>(1..=60))]
     database_timeout_seconds: u64,
-    /// How many seconds a call may take at most, even if its caller allows more
-    #[arg(long, env = "MAX_DEADLINE_SECONDS", default_value_t = MAX_DEADLINE_SECONDS, value_parser = clap::value_parser!(u64).range(1..=600))]
+    /// How many seconds a call may take at most, even if its caller allows more: 1 to 600
+    #[arg(long, env = "MAX_DEADLINE_SECONDS", default_value_t = MAX_DEADLINE_SECONDS, value_parser = within::<u64>(1..=600))]
     max_deadline_seconds: u64,
-    /// For how many seconds the service still serves after it is asked to stop, while health reports NOT_SERVING [default: 5 for serve, 0 for develop]
-    #[arg(long, env = "SHUTDOWN_DELAY_SECONDS", value_parser = clap::value_parser!(u64).range(0..=600))]
+    /// For how many seconds the service still serves after it is asked to stop: 0 to 600 [default: 5; 0 for develop]
+    ///
+    /// Health reports NOT_SERVING meanwhile, so that load balancers send callers elsewhere (lame duck mode).
+    #[arg(long, env = "SHUTDOWN_DELAY_SECONDS", value_parser = within::<u64>(0..=600))]
     shutdown_delay_seconds: Option<u64>,
-    /// How many seconds calls in flight have to finish after that
-    #[arg(long, env = "DRAIN_SECONDS", default_value_t = DRAIN_SECONDS, value_parser = clap::value_parser!(u64).range(0..=600))]
+    /// How many seconds calls in flight have to finish after that: 0 to 600
+    #[arg(long, env = "DRAIN_SECONDS", default_value_t = DRAIN_SECONDS, value_parser = within::<u64>(0..=600))]
     drain_seconds: u64,
-    /// How many connections may be open at once [default: 1000, or what the descriptor limit leaves]
-    #[arg(long, env = "MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// How many connections may be open at once: 1 to 100000 [default: 1000, or what the descriptor limit leaves]
+    ///
+    /// 128 file descriptors are reserved for other purposes.
+    #[arg(long, env = "MAX_CONNECTIONS", value_parser = within::<u32>(1..=100_000))]
     max_connections: Option<u32>,
-    /// How many of them one address may have
-    #[arg(long, env = "MAX_CONNECTIONS_PER_PEER", default_value_t = Limits::default().connections_per_peer as u32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// How many of them one address may have (IPv6: one /64): 1 to 100000
+    ///
+    /// Raise it if all callers connect through one proxy.
+    #[arg(long, env = "MAX_CONNECTIONS_PER_PEER", default_value_t = Limits::default().connections_per_peer as u32, value_parser = within::<u32>(1..=100_000))]
     max_connections_per_peer: u32,
 }
 

@@ -13,7 +13,7 @@ use super::running::Running;
 use crate::auth::certificate::KINDS;
 use crate::auth::credentials::CredentialConfig;
 use crate::auth::tokens::{OperatorClaim, TokenConfig};
-use crate::config::Authentication;
+use crate::config::{Authentication, ServeConfig};
 use crate::domain::code::PrincipalId;
 use crate::repository::url::DatabaseUrl;
 use crate::transport::tls::TlsFiles;
@@ -28,6 +28,8 @@ pub struct Serve {
     #[command(flatten)]
     running: Running,
     /// The key set (JWKS) of the tokens' issuer: a file, read again when it changes
+    ///
+    /// Requires `--token-issuer` and `--token-audience`.
     #[arg(long, env = "TOKEN_KEYS", requires_all = ["token_issuer", "token_audience"])]
     token_keys: Option<PathBuf>,
     /// What the claim `iss` of a token must be
@@ -36,7 +38,10 @@ pub struct Serve {
     /// What the claim `aud` of a token must be, or hold
     #[arg(long, env = "TOKEN_AUDIENCE")]
     token_audience: Option<String>,
-    /// The claim that makes a platform operator, as NAME=VALUE: a text, a list that holds it, or true; a name that begins with / is a JSON pointer
+    /// The claim that makes a platform operator, as NAME=VALUE
+    ///
+    /// The claim is that text, a list that contains it, or `true`. A name that begins with `/` is a JSON pointer:
+    /// `/realm_access/roles=platform-operator`.
     #[arg(long, env = "OPERATOR_CLAIM", requires = "token_keys")]
     operator_claim: Option<OperatorClaim>,
     /// The server's certificate chain, in PEM: a file, read again when it changes
@@ -48,10 +53,15 @@ pub struct Serve {
     /// The authorities of client certificates, in PEM: a file, read again when it changes
     #[arg(long, env = "CLIENT_CA", requires = "tls_certificate")]
     client_ca: Option<PathBuf>,
-    /// Client certificates of platform operators, such as uri:spiffe://corp.example/operator or dns:ops.corp.example
+    /// Names of the client certificates of platform operators, separated by commas
+    ///
+    /// Each is a URI or a DNS name of the certificate, such as `uri:spiffe://corp.example/operator` or
+    /// `dns:ops.corp.example`.
     #[arg(long, env = "OPERATOR_CERTIFICATES", value_delimiter = ',', requires = "client_ca")]
     operator_certificates: Vec<String>,
-    /// Listen without TLS beyond loopback: tokens can be read on the network unless something else encrypts it
+    /// Listen without TLS beyond loopback
+    ///
+    /// Tokens can be read on the network unless something else encrypts it, such as a service mesh.
     #[arg(long, env = "ALLOW_PLAINTEXT", conflicts_with = "tls_certificate")]
     allow_plaintext: bool,
     /// Serve reflection without credentials
@@ -61,10 +71,19 @@ pub struct Serve {
 
 impl Serve {
     /// Serves until SIGTERM or Ctrl-C.
-    pub fn run(self, database: DatabaseUrl) -> Result<ExitCode, CommandError> {
+    pub fn run(&self, database: DatabaseUrl) -> Result<ExitCode, CommandError> {
+        let config = self.config(database)?;
+        let how = if config.tls.is_some() { "TLS" } else { "plain text" };
+        self.running.serve(&config, |database: &DatabaseUrl, address: SocketAddr| {
+            println!("purchase-order-service listens on {address} ({how}) with {database}");
+        })
+    }
+
+    /// What a server is started with, if these options make up a whole that is safe to serve.
+    pub fn config(&self, database: DatabaseUrl) -> Result<ServeConfig, CommandError> {
         let listen = self.running.listen;
         let credentials = self.credentials()?;
-        let tls = self.tls_certificate.zip(self.tls_key);
+        let tls = self.tls_certificate.clone().zip(self.tls_key.clone());
         if tls.is_none() && !listen.ip().is_loopback() && !self.allow_plaintext {
             let why = "without TLS, tokens could be read on the way";
             let cure = "give --tls-certificate and --tls-key, or --allow-plaintext where something else encrypts";
@@ -72,13 +91,10 @@ impl Serve {
         }
         let mut config = self.running.config(database, SHUTDOWN_DELAY)?;
         config.access = Authentication::Credentials(credentials);
-        let client_ca = self.client_ca;
+        let client_ca = self.client_ca.clone();
         config.tls = tls.map(|(certificate, key)| TlsFiles { certificate, key, client_ca });
         config.public_reflection = self.public_reflection;
-        let how = if config.tls.is_some() { "TLS" } else { "plain text" };
-        self.running.serve(&config, |database: &DatabaseUrl, address: SocketAddr| {
-            println!("purchase-order-service listens on {address} ({how}) with {database}");
-        })
+        Ok(config)
     }
 
     fn credentials(&self) -> Result<CredentialConfig, CommandError> {

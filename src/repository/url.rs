@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
+use url::form_urlencoded::byte_serialize;
 
 use super::dialect::Purpose;
 
@@ -29,6 +30,12 @@ pub enum UrlError {
     /// The text is no valid URL.
     #[error("the database URL cannot be read: {0}")]
     Malformed(String),
+    /// There is a password for a database that has none.
+    #[error("a password file is for PostgreSQL; SQLite has no password")]
+    PasswordUnused,
+    /// There is a password in the URL as well as in a file.
+    #[error("the database URL has a password already, so there must be no password file")]
+    PasswordTwice,
     /// The host is another machine, and the URL does not say that the connection may be unencrypted. libpq would use plain
     /// text without asking, because this build has no TLS for PostgreSQL.
     #[error(
@@ -94,6 +101,21 @@ fn is_loopback(host: &str) -> bool {
 }
 
 impl DatabaseUrl {
+    /// The same database with the password of its user, which the URL must not have yet.
+    pub fn with_password(&self, password: &str) -> Result<Self, UrlError> {
+        let Self::Postgres(text) = self else { return Err(UrlError::PasswordUnused) };
+        let mut url = Url::parse(text).map_err(|error| UrlError::Malformed(error.to_string()))?;
+        if url.password().is_some() || option(&url, "password").is_some() {
+            return Err(UrlError::PasswordTwice);
+        }
+        // An option, because a URL without a host, which leads to a socket, can have no password of its own. libpq takes a
+        // plus as it is, and not as a space.
+        let password = byte_serialize(password.as_bytes()).collect::<String>().replace('+', "%20");
+        let options = url.query().map(|options| format!("{options}&")).unwrap_or_default();
+        url.set_query(Some(&format!("{options}password={password}")));
+        Ok(Self::Postgres(url.to_string()))
+    }
+
     /// The URL that libpq is given for a session of this purpose. Behind one address there may be several servers, at once
     /// or after a failover. The service needs the one that takes writes, also for reads, which must see what was just
     /// written; a command that only inspects may use a standby.
@@ -141,6 +163,21 @@ mod tests {
     fn the_password_is_never_shown() {
         let url: DatabaseUrl = "postgres://app:hunter2@localhost/orders?password=hunter3".parse().unwrap();
         assert_eq!(format!("{url} {url:?}"), "postgres://app@localhost/orders postgres://app@localhost/orders");
+    }
+
+    #[test]
+    fn a_password_from_a_file_is_added_and_not_shown() {
+        let url: DatabaseUrl = "postgres://app@localhost/orders".parse().unwrap();
+        let with_password = url.with_password("a b&c=%").unwrap();
+        let DatabaseUrl::Postgres(text) = &with_password else { panic!("{with_password}") };
+        assert_eq!(option(&Url::parse(text).unwrap(), "password").as_deref(), Some("a b&c=%"));
+        assert!(text.ends_with("&password=a%20b%26c%3D%25"), "{text}");
+        assert_eq!(with_password.to_string(), "postgres://app@localhost/orders");
+        assert_eq!(with_password.with_password("x"), Err(UrlError::PasswordTwice));
+        let own: DatabaseUrl = "postgres://app:hunter2@localhost/orders".parse().unwrap();
+        assert_eq!(own.with_password("x"), Err(UrlError::PasswordTwice));
+        let sqlite: DatabaseUrl = "sqlite:orders.sqlite".parse().unwrap();
+        assert_eq!(sqlite.with_password("x"), Err(UrlError::PasswordUnused));
     }
 
     #[test]

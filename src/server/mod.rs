@@ -121,6 +121,14 @@ impl Server {
         })
     }
 
+    /// Opens the files of keys and certificates that a configuration names, and nothing else.
+    pub async fn check_files(config: &ServeConfig) -> Result<(), StartError> {
+        parts::authenticator(&config.access).await?;
+        let (_closing, closed) = watch::channel(false);
+        parts::transport(config, closed).await?;
+        Ok(())
+    }
+
     /// The address that it listens on, with the port that the system chose for port 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.address

@@ -212,3 +212,22 @@ async fn a_first_run_has_a_demo_store_to_try(#[values(Sqlite, Postgres)] on: Eng
     let verified = run(&database, &["verify"]);
     assert!(verified.status.success(), "verify runs on a database in use: {verified:?}");
 }
+
+#[test]
+fn health_is_told_to_a_probe() {
+    let database = Database::empty(Sqlite).unwrap();
+    let serving = Serving::start(&database, &["develop"]);
+    let check = |address: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"));
+        command.env_clear().env("LISTEN", address).arg("healthcheck").args(more).output().unwrap()
+    };
+
+    for more in [&[][..], &["--service", "purchasing.v1.PurchaseOrderService"], &["--listen", &serving.address]] {
+        let healthy = check(&serving.address, more);
+        assert_eq!((healthy.status.success(), &*text(&healthy.stdout)), (true, "SERVING\n"), "{healthy:?}");
+    }
+    let unknown = complaint(&check(&serving.address, &["--service", "nobody"]));
+    assert!(unknown.contains(&serving.address), "{unknown}");
+    let away = complaint(&check("127.0.0.1:1", &[]));
+    assert!(away.contains("127.0.0.1:1") && away.to_lowercase().contains("refused"), "{away}");
+}

@@ -11,6 +11,7 @@ mod support;
 mod architecture;
 mod chains;
 mod cli;
+mod configuration;
 mod contract;
 mod costs;
 mod credentials;

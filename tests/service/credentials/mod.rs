@@ -6,5 +6,5 @@ mod issuer;
 mod leaks;
 mod matrix;
 mod rotation;
-mod secured;
+pub mod secured;
 mod tokens;

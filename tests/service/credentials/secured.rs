@@ -131,6 +131,16 @@ impl Secured {
         self.folder.path().join(name)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        self.server.local_addr().to_string()
+    }
+
+    /// A file with the authority of its certificate.
+    pub fn authority_file(&self) -> String {
+        self.file("clients.pem").to_str().unwrap().to_owned()
+    }
+
     /// A connection that trusts these authorities and shows this certificate.
     pub fn connect(&self, trusted: &[&Authority], identity: Option<&Pair>) -> Channel {
         let authorities = trusted.iter().map(|authority| Certificate::from_pem(authority.pem()));
