@@ -1,6 +1,7 @@
 //! The configuration of a server, complete and typed: the command line checks every value before it gets here,
 //! and nothing below reads options or the environment.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::auth::credentials::CredentialConfig;
@@ -53,6 +54,8 @@ pub struct ServeConfig {
     pub drain: Duration,
     /// Whether reflection needs no credentials.
     pub public_reflection: bool,
+    /// Where Prometheus can scrape; `None`: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// How callers are authenticated.
@@ -89,6 +92,7 @@ impl ServeConfig {
             shutdown_delay: Duration::ZERO,
             drain: Duration::from_secs(20),
             public_reflection: true,
+            metrics_listen: None,
             database,
         }
     }

@@ -21,6 +21,7 @@
 //! - [`transport`]: connections, TLS, limits and budgets. [`auth`]: tokens and certificates to a principal.
 //! - [`rpc`]: guard, policies, handlers, statuses. [`proto`]: the code generated from the contract.
 //! - [`workers`]: the threads that run commands in batches, and reads.
+//! - [`metrics`]: what is measured, and the listener for Prometheus.
 //! - [`domain`]: the rules. [`repository`]: all SQL of the service. [`verify`]: the invariants in SQL of their own.
 //! - [`pruner`], [`reload`] (files that are read again when they change), [`telemetry`], [`clock`], [`ids`].
 //!
@@ -31,7 +32,8 @@
 //! - `repository` knows `domain` alone; `auth` knows `domain` and `reload`; `transport` knows `auth`, `domain`
 //!   and `reload`, and nothing of rpcs; `workers` and `pruner` know `domain`, `repository` and `clock`; `rpc`
 //!   knows `auth`, `domain`, `transport`, `workers` and, of the repository, `repository::read` alone; `verify`
-//!   knows a session, and asks the dialect for one query of a catalogue.
+//!   knows a session, and asks the dialect for one query of a catalogue. `metrics` knows none of them; `rpc` and `workers`
+//!   know it.
 //! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
 //! - Only `repository::session` begins or ends a transaction. Each has a name, may run again from its beginning, and is
 //!   counted by [`repository::transaction`]; `clippy.toml` bans the raw calls.
@@ -47,6 +49,7 @@ pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod ids;
+pub mod metrics;
 pub mod proto;
 pub mod pruner;
 pub mod reload;

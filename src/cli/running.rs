@@ -48,6 +48,11 @@ pub struct Running {
     /// `develop` allows loopback only. Port 0 chooses a free port and prints it.
     #[arg(long, env = "LISTEN", default_value = LISTEN)]
     pub listen: SocketAddr,
+    /// Where to answer scrapes of Prometheus, in plain text and without credentials [default: nowhere]
+    ///
+    /// See operations.md on metrics.
+    #[arg(long, env = "METRICS_LISTEN", value_name = "ADDR")]
+    metrics_listen: Option<SocketAddr>,
     /// For how many days the first answer to each request id is kept: 1 to 3650
     #[arg(long, env = "REQUEST_RETENTION_DAYS", default_value_t = RETENTION_DAYS, value_parser = within::<u64>(1..=3650))]
     request_retention_days: u64,
@@ -109,6 +114,7 @@ impl Running {
         config.max_deadline = Duration::from_secs(self.max_deadline_seconds);
         config.shutdown_delay = self.shutdown_delay_seconds.map_or(shutdown_delay, Duration::from_secs);
         config.drain = Duration::from_secs(self.drain_seconds);
+        config.metrics_listen = self.metrics_listen;
         config.limits.connections = connections(self.max_connections, descriptors())?;
         config.limits.connections_per_peer = self.max_connections_per_peer as usize;
         if let Some(writers) = self.writers {

@@ -112,6 +112,13 @@ fn migration_failed(error: Box<dyn std::error::Error + Send + Sync>) -> DbError 
     DbError::new(DbErrorKind::Other, error.to_string())
 }
 
+/// The version of the newest migration of this binary, as a number: its date and time. `None` if no version is one.
+pub fn newest_version() -> Option<i64> {
+    // Both folders have the same versions, which a test compares.
+    let versions = versions_of::<diesel::sqlite::Sqlite>(SQLITE).ok()?;
+    versions.iter().filter_map(|version| version.parse().ok()).max()
+}
+
 /// The versions of the migrations that are compiled into this binary for the session's database.
 fn known_versions(session: &Session) -> Result<Vec<String>, DbError> {
     match session.backend {

@@ -38,6 +38,17 @@ pub struct Pool {
     counters: Arc<TransactionCounters>,
 }
 
+/// How many sessions a pool has at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// Those that somebody holds. Workers hold theirs while they wait for work too.
+    pub in_use: u32,
+    /// Those that nobody holds.
+    pub idle: u32,
+    /// How many there may be.
+    pub limit: u32,
+}
+
 /// Makes sessions for r2d2, and tells it which of them must not be used again.
 #[derive(Clone)]
 pub struct SessionManager {
@@ -91,6 +102,16 @@ impl Pool {
             self.counters.count(name, TransactionOutcome::NoConnection);
             DbError::new(DbErrorKind::Lost, error.to_string())
         })
+    }
+
+    /// How many sessions it has now. It waits for nothing but a lock that is held for moments.
+    pub fn state(&self) -> PoolState {
+        let state = self.sessions.state();
+        PoolState {
+            in_use: state.connections.saturating_sub(state.idle_connections),
+            idle: state.idle_connections,
+            limit: self.sessions.max_size(),
+        }
     }
 
     /// Where its sessions count their transactions, for those who retry one.

@@ -88,6 +88,17 @@ pub struct TransactionStats {
 }
 
 impl TransactionStats {
+    /// How many attempts ended in each way.
+    pub const fn outcomes(&self) -> [(TransactionOutcome, u64); 5] {
+        [
+            (TransactionOutcome::Committed, self.committed),
+            (TransactionOutcome::RolledBack, self.rolled_back),
+            (TransactionOutcome::CommitUnknown, self.commit_unknown),
+            (TransactionOutcome::NoConnection, self.no_connection),
+            (TransactionOutcome::Refused, self.refused),
+        ]
+    }
+
     /// How many attempts have ended, in whichever way.
     pub const fn attempts(&self) -> u64 {
         self.committed + self.rolled_back + self.commit_unknown + self.no_connection + self.refused
@@ -150,6 +161,19 @@ impl TransactionName {
             Self::Checkpoint => "checkpoint",
             Self::EndServerProcess => "end_server_process",
             Self::ConnectionTest => "connection_test",
+        }
+    }
+}
+
+impl TransactionOutcome {
+    /// The name as metrics show it. It must not change: dashboards and alerts refer to it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::RolledBack => "rolled_back",
+            Self::CommitUnknown => "commit_unknown",
+            Self::NoConnection => "no_connection",
+            Self::Refused => "refused",
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod bodies;
 pub mod caps;
 pub mod convert;
 mod costs;
+pub mod counted;
 pub mod errors;
 pub mod event;
 pub mod field_parser;

@@ -4,6 +4,7 @@
 //! the guard gets the routes, the routes get the workers. Clock, ids and the observer of statements are
 //! passed in, so that tests can replace them.
 
+mod collector;
 mod parts;
 mod shutdown;
 mod startup;
@@ -12,10 +13,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use self::collector::ServerState;
 use self::parts::DatabaseWatch;
 pub use self::startup::StartError;
 use self::startup::{PreparedDatabase, prepare_database};
@@ -24,12 +28,14 @@ use crate::config::ServeConfig;
 use crate::demo;
 use crate::domain::Ids;
 use crate::ids::UuidV7;
+use crate::metrics::listener::MetricsListener;
 use crate::pruner::Pruner;
 use crate::repository::database_file::DatabaseInUse;
 use crate::repository::error::DbError;
 use crate::repository::session::Observer;
 use crate::repository::transaction::{TransactionCounters, TransactionName, TransactionStats};
 use crate::rpc::App;
+use crate::rpc::counted::CountedCall;
 use crate::rpc::guard::Guard;
 use crate::workers::{AvailabilityState, Stats, poll_changes};
 
@@ -63,6 +69,8 @@ pub struct Server {
     drain: Duration,
     /// Counts how the transactions of all sessions end.
     transactions: Arc<TransactionCounters>,
+    /// Answers scrapes until the threads have nothing to do any more; `None` if it is not configured.
+    metrics: Option<MetricsListener>,
     /// Marks a SQLite database as in use until it is closed.
     in_use: Option<DatabaseInUse>,
     /// Set once stopping closes the listener; ends what is watched.
@@ -78,11 +86,13 @@ pub struct Server {
 impl Server {
     /// Starts serving on a listener that is bound already.
     pub async fn start(listener: TcpListener, config: &ServeConfig, parts: Parts) -> Result<Self, StartError> {
+        let metrics_listener = parts::bind_metrics(config).await?;
+        let (mut registry, calls) = parts::registry(parts.clock.now())?;
         let transactions = Arc::new(TransactionCounters::default());
         let PreparedDatabase { page_key, in_use } = prepare_database(&config.database, &transactions).await?;
         let address = listener.local_addr()?;
         let pruner = Arc::new(parts::pruner(config, &parts, &transactions)?);
-        let (app, database) = parts::app(config, parts, page_key, &transactions)?;
+        let (app, database) = parts::app(config, parts, page_key, &transactions, &mut registry)?;
         let app = Arc::new(app);
         if config.demo_store {
             demo::create(&app).await.map_err(StartError::Demo)?;
@@ -100,7 +110,13 @@ impl Server {
             closing: closes.clone(),
         };
         let transport = parts::transport(config, closes).await?;
-        let answer = move |connection, request| guard.clone().answer(connection, request);
+        let (availability, reported) = (database.availability.follow(), health.subscribe());
+        ServerState::register(&mut registry, &app, &transport.resource_limits, &transactions, availability, reported);
+        let metrics = metrics_listener.map(|listener| parts::serve_metrics(listener, registry)).transpose()?;
+        let answer = move |connection, request: Request<Incoming>| {
+            let call = CountedCall::begin(&calls, request.uri().path());
+            call.count(guard.clone().answer(connection, request))
+        };
         let serving = tokio::spawn(transport.serve(listener, answer));
         let polling = tokio::spawn(poll_changes(Arc::clone(&app.changes), Arc::clone(&app.readers)));
         let probing = tokio::spawn(follow_database(database.availability.follow(), health.clone()));
@@ -114,6 +130,7 @@ impl Server {
             drain: config.drain,
             in_use,
             transactions,
+            metrics,
             closing,
             serving,
             probing,
@@ -132,6 +149,11 @@ impl Server {
     /// The address that it listens on, with the port that the system chose for port 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address at which metrics are served, if they are.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsListener::local_addr)
     }
 
     /// How many commands and batches the writers have committed so far.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -11,6 +13,11 @@ use crate::auth::Authenticator;
 use crate::auth::credentials::Credentials;
 use crate::auth::development::Development;
 use crate::config::{Authentication, ServeConfig};
+use crate::domain::time::Timestamp;
+use crate::metrics;
+use crate::metrics::calls::CallMetrics;
+use crate::metrics::listener::MetricsListener;
+use crate::metrics::workers::{ReaderMetrics, WriterMetrics};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::access_service_server::AccessServiceServer;
 use crate::proto::v1::event_service_server::EventServiceServer;
@@ -20,8 +27,10 @@ use crate::proto::v1::report_service_server::ReportServiceServer;
 use crate::proto::v1::store_service_server::StoreServiceServer;
 use crate::pruner::{Pruner, PrunerParts};
 use crate::repository::dialect::Purpose;
+use crate::repository::migrate;
 use crate::repository::pool::Pool;
 use crate::repository::transaction::TransactionCounters;
+use crate::rpc::counted;
 use crate::rpc::health::HealthService;
 use crate::rpc::page::PageKey;
 use crate::rpc::unary::MAX_MESSAGE;
@@ -63,6 +72,7 @@ pub(super) fn app(
     parts: Parts,
     page_key: PageKey,
     transactions: &Arc<TransactionCounters>,
+    registry: &mut Registry,
 ) -> std::io::Result<(App, DatabaseWatch)> {
     let Parts { clock, ids, observer } = parts;
     let pool = |purpose, threads| Pool::counted(&config.database, purpose, threads, observer.clone(), transactions);
@@ -80,6 +90,7 @@ pub(super) fn app(
             timeout,
             lock_timeout: config.lock_timeout,
             changes: Arc::clone(&changes),
+            metrics: WriterMetrics::registered(registry),
         },
     )?;
     let readers = Readers::start(
@@ -88,6 +99,7 @@ pub(super) fn app(
             pool: pool(Purpose::Read, config.readers.max(Readers::FEWEST)),
             availability: availability.clone(),
             timeout,
+            metrics: ReaderMetrics::registered(registry),
         },
     )?;
     let watched = config.watch_clock.then(|| Arc::clone(&clock));
@@ -124,6 +136,32 @@ pub(super) async fn transport(config: &ServeConfig, closing: watch::Receiver<boo
         None => None,
     };
     Ok(Transport { resource_limits: ResourceLimiter::new(config.limits), tls, closing })
+}
+
+/// A registry with what is known at the start, and the counters of all rpcs in it.
+pub(super) fn registry(started: Timestamp) -> Result<(Registry, CallMetrics), StartError> {
+    let mut registry = Registry::default();
+    let seconds = started.micros() as f64 / 1e6;
+    metrics::register_facts(&mut registry, migrate::newest_version().unwrap_or_default(), seconds);
+    let calls = CallMetrics::registered(&mut registry, counted::rpcs()?);
+    Ok((registry, calls))
+}
+
+/// The listener for metrics if one is configured. It is bound before anything else is started, so that an address that
+/// cannot be had stops the start.
+pub(super) async fn bind_metrics(config: &ServeConfig) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = config.metrics_listen else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) => Err(StartError::MetricsListener { address, error }),
+    }
+}
+
+/// Answers scrapes of this registry.
+pub(super) fn serve_metrics(listener: TcpListener, registry: Registry) -> std::io::Result<MetricsListener> {
+    let listener = MetricsListener::start(listener, registry)?;
+    tracing::info!(address = %listener.local_addr(), "metrics are served");
+    Ok(listener)
 }
 
 /// The services whose health can be checked by name.

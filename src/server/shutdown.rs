@@ -47,6 +47,10 @@ impl Server {
     /// thread that waits for a stuck database is left behind; it ends with the process.
     async fn end_threads(self) {
         self.polling.abort();
+        // Only now, so that a scrape sees how the calls drain.
+        if let Some(metrics) = self.metrics {
+            metrics.stop().await;
+        }
         let app = self.app;
         let Stats { batches, commands, largest_batch } = app.writers.stats();
         tracing::info!(batches, commands, largest_batch, "stopped");

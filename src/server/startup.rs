@@ -3,6 +3,7 @@
 //! A server refuses to start on a database that it could not use correctly: an older or newer schema, a
 //! pooler that shares sessions. What is only risky is logged and served.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::repository::database_file::{self, DatabaseInUse, FileState};
@@ -55,6 +56,17 @@ pub enum StartError {
     /// The reflection service cannot use the contract's descriptors: a fault of the build.
     #[error("the contract cannot be served by reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The contract's descriptors cannot be decoded to name the rpcs in metrics: a fault of the build.
+    #[error("the contract's rpcs cannot be counted: {0}")]
+    Descriptors(#[from] prost::DecodeError),
+    /// The address for metrics cannot be listened on.
+    #[error("cannot listen for metrics on {address}: {error}")]
+    MetricsListener {
+        /// The configured address.
+        address: SocketAddr,
+        /// Why the operating system refused it.
+        error: std::io::Error,
+    },
     /// The demo store could not be created.
     #[error("cannot create the demo store: {0}")]
     Demo(WorkerError),

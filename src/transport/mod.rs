@@ -10,6 +10,7 @@ pub mod call_timeout;
 pub mod connection;
 mod frames;
 mod handshake;
+pub mod refused_connections;
 pub mod resource_limits;
 pub mod tls;
 
@@ -32,6 +33,7 @@ use tokio::task::JoinSet;
 
 use self::connection::{Connection, http2};
 use self::handshake::{Established, handshake};
+use self::refused_connections::ConnectionRefusal;
 use self::resource_limits::{ConnectionPermit, ResourceLimiter};
 use crate::reload::Reloading;
 
@@ -110,7 +112,10 @@ impl Transport {
         };
         let Established { stream, certificate } = match established {
             Ok(established) => established,
-            Err(error) => return tracing::debug!(%from, %error, "the handshake of a connection failed"),
+            Err(error) => {
+                self.resource_limits.refused_connections().count(ConnectionRefusal::Handshake);
+                return tracing::debug!(%from, %error, "the handshake of a connection failed");
+            }
         };
         let connection = Arc::new(Connection::new(permit, certificate));
         let shared = Arc::clone(&connection);

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::refused_connections::{ConnectionRefusal, RefusedConnections};
+
 /// Which budget a call is counted against. Each class has its own, and no call ever takes from the budget of
 /// another class: however many watches and public calls there are, ordinary calls keep all of theirs, and
 /// health can be checked while every watch is taken.
@@ -24,7 +26,18 @@ pub enum CallClass {
 }
 
 impl CallClass {
-    const ALL: [Self; 4] = [Self::Ordinary, Self::Public, Self::Watch, Self::EventWatch];
+    /// Every class, in the order of the enum.
+    pub const ALL: [Self; 4] = [Self::Ordinary, Self::Public, Self::Watch, Self::EventWatch];
+
+    /// The name as metrics show it. It must not change: dashboards and alerts refer to it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ordinary => "ordinary",
+            Self::Public => "public",
+            Self::Watch => "watch",
+            Self::EventWatch => "event_watch",
+        }
+    }
 }
 
 /// The limits of one class of calls, over all peers and for each.
@@ -112,9 +125,11 @@ impl Limits {
 
 /// What the calls of one class use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct CallUsage {
-    calls: usize,
-    bytes: usize,
+pub struct CallUsage {
+    /// How many run.
+    pub calls: usize,
+    /// How many bytes of their messages are charged to them.
+    pub bytes: usize,
 }
 
 /// What is used: by all peers, by one, or by a single permit.
@@ -172,17 +187,39 @@ struct LimiterState {
 pub struct ResourceLimiter {
     limits: Limits,
     state: Mutex<LimiterState>,
+    refused: RefusedConnections,
 }
 
 impl ResourceLimiter {
     /// A limiter of which nothing is used yet.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default() })
+        Arc::new(Self { limits, state: Mutex::default(), refused: RefusedConnections::default() })
     }
 
     /// Admits a connection from this address; `None` if a limit is reached.
     pub fn connection(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionPermit> {
-        Reservation::new(self, peer_of(address), Usage::of_connection()).map(ConnectionPermit)
+        let reservation = Reservation::new(self, peer_of(address), Usage::of_connection());
+        if reservation.is_none() {
+            // Another connection may have ended since; then it counts as one too many of its peer.
+            let is_full = self.open_connections() >= self.limits.connections;
+            self.refused.count(if is_full { ConnectionRefusal::Limit } else { ConnectionRefusal::PeerLimit });
+        }
+        reservation.map(ConnectionPermit)
+    }
+
+    /// How many connections are open.
+    pub fn open_connections(&self) -> usize {
+        self.state().total.connections
+    }
+
+    /// What the calls of a class use.
+    pub fn calls_of(&self, class: CallClass) -> CallUsage {
+        self.state().total.of(class)
+    }
+
+    /// How many connections were refused.
+    pub fn refused_connections(&self) -> &RefusedConnections {
+        &self.refused
     }
 
     /// Adds to the usage of a peer unless that exceeds a limit; returns whether it was added.

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::error::{ServiceFault, WorkerError};
 use super::job::Job;
 use super::schedule::BATCH_COST;
+use super::stopwatch::Stopwatch;
 use crate::clock::Clock;
 use crate::domain::Ids;
 use crate::domain::code::StoreId;
@@ -19,6 +20,7 @@ use crate::domain::needs::{Need, Needs};
 use crate::domain::order::{Order, OrderId};
 use crate::domain::refusal::Refusal;
 use crate::domain::working_set::WorkingSet;
+use crate::metrics::workers::WriterMetrics;
 use crate::repository::error::DbError;
 use crate::repository::gate as gate_rows;
 use crate::repository::load;
@@ -36,16 +38,20 @@ pub(super) enum Outcome {
     StoreLocked,
 }
 
-/// Executes a batch; the outcomes are in the order of the jobs.
+/// Executes a batch; the outcomes are in the order of the jobs. Each phase is measured when it ends, also in a transaction
+/// that fails later.
 pub(super) fn run(
     session: &mut Session,
     jobs: &[Job],
     clock: &dyn Clock,
     ids: &dyn Ids,
+    metrics: &WriterMetrics,
 ) -> Result<Vec<Outcome>, WriteError> {
-    session.write_changes(TransactionName::WriteBatch, |session| {
+    let mut stopwatch = Stopwatch::start();
+    let committed = session.write_changes(TransactionName::WriteBatch, |session| {
         let mut working_set = WorkingSet::default();
         let locked_elsewhere = lock_stores(session, &mut working_set, jobs)?;
+        stopwatch.lap(&metrics.lock);
         let mut envelopes: Vec<&Envelope> = Vec::new();
         for job in jobs {
             if !locked_elsewhere.contains(&job.envelope.store) {
@@ -55,11 +61,16 @@ pub(super) fn run(
         gate_rows::load(session, &mut working_set, &envelopes)?;
         let plan = BatchPlan::new(&working_set, jobs, &locked_elsewhere);
         load::details(session, &mut working_set, plan.needs(jobs))?;
+        stopwatch.lap(&metrics.load);
         // From here to the save no statement is sent, so the locks are not held longer than the decisions take.
         let outcomes = decide_all(&mut working_set, jobs, plan, clock, ids);
+        stopwatch.lap(&metrics.decide);
         let changes = save(session, &working_set)?;
+        stopwatch.lap(&metrics.save);
         Ok((outcomes, changes))
-    })
+    })?;
+    stopwatch.lap(&metrics.commit);
+    Ok(committed)
 }
 
 /// Locks the stores of the batch. Returns those that another instance has locked; nothing may be read or written

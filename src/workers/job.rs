@@ -29,6 +29,8 @@ pub(super) struct Job {
     pub(super) lock_attempts: u32,
     /// How much memory it takes while it waits in the queue.
     pub(super) bytes: usize,
+    /// When it was queued; `None` once a writer has taken it and how long it waited was measured.
+    pub(super) queued: Option<Instant>,
     /// When its caller stops waiting; `None` if the caller set no limit.
     pub(super) deadline: Option<Instant>,
     /// The caller who waits for the answer; shared, because the supervisor may answer too.
@@ -49,6 +51,7 @@ impl Job {
             alone: false,
             lock_attempts: 0,
             bytes,
+            queued: Some(Instant::now()),
             deadline,
             answer: Arc::new(answer),
         }

@@ -21,6 +21,7 @@ mod readers;
 mod responder;
 mod schedule;
 mod stats;
+mod stopwatch;
 pub mod store_changes;
 mod supervisor;
 mod writer;
@@ -34,6 +35,7 @@ pub use self::change_poller::poll as poll_changes;
 pub use self::prober::Prober;
 pub use self::read_queue::ReadClass;
 pub use self::readers::{ReaderParts, Readers};
+pub use self::schedule::QueuedWork;
 pub use self::stats::Stats;
 pub use self::supervisor::{Supervised, Supervisor};
 
@@ -48,8 +50,9 @@ use crate::clock::Clock;
 use crate::domain::Ids;
 use crate::domain::code::StoreId;
 use crate::domain::command::{Envelope, Reply};
+use crate::metrics::workers::WriterMetrics;
 use crate::repository::dialect::Layout;
-use crate::repository::pool::Pool;
+use crate::repository::pool::{Pool, PoolState};
 
 /// What writers need from outside.
 #[derive(Clone)]
@@ -70,6 +73,8 @@ pub struct WriterParts {
     pub lock_timeout: Duration,
     /// Is told of every store in which something was committed.
     pub changes: Arc<StoreChanges>,
+    /// How long commands wait and take.
+    pub metrics: WriterMetrics,
 }
 
 /// The writers of an instance.
@@ -77,6 +82,7 @@ pub struct Writers {
     writers: Vec<Arc<Writer>>,
     availability: Availability,
     counters: Arc<BatchCounters>,
+    pool: Pool,
 }
 
 impl Writers {
@@ -87,7 +93,7 @@ impl Writers {
         for number in 0..count.max(1) {
             writers.push(Writer::start(number, parts, &counters)?);
         }
-        Ok(Self { writers, availability: parts.availability.clone(), counters })
+        Ok(Self { writers, availability: parts.availability.clone(), counters, pool: parts.pool.clone() })
     }
 
     /// Executes a command and answers once it is committed. `bytes` is how much memory it takes while it waits.
@@ -122,6 +128,22 @@ impl Writers {
     /// How the commands were batched so far.
     pub fn stats(&self) -> Stats {
         self.counters.read()
+    }
+
+    /// How many commands wait for the writers now, and how many bytes of memory they take.
+    pub fn waiting(&self) -> QueuedWork {
+        let mut waiting = QueuedWork::default();
+        for writer in &self.writers {
+            let queued = writer.queue.waiting();
+            waiting.commands += queued.commands;
+            waiting.bytes += queued.bytes;
+        }
+        waiting
+    }
+
+    /// The sessions of the writers.
+    pub fn pool(&self) -> PoolState {
+        self.pool.state()
     }
 
     /// The writers as the supervisor needs them, to replace threads that hang.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::error::ServiceFault;
 use super::job::Job;
-use super::schedule::Schedule;
+use super::schedule::{QueuedWork, Schedule};
 
 #[derive(Default)]
 struct QueueState {
@@ -65,6 +65,11 @@ impl Queue {
                 }
             };
         }
+    }
+
+    /// What waits in it.
+    pub(super) fn waiting(&self) -> QueuedWork {
+        self.lock().schedule.waiting()
     }
 
     /// Removes all waiting jobs; the caller of this must answer them.

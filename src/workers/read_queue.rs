@@ -118,6 +118,14 @@ impl<R> ReadQueue<R> {
         reads
     }
 
+    /// How many reads of a class wait.
+    pub(super) fn waiting(&self, class: ReadClass) -> usize {
+        match class {
+            ReadClass::Small => self.small.len(),
+            ReadClass::Large => self.large.len(),
+        }
+    }
+
     /// Queues a read behind the others of its caller; gives it back if there is no room. Where room is short, the
     /// reads for which `is_dead` is true are removed first, so that calls which were given up keep no others out.
     pub(super) fn push(

@@ -19,8 +19,9 @@ use super::read_queue::{ReadClass, ReadQueue, ReaderKind};
 use super::responder::{Refuse, Responder};
 use super::supervisor::{MAX_ABANDONED_THREADS, PendingCalls, Supervised};
 use crate::domain::code::PrincipalId;
+use crate::metrics::workers::{ReadClassMetrics, ReaderMetrics};
 use crate::repository::error::{DbError, DbErrorKind};
-use crate::repository::pool::{Pool, Pooled};
+use crate::repository::pool::{Pool, PoolState, Pooled};
 use crate::repository::read::authorized::{ReadError, ReadSession};
 use crate::repository::session::{ServerProcess, Session};
 use crate::repository::transaction::TransactionName;
@@ -69,6 +70,14 @@ where
     }
 }
 
+/// A read in the queue.
+struct WaitingRead {
+    read: Box<dyn Read>,
+    class: ReadClass,
+    /// When it was queued.
+    queued: Instant,
+}
+
 /// The queue that all readers take their reads from.
 #[derive(Default)]
 struct SharedQueue {
@@ -79,7 +88,7 @@ struct SharedQueue {
 
 #[derive(Default)]
 struct QueueState {
-    queue: ReadQueue<Box<dyn Read>>,
+    queue: ReadQueue<WaitingRead>,
     closed: bool,
 }
 
@@ -90,7 +99,8 @@ impl SharedQueue {
     }
 
     fn push(&self, caller: Option<PrincipalId>, class: ReadClass, read: Box<dyn Read>) -> Result<(), ServiceFault> {
-        if self.lock().queue.push(caller, class, read, |read| read.is_dead()).is_err() {
+        let waiting = WaitingRead { read, class, queued: Instant::now() };
+        if self.lock().queue.push(caller, class, waiting, |waiting| waiting.read.is_dead()).is_err() {
             return Err(ServiceFault::QueueFull);
         }
         match class {
@@ -103,22 +113,22 @@ impl SharedQueue {
     }
 
     /// Waits for the next read whose caller still waits; `None` once the queue is closed.
-    fn next(&self, kind: ReaderKind) -> Option<Box<dyn Read>> {
+    fn next(&self, kind: ReaderKind) -> Option<WaitingRead> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
             match state.queue.pop(kind) {
-                Some(read) if read.is_dead() => {}
-                Some(read) => return Some(read),
+                Some(waiting) if waiting.read.is_dead() => {}
+                Some(waiting) => return Some(waiting),
                 None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
 
     /// Removes all waiting reads; the caller of this must refuse them.
-    fn take_all(&self) -> Vec<Box<dyn Read>> {
+    fn take_all(&self) -> Vec<WaitingRead> {
         std::mem::take(&mut self.lock().queue).into_reads()
     }
 
@@ -141,6 +151,8 @@ pub struct ReaderParts {
     pub availability: Availability,
     /// How long a session may wait for one answer of the database before it is given up.
     pub timeout: Duration,
+    /// How long reads wait and take.
+    pub metrics: ReaderMetrics,
 }
 
 /// The readers of an instance. Their threads end when this is dropped.
@@ -215,6 +227,16 @@ impl Readers {
                 tracing::error!("a reader thread ended with a panic");
             }
         }
+    }
+
+    /// How many reads of a class wait now.
+    pub fn waiting(&self, class: ReadClass) -> usize {
+        self.pool.queue.lock().queue.waiting(class)
+    }
+
+    /// The sessions of the readers.
+    pub fn pool(&self) -> PoolState {
+        self.pool.parts.pool.state()
     }
 
     /// The readers as the supervisor needs them, to replace threads that hang.
@@ -303,8 +325,8 @@ impl Supervised for Arc<ReaderPool> {
 impl PendingCalls for Arc<ReaderPool> {
     fn refuse_pending(&self, state: &AvailabilityState) {
         if let Some(fault) = &state.reads {
-            for read in self.queue.take_all() {
-                read.caller().refuse(fault.clone());
+            for waiting in self.queue.take_all() {
+                waiting.read.caller().refuse(fault.clone());
             }
         }
     }
@@ -330,10 +352,22 @@ impl ReaderThread {
         if let Some(process) = unresponsive {
             self.end_process(&process)?;
         }
-        while let Some(mut read) = self.pool.queue.next(kind) {
+        while let Some(WaitingRead { mut read, class, queued }) = self.pool.queue.next(kind) {
+            let metrics = self.metrics(class).clone();
+            let begun = Instant::now();
+            metrics.queue_wait.observe(begun.saturating_duration_since(queued).as_secs_f64());
             self.answer(&mut *read)?;
+            metrics.duration.observe(begun.elapsed().as_secs_f64());
         }
         Ok(())
+    }
+
+    fn metrics(&self, class: ReadClass) -> &ReadClassMetrics {
+        let metrics = &self.pool.parts.metrics;
+        match class {
+            ReadClass::Small => &metrics.small,
+            ReadClass::Large => &metrics.large,
+        }
     }
 
     /// Ends the server process of a session that was given up. If that fails, the process ends when its client's

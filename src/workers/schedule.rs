@@ -34,9 +34,11 @@ const LAST_RETRY: Duration = Duration::from_millis(16);
 
 /// The number of waiting commands and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct QueuedWork {
-    commands: usize,
-    bytes: usize,
+pub struct QueuedWork {
+    /// How many commands wait.
+    pub commands: usize,
+    /// How many bytes of memory they take.
+    pub bytes: usize,
 }
 
 impl QueuedWork {
@@ -171,6 +173,11 @@ impl Schedule {
     /// When the next store that is backing off is to be tried again.
     pub(super) fn next_retry(&self) -> Option<Instant> {
         self.backing_off.first().map(|(retry, _)| *retry)
+    }
+
+    /// What waits, also for a retry.
+    pub(super) fn waiting(&self) -> QueuedWork {
+        self.total
     }
 
     /// Whether no job waits, not even for a retry.

@@ -117,6 +117,11 @@ impl StoreChanges {
         }
     }
 
+    /// How many stores all watches name, which counts a store once for each watch of it.
+    pub fn count(&self) -> usize {
+        self.state().watched
+    }
+
     /// The stores that are watched.
     pub(super) fn watched(&self) -> Vec<StoreId> {
         self.state().by_store.keys().cloned().collect()

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::WriterParts;
 use super::availability::AvailabilityState;
@@ -200,7 +200,8 @@ impl WriterThread {
             self.resume(taken)?;
         }
         let max_stores = self.writer.parts.layout.stores_per_transaction();
-        while let Some(jobs) = self.writer.queue.collect(max_stores) {
+        while let Some(mut jobs) = self.writer.queue.collect(max_stores) {
+            self.measure_waits(&mut jobs);
             // A panic must not end the thread: nobody else executes the commands of its stores.
             match catch_unwind(AssertUnwindSafe(|| self.process(jobs, None))) {
                 Ok(processed) => processed?,
@@ -209,6 +210,15 @@ impl WriterThread {
             }
         }
         Ok(())
+    }
+
+    /// Measures how long jobs have waited that were not taken before.
+    fn measure_waits(&self, jobs: &mut [Job]) {
+        let now = Instant::now();
+        for queued in jobs.iter_mut().filter_map(|job| job.queued.take()) {
+            let waited = now.saturating_duration_since(queued);
+            self.writer.parts.metrics.queue_wait.observe(waited.as_secs_f64());
+        }
     }
 
     /// Goes on with a batch whose session was given up. The server process of that session may still hold the
@@ -330,7 +340,9 @@ impl WriterThread {
         };
         self.in_flight.begin(jobs.to_vec(), &session);
         // After a panic the session is retired and the working set is gone, so nothing inconsistent is used again.
-        let executed = catch_unwind(AssertUnwindSafe(|| batch::run(&mut session, jobs, &*parts.clock, &*parts.ids)));
+        let executed = catch_unwind(AssertUnwindSafe(|| {
+            batch::run(&mut session, jobs, &*parts.clock, &*parts.ids, &parts.metrics)
+        }));
         if self.in_flight.end().is_err() {
             session.retire();
             return Err(Failure::Superseded);
@@ -367,6 +379,7 @@ impl WriterThread {
         // A transaction of which every job goes back to the queue is no batch in the statistics.
         if answered > 0 {
             self.writer.counters.committed(answered);
+            self.writer.parts.metrics.batch_commands.observe(answered as f64);
         }
         let mut requeued = Vec::new();
         let mut locked = Vec::new();
@@ -500,8 +513,6 @@ fn random_fraction() -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::super::job::tests::{fault, job_of};
     use super::*;
     use crate::domain::idempotency::IdempotencyKey;

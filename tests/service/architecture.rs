@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Who may know whom. What is not named here may not be known; a module always knows itself. The
 /// composition root, `main`, `lib` and the commands see everything.
-const KNOWS: [(&str, &[&str]); 13] = [
+const KNOWS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("ids", &["domain"]),
@@ -15,12 +15,14 @@ const KNOWS: [(&str, &[&str]); 13] = [
     ("transport", &["auth", "domain", "reload"]),
     ("reload", &[]),
     ("repository", &["domain"]),
-    ("workers", &["domain", "repository", "clock"]),
+    // Those who measure know it, and it knows nobody.
+    ("metrics", &[]),
+    ("workers", &["domain", "repository", "clock", "metrics"]),
     ("pruner", &["domain", "repository", "clock"]),
     // Which triggers guard the ledger is asked of each database's own catalogue.
     ("verify", &["repository::session", "repository::error", "repository::dialect"]),
     // A handler has no session: what it reads it reads by functions that judge access first.
-    ("rpc", &["auth", "domain", "transport", "workers", "repository::read", "clock", "proto"]),
+    ("rpc", &["auth", "domain", "transport", "workers", "repository::read", "clock", "proto", "metrics"]),
     ("proto", &[]),
     ("telemetry", &[]),
 ];
@@ -45,6 +47,7 @@ const ABSENT: [(&[&str], &[&str], &str); 5] = [
             "ids",
             "workers",
             "main",
+            "metrics",
             "proto",
             "pruner",
             "rpc",
@@ -55,12 +58,24 @@ const ABSENT: [(&[&str], &[&str], &str); 5] = [
         "SQL lives in repository and verify",
     ),
     (
-        &["auth", "clock", "domain", "transport", "ids", "workers", "pruner", "reload", "repository", "verify"],
+        &[
+            "auth",
+            "clock",
+            "domain",
+            "transport",
+            "ids",
+            "metrics",
+            "workers",
+            "pruner",
+            "reload",
+            "repository",
+            "verify",
+        ],
         &["Status"],
         "a Status is made by rpc alone",
     ),
     (
-        &["auth", "domain", "transport", "workers", "pruner", "repository", "verify"],
+        &["auth", "domain", "transport", "metrics", "workers", "pruner", "repository", "verify"],
         &["proto", "v1"],
         "no message goes below rpc",
     ),

@@ -19,6 +19,7 @@ mod guard;
 mod harness;
 mod isolation;
 mod limits;
+mod metrics;
 mod plain_words;
 mod pruning;
 mod races;

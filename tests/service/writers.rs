@@ -13,6 +13,7 @@ use purchase_order_service::domain::code::{PrincipalId, StoreId};
 use purchase_order_service::domain::command::{Envelope, Reply};
 use purchase_order_service::domain::principal::Principal;
 use purchase_order_service::domain::store::update::UpdateStore;
+use purchase_order_service::metrics::workers::WriterMetrics;
 use purchase_order_service::proto::v1::{CreatePurchaseOrderRequest, PurchaseOrder};
 use purchase_order_service::repository::dialect::{Layout, Purpose};
 use purchase_order_service::repository::pool::Pool;
@@ -314,6 +315,7 @@ impl OneWriter {
             timeout: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(30),
             changes: Arc::default(),
+            metrics: WriterMetrics::default(),
         };
         Self { writers: Writers::start(1, &parts).unwrap(), breakpoint, recorder }
     }

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use purchase_order_service::repository::session::Observer;
 use purchase_order_service::repository::transaction::{TransactionName, TransactionStats};
 use purchase_order_service::repository::url::DatabaseUrl;
 use purchase_order_service::server::{Parts, Server};
+use purchase_order_service::transport::resource_limits::Limits;
 use purchase_order_service::verify::verify;
 use purchase_order_service::workers::Stats;
 use tokio::net::TcpListener;
@@ -23,6 +25,8 @@ use super::caller::Caller;
 use super::database::{Database, Engine, StoreHeld};
 use super::fakes::{TestClock, TestIds};
 use super::rpc::{Call, Rpc};
+use super::scrape::Scrape;
+use super::timeout::within_timeout;
 
 /// The store that every world has: alice owns it, carol manages it, bob receives in it, and its
 /// back-order feature is on.
@@ -41,6 +45,7 @@ pub struct World {
     event_retention: Option<Duration>,
     watch_clock: bool,
     lock_timeout: Duration,
+    limits: Limits,
     by_way_of: DatabaseUrl,
     channel: Channel,
     verified: Cell<bool>,
@@ -61,6 +66,8 @@ pub struct Setup {
     pub event_retention: Option<Duration>,
     /// How long writers wait for SQLite's write lock, if not as long as any test holds it.
     pub lock_timeout: Option<Duration>,
+    /// The bounds on connections and calls, if not those by default.
+    pub limits: Option<Limits>,
     /// Where the service finds its database, if not where it is: a place that breaks on purpose.
     pub by_way_of: Option<DatabaseUrl>,
 }
@@ -96,6 +103,7 @@ impl World {
             event_retention: setup.event_retention,
             watch_clock: false,
             lock_timeout: setup.lock_timeout.unwrap_or(Duration::from_secs(30)),
+            limits: setup.limits.unwrap_or_default(),
             by_way_of: setup.by_way_of.unwrap_or_else(|| database.url.clone()),
             channel: Endpoint::from_static("http://127.0.0.1:0").connect_lazy(),
             verified: Cell::new(false),
@@ -120,6 +128,8 @@ impl World {
         config.lock_timeout = self.lock_timeout;
         config.watch_clock = self.watch_clock;
         config.event_retention = self.event_retention;
+        config.limits = self.limits;
+        config.metrics_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         // A test that waits for one need not wait long.
         config.watch_heartbeat = Duration::from_millis(100);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
@@ -163,6 +173,41 @@ impl World {
     /// Has the service delete what is older than its retention now; how many records that were.
     pub async fn prune(&self) -> Result<usize, DbError> {
         self.server.as_ref().expect("it was started").prune().await
+    }
+
+    /// Where the service listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.as_ref().expect("it was started").local_addr()
+    }
+
+    /// Where the service answers scrapes.
+    pub fn metrics_address(&self) -> SocketAddr {
+        let address = self.server.as_ref().expect("it was started").metrics_addr();
+        address.expect("every world's service serves metrics")
+    }
+
+    /// What a scrape shows now.
+    pub async fn scrape(&self) -> Scrape {
+        Scrape::of(self.metrics_address()).await
+    }
+
+    /// Waits until a scrape shows a series with this value.
+    pub async fn shows(&self, series: &str, value: f64) {
+        let shown = within_timeout(async {
+            loop {
+                let shown = self.scrape().await;
+                if shown.value(series) == Some(value) {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        shown.await;
+    }
+
+    /// Takes the service out of the world, for a test that stops it; another can be started by [`World::restart`].
+    pub fn take_server(&mut self) -> Server {
+        self.server.take().expect("it was started")
     }
 
     async fn settle_in(&self) {

@@ -20,6 +20,7 @@ use purchase_order_service::clock::Clock;
 use purchase_order_service::domain::command::{Envelope, Reply};
 use purchase_order_service::domain::refusal::Refusal;
 use purchase_order_service::domain::time::Timestamp;
+use purchase_order_service::metrics::workers::WriterMetrics;
 use purchase_order_service::repository::dialect::{Layout, Purpose};
 use purchase_order_service::repository::pool::Pool;
 use purchase_order_service::verify::verify;
@@ -105,6 +106,7 @@ impl Trial {
             timeout: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(1),
             changes: Arc::default(),
+            metrics: WriterMetrics::default(),
         };
         // One writer does what is of one store in the order in which it was submitted, and so ids are alike.
         let writers = Writers::start(1, &parts).expect("there is room for a thread");

@@ -1,0 +1,48 @@
+//! What the service measures of itself, for Prometheus: the instruments that calls and workers write to, and the
+//! [`listener`] that answers scrapes.
+//!
+//! There is no global registry. The composition root makes one, registers the instruments in it and hands them to those who
+//! measure; a test that needs none takes instruments that are registered nowhere. What is counted anyway, such as the length
+//! of a queue, is no instrument: the root reads it when it is scraped.
+//!
+//! The number of series is bounded whatever peers send: every label has a value of a fixed set, or of the contract. An
+//! instrument that is used for each command is looked up once, when it is made, so that measuring costs an addition.
+
+pub mod calls;
+pub mod listener;
+pub mod workers;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// What the names begin with that no convention gives.
+pub const PREFIX: &str = "purchase_order_service";
+
+/// The upper bounds of the buckets for durations, in seconds: from a statement on the same machine to the longest call.
+const DURATIONS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// A histogram of durations in seconds.
+fn durations() -> Histogram {
+    Histogram::new(DURATIONS)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+/// Registers what is known when the service starts and never changes: its version, that of its schema, and when it started, in
+/// seconds since 1970.
+pub fn register_facts(registry: &mut Registry, schema_version: i64, started: f64) {
+    let help = "When the service started, in seconds since 1970";
+    registry.register_with_unit("process_start_time", help, Unit::Seconds, ConstGauge::new(started));
+    let own = registry.sub_registry_with_prefix(PREFIX);
+    let build = Family::<BuildLabels, Gauge>::default();
+    build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
+    own.register("build_info", "The version of this program, as a label; always 1", build);
+    let help = "The version of the database's schema, which is that of the program's newest migration";
+    own.register("schema_version", help, ConstGauge::new(schema_version));
+}

@@ -1,0 +1,170 @@
+//! Counts every call that reaches the service, outside of the guard, so that calls which the guard refuses count too.
+//!
+//! The status of a call is known when its headers are made if it was refused, and else with the trailers at the end of its
+//! body. It counts at that moment, before it is sent, so that a caller who has an answer finds it counted. A call that is
+//! dropped earlier, because its caller has gone or its time to be read has passed, counts as Canceled.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use http::{HeaderMap, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Bytes;
+use prost::Message;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::bodies::ResponseBody;
+use crate::metrics::calls::{CallMetrics, RpcMetrics, RpcName};
+use crate::proto::DESCRIPTORS;
+
+/// Every rpc that is served: those of the contract, of health and of reflection.
+pub fn rpcs() -> Result<Vec<RpcName>, prost::DecodeError> {
+    let served = [
+        DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    let mut rpcs = Vec::new();
+    for descriptors in served {
+        for file in FileDescriptorSet::decode(descriptors)?.file {
+            for service in &file.service {
+                rpcs.extend(service.method.iter().map(|method| RpcName {
+                    grpc_type: type_of(method),
+                    grpc_service: format!("{}.{}", file.package(), service.name()),
+                    grpc_method: method.name().to_owned(),
+                }));
+            }
+        }
+    }
+    Ok(rpcs)
+}
+
+fn type_of(method: &MethodDescriptorProto) -> &'static str {
+    match (method.client_streaming(), method.server_streaming()) {
+        (false, false) => "unary",
+        (true, false) => "client_stream",
+        (false, true) => "server_stream",
+        (true, true) => "bidi_stream",
+    }
+}
+
+/// A call that has begun. It counts as Canceled if it is dropped before its status is known.
+pub struct CountedCall {
+    rpc: Arc<RpcMetrics>,
+    began: Instant,
+    has_ended: bool,
+}
+
+impl CountedCall {
+    /// Counts that a call of this path has begun.
+    pub fn begin(calls: &CallMetrics, path: &str) -> Self {
+        let rpc = Arc::clone(calls.of(path));
+        rpc.started();
+        Self { rpc, began: Instant::now(), has_ended: false }
+    }
+
+    /// Counts how the call ends while it is answered.
+    pub async fn count(mut self, answered: impl Future<Output = Response<ResponseBody>>) -> Response<CountedBody> {
+        let response = answered.await;
+        if response.headers().contains_key(Status::GRPC_STATUS) {
+            self.end_with(response.headers());
+        }
+        response.map(|body| CountedBody { body, call: self })
+    }
+
+    /// Counts the status that these headers or trailers carry; without one it is unknown how the call ended.
+    fn end_with(&mut self, sent: &HeaderMap) {
+        let code = sent.get(Status::GRPC_STATUS).map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()));
+        let is_first = self.end(code);
+        if is_first
+            && code != Code::Ok
+            && let Some(details) = Status::from_header_map(sent).and_then(|status| status.get_details_error_info())
+        {
+            self.rpc.refused(details.reason);
+        }
+    }
+
+    /// Counts the code unless one was counted before; returns whether it was counted.
+    fn end(&mut self, code: Code) -> bool {
+        if self.has_ended {
+            return false;
+        }
+        self.has_ended = true;
+        self.rpc.handled(code.into(), self.began.elapsed());
+        true
+    }
+}
+
+impl Drop for CountedCall {
+    fn drop(&mut self) {
+        self.end(Code::Cancelled);
+    }
+}
+
+/// The body of an answer, whose last frame tells how the call ended.
+pub struct CountedBody {
+    body: ResponseBody,
+    call: CountedCall,
+}
+
+impl HttpBody for CountedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.call.end_with(trailers);
+                }
+            }
+            Some(Err(status)) => {
+                self.call.end(status.code());
+            }
+            // Every answer ends with trailers, so this one was refused in its headers, or a library forgot them.
+            None => {
+                self.call.end(Code::Unknown);
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::policy;
+
+    #[test]
+    fn every_rpc_that_is_counted_has_a_policy_and_a_name_of_its_own() {
+        let mut rpcs = rpcs().unwrap();
+        assert!(rpcs.len() >= 45, "{}", rpcs.len());
+        for rpc in &rpcs {
+            let path = format!("/{}/{}", rpc.grpc_service, rpc.grpc_method);
+            assert!(policy::of(&path, false).is_some(), "{path}");
+        }
+        let count = rpcs.len();
+        rpcs.sort_by_key(|rpc| (rpc.grpc_service.clone(), rpc.grpc_method.clone()));
+        rpcs.dedup();
+        assert_eq!(rpcs.len(), count);
+        let type_of = |method: &str| rpcs.iter().find(|rpc| rpc.grpc_method == method).unwrap().grpc_type;
+        assert_eq!(type_of("GetStore"), "unary");
+        assert_eq!(type_of("WatchEvents"), "server_stream");
+        assert_eq!(type_of("ServerReflectionInfo"), "bidi_stream");
+    }
+}
