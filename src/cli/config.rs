@@ -93,10 +93,14 @@ fn shown(invocation: &Invocation, database: &DatabaseUrl) -> String {
             continue;
         };
         let mut values: Vec<String> = values.map(|value| value.to_string_lossy().into_owned()).collect();
+        let mut source = source(invocation, option, matches.value_source(id));
         if id == "database_url" {
+            // Options may hold a password too.
+            if values.iter().any(|url| url.contains('?')) {
+                source.push_str("; its options are left out");
+            }
             values = vec![database.to_string()];
         }
-        let source = source(invocation, option, matches.value_source(id));
         lines.push_str(&format!("{id} = {}  # {source}\n", as_toml(option, values)));
     }
     lines
@@ -118,9 +122,12 @@ fn as_toml(option: &Arg, values: Vec<String>) -> toml::Value {
         return toml::Value::Array(values.into_iter().map(toml::Value::String).collect());
     }
     let text = values.into_iter().next().unwrap_or_default();
-    match (text.parse(), text.parse()) {
-        (Ok(flag), _) => toml::Value::Boolean(flag),
-        (_, Ok(number)) => toml::Value::Integer(number),
+    if !option.get_action().takes_values() {
+        return toml::Value::Boolean(text == "true");
+    }
+    // A text that would be written otherwise as a number, such as 007, stays a text.
+    match text.parse::<i64>() {
+        Ok(number) if number.to_string() == text => toml::Value::Integer(number),
         _ => toml::Value::String(text),
     }
 }

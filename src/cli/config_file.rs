@@ -35,12 +35,14 @@ pub enum ConfigFileError {
         error: std::io::Error,
     },
     /// The file is no TOML.
-    #[error("the configuration file {path} is not TOML: {error}")]
+    #[error("the configuration file {path}, line {line}, is not TOML: {cause}")]
     NotToml {
         /// The path as it was given.
         path: String,
-        /// Where and why.
-        error: toml::de::Error,
+        /// The number of the line, from 1. Its text is not shown: a password may be in it.
+        line: usize,
+        /// What is wrong.
+        cause: String,
     },
     /// No command has such an option.
     #[error("the configuration file {path} has '{key}', which is no option; there are: {known}")]
@@ -89,8 +91,14 @@ pub fn expand(
     let shown = path.to_string_lossy().into_owned();
     let text =
         std::fs::read_to_string(&path).map_err(|error| ConfigFileError::Unreadable { path: shown.clone(), error })?;
-    let table: Table = text.parse().map_err(|error| ConfigFileError::NotToml { path: shown.clone(), error })?;
+    let table: Table = text.parse().map_err(|error| not_toml(&shown, &text, &error))?;
     add(program, arguments, &shown, table, variable)
+}
+
+fn not_toml(path: &str, text: &str, error: &toml::de::Error) -> ConfigFileError {
+    let begin = error.span().map_or(0, |span| span.start);
+    let line = 1 + text.bytes().take(begin).filter(|byte| *byte == b'\n').count();
+    ConfigFileError::NotToml { path: path.to_owned(), line, cause: error.message().to_owned() }
 }
 
 fn add(
@@ -124,8 +132,9 @@ fn add(
         added.extend(typed);
         expanded.from_file.insert(key);
     }
-    // Options at the end belong to the innermost command that is named.
-    arguments.extend(added);
+    // Options at the end belong to the innermost command that is named. What is behind `--` is no option.
+    let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+    arguments.splice(end..end, added);
     expanded.arguments = arguments;
     Ok(expanded)
 }
@@ -154,7 +163,7 @@ fn named_command<'c>(program: &'c Command, arguments: &[OsString]) -> &'c Comman
 /// The option of a command, or of all commands, that a key names. A file cannot name another file.
 fn option<'c>(command: &'c Command, program: &'c Command, key: &str) -> Option<&'c Arg> {
     let global = program.get_arguments().filter(|argument| argument.is_global_set());
-    let mut options = command.get_arguments().chain(global).filter(|argument| argument.get_long().is_some());
+    let mut options = command.get_arguments().chain(global).filter(|argument| argument.get_env().is_some());
     options.find(|argument| argument.get_id() == key && key != OPTION)
 }
 
@@ -200,6 +209,7 @@ fn as_typed(option: &Arg, value: Value) -> Result<Vec<OsString>, &'static str> {
     let text = match (value, option.get_value_delimiter()) {
         (Value::String(text), _) => text,
         (Value::Integer(number), _) => number.to_string(),
+        (Value::Array(values), Some(_)) if values.is_empty() => return Ok(Vec::new()),
         (Value::Array(values), Some(delimiter)) => {
             let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
             texts.ok_or("a list of texts")?.join(&delimiter.to_string())
@@ -272,6 +282,19 @@ mod tests {
             let error = expanded("serve", file, &[]).unwrap_err().to_string();
             assert!(words.iter().all(|word| error.contains(word)) && error.contains("orders.toml"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_no_toml_is_named_and_not_shown() {
+        let text = "listen = '127.0.0.1:1'\ndatabase_url = \"postgres://app:hunter2@h/o\n";
+        let error = not_toml("orders.toml", text, &text.parse::<Table>().unwrap_err()).to_string();
+        assert!(error.contains("orders.toml, line 2") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn options_are_added_before_what_is_no_option() {
+        let expanded = expanded("backup -- out.sqlite", "database_url = 'sqlite:a'", &[]).unwrap();
+        assert_eq!(expanded.arguments[1..], ["backup", "--database-url=sqlite:a", "--", "out.sqlite"]);
     }
 
     #[test]

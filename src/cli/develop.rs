@@ -13,8 +13,8 @@ use crate::config::ServeConfig;
 use crate::demo;
 use crate::repository::url::DatabaseUrl;
 
-/// If one of these is set, by its variable or in the configuration file, `serve` is meant: without this check a forgotten
-/// command name would start the service without authentication.
+/// If one of these is set, `serve` is meant: without this check a forgotten command name would start the service without
+/// authentication.
 const CREDENTIALS: [&str; 3] = ["TOKEN_KEYS", "CLIENT_CA", "TLS_CERTIFICATE"];
 
 /// Serve on this machine only, without credentials: callers give their own name (the default)
@@ -39,10 +39,10 @@ impl Develop {
             return Err(format!("cannot listen on {listen}: {why}; `serve` has callers prove who they are").into());
         }
         #[expect(clippy::disallowed_methods, reason = "these options belong to `serve`, so they are not parsed here")]
-        let is_set = |name: &str| {
-            std::env::var_os(name).is_some() || invocation.of_other_commands.contains(&name.to_ascii_lowercase())
-        };
-        if let Some(set) = CREDENTIALS.into_iter().find(|name| is_set(name)) {
+        let variable = CREDENTIALS.into_iter().find(|name| std::env::var_os(name).is_some());
+        // Whatever the file has of `serve`: it is a file for `serve`.
+        let in_file = invocation.of_other_commands.first().map(|key| format!("{key} in the configuration file"));
+        if let Some(set) = variable.map(str::to_owned).or(in_file) {
             let why = "development mode would let anybody in who says a name";
             return Err(format!("{set} is set, but {why}; run `purchase-order-service serve`").into());
         }

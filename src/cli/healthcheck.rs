@@ -38,7 +38,11 @@ impl Healthcheck {
     pub fn run(self) -> Result<ExitCode, CommandError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let address = reachable(&self.listen);
-        let status = runtime.block_on(self.status(&address)).map_err(|error| format!("{address}: {error}"))?;
+        // Around everything: the handshake of TLS has no timeout of its own.
+        let timeout = Duration::from_secs(self.timeout_seconds);
+        let answered = runtime.block_on(async { tokio::time::timeout(timeout, self.status(&address)).await });
+        let status = answered.map_err(|_| format!("{address}: no answer within {} s", timeout.as_secs()))?;
+        let status = status.map_err(|error| format!("{address}: {error}"))?;
         if status != ServingStatus::Serving {
             return Err(format!("{address} reports {}", status.as_str_name()).into());
         }
@@ -47,10 +51,8 @@ impl Healthcheck {
     }
 
     async fn status(self, address: &str) -> Result<ServingStatus, CommandError> {
-        let timeout = Duration::from_secs(self.timeout_seconds);
         let scheme = if self.server_ca.is_some() { "https" } else { "http" };
-        let mut endpoint =
-            Endpoint::from_shared(format!("{scheme}://{address}"))?.connect_timeout(timeout).timeout(timeout);
+        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?;
         if let Some(path) = self.server_ca {
             let pem = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));

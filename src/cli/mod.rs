@@ -121,21 +121,23 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Invocation {
     fn run(self) -> Result<ExitCode, CommandError> {
         let Cli { database_url, database_password_file, command, develop, .. } = Cli::from_arg_matches(&self.matches)?;
-        // Parsed here and not by clap, which would print a value that it refuses, password and all.
-        let mut url: DatabaseUrl = database_url.parse()?;
-        if let Some(path) = database_password_file {
-            let password = std::fs::read_to_string(&path);
+        // Only for the commands that have a database. It is parsed here and not by clap, which would print a value that it
+        // refuses, password and all.
+        let url = || -> Result<DatabaseUrl, CommandError> {
+            let url: DatabaseUrl = database_url.parse()?;
+            let Some(path) = &database_password_file else { return Ok(url) };
+            let password = std::fs::read_to_string(path);
             let password = password.map_err(|error| format!("the password file {}: {error}", path.display()))?;
-            url = url.with_password(password.trim_end_matches(['\r', '\n']))?;
-        }
+            Ok(url.with_password(password.trim_end_matches(['\r', '\n']))?)
+        };
         match command.unwrap_or(Command::Develop(develop)) {
-            Command::Develop(develop) => develop.run(url, &self),
-            Command::Serve(serve) => serve.run(url),
-            Command::Migrate => migrate::run(&url),
-            Command::Backup(backup) => backup.run(&url),
-            Command::Restore(restore) => restore.run(&url),
-            Command::Verify => verify::run(&url),
-            Command::Config(config) => config.run(url, &self),
+            Command::Develop(develop) => develop.run(url()?, &self),
+            Command::Serve(serve) => serve.run(url()?),
+            Command::Migrate => migrate::run(&url()?),
+            Command::Backup(backup) => backup.run(&url()?),
+            Command::Restore(restore) => restore.run(&url()?),
+            Command::Verify => verify::run(&url()?),
+            Command::Config(config) => config.run(url()?, &self),
             Command::Healthcheck(healthcheck) => healthcheck.run(),
             Command::Completions(completions) => Ok(completions.run()),
             Command::Manual(manual) => manual.run(),

@@ -9,8 +9,8 @@ const BEGINNING: &str = "\
 
 _This page is printed by `purchase-order-service config reference`._
 
-An option is given on the command line, by its variable, or in a configuration file; where several say something, the
-first of these counts. The file is TOML, and is named by `--config` or `CONFIG`. It has each option under the name in the
+An option is given on the command line behind the name of the command, by its variable, or in a configuration file; where
+several say something, the first of these counts. The file is TOML, and is named by `--config` or `CONFIG`. It has each option under the name in the
 first column without the hyphens in front, and with `_` for `-`:
 
 _Not run in CI: an example of a configuration file._
@@ -20,6 +20,9 @@ database_url = \"postgres://app@db.example/orders?sslmode=disable\"
 database_password_file = \"/run/secrets/database\"
 listen = \"0.0.0.0:50051\"
 max_connections = 500
+tls_certificate = \"/etc/purchase-orders/tls.crt\"
+tls_key = \"/etc/purchase-orders/tls.key\"
+client_ca = \"/etc/purchase-orders/clients.crt\"
 operator_certificates = [\"uri:spiffe://corp.example/ops\"]
 ```
 

@@ -108,7 +108,7 @@ fn a_file_that_is_meant_for_serve_does_not_serve_without_credentials() {
     let (_folder, file) = configured("token_keys = 'keys.json'\ntoken_issuer = 'i'\ntoken_audience = 'a'");
 
     let unawares = complaint(&program(&["--config", &file], &[]));
-    assert!(unawares.contains("TOKEN_KEYS") && unawares.contains("serve"), "{unawares}");
+    assert!(unawares.contains("token_audience in the configuration file") && unawares.contains("serve"), "{unawares}");
     let missing = complaint(&program(&["config", "check", "serve", "--config", &file], &[]));
     assert!(missing.contains("keys.json"), "{missing}");
     let shown = printed(&program(&["config", "show", "serve", "--config", &file], &[]));

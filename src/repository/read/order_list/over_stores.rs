@@ -316,11 +316,14 @@ fn key<P: Place>(of: &ScanOf, scan: usize, start: &Start<P::Key, P::Row>) -> Vec
     vec![store.as_str().into(), (scan as i32).into(), (*state).into(), key.into(), row.into(), before.as_str().into()]
 }
 
+/// An order that a scan has come by.
+type ScannedOrder<P> = Scanned<<P as Place>::Key, <P as Place>::Row>;
+
 fn scanned_orders<P: Place>(
     scans: &[ScanOf],
     found: Vec<ScanRow>,
     ids: &mut BTreeMap<(String, P::Row), String>,
-) -> Result<Vec<Scanned<P::Key, P::Row>>, ReadError> {
+) -> Result<Vec<ScannedOrder<P>>, ReadError> {
     let mut scanned = Vec::new();
     for (scan, places) in found {
         let scan = scan as usize;
