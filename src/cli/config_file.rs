@@ -20,7 +20,8 @@ use toml::{Table, Value};
 pub const OPTION: &str = "config";
 /// The variable that names the file.
 pub const VARIABLE: &str = "CONFIG";
-/// The commands whose options a file may have. One file may serve all commands of a machine, so each takes what it knows.
+/// The commands whose options a file may have. One file may be for all commands of a machine, so `verify` or `migrate` passes
+/// over what is for a server; `develop` refuses what is for `serve`.
 const SERVING: [&str; 2] = ["develop", "serve"];
 
 /// Why a configuration file is refused.

@@ -125,8 +125,8 @@ impl CallMetrics {
 }
 
 impl Families {
-    /// The counters of one rpc. They are shown from the beginning: a rate cannot be computed from a series that appears with
-    /// its first call.
+    /// The counters of one rpc. Those of its calls, and of the ones that end well, are shown from the beginning: a rate cannot
+    /// be computed from a series that appears with its first call. An error's series appears with the first such error.
     fn of(&self, name: RpcName) -> RpcMetrics {
         let rpc = RpcMetrics {
             started: self.started.get_or_create_owned(&name),

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::authorized::{AccessCheck, Authorized, ReadError, ReadSession};
 use super::filter::{AllOf, UnionAll};
-use super::merge::{Position, Start};
+use super::merge::Position;
 use crate::domain::code::{ProductId, StoreId};
 use crate::domain::order::due_date::DueDate;
 use crate::domain::order::{Order, State};
@@ -349,27 +349,16 @@ fn expected_range(asked: &Asked<'_>, conditions: AllOf<po::table>) -> AllOf<po::
         .and(before.map(|before| expected_key().lt(before)))
 }
 
-/// Adds that the order is behind the last one of the page before.
+/// Adds that the order is behind the last one of the page before. A list of one store has no position but an order of it.
 fn after_position(asked: &Asked<'_>, conditions: AllOf<po::table>) -> AllOf<po::table> {
-    let store = asked.store.as_str();
-    match asked.after {
-        None => conditions,
-        Some(OrderPosition::Newest(position)) => match Start::in_store(store, Some(position)) {
-            Start::Beginning => conditions,
-            Start::At(Reverse(time)) => conditions.and(Some(po::create_time.le(time))),
-            Start::AfterKey(Reverse(time)) => conditions.and(Some(po::create_time.lt(time))),
-            // Both together mean: (time, event) is less than the position. The first is implied by the second, but it is
-            // what an index on the time can begin at.
-            Start::After(Reverse(time), Reverse(event)) => conditions
-                .and(Some(po::create_time.le(time)))
-                .and(Some(po::create_time.lt(time).or(po::create_event.lt(event)))),
-        },
-        Some(OrderPosition::ExpectedDate(position)) => match Start::in_store(store, Some(position)) {
-            Start::Beginning => conditions,
-            Start::At(date) => conditions.and(Some(expected_key().ge(date))),
-            Start::AfterKey(date) => conditions.and(Some(expected_key().gt(date))),
-            Start::After(date, order) => conditions.and(Some(is_behind(date, order))),
-        },
+    match asked.after.cloned() {
+        // Both together mean: (time, event) is less than the position. The first is implied by the second, but it is what
+        // an index on the time can begin at.
+        Some(OrderPosition::Newest((Reverse(time), _, Some(Reverse(event))))) => conditions
+            .and(Some(po::create_time.le(time)))
+            .and(Some(po::create_time.lt(time).or(po::create_event.lt(event)))),
+        Some(OrderPosition::ExpectedDate((date, _, Some(order)))) => conditions.and(Some(is_behind(date, order))),
+        Some(OrderPosition::Newest(_) | OrderPosition::ExpectedDate(_)) | None => conditions,
     }
 }
 
