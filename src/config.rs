@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::auth::credentials::CredentialConfig;
 use crate::repository::dialect::{Layout, writers_for};
 use crate::repository::url::DatabaseUrl;
+use crate::transport::origin::Origin;
 use crate::transport::resource_limits::Limits;
 use crate::transport::tls::TlsFiles;
 
@@ -56,6 +57,12 @@ pub struct ServeConfig {
     pub public_reflection: bool,
     /// Where Prometheus can scrape; `None`: nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// Of how many calls one has a line in the log; 0: none has.
+    pub access_log: u32,
+    /// Where browsers can call, by gRPC-Web; `None`: nowhere.
+    pub web_listen: Option<SocketAddr>,
+    /// The origins of the web pages that may call there.
+    pub web_origins: Vec<Origin>,
 }
 
 /// How callers are authenticated.
@@ -93,6 +100,9 @@ impl ServeConfig {
             drain: Duration::from_secs(20),
             public_reflection: true,
             metrics_listen: None,
+            access_log: 0,
+            web_listen: None,
+            web_origins: Vec::new(),
             database,
         }
     }

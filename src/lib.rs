@@ -33,7 +33,7 @@
 //!   and `reload`, and nothing of rpcs; `workers` and `pruner` know `domain`, `repository` and `clock`; `rpc`
 //!   knows `auth`, `domain`, `transport`, `workers` and, of the repository, `repository::read` alone; `verify`
 //!   knows a session, and asks the dialect for one query of a catalogue. `metrics` knows none of them; `rpc` and `workers`
-//!   know it.
+//!   know it. `rpc` knows of `telemetry` the target of the access log.
 //! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
 //! - Only `repository::session` begins or ends a transaction. Each has a name, may run again from its beginning, and is
 //!   counted by [`repository::transaction`]; `clippy.toml` bans the raw calls.

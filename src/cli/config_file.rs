@@ -1,7 +1,7 @@
 //! The configuration file: options of the command line under their names, in TOML.
 //!
 //! ```toml
-//! database_url = "postgres://app@db.example/orders?sslmode=verify-full"
+//! database_url = "postgres://app@db.example/orders"
 //! listen = "0.0.0.0:50051"
 //! max_connections = 500
 //! ```

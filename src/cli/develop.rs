@@ -33,8 +33,8 @@ impl Develop {
 
     /// What a server is started with, if these options may be served without credentials.
     pub fn config(&self, database: DatabaseUrl, invocation: &Invocation) -> Result<ServeConfig, CommandError> {
-        let listen = self.running.listen;
-        if !listen.ip().is_loopback() {
+        let listened = [Some(self.running.listen), self.running.web_listen];
+        if let Some(listen) = listened.into_iter().flatten().find(|listen| !listen.ip().is_loopback()) {
             let why = "in development mode callers name themselves, so only loopback may be listened on";
             return Err(format!("cannot listen on {listen}: {why}; `serve` has callers prove who they are").into());
         }

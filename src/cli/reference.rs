@@ -16,7 +16,7 @@ first column without the hyphens in front, and with `_` for `-`:
 _Not run in CI: an example of a configuration file._
 
 ```toml
-database_url = \"postgres://app@db.example/orders?sslmode=disable\"
+database_url = \"postgres://app@db.example/orders?sslrootcert=/etc/purchase-orders/database-ca.pem\"
 database_password_file = \"/run/secrets/database\"
 listen = \"0.0.0.0:50051\"
 max_connections = 500

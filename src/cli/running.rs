@@ -16,6 +16,7 @@ use crate::repository::dialect::{Layout, may_be_sharded, writers_for};
 use crate::repository::url::DatabaseUrl;
 use crate::server::{Parts, Server};
 use crate::telemetry;
+use crate::transport::origin::Origin;
 use crate::transport::resource_limits::Limits;
 
 pub const LISTEN: &str = "127.0.0.1:50051";
@@ -40,6 +41,24 @@ enum DatabaseLayout {
     Sharded,
 }
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Lines for people to read
+    Console,
+    /// An object of JSON in each line
+    Json,
+}
+
+impl From<LogFormat> for telemetry::LogFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Console => Self::Console,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
 /// Options of `serve` and `develop`
 #[derive(Debug, Args)]
 pub struct Running {
@@ -53,6 +72,24 @@ pub struct Running {
     /// See operations.md on metrics.
     #[arg(long, env = "METRICS_LISTEN", value_name = "ADDR")]
     metrics_listen: Option<SocketAddr>,
+    /// How the log is written to standard error
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Console)]
+    log_format: LogFormat,
+    /// Of how many calls one is logged: 0 to 1000000; 0: of none, 1: each
+    ///
+    /// With any but 0, each call that ends with a fault of the service is logged too.
+    #[arg(long, env = "ACCESS_LOG", value_name = "N", default_value_t = 0, value_parser = within::<u32>(0..=1_000_000))]
+    access_log: u32,
+    /// Where browsers call, by gRPC-Web over HTTP/1.1 [default: nowhere]
+    ///
+    /// With TLS if `--tls-certificate` is given. `develop` allows loopback only. See operations.md on browsers.
+    #[arg(long, env = "WEB_LISTEN", value_name = "ADDR", requires = "web_origins")]
+    pub web_listen: Option<SocketAddr>,
+    /// The origins of the web pages that may call there, separated by commas
+    ///
+    /// Each is SCHEME://HOST or SCHEME://HOST:PORT, as a browser sends it.
+    #[arg(long, env = "WEB_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', requires = "web_listen")]
+    web_origins: Vec<Origin>,
     /// For how many days the first answer to each request id is kept: 1 to 3650
     #[arg(long, env = "REQUEST_RETENTION_DAYS", default_value_t = RETENTION_DAYS, value_parser = within::<u64>(1..=3650))]
     request_retention_days: u64,
@@ -115,6 +152,9 @@ impl Running {
         config.shutdown_delay = self.shutdown_delay_seconds.map_or(shutdown_delay, Duration::from_secs);
         config.drain = Duration::from_secs(self.drain_seconds);
         config.metrics_listen = self.metrics_listen;
+        config.access_log = self.access_log;
+        config.web_listen = self.web_listen;
+        config.web_origins.clone_from(&self.web_origins);
         config.limits.connections = connections(self.max_connections, descriptors())?;
         config.limits.connections_per_peer = self.max_connections_per_peer as usize;
         if let Some(writers) = self.writers {
@@ -129,7 +169,7 @@ impl Running {
         config: &ServeConfig,
         announce: impl FnOnce(&DatabaseUrl, SocketAddr),
     ) -> Result<ExitCode, CommandError> {
-        let _logs = telemetry::init();
+        let _logs = telemetry::init(self.log_format.into());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(async {
             let mut asked = requests_to_stop(config.shutdown_delay + config.drain + STOP_END)?;

@@ -81,13 +81,14 @@ impl Serve {
 
     /// What a server is started with, if these options make up a whole that is safe to serve.
     pub fn config(&self, database: DatabaseUrl) -> Result<ServeConfig, CommandError> {
-        let listen = self.running.listen;
         let credentials = self.credentials()?;
         let tls = self.tls_certificate.clone().zip(self.tls_key.clone());
-        if tls.is_none() && !listen.ip().is_loopback() && !self.allow_plaintext {
-            let why = "without TLS, tokens could be read on the way";
-            let cure = "give --tls-certificate and --tls-key, or --allow-plaintext where something else encrypts";
-            return Err(format!("cannot listen on {listen}: {why}; {cure}").into());
+        for listen in [Some(self.running.listen), self.running.web_listen].into_iter().flatten() {
+            if tls.is_none() && !listen.ip().is_loopback() && !self.allow_plaintext {
+                let why = "without TLS, tokens could be read on the way";
+                let cure = "give --tls-certificate and --tls-key, or --allow-plaintext where something else encrypts";
+                return Err(format!("cannot listen on {listen}: {why}; {cure}").into());
+            }
         }
         let mut config = self.running.config(database, SHUTDOWN_DELAY)?;
         config.access = Authentication::Credentials(credentials);

@@ -18,7 +18,7 @@ pub const MAX_NOTE: usize = 1_000;
 /// Bytes of the notes of an order's lines together: with them 5,000 lines still fit into one message.
 pub const MAX_LINE_NOTES: usize = 500_000;
 
-/// Text of several lines, which line feeds and tabs may be part of. Like [`line`] and [`code`] it
+/// Text of several lines, which line feeds and tabs may be part of. Like [`line()`] and [`code()`] it
 /// answers with the text in normal form C, or else with the rule that the text breaks. Text that is too
 /// long is not normalised to its end: a message has room for megabytes of it.
 pub fn note(text: &str, max: usize) -> Result<String, String> {

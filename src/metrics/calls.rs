@@ -142,6 +142,11 @@ impl Families {
 }
 
 impl RpcMetrics {
+    /// The names of the service and of the method.
+    pub fn name(&self) -> (&str, &str) {
+        (&self.name.grpc_service, &self.name.grpc_method)
+    }
+
     /// Counts a call that begins.
     pub fn started(&self) {
         self.started.inc();

@@ -2,7 +2,9 @@
 //! a password never gets into a log, and nothing is sent over a network in plain text unless an operator has allowed it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use url::Url;
 use url::form_urlencoded::byte_serialize;
@@ -36,14 +38,25 @@ pub enum UrlError {
     /// There is a password in the URL as well as in a file.
     #[error("the database URL has a password already, so there must be no password file")]
     PasswordTwice,
-    /// The host is another machine, and the URL does not say that the connection may be unencrypted. libpq would use plain
-    /// text without asking, because this build has no TLS for PostgreSQL.
+    /// The host is another machine, and this build has no TLS for PostgreSQL.
     #[error(
-        "the database host '{0}' is not this machine, and this build cannot encrypt the connection: \
-         say sslmode=disable in the URL if the network between is trusted"
+        "the database host '{0}' is not this machine, and this build cannot encrypt the connection: build the program \
+         with its feature postgres-tls, or say sslmode=disable in the URL if the network between is trusted"
     )]
-    PlainText(String),
+    NoTls(String),
+    /// The host is another machine, and with this `sslmode` libpq goes on in plain text without saying so if the server, or
+    /// somebody on the way, does not offer TLS.
+    #[error(
+        "sslmode={0} would use plain text without saying so: leave it out, which means verify-full, or say \
+         sslmode=disable if the network between is trusted"
+    )]
+    Downgradable(String),
 }
+
+/// Whether this build can encrypt connections to PostgreSQL.
+const HAS_TLS: bool = cfg!(feature = "postgres-tls");
+/// The option of libpq that stands for the authorities that the operating system trusts.
+const SYSTEM_AUTHORITIES: &str = "sslrootcert=system";
 
 impl FromStr for DatabaseUrl {
     type Err = UrlError;
@@ -69,11 +82,21 @@ fn sqlite(path: &str) -> Result<DatabaseUrl, UrlError> {
 
 fn postgres(text: &str) -> Result<DatabaseUrl, UrlError> {
     let mut url = Url::parse(text).map_err(|error| UrlError::Malformed(error.to_string()))?;
-    // libpq lets the option `host` override the host of the URL. Without any it uses a socket of this machine.
-    let host = option(&url, "host").or_else(|| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let is_socket = host.is_empty() || host.starts_with('/') || host.starts_with("%2F");
-    if !is_socket && !is_loopback(&host) && option(&url, "sslmode").is_none() {
-        return Err(UrlError::PlainText(host));
+    if !is_local(&url) {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        match option(&url, "sslmode").as_deref() {
+            Some("disable") => {}
+            _ if !HAS_TLS => return Err(UrlError::NoTls(host)),
+            Some(mode @ ("allow" | "prefer")) => return Err(UrlError::Downgradable(mode.to_owned())),
+            Some(_) => {}
+            None => {
+                url.query_pairs_mut().append_pair("sslmode", "verify-full");
+            }
+        }
+    }
+    let is_verified = option(&url, "sslmode").is_some_and(|mode| mode == "verify-full");
+    if is_verified && option(&url, "sslrootcert").is_none() {
+        url.query_pairs_mut().append_pair("sslrootcert", "system");
     }
     // The timeouts are there so that a server that is gone is noticed within seconds; the kernel's take minutes.
     let defaults = [
@@ -94,6 +117,27 @@ fn option(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
+/// A value as libpq reads it in a URL: it takes a plus as it is, and not as a space.
+fn encoded(value: &str) -> String {
+    byte_serialize(value.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+/// Whether a connection to this database stays on this machine: by a socket, or by loopback. Of several hosts all must.
+fn is_local(url: &Url) -> bool {
+    let is_socket = |host: &str| host.is_empty() || host.starts_with('/') || host.starts_with("%2F");
+    // libpq lets the options override the host of the URL, and without any it uses a socket of this machine.
+    let host = option(url, "host").or_else(|| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let address = option(url, "hostaddr").unwrap_or_default();
+    [host, address].iter().flat_map(|hosts| hosts.split(',')).all(|host| is_socket(host) || is_loopback(host))
+}
+
+/// The file with the authorities that the operating system trusts. The OpenSSL that is built into this program does not know
+/// where each system keeps it.
+fn system_authorities() -> Option<&'static PathBuf> {
+    static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FILE.get_or_init(|| openssl_probe::probe().cert_file).as_ref()
+}
+
 /// Whether a host is this machine. A name other than `localhost` is not looked up: it may lead elsewhere tomorrow.
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
@@ -108,11 +152,9 @@ impl DatabaseUrl {
         if url.password().is_some() || option(&url, "password").is_some() {
             return Err(UrlError::PasswordTwice);
         }
-        // An option, because a URL without a host, which leads to a socket, can have no password of its own. libpq takes a
-        // plus as it is, and not as a space.
-        let password = byte_serialize(password.as_bytes()).collect::<String>().replace('+', "%20");
+        // An option, because a URL without a host, which leads to a socket, can have no password of its own.
         let options = url.query().map(|options| format!("{options}&")).unwrap_or_default();
-        url.set_query(Some(&format!("{options}password={password}")));
+        url.set_query(Some(&format!("{options}password={}", encoded(password))));
         Ok(Self::Postgres(url.to_string()))
     }
 
@@ -121,13 +163,19 @@ impl DatabaseUrl {
     /// written; a command that only inspects may use a standby.
     pub(super) fn for_libpq(&self, purpose: Purpose) -> String {
         let Self::Postgres(text) = self else { return String::new() };
-        match Url::parse(text) {
-            Ok(mut url) if purpose != Purpose::Inspect && option(&url, "target_session_attrs").is_none() => {
-                url.query_pairs_mut().append_pair("target_session_attrs", "read-write");
-                url.to_string()
-            }
-            _ => text.clone(),
+        let Ok(mut url) = Url::parse(text) else { return text.clone() };
+        if purpose != Purpose::Inspect && option(&url, "target_session_attrs").is_none() {
+            url.query_pairs_mut().append_pair("target_session_attrs", "read-write");
         }
+        if let Some(file) = system_authorities() {
+            let named = format!("sslrootcert={}", encoded(&file.to_string_lossy()));
+            let options = url.query().unwrap_or_default().split('&');
+            let options: Vec<_> =
+                options.map(|option| if option == SYSTEM_AUTHORITIES { &*named } else { option }).collect();
+            let options = options.join("&");
+            url.set_query(Some(&options));
+        }
+        url.to_string()
     }
 }
 
@@ -180,14 +228,53 @@ mod tests {
         assert_eq!(sqlite.with_password("x"), Err(UrlError::PasswordUnused));
     }
 
+    /// The value of an option in what libpq is given for a URL.
+    fn given(url: &str, name: &str) -> Option<String> {
+        let libpq = url.parse::<DatabaseUrl>().unwrap().for_libpq(Purpose::Inspect);
+        option(&Url::parse(&libpq).unwrap(), name)
+    }
+
     #[test]
     fn plain_text_over_a_network_must_be_asked_for_by_name() {
-        let remote = "postgres://app@db.example/orders";
-        assert_eq!(remote.parse::<DatabaseUrl>(), Err(UrlError::PlainText("db.example".to_owned())));
-        assert!(format!("{remote}?sslmode=disable").parse::<DatabaseUrl>().is_ok());
-        for local in ["postgres://[::1]/orders", "postgres://127.0.0.1/orders", "postgres:///orders?host=/run/pg"] {
-            assert!(local.parse::<DatabaseUrl>().is_ok(), "{local}");
+        for remote in [
+            "postgres://app@db.example/orders",
+            "postgres://app@127.0.0.1/orders?host=db.example",
+            "postgres://app@localhost/orders?hostaddr=192.0.2.7",
+            "postgres:///orders?host=/run/pg,db.example",
+        ] {
+            let and = if remote.contains('?') { '&' } else { '?' };
+            let with = |mode: &str| format!("{remote}{and}sslmode={mode}");
+            assert_eq!(given(&with("disable"), "sslmode").as_deref(), Some("disable"), "{remote}");
+            if HAS_TLS {
+                assert_eq!(given(remote, "sslmode").as_deref(), Some("verify-full"), "{remote}");
+                assert_eq!(given(&with("require"), "sslmode").as_deref(), Some("require"), "{remote}");
+                for mode in ["allow", "prefer"] {
+                    let refused = with(mode).parse::<DatabaseUrl>();
+                    assert_eq!(refused, Err(UrlError::Downgradable(mode.to_owned())), "{remote}");
+                }
+            } else {
+                for url in [remote.to_owned(), with("require"), with("verify-full")] {
+                    assert!(matches!(url.parse::<DatabaseUrl>(), Err(UrlError::NoTls(_))), "{url}");
+                }
+            }
         }
+        for local in ["postgres://[::1]/orders", "postgres://127.0.0.1/orders", "postgres:///orders?host=/run/pg"] {
+            assert_eq!(given(local, "sslmode"), None, "{local}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_verified_by_the_authorities_of_the_system_unless_a_file_is_named() {
+        let url = "postgres://localhost/orders?sslmode=verify-full";
+        let system = system_authorities().map_or("system".to_owned(), |file| file.to_string_lossy().into_owned());
+        assert_eq!(given(url, "sslrootcert"), Some(system));
+        assert_eq!(given(&format!("{url}&sslrootcert=/ca.pem"), "sslrootcert").as_deref(), Some("/ca.pem"));
+        assert_eq!(given("postgres://localhost/orders", "sslrootcert"), None);
+        let with_password = url.parse::<DatabaseUrl>().unwrap().with_password("a b+c").unwrap();
+        assert!(
+            with_password.for_libpq(Purpose::Inspect).contains("password=a%20b%2Bc"),
+            "libpq takes a plus as it is"
+        );
     }
 
     #[test]

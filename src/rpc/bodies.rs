@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use tokio::sync::{oneshot, watch};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -21,6 +21,9 @@ use super::errors::{CallError, TransportFault, to_status};
 use crate::transport::closes;
 use crate::transport::resource_limits::CallPermit;
 use crate::workers::error::ServiceFault;
+
+/// Why a request cannot be read any further.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A call's share of its class's budget. Request and answer share it; it is returned when both are dropped.
 #[derive(Clone)]
@@ -55,23 +58,27 @@ impl SharedPermit {
 /// The body of a streamed request, which is passed on as it arrives. It ends when the answer has ended: an rpc
 /// that reads its request in a task of its own, as reflection does, would otherwise keep waiting, and hold
 /// the call's permit, for as long as the caller leaves the request open.
-pub struct MeteredBody {
-    body: Incoming,
+pub struct MeteredBody<B> {
+    body: B,
     permit: SharedPermit,
     /// Closed once the answer has ended; `None` when that was seen.
     answered: Option<oneshot::Receiver<()>>,
 }
 
-impl MeteredBody {
+impl<B> MeteredBody<B> {
     /// Counts what is read of `body` until the other half of `answered` is dropped.
-    pub fn new(body: Incoming, permit: SharedPermit, answered: oneshot::Receiver<()>) -> Self {
+    pub fn new(body: B, permit: SharedPermit, answered: oneshot::Receiver<()>) -> Self {
         Self { body, permit, answered: Some(answered) }
     }
 }
 
-impl HttpBody for MeteredBody {
+impl<B> HttpBody for MeteredBody<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<BodyError>,
+{
     type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Some(answered) = &mut self.answered else { return Poll::Ready(None) };
@@ -81,7 +88,7 @@ impl HttpBody for MeteredBody {
         }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(frame.map(|frame| {
-            let frame = frame?;
+            let frame = frame.map_err(Into::into)?;
             self.permit.take(&frame).map_err(to_status)?;
             Ok(frame)
         }))

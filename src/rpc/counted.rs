@@ -1,4 +1,5 @@
-//! Counts every call that reaches the service, outside of the guard, so that calls which the guard refuses count too.
+//! Counts every call that reaches the service, outside of the guard, so that calls which the guard refuses count too, and has
+//! the access log log it.
 //!
 //! The status of a call is known when its headers are made if it was refused, and else with the trailers at the end of its
 //! body. It counts at that moment, before it is sent, so that a caller who has an answer finds it counted. A call that is
@@ -18,6 +19,7 @@ use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use super::access_log::{AccessLog, CallRecord, Ended};
 use super::bodies::ResponseBody;
 use crate::metrics::calls::{CallMetrics, RpcMetrics, RpcName};
 use crate::proto::DESCRIPTORS;
@@ -57,16 +59,18 @@ fn type_of(method: &MethodDescriptorProto) -> &'static str {
 /// A call that has begun. It counts as Canceled if it is dropped before its status is known.
 pub struct CountedCall {
     rpc: Arc<RpcMetrics>,
+    log: Arc<AccessLog>,
+    record: Arc<CallRecord>,
     began: Instant,
     has_ended: bool,
 }
 
 impl CountedCall {
-    /// Counts that a call of this path has begun.
-    pub fn begin(calls: &CallMetrics, path: &str) -> Self {
+    /// Counts that a call of this path has begun. What becomes known of it is noted in `record`.
+    pub fn begin(calls: &CallMetrics, log: &Arc<AccessLog>, path: &str, record: Arc<CallRecord>) -> Self {
         let rpc = Arc::clone(calls.of(path));
         rpc.started();
-        Self { rpc, began: Instant::now(), has_ended: false }
+        Self { rpc, log: Arc::clone(log), record, began: Instant::now(), has_ended: false }
     }
 
     /// Counts how the call ends while it is answered.
@@ -81,29 +85,32 @@ impl CountedCall {
     /// Counts the status that these headers or trailers carry; without one it is unknown how the call ended.
     fn end_with(&mut self, sent: &HeaderMap) {
         let code = sent.get(Status::GRPC_STATUS).map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()));
-        let is_first = self.end(code);
-        if is_first
-            && code != Code::Ok
-            && let Some(details) = Status::from_header_map(sent).and_then(|status| status.get_details_error_info())
-        {
-            self.rpc.refused(details.reason);
-        }
+        let reason = match code {
+            Code::Ok => None,
+            _ => Status::from_header_map(sent).and_then(|status| status.get_details_error_info()),
+        };
+        self.end(code, reason.map(|info| info.reason).unwrap_or_default());
     }
 
-    /// Counts the code unless one was counted before; returns whether it was counted.
-    fn end(&mut self, code: Code) -> bool {
-        if self.has_ended {
-            return false;
+    /// Counts and logs how the call ended, unless that was done before. `reason` is that of the status's details, if it has
+    /// one.
+    fn end(&mut self, code: Code, reason: String) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
         }
-        self.has_ended = true;
-        self.rpc.handled(code.into(), self.began.elapsed());
-        true
+        let took = self.began.elapsed();
+        let (service, method) = self.rpc.name();
+        self.log.log(&self.record, &Ended { service, method, code, reason: &reason, took });
+        self.rpc.handled(code.into(), took);
+        if !reason.is_empty() {
+            self.rpc.refused(reason);
+        }
     }
 }
 
 impl Drop for CountedCall {
     fn drop(&mut self) {
-        self.end(Code::Cancelled);
+        self.end(Code::Cancelled, String::new());
     }
 }
 
@@ -126,11 +133,11 @@ impl HttpBody for CountedBody {
                 }
             }
             Some(Err(status)) => {
-                self.call.end(status.code());
+                self.call.end(status.code(), String::new());
             }
             // Every answer ends with trailers, so this one was refused in its headers, or a library forgot them.
             None => {
-                self.call.end(Code::Unknown);
+                self.call.end(Code::Unknown, String::new());
             }
         }
         Poll::Ready(frame)

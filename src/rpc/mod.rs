@@ -19,6 +19,7 @@
 //! [`policy`] and [`Call`].
 
 pub mod access;
+pub mod access_log;
 pub mod bodies;
 pub mod caps;
 pub mod convert;
@@ -39,6 +40,7 @@ mod request_impls;
 mod requests;
 pub mod store;
 pub mod unary;
+pub mod web;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,8 +5,9 @@
 //! size first, and a message that is too large in any way never costs more than its own bytes.
 
 use http::Request;
+use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use prost::bytes::BytesMut;
 use tonic::body::Body;
 
@@ -26,7 +27,10 @@ const COUNTED_AT_ONCE: usize = 64 * 1024;
 
 /// Reads the message of a unary call, charges the call with its bytes and with its decoded size, and returns
 /// the call with its message in one piece.
-pub async fn read(request: Request<Incoming>, permit: &SharedPermit) -> Result<Request<Body>, CallError> {
+pub async fn read<B>(request: Request<B>, permit: &SharedPermit) -> Result<Request<Body>, CallError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
     let (head, body) = request.into_parts();
     let unknown = || ServiceFault::Internal(format!("no shape is known of the requests of {}", head.uri.path()));
     let counting = Counting::of(head.uri.path()).ok_or_else(unknown)?;
@@ -38,7 +42,10 @@ pub async fn read(request: Request<Incoming>, permit: &SharedPermit) -> Result<R
 
 /// All bytes of a call with one message. They are copied into one piece as they come: what keeps a
 /// frame keeps the whole buffer that it came in.
-async fn collect(mut body: Incoming, permit: &SharedPermit) -> Result<Bytes, CallError> {
+async fn collect<B>(mut body: B, permit: &SharedPermit) -> Result<Bytes, CallError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
     let mut framed = BytesMut::new();
     while let Some(frame) = body.frame().await {
         // The client has disconnected or reset the stream; it will not see this error.

@@ -13,8 +13,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
+use futures_util::future::OptionFuture;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -28,6 +30,7 @@ use crate::config::ServeConfig;
 use crate::demo;
 use crate::domain::Ids;
 use crate::ids::UuidV7;
+use crate::metrics::calls::CallMetrics;
 use crate::metrics::listener::MetricsListener;
 use crate::pruner::Pruner;
 use crate::repository::database_file::DatabaseInUse;
@@ -35,8 +38,15 @@ use crate::repository::error::DbError;
 use crate::repository::session::Observer;
 use crate::repository::transaction::{TransactionCounters, TransactionName, TransactionStats};
 use crate::rpc::App;
-use crate::rpc::counted::CountedCall;
+use crate::rpc::access_log::{AccessLog, CallRecord};
+use crate::rpc::bodies::BodyError;
+use crate::rpc::counted::{CountedBody, CountedCall};
 use crate::rpc::guard::Guard;
+use crate::rpc::web::BrowserCalls;
+use crate::transport::connection::Connection;
+use crate::transport::origin::Origin;
+use crate::transport::resource_limits::ResourceLimiter;
+use crate::transport::{Protocol, Transport};
 use crate::workers::{AvailabilityState, Stats, poll_changes};
 
 /// What a server gets from outside, so that tests can control time, ids and what they observe.
@@ -60,6 +70,8 @@ impl Default for Parts {
 /// leaves its tasks running.
 pub struct Server {
     address: SocketAddr,
+    /// Where browsers call; `None` if that is not configured.
+    web_address: Option<SocketAddr>,
     app: Arc<App>,
     database: DatabaseWatch,
     pruner: Arc<Pruner>,
@@ -86,7 +98,12 @@ pub struct Server {
 impl Server {
     /// Starts serving on a listener that is bound already.
     pub async fn start(listener: TcpListener, config: &ServeConfig, parts: Parts) -> Result<Self, StartError> {
-        let metrics_listener = parts::bind_metrics(config).await?;
+        let metrics_listener = parts::bind(config.metrics_listen, "metrics").await?;
+        let web_listener = parts::bind(config.web_listen, "browsers").await?;
+        let web_address = web_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        if let Some(address) = web_address {
+            tracing::info!(%address, "browsers are served");
+        }
         let (mut registry, calls) = parts::registry(parts.clock.now())?;
         let transactions = Arc::new(TransactionCounters::default());
         let PreparedDatabase { page_key, in_use } = prepare_database(&config.database, &transactions).await?;
@@ -109,19 +126,24 @@ impl Server {
             public_reflection: config.public_reflection,
             closing: closes.clone(),
         };
-        let transport = parts::transport(config, closes).await?;
+        let resource_limits = ResourceLimiter::new(config.limits);
+        let transport = parts::transport(config, Protocol::Http2, &resource_limits, closes.clone()).await?;
+        let web_transport = parts::transport(config, Protocol::Http1, &resource_limits, closes).await?;
         let (availability, reported) = (database.availability.follow(), health.subscribe());
-        ServerState::register(&mut registry, &app, &transport.resource_limits, &transactions, availability, reported);
+        ServerState::register(&mut registry, &app, &resource_limits, &transactions, availability, reported);
         let metrics = metrics_listener.map(|listener| parts::serve_metrics(listener, registry)).transpose()?;
-        let answer = move |connection, request: Request<Incoming>| {
-            let call = CountedCall::begin(&calls, request.uri().path());
-            call.count(guard.clone().answer(connection, request))
-        };
-        let serving = tokio::spawn(transport.serve(listener, answer));
+        let front = Front { calls, log: Arc::new(AccessLog::new(config.access_log)), guard };
+        let browsers =
+            web_listener.map(|listener| front.clone().serve_browsers(web_transport, listener, &config.web_origins));
+        let clients = transport.serve(listener, move |connection, request| front.clone().answer(connection, request));
+        let serving = tokio::spawn(async move {
+            tokio::join!(clients, OptionFuture::from(browsers));
+        });
         let polling = tokio::spawn(poll_changes(Arc::clone(&app.changes), Arc::clone(&app.readers)));
         let probing = tokio::spawn(follow_database(database.availability.follow(), health.clone()));
         Ok(Self {
             address,
+            web_address,
             app,
             database,
             pruner,
@@ -142,13 +164,18 @@ impl Server {
     pub async fn check_files(config: &ServeConfig) -> Result<(), StartError> {
         parts::authenticator(&config.access).await?;
         let (_closing, closed) = watch::channel(false);
-        parts::transport(config, closed).await?;
+        parts::transport(config, Protocol::Http2, &ResourceLimiter::new(config.limits), closed).await?;
         Ok(())
     }
 
     /// The address that it listens on, with the port that the system chose for port 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address at which browsers are served, if they are.
+    pub fn web_addr(&self) -> Option<SocketAddr> {
+        self.web_address
     }
 
     /// The address at which metrics are served, if they are.
@@ -186,6 +213,45 @@ impl Server {
     pub async fn stop(self) {
         let (_sender, asked) = mpsc::channel(1);
         self.stop_in_stages(asked).await;
+    }
+}
+
+/// What every call passes first, whichever listener it comes from.
+#[derive(Clone)]
+struct Front {
+    calls: CallMetrics,
+    log: Arc<AccessLog>,
+    guard: Guard,
+}
+
+impl Front {
+    /// Answers a call, counts it and logs it.
+    fn answer<B>(
+        self,
+        connection: Arc<Connection>,
+        request: Request<B>,
+    ) -> impl Future<Output = Response<CountedBody>> + Send
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BodyError>,
+    {
+        let record = Arc::new(CallRecord::begin(request.headers()));
+        let call = CountedCall::begin(&self.calls, &self.log, request.uri().path(), Arc::clone(&record));
+        call.count(self.guard.answer(connection, record, request))
+    }
+
+    /// Serves the calls of pages from these origins.
+    fn serve_browsers(
+        self,
+        transport: Transport,
+        listener: TcpListener,
+        origins: &[Origin],
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let browsers = BrowserCalls::new(origins);
+        transport.serve(listener, move |connection, request| {
+            let front = self.clone();
+            browsers.clone().answer(request, move |request| front.clone().answer(Arc::clone(&connection), request))
+        })
     }
 }
 

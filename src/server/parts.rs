@@ -1,5 +1,6 @@
 //! Makes the parts of a server from its configuration: workers, pruner, authenticator, transport and routes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
@@ -36,7 +37,7 @@ use crate::rpc::page::PageKey;
 use crate::rpc::unary::MAX_MESSAGE;
 use crate::rpc::{App, Service};
 use crate::transport::resource_limits::ResourceLimiter;
-use crate::transport::{Transport, tls};
+use crate::transport::{Protocol, Transport, tls};
 use crate::workers::store_changes::StoreChanges;
 use crate::workers::{Availability, Prober, ReaderParts, Readers, Supervisor, WriterParts, Writers};
 
@@ -129,13 +130,18 @@ pub(super) async fn authenticator(access: &Authentication) -> Result<Arc<dyn Aut
     })
 }
 
-/// The transport, with TLS if it is configured.
-pub(super) async fn transport(config: &ServeConfig, closing: watch::Receiver<bool>) -> Result<Transport, StartError> {
+/// The transport for connections that speak this protocol, with TLS if it is configured. All listeners share the limits.
+pub(super) async fn transport(
+    config: &ServeConfig,
+    protocol: Protocol,
+    resource_limits: &Arc<ResourceLimiter>,
+    closing: watch::Receiver<bool>,
+) -> Result<Transport, StartError> {
     let tls = match &config.tls {
-        Some(files) => Some(tls::open(files).await.map_err(StartError::Credentials)?),
+        Some(files) => Some(tls::open(files, protocol).await.map_err(StartError::Credentials)?),
         None => None,
     };
-    Ok(Transport { resource_limits: ResourceLimiter::new(config.limits), tls, closing })
+    Ok(Transport { protocol, resource_limits: Arc::clone(resource_limits), tls, closing })
 }
 
 /// A registry with what is known at the start, and the counters of all rpcs in it.
@@ -147,13 +153,16 @@ pub(super) fn registry(started: Timestamp) -> Result<(Registry, CallMetrics), St
     Ok((registry, calls))
 }
 
-/// The listener for metrics if one is configured. It is bound before anything else is started, so that an address that
-/// cannot be had stops the start.
-pub(super) async fn bind_metrics(config: &ServeConfig) -> Result<Option<TcpListener>, StartError> {
-    let Some(address) = config.metrics_listen else { return Ok(None) };
+/// A listener beside the one of the calls, if it is configured; `purpose` names it in an error. It is bound before anything
+/// else is started, so that an address that cannot be had stops the start.
+pub(super) async fn bind(
+    address: Option<SocketAddr>,
+    purpose: &'static str,
+) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = address else { return Ok(None) };
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(Some(listener)),
-        Err(error) => Err(StartError::MetricsListener { address, error }),
+        Err(error) => Err(StartError::Listener { purpose, address, error }),
     }
 }
 

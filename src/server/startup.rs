@@ -59,9 +59,11 @@ pub enum StartError {
     /// The contract's descriptors cannot be decoded to name the rpcs in metrics: a fault of the build.
     #[error("the contract's rpcs cannot be counted: {0}")]
     Descriptors(#[from] prost::DecodeError),
-    /// The address for metrics cannot be listened on.
-    #[error("cannot listen for metrics on {address}: {error}")]
-    MetricsListener {
+    /// An address beside the one of the calls cannot be listened on.
+    #[error("cannot listen for {purpose} on {address}: {error}")]
+    Listener {
+        /// Who would call there.
+        purpose: &'static str,
         /// The configured address.
         address: SocketAddr,
         /// Why the operating system refused it.

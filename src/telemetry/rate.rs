@@ -14,6 +14,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::ACCESS_LOG;
+
 /// How many lines a call site may log in a burst. It is more than one so that several different faults, reported by
 /// the same call site, are all seen.
 pub(super) const BURST: u32 = 20;
@@ -70,14 +72,17 @@ impl Bucket {
 /// before it. For an event beyond the limit nothing is written.
 pub(super) struct Limited<F> {
     format: F,
+    /// Whether an event is formatted as an object of JSON.
+    as_json: bool,
     limit: RateLimit<Identifier>,
     now: fn() -> Instant,
 }
 
 impl<F> Limited<F> {
-    /// Limits the events that are formatted by `format`. `now` is the clock, so that tests can set it.
-    pub(super) fn new(format: F, now: fn() -> Instant) -> Self {
-        Self { format, limit: RateLimit::new(), now }
+    /// Limits the events that are formatted by `format`, as objects of JSON or not. `now` is the clock, so that tests can
+    /// set it.
+    pub(super) fn new(format: F, as_json: bool, now: fn() -> Instant) -> Self {
+        Self { format, as_json, limit: RateLimit::new(), now }
     }
 }
 
@@ -88,15 +93,27 @@ where
     F: FormatEvent<S, N>,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> Result {
+        // Of the calls there is a line for each, which the sampling of the access log bounds.
+        if event.metadata().target() == ACCESS_LOG {
+            return self.format.format_event(context, writer, event);
+        }
         match self.limit.admit(event.metadata().callsite(), (self.now)()) {
             None => Ok(()),
             Some(0) => self.format.format_event(context, writer, event),
             Some(suppressed) => {
                 let mut line = String::new();
                 self.format.format_event(context, Writer::new(&mut line), event)?;
-                writeln!(writer, "{} suppressed={suppressed}", line.trim_end_matches('\n'))
+                writeln!(writer, "{}", with_suppressed(line.trim_end_matches('\n'), self.as_json, suppressed))
             }
         }
+    }
+}
+
+/// A formatted event that also tells how many were suppressed before it.
+fn with_suppressed(line: &str, as_json: bool, suppressed: u64) -> String {
+    match line.strip_suffix('}') {
+        Some(fields) if as_json => format!("{fields},\"suppressed\":{suppressed}}}"),
+        _ => format!("{line} suppressed={suppressed}"),
     }
 }
 
@@ -130,5 +147,11 @@ mod tests {
         let later = start + Duration::from_secs(100_000);
         let admitted = (0..1_000).filter(|_| limit.admit((), later).is_some()).count();
         assert_eq!(admitted, BURST as usize);
+    }
+
+    #[test]
+    fn the_number_of_suppressed_events_is_a_field_in_either_format() {
+        assert_eq!(with_suppressed("WARN a {}", false, 3), "WARN a {} suppressed=3");
+        assert_eq!(with_suppressed(r#"{"level":"WARN"}"#, true, 3), r#"{"level":"WARN","suppressed":3}"#);
     }
 }

@@ -10,6 +10,8 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuild
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
+use super::LogFormat;
+
 /// How many lines may wait to be written; further ones are dropped and counted.
 const MAX_QUEUED: usize = 1_024;
 /// How long the end of the process may wait for the last lines to be written.
@@ -37,13 +39,13 @@ impl Drop for Logs {
 }
 
 /// Starts the thread that writes to `to`. The queue accepts whole lines and never blocks.
-pub(super) fn start(to: impl Write + Send + 'static) -> (Logs, NonBlocking) {
-    start_with(to, MAX_QUEUED)
+pub(super) fn start(to: impl Write + Send + 'static, format: LogFormat) -> (Logs, NonBlocking) {
+    start_with(to, format, MAX_QUEUED)
 }
 
-fn start_with(to: impl Write + Send + 'static, max_queued: usize) -> (Logs, NonBlocking) {
+fn start_with(to: impl Write + Send + 'static, format: LogFormat, max_queued: usize) -> (Logs, NonBlocking) {
     let dropped = Arc::new(OnceLock::new());
-    let writer = DropReporter { to, dropped: Arc::clone(&dropped), reported: 0 };
+    let writer = DropReporter { to, format, dropped: Arc::clone(&dropped), reported: 0 };
     let builder = NonBlockingBuilder::default().buffered_lines_limit(max_queued).lossy(true).thread_name("log");
     let (queue, guard) = builder.finish(writer);
     // Nothing is dropped before this: the queue is handed out afterwards.
@@ -54,6 +56,7 @@ fn start_with(to: impl Write + Send + 'static, max_queued: usize) -> (Logs, NonB
 /// Writes lines and, once the queue is empty, a line with the number of those that were dropped while it was full.
 struct DropReporter<W> {
     to: W,
+    format: LogFormat,
     /// The queue's count of dropped lines; set right after the queue is made.
     dropped: Arc<OnceLock<ErrorCounter>>,
     /// How many dropped lines have been reported so far.
@@ -73,7 +76,15 @@ impl<W: Write> Write for DropReporter<W> {
             // The number of lines matters, so the line is written even without a time.
             let _ = SystemTime.format_time(&mut Writer::new(&mut time));
             let lines = dropped - self.reported;
-            self.to.write_all(format!("{time}  WARN {lines} log lines were dropped\n").as_bytes())?;
+            let line = match self.format {
+                LogFormat::Console => format!("{time}  WARN {lines} log lines were dropped\n"),
+                LogFormat::Json => {
+                    let message = format!("{lines} log lines were dropped");
+                    let event = serde_json::json!({ "timestamp": time, "level": "WARN", "message": message });
+                    format!("{event}\n")
+                }
+            };
+            self.to.write_all(line.as_bytes())?;
             self.reported = dropped;
         }
         self.to.flush()
@@ -103,7 +114,7 @@ mod tests {
 
     fn log(queued: usize, lines: usize) -> (Logs, Receiver<String>) {
         let (to, written) = mpsc::sync_channel(0);
-        let (logs, mut queue) = start_with(Reader(to), queued);
+        let (logs, mut queue) = start_with(Reader(to), LogFormat::Console, queued);
         for line in 0..lines {
             queue.write_all(format!("line {line}\n").as_bytes()).unwrap();
         }

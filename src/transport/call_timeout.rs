@@ -1,9 +1,12 @@
-//! Ends the task of an HTTP/2 stream at a time that its call sets.
+//! Ends the task of an HTTP/2 stream, or an HTTP/1.1 connection, at a time that its call sets.
 //!
-//! Hyper runs each stream in a task of its own. While the peer does not read the response, flow control keeps
+//! Hyper runs each HTTP/2 stream in a task of its own. While the peer does not read the response, flow control keeps
 //! hyper from polling the response body, so no timeout inside the body would ever be noticed. Therefore the
 //! timeout is part of the task: when it expires the task is dropped, which resets the stream and frees the
 //! bytes that wait in it. Without it a peer could hold the memory of its calls for as long as it likes.
+//!
+//! An HTTP/1.1 connection serves one call after another in one task. A call sets the timeout of that task, and takes
+//! it away when its response has been handed to the connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -37,6 +40,17 @@ pub fn set_call_timeout(end: Instant) {
     let _ = TIMEOUT.try_with(|slot| *slot.lock() = Some(Box::pin(tokio::time::sleep_until(end.into()))));
 }
 
+/// Takes the timeout of the current task away, because its call has been answered and the task goes on to others.
+pub fn clear_call_timeout() {
+    let _ = TIMEOUT.try_with(|slot| *slot.lock() = None);
+}
+
+/// Runs a task until it is ready or a timeout that one of its calls has set has expired; then `None`.
+pub(super) fn timed<F: Future>(task: F) -> impl Future<Output = Option<F::Output>> {
+    let timeout = TimeoutSlot::default();
+    TimedTask { task: Box::pin(TIMEOUT.scope(timeout.clone(), task)), timeout }
+}
+
 /// Spawns the tasks of a connection's streams, each with a timeout that its call may set. Hyper asks it to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StreamExecutor;
@@ -47,29 +61,27 @@ where
     F::Output: Send,
 {
     fn execute(&self, stream: F) {
-        let timeout = TimeoutSlot::default();
-        let stream = Box::pin(TIMEOUT.scope(timeout.clone(), stream));
-        tokio::spawn(TimedStream { stream, timeout });
+        tokio::spawn(timed(stream));
     }
 }
 
-/// The task of one stream. It is ready when the stream has ended or its timeout has expired.
-struct TimedStream<F> {
-    stream: Pin<Box<F>>,
+/// A task with a timeout that its calls set.
+struct TimedTask<F> {
+    task: Pin<Box<F>>,
     timeout: TimeoutSlot,
 }
 
-impl<F: Future> Future for TimedStream<F> {
-    type Output = ();
+impl<F: Future> Future for TimedTask<F> {
+    type Output = Option<F::Output>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.stream.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(output) = self.task.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
         }
-        // The stream may have set its timeout just now, so it must be polled after the stream: else nothing
+        // The task may have set its timeout just now, so it must be polled after the task: else nothing
         // would wake this task when it expires.
         match &mut *self.timeout.lock() {
-            Some(sleep) => sleep.as_mut().poll(cx),
+            Some(sleep) => sleep.as_mut().poll(cx).map(|()| None),
             None => Poll::Pending,
         }
     }
@@ -123,6 +135,16 @@ mod tests {
     async fn a_later_timeout_replaces_an_earlier_one() {
         let work = async {
             set_call_timeout((tokio::time::Instant::now() + 60 * SECOND).into_std());
+            tokio::time::sleep(30 * SECOND).await;
+        };
+        let (was_done, _) = run(Some(SECOND), work).await;
+        assert!(was_done);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_that_is_taken_away_ends_nothing() {
+        let work = async {
+            clear_call_timeout();
             tokio::time::sleep(30 * SECOND).await;
         };
         let (was_done, _) = run(Some(SECOND), work).await;

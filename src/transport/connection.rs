@@ -1,4 +1,4 @@
-//! One HTTP/2 connection: the bounds that the HTTP/2 library enforces, and the reasons for which the service
+//! One connection: the bounds that the HTTP library enforces, and the reasons for which the service
 //! ends the connection by itself.
 
 use std::sync::{Mutex, PoisonError};
@@ -51,6 +51,20 @@ pub(super) fn http2() -> hyper::server::conn::http2::Builder<StreamExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING_AFTER)
         .keep_alive_timeout(PING_TIMEOUT);
+    http
+}
+
+/// How long a peer may take to send the head of an HTTP/1.1 request, and how long its connection may be idle
+/// between two of them.
+const HTTP1_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many bytes of HTTP/1.1 are read or buffered at once; a request's head must fit into it.
+const HTTP1_BUFFER: usize = 64 * 1024;
+
+/// The HTTP/1.1 server with each bound set that its library offers. The bodies of calls are bounded by their deadlines
+/// and budgets.
+pub(super) fn http1() -> hyper::server::conn::http1::Builder {
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HTTP1_HEAD_TIMEOUT).max_buf_size(HTTP1_BUFFER);
     http
 }
 
@@ -118,7 +132,7 @@ mod tests {
 
     use futures_util::FutureExt;
     use http::Response;
-    use http_body_util::Empty;
+    use http_body_util::{Empty, Full};
     use hyper::body::Bytes;
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
@@ -126,6 +140,7 @@ mod tests {
 
     use super::*;
     use crate::domain::code::PrincipalId;
+    use crate::transport::call_timeout::{set_call_timeout, timed};
     use crate::transport::handshake::{FRAME_HEADER, PREFACE};
     use crate::transport::resource_limits::{Limits, ResourceLimiter};
 
@@ -283,5 +298,52 @@ mod tests {
         // The window of the whole connection begins at 65,535 bytes and is then raised.
         let raised = peer.next(WINDOW_UPDATE).await.unwrap();
         assert_eq!((raised.stream, raised.payload), (0, (1_048_576_u32 - 65_535).to_be_bytes().to_vec()));
+    }
+
+    /// Serves HTTP/1.1 on a connection in memory whose answers have a megabyte and must be read within 5 s; returns the
+    /// peer's side, and a task that ends with the connection.
+    fn http1_peer() -> (DuplexStream, tokio::task::JoinHandle<()>) {
+        let (client, server) = tokio::io::duplex(1024);
+        let service = service_fn(|_| async {
+            set_call_timeout((tokio::time::Instant::now() + Duration::from_secs(5)).into_std());
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(vec![b'x'; 1024 * 1024]))))
+        });
+        let serving = timed(http1().serve_connection(TokioIo::new(server), service));
+        (client, tokio::spawn(async { drop(serving.await) }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_http1_peer_that_sends_no_whole_request_is_disconnected() {
+        for sent in [&b""[..], b"POST / HTTP/1.1\r\nHost: a\r\n"] {
+            let start = tokio::time::Instant::now();
+            let (mut peer, ended) = http1_peer();
+            peer.write_all(sent).await.unwrap();
+            ended.await.unwrap();
+            assert_eq!(start.elapsed(), HTTP1_HEAD_TIMEOUT, "{sent:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_http1_peer_that_does_not_read_its_answer_is_disconnected_at_the_end_of_its_call() {
+        let start = tokio::time::Instant::now();
+        let (mut peer, ended) = http1_peer();
+        peer.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        ended.await.unwrap();
+        assert_eq!(start.elapsed(), Duration::from_secs(5));
+        let mut answer = Vec::new();
+        peer.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK") && answer.len() <= 1024, "{}", answer.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_head_of_an_http1_request_is_bounded() {
+        let (mut peer, ended) = http1_peer();
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(HTTP1_BUFFER));
+        // It is cut off while it sends.
+        let _ = peer.write_all(head.as_bytes()).await;
+        let mut answer = Vec::new();
+        peer.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+        ended.await.unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! What a peer must send before its connection is served: the TLS handshake, if TLS is configured, and the
-//! beginning of HTTP/2. A peer that is silent or speaks another protocol is disconnected, so that idle sockets
+//! What a peer must send before its connection is served: the TLS handshake, if TLS is configured, and on a
+//! connection for HTTP/2 its beginning. A peer that is silent or speaks another protocol is disconnected, so that idle sockets
 //! do not use up the connections of others.
 
 use std::io::{Cursor, Error, ErrorKind};
@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
+use super::Protocol;
 use super::frames::FrameReader;
 use crate::auth::certificate::Certificate;
 use crate::reload::Reloading;
@@ -28,9 +29,9 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// A connection whose peer has begun to speak HTTP/2.
+/// A connection whose peer has done what must come before the first call.
 pub(super) struct Established {
-    /// The decrypted stream from the connection preface on, as the HTTP/2 library wants to read it.
+    /// The decrypted stream from its first byte on; of HTTP/2 that is the connection preface.
     pub(super) stream: Box<dyn Stream>,
     /// The client certificate that TLS verified, if there is one that names a principal.
     pub(super) certificate: Option<Certificate>,
@@ -40,12 +41,16 @@ pub(super) struct Established {
 pub(super) async fn handshake(
     stream: impl Stream + 'static,
     from: SocketAddr,
+    protocol: Protocol,
     tls: Option<&Reloading<ServerConfig>>,
 ) -> std::io::Result<Established> {
     let established = async {
         match tls {
-            Some(tls) => begin_tls(stream, from, tls).await,
-            None => begin_http2(stream, from, None).await,
+            Some(tls) => {
+                let (stream, certificate) = begin_tls(stream, from, tls).await?;
+                begin_http(stream, from, protocol, certificate).await
+            }
+            None => begin_http(stream, from, protocol, None).await,
         }
     };
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, established).await {
@@ -58,7 +63,7 @@ async fn begin_tls(
     stream: impl Stream + 'static,
     from: SocketAddr,
     tls: &Reloading<ServerConfig>,
-) -> std::io::Result<Established> {
+) -> std::io::Result<(impl Stream + 'static, Option<Certificate>)> {
     let stream = TlsAcceptor::from(tls.current()).accept(stream).await?;
     let mut certificate = None;
     if let Some([first, ..]) = stream.get_ref().1.peer_certificates() {
@@ -68,7 +73,20 @@ async fn begin_tls(
             Err(error) => tracing::warn!(%from, error, "a client certificate names no principal"),
         }
     }
-    begin_http2(stream, from, certificate).await
+    Ok((stream, certificate))
+}
+
+async fn begin_http(
+    stream: impl Stream + 'static,
+    from: SocketAddr,
+    protocol: Protocol,
+    certificate: Option<Certificate>,
+) -> std::io::Result<Established> {
+    match protocol {
+        Protocol::Http2 => begin_http2(stream, from, certificate).await,
+        // The HTTP/1.1 library itself bounds how long a request may take to arrive.
+        Protocol::Http1 => Ok(Established { stream: Box::new(stream), certificate }),
+    }
 }
 
 /// Waits for the connection preface and the header of the SETTINGS frame behind it. What was read is put in
@@ -107,7 +125,7 @@ mod tests {
     async fn handshake_after(sent: &[u8]) -> std::io::Result<Established> {
         let (mut client, server) = tokio::io::duplex(1024);
         client.write_all(sent).await.unwrap();
-        let established = handshake(server, "192.0.2.1:7".parse().unwrap(), None).await;
+        let established = handshake(server, "192.0.2.1:7".parse().unwrap(), Protocol::Http2, None).await;
         drop(client);
         established
     }

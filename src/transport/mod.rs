@@ -1,6 +1,6 @@
 //! The transport: accepts connections within the limits, waits a short time for their handshake, serves HTTP/2
-//! on them, and ends them when the service stops. It deals with bytes and HTTP/2 only; what a call means is
-//! the matter of [`crate::rpc`].
+//! on them, or HTTP/1.1 for browsers, and ends them when the service stops. It deals with bytes and HTTP only; what a
+//! call means is the matter of [`crate::rpc`].
 //!
 //! Everything that a peer can hold on to has a limit here, of number or of time: connections, streams, bytes,
 //! the handshake, silence. None of these limits depends on the peer's good will.
@@ -10,6 +10,7 @@ pub mod call_timeout;
 pub mod connection;
 mod frames;
 mod handshake;
+pub mod origin;
 pub mod refused_connections;
 pub mod resource_limits;
 pub mod tls;
@@ -26,12 +27,14 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::connection::{Connection, http2};
+use self::call_timeout::timed;
+use self::connection::{Connection, http1, http2};
 use self::handshake::{Established, handshake};
 use self::refused_connections::ConnectionRefusal;
 use self::resource_limits::{ConnectionPermit, ResourceLimiter};
@@ -41,9 +44,30 @@ use crate::reload::Reloading;
 /// descriptor left, and without a pause the loop would use up a core until one is free.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
+/// What the connections of a listener speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// What gRPC clients speak.
+    Http2,
+    /// What browsers, and proxies in front of them, speak.
+    Http1,
+}
+
+impl Protocol {
+    /// Its name in TLS (RFC 7301).
+    const fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Http2 => b"h2",
+            Self::Http1 => b"http/1.1",
+        }
+    }
+}
+
 /// What serves the connections of one listener. Clones share the limiter.
 #[derive(Clone)]
 pub struct Transport {
+    /// What its connections speak.
+    pub protocol: Protocol,
     /// Admits connections and calls; shared by all connections.
     pub resource_limits: Arc<ResourceLimiter>,
     /// The certificates in use, read again when their files change; `None` if connections are not encrypted.
@@ -106,7 +130,7 @@ impl Transport {
         // Before the handshake reads them: certificates that change during it are a change for this connection.
         self.tls = self.tls.map(Reloading::caught_up);
         let established = tokio::select! {
-            established = handshake(stream, from, self.tls.as_ref()) => established,
+            established = handshake(stream, from, self.protocol, self.tls.as_ref()) => established,
             // Nothing was promised to this peer yet, so it need not be waited for.
             () = closes(&mut self.closing) => return,
         };
@@ -123,7 +147,25 @@ impl Transport {
             let answered = answer(Arc::clone(&shared), request);
             async move { Ok::<_, Infallible>(answered.await) }
         });
-        let mut serving = pin!(http2().serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(stream);
+        match self.protocol {
+            Protocol::Http2 => self.run(http2().serve_connection(stream, service), &connection, from).await,
+            Protocol::Http1 => {
+                let served = timed(self.run(http1().serve_connection(stream, service), &connection, from)).await;
+                if served.is_none() {
+                    tracing::debug!(%from, "a connection is closed: its peer did not take an answer in time");
+                }
+            }
+        }
+    }
+
+    /// Serves the requests of one connection until it ends, and has it end when there is a reason.
+    async fn run<C>(self, serving: C, connection: &Connection, from: SocketAddr)
+    where
+        C: GracefulConnection<Error = hyper::Error>,
+    {
+        let mut closing = self.closing;
+        let mut serving = pin!(serving);
         // Only a client that was authenticated by its certificate must show it again when the authorities
         // change. For others new certificates concern new connections alone.
         let mut tls = self.tls.filter(|_| connection.certificate().is_some());
@@ -141,11 +183,11 @@ impl Transport {
                     return tracing::warn!(%from, "a connection is closed: its peer abandoned too many calls");
                 }
                 // Once it is draining, none of the following changes anything.
-                () = closes(&mut self.closing), if !is_draining => {}
+                () = closes(&mut closing), if !is_draining => {}
                 () = connection.certificate_expired(), if !is_draining => {}
                 () = changed(&mut tls), if !is_draining => {}
             }
-            // GOAWAY: the client opens another connection for new calls, and those in flight are answered.
+            // On HTTP/2 a GOAWAY: the client opens another connection for new calls, and those in flight are answered.
             is_draining = true;
             serving.as_mut().graceful_shutdown();
         }

@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
+use super::Protocol;
 use crate::reload::Reloading;
 
 /// The files that TLS is configured by, all in PEM.
@@ -23,19 +24,25 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
-/// Reads the files and watches them from then on. An error says which file cannot be used and why.
-pub async fn open(files: &TlsFiles) -> Result<Reloading<ServerConfig>, String> {
+/// Reads the files and watches them from then on. `protocol` is what clients must speak inside of TLS. An error says which
+/// file cannot be used and why.
+pub async fn open(files: &TlsFiles, protocol: Protocol) -> Result<Reloading<ServerConfig>, String> {
     let TlsFiles { certificate, key, client_ca } = files.clone();
     let paths = [certificate, key].into_iter().chain(client_ca).collect();
-    Reloading::open("the TLS certificates", paths, |contents| match contents {
-        [certificate, key] => config(certificate, key, None),
-        [certificate, key, client_ca] => config(certificate, key, Some(client_ca)),
+    Reloading::open("the TLS certificates", paths, move |contents| match contents {
+        [certificate, key] => config(protocol, certificate, key, None),
+        [certificate, key, client_ca] => config(protocol, certificate, key, Some(client_ca)),
         _ => Err("files are missing".to_owned()),
     })
     .await
 }
 
-fn config(certificate: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<ServerConfig, String> {
+fn config(
+    protocol: Protocol,
+    certificate: &[u8],
+    key: &[u8],
+    client_ca: Option<&[u8]>,
+) -> Result<ServerConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let chain = certificates("the certificate", certificate)?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "the key is not a private key in PEM".to_owned())?;
@@ -57,7 +64,7 @@ fn config(certificate: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<Se
     let config = builder.with_single_cert(chain, key);
     let mut config = config.map_err(|error| format!("certificate and key cannot be used: {error}"))?;
     // gRPC clients insist on it, and a client that speaks something else is refused by its own TLS library.
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.alpn().to_vec()];
     Ok(config)
 }
 

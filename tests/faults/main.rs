@@ -1,5 +1,5 @@
 //! What the service does when something breaks: databases that become unavailable, failover,
-//! poolers, full disks.
+//! poolers, full disks, certificates that are wrong.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so by a panic")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the runner shows what a failed test has printed")]
@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod database_tls;
 mod failover;
 mod pooler;
 mod sqlite_files;

@@ -22,7 +22,7 @@ const KNOWS: [(&str, &[&str]); 14] = [
     // Which triggers guard the ledger is asked of each database's own catalogue.
     ("verify", &["repository::session", "repository::error", "repository::dialect"]),
     // A handler has no session: what it reads it reads by functions that judge access first.
-    ("rpc", &["auth", "domain", "transport", "workers", "repository::read", "clock", "proto", "metrics"]),
+    ("rpc", &["auth", "domain", "transport", "workers", "repository::read", "clock", "proto", "metrics", "telemetry"]),
     ("proto", &[]),
     ("telemetry", &[]),
 ];

@@ -146,15 +146,17 @@ async fn verify_tells_what_is_wrong_and_how_it_ended(#[values(Sqlite, Postgres)]
 fn in_development_mode_only_loopback_is_listened_on(#[case] address: &str) {
     let database = Database::empty(Sqlite).unwrap();
 
-    let refused = complaint(&run(&database, &["develop", "--listen", address]));
-
-    assert!(refused.contains(address) && refused.contains("loopback"), "{refused}");
+    let browsers = ["develop", "--web-listen", address, "--web-origins", "http://localhost:8080"];
+    for arguments in [&["develop", "--listen", address][..], &browsers] {
+        let refused = complaint(&run(&database, arguments));
+        assert!(refused.contains(address) && refused.contains("loopback"), "{refused}");
+    }
 }
 
 #[test]
 fn a_database_url_is_judged_before_anything_else_and_its_password_is_never_shown() {
     for (url, complaint_of) in
-        [("mysql://u:hunter2@localhost/x", "sqlite:"), ("postgres://u:hunter2@db.example/x", "sslmode")]
+        [("mysql://u:hunter2@localhost/x", "sqlite:"), ("postgres://u:hunter2@db.example/x?sslmode=prefer", "sslmode")]
     {
         let refused = complaint(&program(url, &["develop"]).output().unwrap());
         assert!(refused.contains(complaint_of) && !refused.contains("hunter2"), "{refused}");

@@ -15,8 +15,8 @@ use purchase_order_service::proto::v1::store_service_server::{StoreService, Stor
 use purchase_order_service::proto::v1::*;
 use purchase_order_service::rpc::guard::Guard;
 use purchase_order_service::rpc::health::HealthService;
-use purchase_order_service::transport::Transport;
 use purchase_order_service::transport::resource_limits::{Budget, Limits, ResourceLimiter};
+use purchase_order_service::transport::{Protocol, Transport};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -131,8 +131,9 @@ impl Guarded {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let transport = Transport { resource_limits: ResourceLimiter::new(limits), tls: None, closing: closes };
-        let answer = move |connection, request| guard.clone().answer(connection, request);
+        let resource_limits = ResourceLimiter::new(limits);
+        let transport = Transport { protocol: Protocol::Http2, resource_limits, tls: None, closing: closes };
+        let answer = move |connection, request| guard.clone().answer(connection, Arc::default(), request);
         let serving = tokio::spawn(transport.serve(listener, answer));
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         Self { seen: rpcs.0, healthy, closing, serving, address, channel }

@@ -8,7 +8,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access_log;
 mod architecture;
+mod browsers;
 mod chains;
 mod cli;
 mod configuration;

@@ -1,6 +1,7 @@
 //! The PostgreSQL server of a test process: the one that `TEST_DATABASE_URL` names, or a private
 //! cluster from the programs found on this machine, started once and gone when the process is.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -50,7 +51,13 @@ fn find() -> Option<Cluster> {
         let _ = io::stderr().write_all(NONE_FOUND.as_bytes());
         return None;
     };
-    Some(start(&programs))
+    Some(start(&programs, &[]))
+}
+
+/// A server of its own, gone when this is dropped, that is reached through TCP too, only encrypted, with `server.pem` and
+/// `server.key` of this folder. `None` if there is no PostgreSQL to be had.
+pub fn start_encrypted(certificates: &Path, port: u16) -> Option<Cluster> {
+    Some(start(&find_programs()?, &[certificates.as_os_str(), port.to_string().as_ref()]))
 }
 
 /// The directory of a whole PostgreSQL. PATH may hold links to some of its programs alone.
@@ -69,10 +76,11 @@ pub fn find_programs() -> Option<PathBuf> {
     on_path.iter().cloned().chain(linked).chain(configured).chain(packaged.into_iter().rev()).find(whole)
 }
 
-fn start(programs: &Path) -> Cluster {
+fn start(programs: &Path, more: &[&OsStr]) -> Cluster {
     let mut supervisor = Command::new("sh")
         .args(["-c", include_str!("cluster.sh"), "cluster"])
         .arg(programs)
+        .args(more)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // Ctrl-C is for this process: the supervisor sees it end.

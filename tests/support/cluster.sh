@@ -2,6 +2,8 @@
 # holds the other end, so the cluster goes when that process does, whatever ends it.
 #
 # $1: the directory of PostgreSQL's programs.
+# $2, if the cluster is also to be reached through TCP, and only encrypted: a folder with server.pem and server.key.
+# $3: the port then.
 set -eu
 trap '' HUP INT TERM
 
@@ -33,11 +35,20 @@ fi
 cd "$dir"
 $as "$bin/initdb" --pgdata=data --auth=trust --username=tester --encoding=UTF8 --locale=C --no-sync >log 2>&1 ||
     { cat log >&2; exit 1; }
-$as "$bin/postgres" -D data -k "$dir" -c listen_addresses= -c max_connections=400 -c shared_buffers=64MB -c fsync=off \
+set -- "$bin" "${2:-}" "${3:-5432}"
+if [ -n "$2" ]; then
+    cp "$2/server.pem" "$2/server.key" data/
+    chown --reference=data data/server.pem data/server.key
+    chmod 600 data/server.key
+    printf 'local all all trust\nhostssl all all all trust\n' >data/pg_hba.conf
+    encrypted="-c listen_addresses=localhost -c ssl=on -c ssl_cert_file=server.pem -c ssl_key_file=server.key"
+fi
+# shellcheck disable=SC2086
+$as "$bin/postgres" -D data -k "$dir" -c "port=$3" ${encrypted:--c listen_addresses=} -c max_connections=400 -c shared_buffers=64MB -c fsync=off \
     </dev/null >>log 2>&1 &
 server=$!
 
-until "$bin/pg_isready" --quiet --host="$dir"; do
+until "$bin/pg_isready" --quiet --host="$dir" --port="$3"; do
     kill -0 "$server" 2>/dev/null || { cat log >&2; exit 1; }
     sleep 0.05
 done

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+mod authority;
 mod caller;
 mod cluster;
 pub mod contract;
@@ -20,8 +21,9 @@ mod statements;
 mod timeout;
 mod world;
 
+pub use self::authority::{Authority, Pair, dns, uri};
 pub use self::caller::{Caller, chain_line_text, item_of_product, line, line_text, lot_text, unlisted_item};
-pub use self::cluster::{Cluster, cluster, find_programs};
+pub use self::cluster::{Cluster, cluster, find_programs, start_encrypted};
 pub use self::database::{Database, Engine, STORE_TABLES, StoreHeld};
 pub use self::events::{Watching, order_of, position};
 pub use self::every_rpc::{Entry, Needs, every_rpc};
@@ -33,4 +35,4 @@ pub use self::rpc::{Call, Mutation, Rpc, together};
 pub use self::scrape::{Scrape, http_get};
 pub use self::statements::{Recorder, Statement, Transaction};
 pub use self::timeout::within_timeout;
-pub use self::world::{Instance, STORE, Setup, World, writer_of};
+pub use self::world::{Instance, ORIGIN, STORE, Setup, World, writer_of};

@@ -96,7 +96,8 @@ impl Proxy {
         };
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        url.set_query(None);
+        // It forwards messages that it understands, so they must not be encrypted.
+        url.set_query(Some("sslmode=disable"));
         url.set_host(Some("127.0.0.1")).expect("it can have a host");
         url.set_port(Some(port)).expect("it can have a port");
         if let Some(user) = user {

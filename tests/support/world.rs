@@ -31,6 +31,8 @@ use super::timeout::within_timeout;
 /// The store that every world has: alice owns it, carol manages it, bob receives in it, and its
 /// back-order feature is on.
 pub const STORE: &str = "north";
+/// The origin of the pages that may call a world's service.
+pub const ORIGIN: &str = "https://orders.example";
 
 /// See the module. A test ends with [`World::verify`].
 pub struct World {
@@ -130,6 +132,8 @@ impl World {
         config.event_retention = self.event_retention;
         config.limits = self.limits;
         config.metrics_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.web_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.web_origins = vec![ORIGIN.parse().expect("it is an origin")];
         // A test that waits for one need not wait long.
         config.watch_heartbeat = Duration::from_millis(100);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
@@ -178,6 +182,12 @@ impl World {
     /// Where the service listens.
     pub fn address(&self) -> SocketAddr {
         self.server.as_ref().expect("it was started").local_addr()
+    }
+
+    /// Where the service answers browsers.
+    pub fn web_address(&self) -> SocketAddr {
+        let address = self.server.as_ref().expect("it was started").web_addr();
+        address.expect("every world's service serves browsers")
     }
 
     /// Where the service answers scrapes.

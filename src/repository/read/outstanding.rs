@@ -1,7 +1,7 @@
 //! Outstanding lines, of a store or of all stores of a caller, in the order in which they are due.
 //!
 //! Each store is scanned by an index of outstanding lines in the order of the list, and what is found is merged: see
-//! [`merge`](super::merge). What the index does not know of (the supplier, the position in the chain, what is confirmed) is
+//! [`super::merge`]. What the index does not know of (the supplier, the position in the chain, what is confirmed) is
 //! judged row by row. One more statement loads the rows of the page by their keys.
 //!
 //! All statements are of the snapshot in which the caller's access was judged.

@@ -14,6 +14,7 @@ use crate::domain::principal::Principal;
 use crate::domain::refusal::{Refusal, Violations};
 use crate::repository::read::authorized::AccessCheck;
 use crate::repository::read::authorized::selection::{PermittedStores, StoreSelection};
+use crate::rpc::access_log::CallRecord;
 use crate::rpc::errors::to_status;
 use crate::rpc::idempotency::Idempotency;
 use crate::workers::error::{ServiceFault, WorkerError};
@@ -31,12 +32,24 @@ pub struct Call {
     /// The policy's requirement; `None` if the rpc is not a read of one store.
     requirement: Option<Requirement>,
     deadline: Instant,
+    /// Where the store and the request id are noted for the access log.
+    record: Arc<CallRecord>,
 }
 
 impl Call {
     /// An accepted call. Its principal was authenticated, and its requirement is that of the rpc's policy.
-    pub(super) fn new(principal: Principal, requirement: Option<Requirement>, deadline: Instant) -> Self {
-        Self { principal, requirement, deadline }
+    pub(super) fn new(
+        principal: Principal,
+        requirement: Option<Requirement>,
+        deadline: Instant,
+        record: Arc<CallRecord>,
+    ) -> Self {
+        Self { principal, requirement, deadline, record }
+    }
+
+    /// Notes the store that the request names. Of several, as in a watch, the first is noted.
+    fn names(&self, store: &StoreId) {
+        let _ = self.record.store.set(store.clone());
     }
 
     /// Splits a request into its call and its message. A request that did not pass the guard has no call
@@ -70,6 +83,7 @@ impl Call {
     /// The proof that a read of `store` takes. It is judged in the snapshot that the data come from, so
     /// a role that was revoked before the snapshot no longer counts.
     pub fn check(&self, store: StoreId) -> Result<AccessCheck, ServiceFault> {
+        self.names(&store);
         match self.requirement {
             Some(requirement) => Ok(AccessCheck::new(store, self.principal.clone(), requirement)),
             None => Err(ServiceFault::Internal("this rpc's policy names no requirement for reads".to_owned())),
@@ -90,7 +104,11 @@ impl Call {
 
     /// A command as the writers take it, with this caller as its principal.
     pub fn submission(&self, store: StoreId, idempotency: Idempotency, command: impl Command + 'static) -> Submission {
+        self.names(&store);
         let Idempotency { key, named_cost, bytes } = idempotency;
+        if let Some(key) = &key {
+            let _ = self.record.request_id.set(key.id);
+        }
         let principal = self.principal.clone();
         let command = Arc::new(command);
         let envelope = Envelope { store, principal, idempotency_key: key, named_cost, command };
@@ -101,6 +119,7 @@ impl Call {
     /// is stored that a retry could repeat, and names no cost, because a preview's request has no field
     /// for one.
     pub fn envelope(&self, store: StoreId, command: impl Command + 'static) -> Envelope {
+        self.names(&store);
         let (principal, command) = (self.principal.clone(), Arc::new(command));
         Envelope { store, principal, idempotency_key: None, named_cost: None, command }
     }

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use http_body::Body as HttpBody;
+use hyper::body::Bytes;
 use tokio::sync::{oneshot, watch};
 use tonic::Code;
 use tonic::body::Body;
@@ -23,7 +24,8 @@ use tower_service::Service as _;
 
 use self::call::{Call, deadline};
 use crate::auth::Authenticator;
-use crate::rpc::bodies::{MeteredBody, ResponseBody, SharedPermit, WatchEnd};
+use crate::rpc::access_log::CallRecord;
+use crate::rpc::bodies::{BodyError, MeteredBody, ResponseBody, SharedPermit, WatchEnd};
 use crate::rpc::errors::{CallError, TransportFault, to_status};
 use crate::rpc::policy::{self, Policy};
 use crate::rpc::unary;
@@ -76,9 +78,19 @@ struct AcceptedCall {
 impl Guard {
     /// Answers one call of a connection. A call that is dropped before it has an answer was reset by its
     /// client, which the connection counts: resetting many calls is an attack.
-    pub async fn answer(self, connection: Arc<Connection>, request: Request<Incoming>) -> Response<ResponseBody> {
+    /// What becomes known of it is noted in `record`.
+    pub async fn answer<B>(
+        self,
+        connection: Arc<Connection>,
+        record: Arc<CallRecord>,
+        request: Request<B>,
+    ) -> Response<ResponseBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BodyError>,
+    {
         let watched = Unanswered(Some(&connection));
-        let answered = match self.accept(&connection, &request) {
+        let answered = match self.accept(&connection, record, &request) {
             Ok(accepted) => self.run(accepted, request).await,
             Err(refusal) => ResponseBody::refusal(to_status(refusal)),
         };
@@ -86,7 +98,12 @@ impl Guard {
         answered
     }
 
-    fn accept(&self, connection: &Connection, request: &Request<Incoming>) -> Result<AcceptedCall, CallError> {
+    fn accept<B>(
+        &self,
+        connection: &Connection,
+        record: Arc<CallRecord>,
+        request: &Request<B>,
+    ) -> Result<AcceptedCall, CallError> {
         let headers = request.headers();
         let metadata: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
         if metadata + request.uri().path().len() > MAX_METADATA {
@@ -113,9 +130,11 @@ impl Guard {
             | Policy::ReadStream(_)
             | Policy::Command => {
                 let principal = self.authenticator.authenticate(headers, connection.certificate())?;
+                // It is set once, here.
+                let _ = record.caller.set(principal.id.clone());
                 // A watch is ended from outside; until then a read for it must not be told that it is late.
                 let slack = if class == CallClass::EventWatch { WATCH_SLACK } else { Duration::ZERO };
-                Some(Call::new(principal, policy.read_requirement(), deadline + slack))
+                Some(Call::new(principal, policy.read_requirement(), deadline + slack, record))
             }
         };
         let permit = connection.call(class).ok_or(ServiceFault::QueueFull)?;
@@ -124,7 +143,11 @@ impl Guard {
         Ok(AcceptedCall { call, deadline, watch_ends: is_watch.then_some(most), streams_requests, permit })
     }
 
-    async fn run(self, accepted: AcceptedCall, mut request: Request<Incoming>) -> Response<ResponseBody> {
+    async fn run<B>(self, accepted: AcceptedCall, mut request: Request<B>) -> Response<ResponseBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BodyError>,
+    {
         let AcceptedCall { call, deadline, watch_ends, streams_requests, permit } = accepted;
         if let Some(call) = call {
             request.extensions_mut().insert(call);
@@ -149,12 +172,16 @@ impl Guard {
 
 /// Passes a call to its rpc. Where the caller may send more than one message, they are decoded
 /// as they arrive, until the call is `answered`. The message of every other call is read and counted first.
-async fn hand_on(
+async fn hand_on<B>(
     mut routes: Routes,
-    request: Request<Incoming>,
+    request: Request<B>,
     permit: &SharedPermit,
     answered: Option<oneshot::Receiver<()>>,
-) -> Result<Response<Body>, CallError> {
+) -> Result<Response<Body>, CallError>
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BodyError>,
+{
     if request.headers().get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
         return Err(TransportFault::CompressionUnsupported.into());
     }

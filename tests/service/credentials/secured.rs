@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+pub use crate::support::{Authority, Pair, dns, uri};
 use jsonwebtoken::Algorithm;
 use purchase_order_service::auth::credentials::CredentialConfig;
 use purchase_order_service::auth::tokens::TokenConfig;
@@ -12,10 +13,6 @@ use purchase_order_service::domain::code::PrincipalId;
 use purchase_order_service::server::{Parts, Server};
 use purchase_order_service::transport::tls::TlsFiles;
 use purchase_order_service::verify::verify;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, SanType,
-};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -28,58 +25,6 @@ use crate::support::{Caller, Database, Engine};
 pub const STORE: &str = "north";
 /// The certificate that operates the platform.
 pub const OPERATOR: &str = "spiffe://corp.example/operator";
-
-/// An authority for certificates.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-/// A certificate and its key, in PEM.
-pub struct Pair {
-    pub certificate: String,
-    pub key: String,
-}
-
-impl Authority {
-    pub fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    pub fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// A server's certificate.
-    pub fn server(&self) -> Pair {
-        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(params)
-    }
-
-    /// A client's certificate with these names.
-    pub fn client(&self, names: &[SanType]) -> Pair {
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = names.to_vec();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(params)
-    }
-
-    fn sign(&self, params: CertificateParams) -> Pair {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap().pem();
-        Pair { certificate, key: key.serialize_pem() }
-    }
-}
-
-pub fn uri(name: &str) -> SanType {
-    SanType::URI(name.try_into().unwrap())
-}
-
-pub fn dns(name: &str) -> SanType {
-    SanType::DnsName(name.try_into().unwrap())
-}
 
 /// See the module. A test ends with [`Secured::verify`].
 pub struct Secured {

@@ -1,7 +1,7 @@
 //! Lists of orders over all stores of a caller.
 //!
 //! Each store is scanned in the order of the list, by the index that one part of the filter leads to ([`Lead`]), and what
-//! is found is merged: see [`merge`](crate::repository::read::merge). All other parts of the filter are judged order by
+//! is found is merged: see [`crate::repository::read::merge`]. All other parts of the filter are judged order by
 //! order.
 
 use std::cmp::Reverse;

@@ -1,0 +1,133 @@
+//! The access log: a line for each call, or for one of so many, with who called what in which store and how it ended.
+//!
+//! What a call is about becomes known on its way: the guard authenticates the caller, and the handler finds the store and the
+//! request id in the message. Each notes it in the call's record, which is logged when the call ends.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::HeaderMap;
+use tonic::Code;
+use uuid::Uuid;
+
+use crate::domain::code::{PrincipalId, StoreId};
+use crate::telemetry::ACCESS_LOG;
+
+/// What becomes known of a call while it is answered.
+#[derive(Debug, Default)]
+pub struct CallRecord {
+    /// The authenticated caller; unset if there is none.
+    pub caller: OnceLock<PrincipalId>,
+    /// The store that the request names; unset if it names none, or several.
+    pub store: OnceLock<StoreId>,
+    /// The request id of a mutation; unset if the client sent none.
+    pub request_id: OnceLock<Uuid>,
+    /// The trace that the caller says the call is a part of.
+    pub trace_id: Option<String>,
+}
+
+impl CallRecord {
+    /// The record of a call with this metadata, of which nothing else is known yet.
+    pub fn begin(metadata: &HeaderMap) -> Self {
+        let trace_id = metadata.get("traceparent").and_then(|header| header.to_str().ok()).and_then(trace_id);
+        Self { trace_id: trace_id.map(str::to_owned), ..Self::default() }
+    }
+}
+
+/// The trace id in a `traceparent` (W3C Trace Context, version 00): 32 hexadecimal digits that are not all zero.
+fn trace_id(traceparent: &str) -> Option<&str> {
+    let (version, rest) = traceparent.split_once('-')?;
+    let (id, _) = rest.split_once('-')?;
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_valid = version.len() == 2 && is_hex(version) && version != "ff" && id.len() == 32 && is_hex(id);
+    (is_valid && id.bytes().any(|byte| byte != b'0')).then_some(id)
+}
+
+/// Chooses which calls are logged.
+#[derive(Debug)]
+pub struct AccessLog {
+    /// Of how many calls one is logged; 0: none is.
+    one_of: u32,
+    /// How many calls have ended.
+    ended: AtomicU64,
+}
+
+/// How a call ended.
+pub struct Ended<'c> {
+    /// The full name of the service; `unknown` if the call names no rpc.
+    pub service: &'c str,
+    /// The name of the method.
+    pub method: &'c str,
+    /// The status that the caller got.
+    pub code: Code,
+    /// The reason in the status's details; empty if the call succeeded.
+    pub reason: &'c str,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl AccessLog {
+    /// Logs one of so many calls; with 0 none.
+    pub fn new(one_of: u32) -> Self {
+        Self { one_of, ended: AtomicU64::new(0) }
+    }
+
+    /// Logs a call that has ended, if it is one to be logged.
+    pub fn log(&self, record: &CallRecord, ended: &Ended<'_>) {
+        if !self.chooses(ended.code) {
+            return;
+        }
+        let Ended { service, method, code, reason, took } = ended;
+        tracing::info!(
+            target: ACCESS_LOG,
+            service,
+            method,
+            caller = record.caller.get().map(PrincipalId::as_str),
+            store = record.store.get().map(StoreId::as_str),
+            code = ?code,
+            reason = Some(*reason).filter(|reason| !reason.is_empty()),
+            duration_ms = took.as_secs_f64() * 1e3,
+            request_id = record.request_id.get().map(tracing::field::display),
+            trace_id = record.trace_id,
+            "call"
+        );
+    }
+
+    /// Whether a call that ended so is logged. Every fault of the service is, unless the log is off.
+    fn chooses(&self, code: Code) -> bool {
+        if self.one_of == 0 {
+            return false;
+        }
+        let is_fault = matches!(code, Code::Internal | Code::Unknown | Code::Unavailable | Code::DataLoss);
+        self.ended.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_of.into()) || is_fault
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_so_many_calls_is_logged_and_every_fault() {
+        let chosen = |one_of: u32, code: Code| {
+            let log = AccessLog::new(one_of);
+            (0..100).filter(|_| log.chooses(code)).count()
+        };
+        assert_eq!([0, 1, 3, 100, 1_000].map(|one_of| chosen(one_of, Code::Ok)), [0, 100, 34, 1, 1]);
+        assert_eq!([0, 1, 1_000].map(|one_of| chosen(one_of, Code::Unavailable)), [0, 100, 100]);
+        assert_eq!(chosen(1_000, Code::PermissionDenied), 1, "a refusal is no fault");
+    }
+
+    #[test]
+    fn the_trace_of_the_caller_is_known_from_a_valid_traceparent() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let valid = format!("00-{id}-00f067aa0ba902b7-01");
+        assert_eq!(trace_id(&valid), Some(id));
+        for bad in
+            ["", "00", id, &valid.replace("00-4b", "ff-4b"), &valid.to_uppercase(), &valid.replace(id, &"0".repeat(32))]
+        {
+            assert_eq!(trace_id(bad), None, "{bad}");
+        }
+    }
+}
