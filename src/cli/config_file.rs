@@ -192,9 +192,10 @@ fn typed_value(arguments: &[OsString], name: &str) -> Option<OsString> {
 }
 
 fn is_typed(arguments: &[OsString], option: &Arg) -> bool {
-    let Some(name) = option.get_long() else { return false };
-    let flag = format!("--{name}");
-    arguments.iter().filter_map(|argument| argument.to_str()).any(|text| text.split('=').next() == Some(&flag))
+    let names = option.get_long().into_iter().chain(option.get_all_aliases().into_iter().flatten());
+    let flags: Vec<String> = names.map(|name| format!("--{name}")).collect();
+    let typed = arguments.iter().filter_map(|argument| argument.to_str()?.split('=').next());
+    typed.into_iter().any(|typed| flags.iter().any(|flag| flag == typed))
 }
 
 /// The arguments that stand for a value of the file; what the value must be, if it cannot be one of this option.
@@ -258,6 +259,9 @@ mod tests {
             ("verify", "database_url = 'sqlite:a'", &[], "--database-url=sqlite:a"),
             ("--database-url serve verify", listen, &[], ""),
             ("config show serve", listen, &[], "--listen=127.0.0.1:1"),
+            ("healthcheck", listen, &[], "--server=127.0.0.1:1"),
+            ("healthcheck --server 127.0.0.1:2", listen, &[], ""),
+            ("healthcheck --listen 127.0.0.1:2", listen, &[], ""),
         ] {
             assert_eq!(added(arguments, file, variables), expected, "{arguments} with {file}");
         }

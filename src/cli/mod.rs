@@ -4,6 +4,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's result goes to standard output")]
 
 mod backup;
+mod call;
+mod client;
 mod completions;
 mod config;
 mod config_file;
@@ -82,6 +84,11 @@ enum Command {
     Config(config::Config),
     /// Ask a running service for its health; status 0 if it is SERVING
     Healthcheck(healthcheck::Healthcheck),
+    /// Call a method of a running service with JSON; list and describe its methods
+    ///
+    /// The answer is printed as JSON; of a stream, each message. A refusal is printed to standard error with its reason. The
+    /// caller's token can be named by `CALL_TOKEN_FILE`.
+    Call(Box<call::Call>),
     /// Print the completions of all commands and options for a shell
     Completions(completions::Completions),
     /// Write the manual pages of all commands into a folder
@@ -139,6 +146,7 @@ impl Invocation {
             Command::Verify => verify::run(&url()?),
             Command::Config(config) => config.run(url()?, &self),
             Command::Healthcheck(healthcheck) => healthcheck.run(),
+            Command::Call(call) => call.run(),
             Command::Completions(completions) => Ok(completions.run()),
             Command::Manual(manual) => manual.run(),
         }

@@ -11,6 +11,7 @@ mod support;
 mod access_log;
 mod architecture;
 mod browsers;
+mod call;
 mod chains;
 mod cli;
 mod configuration;
