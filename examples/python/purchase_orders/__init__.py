@@ -1,0 +1,1 @@
+"""A client of the purchase order service: connections, errors by reason, and following events."""
