@@ -77,7 +77,7 @@ pub struct Running {
     log_format: LogFormat,
     /// Of how many calls one is logged: 0 to 1000000; 0: of none, 1: each
     ///
-    /// With any but 0, each call that ends with a fault of the service is logged too.
+    /// With any but 0, calls that end with a fault of the service are logged too, limited in rate.
     #[arg(long, env = "ACCESS_LOG", value_name = "N", default_value_t = 0, value_parser = within::<u32>(0..=1_000_000))]
     access_log: u32,
     /// Where browsers call, by gRPC-Web over HTTP/1.1 [default: nowhere]

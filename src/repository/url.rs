@@ -1,6 +1,7 @@
 //! The URL of a database. It is parsed and judged before anything is opened, so that a mistake is reported at the start:
 //! a password never gets into a log, and nothing is sent over a network in plain text unless an operator has allowed it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -29,6 +30,9 @@ pub enum UrlError {
     /// There is no path, or it asks for a database in memory.
     #[error("sqlite: must be followed by the path of a file")]
     NoPath,
+    /// The text does not even begin like a URL. It is not shown, because it may contain a password.
+    #[error("a database URL is sqlite:PATH or postgres://USER@HOST/DATABASE")]
+    NoUrl,
     /// The text is no valid URL.
     #[error("the database URL cannot be read: {0}")]
     Malformed(String),
@@ -51,7 +55,19 @@ pub enum UrlError {
          sslmode=disable if the network between is trusted"
     )]
     Downgradable(String),
+    /// The authorities of the operating system certify everybody's servers, so the host name must be compared.
+    #[error("sslrootcert=system needs sslmode=verify-full, because anybody has a certificate of those authorities")]
+    Unverified,
+    /// libpq takes the last of several, and another program may take the first.
+    #[error("the database URL has the option {0} more than once")]
+    Repeated(String),
+    /// An option that must not be in the URL.
+    #[error("the database URL must not have the option {0}: it says elsewhere what the URL must say itself")]
+    OptionRefused(String),
 }
+
+/// Options of libpq that lead to settings elsewhere, or mean another option; the URL must say all itself.
+const REFUSED_OPTIONS: [&str; 3] = ["service", "servicefile", "ssl"];
 
 /// Whether this build can encrypt connections to PostgreSQL.
 const HAS_TLS: bool = cfg!(feature = "postgres-tls");
@@ -66,8 +82,10 @@ impl FromStr for DatabaseUrl {
             Some(("sqlite", path)) => sqlite(path.strip_prefix("//").unwrap_or(path)),
             Some(("postgres" | "postgresql", _)) => postgres(text),
             // Only the scheme is shown: the rest may contain a password.
-            Some((scheme, _)) => Err(UrlError::UnknownScheme(scheme.to_owned())),
-            None => Err(UrlError::UnknownScheme(text.to_owned())),
+            Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+                Err(UrlError::UnknownScheme(scheme.to_owned()))
+            }
+            Some(_) | None => Err(UrlError::NoUrl),
         }
     }
 }
@@ -82,8 +100,20 @@ fn sqlite(path: &str) -> Result<DatabaseUrl, UrlError> {
 
 fn postgres(text: &str) -> Result<DatabaseUrl, UrlError> {
     let mut url = Url::parse(text).map_err(|error| UrlError::Malformed(error.to_string()))?;
-    if !is_local(&url) {
-        let host = url.host_str().unwrap_or_default().to_owned();
+    if url.fragment().is_some() {
+        return Err(UrlError::Malformed("a '#' in it must be written as %23".to_owned()));
+    }
+    let mut names = BTreeSet::new();
+    for (name, _) in url.query_pairs() {
+        if REFUSED_OPTIONS.contains(&&*name) {
+            return Err(UrlError::OptionRefused(name.into_owned()));
+        }
+        if !names.insert(name.clone()) {
+            return Err(UrlError::Repeated(name.into_owned()));
+        }
+    }
+    let wants_system = option(&url, "sslrootcert").is_some_and(|file| file == "system");
+    if let Some(host) = remote_host(&url) {
         match option(&url, "sslmode").as_deref() {
             Some("disable") => {}
             _ if !HAS_TLS => return Err(UrlError::NoTls(host)),
@@ -93,6 +123,22 @@ fn postgres(text: &str) -> Result<DatabaseUrl, UrlError> {
                 url.query_pairs_mut().append_pair("sslmode", "verify-full");
             }
         }
+    }
+    if wants_system {
+        match option(&url, "sslmode").as_deref() {
+            Some("verify-full") => {}
+            Some(_) => return Err(UrlError::Unverified),
+            None => {
+                url.query_pairs_mut().append_pair("sslmode", "verify-full");
+            }
+        }
+    }
+    // Empty ones, so that libpq takes none from the environment (PGHOST, PGHOSTADDR, PGSERVICE).
+    if url.host_str().is_none_or(str::is_empty) && option(&url, "host").is_none() {
+        url.query_pairs_mut().append_pair("host", "");
+    }
+    if option(&url, "hostaddr").is_none() {
+        url.query_pairs_mut().append_pair("hostaddr", "");
     }
     let is_verified = option(&url, "sslmode").is_some_and(|mode| mode == "verify-full");
     if is_verified && option(&url, "sslrootcert").is_none() {
@@ -122,13 +168,14 @@ fn encoded(value: &str) -> String {
     byte_serialize(value.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// Whether a connection to this database stays on this machine: by a socket, or by loopback. Of several hosts all must.
-fn is_local(url: &Url) -> bool {
+/// The first host of the URL that is another machine; `None` if a connection stays on this one, by sockets or loopback.
+fn remote_host(url: &Url) -> Option<String> {
     let is_socket = |host: &str| host.is_empty() || host.starts_with('/') || host.starts_with("%2F");
     // libpq lets the options override the host of the URL, and without any it uses a socket of this machine.
     let host = option(url, "host").or_else(|| url.host_str().map(str::to_owned)).unwrap_or_default();
     let address = option(url, "hostaddr").unwrap_or_default();
-    [host, address].iter().flat_map(|hosts| hosts.split(',')).all(|host| is_socket(host) || is_loopback(host))
+    let mut hosts = host.split(',').chain(address.split(','));
+    hosts.find(|host| !is_socket(host) && !is_loopback(host)).map(str::to_owned)
 }
 
 /// The file with the authorities that the operating system trusts. The OpenSSL that is built into this program does not know
@@ -260,7 +307,9 @@ mod tests {
         }
         for local in ["postgres://[::1]/orders", "postgres://127.0.0.1/orders", "postgres:///orders?host=/run/pg"] {
             assert_eq!(given(local, "sslmode"), None, "{local}");
+            assert_eq!(given(local, "hostaddr").as_deref(), Some(""), "the environment says none: {local}");
         }
+        assert_eq!(given("postgres:///orders", "host").as_deref(), Some(""), "the environment says none");
     }
 
     #[test]
@@ -270,6 +319,7 @@ mod tests {
         assert_eq!(given(url, "sslrootcert"), Some(system));
         assert_eq!(given(&format!("{url}&sslrootcert=/ca.pem"), "sslrootcert").as_deref(), Some("/ca.pem"));
         assert_eq!(given("postgres://localhost/orders", "sslrootcert"), None);
+        assert_eq!(given("postgres://localhost/orders?sslrootcert=system", "sslmode").as_deref(), Some("verify-full"));
         let with_password = url.parse::<DatabaseUrl>().unwrap().with_password("a b+c").unwrap();
         assert!(
             with_password.for_libpq(Purpose::Inspect).contains("password=a%20b%2Bc"),
@@ -292,7 +342,19 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for bad in ["", "mysql://x", "sqlite:", "sqlite::memory:", "orders.sqlite"] {
+        for (url, expected) in [
+            ("host=db user=app password=hunter2", UrlError::NoUrl),
+            ("password=hunter2 host=db:5432", UrlError::NoUrl),
+            ("postgres://localhost/x?host=localhost&host=db", UrlError::Repeated("host".to_owned())),
+            ("postgres://localhost/x?sslmode=require&sslmode=prefer", UrlError::Repeated("sslmode".to_owned())),
+            ("postgres://localhost/x?service=other", UrlError::OptionRefused("service".to_owned())),
+            ("postgres://localhost/x?sslmode=require&sslrootcert=system", UrlError::Unverified),
+        ] {
+            assert_eq!(url.parse::<DatabaseUrl>(), Err(expected), "{url}");
+        }
+        for bad in
+            ["postgres://app:#secret@localhost/x", "", "mysql://x", "sqlite:", "sqlite::memory:", "orders.sqlite"]
+        {
             assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
         }
     }

@@ -53,6 +53,22 @@ pub struct AccessLog {
     ended: AtomicU64,
 }
 
+/// Reasons with which every stream ends that nobody ends earlier: no faults, although their code is UNAVAILABLE.
+const ENDS_OF_STREAMS: [&str; 2] = ["WATCH_ENDED", "STOPPING"];
+/// The target of lines for faults that were not sampled. They are limited in rate like all lines that are no sample: in an
+/// outage every call is a fault.
+const FAULT_LOG: &str = "purchase_order_service::access_log::fault";
+
+/// Whether a call is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    None,
+    /// It is the one of so many.
+    Sampled,
+    /// It is none of those, but it ended with a fault of the service.
+    Fault,
+}
+
 /// How a call ended.
 pub struct Ended<'c> {
     /// The full name of the service; `unknown` if the call names no rpc.
@@ -75,32 +91,41 @@ impl AccessLog {
 
     /// Logs a call that has ended, if it is one to be logged.
     pub fn log(&self, record: &CallRecord, ended: &Ended<'_>) {
-        if !self.chooses(ended.code) {
-            return;
-        }
         let Ended { service, method, code, reason, took } = ended;
-        tracing::info!(
-            target: ACCESS_LOG,
-            service,
-            method,
-            caller = record.caller.get().map(PrincipalId::as_str),
-            store = record.store.get().map(StoreId::as_str),
-            code = ?code,
-            reason = Some(*reason).filter(|reason| !reason.is_empty()),
-            duration_ms = took.as_secs_f64() * 1e3,
-            request_id = record.request_id.get().map(tracing::field::display),
-            trace_id = record.trace_id,
-            "call"
-        );
+        macro_rules! line {
+            ($target:expr) => {
+                tracing::info!(
+                    target: $target,
+                    service,
+                    method,
+                    caller = record.caller.get().map(PrincipalId::as_str),
+                    store = record.store.get().map(StoreId::as_str),
+                    code = ?code,
+                    reason = Some(*reason).filter(|reason| !reason.is_empty()),
+                    duration_ms = took.as_secs_f64() * 1e3,
+                    request_id = record.request_id.get().map(tracing::field::display),
+                    trace_id = record.trace_id,
+                    "call"
+                )
+            };
+        }
+        match self.choice(*code, reason) {
+            Choice::Sampled => line!(ACCESS_LOG),
+            Choice::Fault => line!(FAULT_LOG),
+            Choice::None => {}
+        }
     }
 
-    /// Whether a call that ended so is logged. Every fault of the service is, unless the log is off.
-    fn chooses(&self, code: Code) -> bool {
+    /// Whether a call that ended so is logged, and why.
+    fn choice(&self, code: Code, reason: &str) -> Choice {
         if self.one_of == 0 {
-            return false;
+            return Choice::None;
+        }
+        if self.ended.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_of.into()) {
+            return Choice::Sampled;
         }
         let is_fault = matches!(code, Code::Internal | Code::Unknown | Code::Unavailable | Code::DataLoss);
-        self.ended.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_of.into()) || is_fault
+        if is_fault && !ENDS_OF_STREAMS.contains(&reason) { Choice::Fault } else { Choice::None }
     }
 }
 
@@ -110,13 +135,19 @@ mod tests {
 
     #[test]
     fn one_of_so_many_calls_is_logged_and_every_fault() {
-        let chosen = |one_of: u32, code: Code| {
+        let chosen = |one_of: u32, code: Code, reason: &str| {
             let log = AccessLog::new(one_of);
-            (0..100).filter(|_| log.chooses(code)).count()
+            let choices: Vec<_> = (0..100).map(|_| log.choice(code, reason)).collect();
+            [Choice::Sampled, Choice::Fault].map(|wanted| choices.iter().filter(|choice| **choice == wanted).count())
         };
-        assert_eq!([0, 1, 3, 100, 1_000].map(|one_of| chosen(one_of, Code::Ok)), [0, 100, 34, 1, 1]);
-        assert_eq!([0, 1, 1_000].map(|one_of| chosen(one_of, Code::Unavailable)), [0, 100, 100]);
-        assert_eq!(chosen(1_000, Code::PermissionDenied), 1, "a refusal is no fault");
+        for (one_of, expected) in [(0, [0, 0]), (1, [100, 0]), (3, [34, 0]), (100, [1, 0]), (1_000, [1, 0])] {
+            assert_eq!(chosen(one_of, Code::Ok, ""), expected, "{one_of}");
+        }
+        for (one_of, expected) in [(0, [0, 0]), (1, [100, 0]), (1_000, [1, 99])] {
+            assert_eq!(chosen(one_of, Code::Unavailable, "DATABASE_UNAVAILABLE"), expected, "{one_of}");
+        }
+        assert_eq!(chosen(1_000, Code::Unavailable, "WATCH_ENDED"), [1, 0], "it is how every watch ends");
+        assert_eq!(chosen(1_000, Code::PermissionDenied, "PERMISSION_MISSING"), [1, 0], "a refusal is no fault");
     }
 
     #[test]

@@ -62,7 +62,7 @@ const HTTP1_BUFFER: usize = 64 * 1024;
 
 /// The HTTP/1.1 server with each bound set that its library offers. The bodies of calls are bounded by their deadlines
 /// and budgets.
-pub(super) fn http1() -> hyper::server::conn::http1::Builder {
+pub fn http1() -> hyper::server::conn::http1::Builder {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HTTP1_HEAD_TIMEOUT).max_buf_size(HTTP1_BUFFER);
     http

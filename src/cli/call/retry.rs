@@ -34,7 +34,8 @@ impl Effect {
     pub fn of(method: &MethodDescriptor, request: &mut DynamicMessage, new_id: impl FnOnce() -> String) -> Self {
         let field = request.descriptor().get_field_by_name(REQUEST_ID).filter(|field| field.kind() == Kind::String);
         let Some(field) = field.filter(|field| !field.is_list()) else {
-            let is_read = READS.iter().any(|verb| method.name().starts_with(verb));
+            let is_ours = ["purchasing.v1", "grpc.health.v1"].contains(&method.parent_service().package_name());
+            let is_read = is_ours && READS.iter().any(|verb| method.name().starts_with(verb));
             return if is_read { Self::Read } else { Self::Unknown };
         };
         if request.get_field(&field).as_str().is_none_or(str::is_empty) {
@@ -70,10 +71,12 @@ impl Effect {
 /// Whether nobody knows what an attempt has done, given whether that was so before it.
 pub fn is_outcome_unknown(before: bool, failure: &Status) -> bool {
     match failure.code() {
-        Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => true,
+        Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal | Code::DataLoss => true,
         _ if is_transport_failure(failure) => true,
         // From the service itself both say that this attempt did nothing; from a proxy they say nothing.
         Code::Unavailable | Code::ResourceExhausted => before || refusal::reason(failure).is_none(),
+        // These are said before the service looks whether the request was done before.
+        Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => before,
         // The service has judged the request: had it been done before, it would have repeated its answer.
         _ => false,
     }
@@ -173,6 +176,9 @@ mod tests {
             (true, said(Code::Unavailable, "DATABASE_UNAVAILABLE", None), true),
             (true, said(Code::ResourceExhausted, "QUEUE_FULL", None), true),
             (true, said(Code::FailedPrecondition, "WRONG_STATE", None), false),
+            (true, said(Code::Unauthenticated, "INVALID_CREDENTIALS", None), true),
+            (false, said(Code::Unauthenticated, "INVALID_CREDENTIALS", None), false),
+            (false, said(Code::Internal, "INTERNAL", None), true),
         ] {
             assert_eq!(is_outcome_unknown(before, &failure), after, "{failure:?}");
         }

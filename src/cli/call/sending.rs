@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
@@ -65,10 +66,16 @@ impl Target<'_> {
     ) -> Result<DynamicMessage, Failed> {
         let mut is_unknown = false;
         let mut attempt = 1;
+        // One for all attempts: after the first, an interrupt ends the program only where somebody listens.
+        let mut interrupts = signal(SignalKind::interrupt()).map_err(|error| Failed {
+            status: Status::internal(format!("interrupts cannot be noticed: {error}")),
+            is_outcome_unknown: false,
+        })?;
+        let interrupted = || Status::cancelled("interrupted before an answer came");
         loop {
             let answered = tokio::select! {
                 answered = self.attempt(message.clone()) => answered,
-                _ = tokio::signal::ctrl_c() => Err(Status::cancelled("interrupted before an answer came")),
+                _ = interrupts.recv() => Err(interrupted()),
             };
             let status = match answered {
                 Ok(answer) => return Ok(answer),
@@ -82,7 +89,10 @@ impl Target<'_> {
             let id = effect.id().map(|id| format!(" with the same request_id {id}")).unwrap_or_default();
             let said = refusal::headline(&status);
             eprintln!("attempt {attempt} of {ATTEMPTS}: {said}; sent again in {delay:?}{id}");
-            sleep(delay).await;
+            tokio::select! {
+                () = sleep(delay) => {}
+                _ = interrupts.recv() => return Err(Failed { status: interrupted(), is_outcome_unknown: is_unknown }),
+            }
             attempt += 1;
         }
     }
@@ -100,7 +110,6 @@ impl Target<'_> {
     pub async fn follow(&self, message: DynamicMessage, most: Option<u64>) -> Result<(), CommandError> {
         let mut stream = match self.open(message).await {
             Ok(stream) => stream,
-            Err(status) if status.code() == Code::DeadlineExceeded => return Ok(()),
             Err(status) => return Err(refusal::text(&status).into()),
         };
         let mut printed = 0;

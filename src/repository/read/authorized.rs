@@ -122,7 +122,7 @@ impl AccessCheck {
         Self { store, principal, requirement }
     }
 
-    /// Judges by the row of [`AccessQuery`]; `None` means that there is no such store. The rule decides in that case too:
+    /// Judges by the row of `queries::AccessQuery`; `None` means that there is no such store. The rule decides in that case too:
     /// only platform operators may learn that a store does not exist.
     /// It notes as well what the judgement says about costs.
     fn judge(&self, found: Option<AccessRow>, costs: &mut JudgedCosts) -> Result<Authorized, ReadError> {

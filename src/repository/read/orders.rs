@@ -52,7 +52,7 @@ pub(super) fn header(store: String, order: String) -> _ {
     po::table.select(header).filter(po::store_id.eq(store)).filter(po::po_id.eq(order))
 }
 
-/// The header that [`header`] has found, or `None`.
+/// The header that [`header()`] has found, or `None`.
 pub(super) fn only_order(rows: Vec<HeaderRow>) -> Result<Option<Order>, DbError> {
     rows.into_iter().next().map(Order::try_from).transpose()
 }
