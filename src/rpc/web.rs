@@ -107,6 +107,7 @@ impl BrowserCalls {
 
 /// The body of an answer, in pieces. When it ends, its last pieces may still wait to be sent, so the connection gets a time
 /// in which to send them.
+#[derive(Default)]
 pub struct BrowserBody {
     body: Body,
     /// What is left of the frame that is being handed on.
@@ -115,7 +116,7 @@ pub struct BrowserBody {
 
 impl BrowserBody {
     fn refusal(status: StatusCode) -> Response<Self> {
-        let mut response = Response::new(Self { body: Body::empty(), piece: Bytes::new() });
+        let mut response = Response::<Self>::default();
         *response.status_mut() = status;
         response
     }
