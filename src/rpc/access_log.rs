@@ -19,7 +19,7 @@ use crate::telemetry::ACCESS_LOG;
 pub struct CallRecord {
     /// The authenticated caller; unset if there is none.
     pub caller: OnceLock<PrincipalId>,
-    /// The store that the request names; unset if it names none, or several.
+    /// The store that the request names, the first of several; unset if the call was refused before that was known.
     pub store: OnceLock<StoreId>,
     /// The request id of a mutation; unset if the client sent none.
     pub request_id: OnceLock<Uuid>,

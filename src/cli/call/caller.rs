@@ -10,7 +10,10 @@ use crate::cli::CommandError;
 /// The metadata key in which a caller gives its own name, in development mode.
 const PRINCIPAL: &str = "x-principal";
 
-/// Who calls
+/// The metadata key of credentials.
+const AUTHORIZATION: &str = "authorization";
+
+/// By what the server knows the caller
 #[derive(Debug, Args)]
 pub struct Caller {
     /// The name of the caller, for a server in development mode
@@ -25,23 +28,25 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the caller is known by a token.
-    pub const fn has_token(&self) -> bool {
-        self.token_file.is_some()
+    /// Whether credentials are sent, which nobody else may read.
+    pub fn has_token(&self) -> bool {
+        self.token_file.is_some() || self.metadata.iter().any(|(name, _)| name == AUTHORIZATION)
     }
 
     /// The metadata of every call.
     pub fn metadata(&self) -> Result<MetadataMap, CommandError> {
         let mut map = MetadataMap::new();
         for (name, value) in &self.metadata {
-            map.append(key(name)?, value.parse()?);
+            let mut value: MetadataValue<Ascii> = value.parse()?;
+            value.set_sensitive(name == AUTHORIZATION);
+            map.append(key(name)?, value);
         }
         if let Some(name) = &self.name {
             let value = name.parse().map_err(|_| format!("--as '{name}': only visible ASCII can be sent"))?;
             map.insert(PRINCIPAL, value);
         }
         if let Some(path) = &self.token_file {
-            map.insert("authorization", bearer(path)?);
+            map.insert(AUTHORIZATION, bearer(path)?);
         }
         Ok(map)
     }

@@ -44,7 +44,7 @@ impl Effect {
         Self::OncePerId(request.get_field(&field).as_str().unwrap_or_default().to_owned())
     }
 
-    /// The request id.
+    /// The id with which the request may be sent again by hand, if it has one.
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::OncePerId(id) => Some(id),

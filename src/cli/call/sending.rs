@@ -40,9 +40,9 @@ impl Deadline {
 pub struct Target<'t> {
     /// The connection, which is made anew when it breaks.
     pub channel: Channel,
-    /// The method.
+    /// The rpc, with the types of its request and its answer.
     pub method: MethodDescriptor,
-    /// Who calls.
+    /// What is sent with each attempt, such as the caller's token.
     pub metadata: &'t MetadataMap,
     /// When all must be done, retries included.
     pub deadline: Deadline,

@@ -47,7 +47,7 @@ impl Call {
         Self { principal, requirement, deadline, record }
     }
 
-    /// Notes the store that the request names. Of several, as in a watch, the first is noted.
+    /// Notes the store that the request names for the access log. A watch names several, of which the first is kept.
     fn names(&self, store: &StoreId) {
         let _ = self.record.store.set(store.clone());
     }
