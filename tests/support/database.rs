@@ -131,9 +131,21 @@ impl Database {
         session.batch(&statements).expect("nobody else writes");
         StoreHeld(session)
     }
+
+    /// Holds the locks of all stores. Unlike a store's own lock, which a writer on PostgreSQL leaves alone and retries,
+    /// this one is waited for on both databases: what a writer has taken stays with it, and the rest stays queued.
+    pub fn hold_all_stores(&self) -> StoreHeld {
+        let mut session = self.session();
+        let statements = match self.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE",
+            Engine::Postgres => "BEGIN; LOCK TABLE store IN EXCLUSIVE MODE",
+        };
+        session.batch(statements).expect("nobody else writes");
+        StoreHeld(session)
+    }
 }
 
-/// A store whose lock is held.
+/// A store whose lock is held, or all of them.
 pub struct StoreHeld(Session);
 
 impl StoreHeld {
