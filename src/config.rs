@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::auth::credentials::CredentialConfig;
 use crate::repository::dialect::{Layout, writers_for};
 use crate::repository::url::DatabaseUrl;
+use crate::traces::TraceConfig;
 use crate::transport::origin::Origin;
 use crate::transport::resource_limits::Limits;
 use crate::transport::tls::TlsFiles;
@@ -59,6 +60,8 @@ pub struct ServeConfig {
     pub metrics_listen: Option<SocketAddr>,
     /// Of how many calls one has a line in the log; 0: none has.
     pub access_log: u32,
+    /// Where spans are sent; `None`: nowhere.
+    pub traces: Option<TraceConfig>,
     /// Where browsers can call, by gRPC-Web; `None`: nowhere.
     pub web_listen: Option<SocketAddr>,
     /// The origins of the web pages that may call there.
@@ -101,6 +104,7 @@ impl ServeConfig {
             public_reflection: true,
             metrics_listen: None,
             access_log: 0,
+            traces: None,
             web_listen: None,
             web_origins: Vec::new(),
             database,

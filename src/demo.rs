@@ -13,8 +13,8 @@ use crate::domain::store::create::CreateStore;
 use crate::domain::time::TimeZone;
 use crate::repository::read::stores;
 use crate::rpc::App;
-use crate::workers::ReadClass;
 use crate::workers::error::{ServiceFault, WorkerError};
+use crate::workers::{ReadClass, Requester};
 
 /// The demo store's id, which the start message names.
 pub const STORE: &str = "demo";
@@ -27,8 +27,10 @@ pub const RECEIVER: &str = "bob";
 pub async fn create(app: &App) -> Result<(), WorkerError> {
     let operator = Principal { id: PrincipalId::new(OPERATOR), is_operator: true };
     let asking = operator.clone();
-    let any =
-        app.readers.read(None, ReadClass::Small, None, move |session| stores::list(session, &asking, "", 1)).await?;
+    let any = app
+        .readers
+        .read(Requester::default(), ReadClass::Small, move |session| stores::list(session, &asking, "", 1))
+        .await?;
     let (Some(currency), Some(time_zone)) = (Currency::parse("EUR"), TimeZone::parse("Europe/Amsterdam")) else {
         return Err(ServiceFault::Internal("the demo store's currency or time zone is unknown".to_owned()).into());
     };
@@ -54,5 +56,5 @@ pub async fn create(app: &App) -> Result<(), WorkerError> {
 async fn submit(app: &App, operator: &Principal, command: impl Command + 'static) -> Result<(), WorkerError> {
     let (store, principal) = (StoreId::new(STORE), operator.clone());
     let envelope = Envelope { store, principal, idempotency_key: None, named_cost: None, command: Arc::new(command) };
-    app.writers.submit(envelope, 0, None).await.map(drop)
+    app.writers.submit(envelope, 0, None, None).await.map(drop)
 }

@@ -21,7 +21,7 @@
 //! - [`transport`]: connections, TLS, limits and budgets. [`auth`]: tokens and certificates to a principal.
 //! - [`rpc`]: guard, policies, handlers, statuses. [`proto`]: the code generated from the contract.
 //! - [`workers`]: the threads that run commands in batches, and reads.
-//! - [`metrics`]: what is measured, and the listener for Prometheus.
+//! - [`metrics`]: what is measured, and the listener for Prometheus. [`traces`]: spans of calls for a collector.
 //! - [`domain`]: the rules. [`repository`]: all SQL of the service. [`verify`]: the invariants in SQL of their own.
 //! - [`pruner`], [`reload`] (files that are read again when they change), [`telemetry`], [`clock`], [`ids`].
 //!
@@ -32,8 +32,8 @@
 //! - `repository` knows `domain` alone; `auth` knows `domain` and `reload`; `transport` knows `auth`, `domain`
 //!   and `reload`, and nothing of rpcs; `workers` and `pruner` know `domain`, `repository` and `clock`; `rpc`
 //!   knows `auth`, `domain`, `transport`, `workers` and, of the repository, `repository::read` alone; `verify`
-//!   knows a session, and asks the dialect for one query of a catalogue. `metrics` knows none of them; `rpc` and `workers`
-//!   know it. `rpc` knows of `telemetry` the target of the access log.
+//!   knows a session, and asks the dialect for one query of a catalogue. `metrics` and `traces` know none of them; `rpc` and
+//!   `workers` know both. `rpc` knows of `telemetry` the target of the access log.
 //! - SQL lives in `repository` and `verify`. Nothing outside `repository` asks which database it is.
 //! - Only `repository::session` begins or ends a transaction. Each has a name, may run again from its beginning, and is
 //!   counted by [`repository::transaction`]; `clippy.toml` bans the raw calls.
@@ -57,6 +57,7 @@ pub mod repository;
 pub mod rpc;
 pub mod server;
 pub mod telemetry;
+pub mod traces;
 pub mod transport;
 pub mod verify;
 pub mod workers;

@@ -1,6 +1,7 @@
 //! What `serve` and `develop` have in common: options, signals, and an end within a promised time.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::repository::dialect::{Layout, may_be_sharded, writers_for};
 use crate::repository::url::DatabaseUrl;
 use crate::server::{Parts, Server};
 use crate::telemetry;
+use crate::traces::{self, TraceConfig};
 use crate::transport::origin::Origin;
 use crate::transport::resource_limits::Limits;
 
@@ -24,6 +26,7 @@ const RETENTION_DAYS: u64 = 7;
 const MAX_DEADLINE_SECONDS: u64 = 30;
 const DATABASE_TIMEOUT_SECONDS: u64 = 5;
 const DRAIN_SECONDS: u64 = 20;
+const TRACE_RATIO: f64 = 0.01;
 /// Descriptors that are not for connections: the database's, files, and the runtime's own.
 const DESCRIPTORS_KEPT: usize = 128;
 /// How long threads that are stuck may keep the process from ending.
@@ -80,6 +83,19 @@ pub struct Running {
     /// With any but 0, calls that end with a fault of the service are logged too, limited in rate.
     #[arg(long, env = "ACCESS_LOG", value_name = "N", default_value_t = 0, value_parser = within::<u32>(0..=1_000_000))]
     access_log: u32,
+    /// The collector that traces are sent to by OTLP over gRPC [default: nowhere]
+    ///
+    /// http://HOST:PORT or https://HOST:PORT. See operations.md on traces.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<traces::Endpoint>,
+    /// The authorities of the collector's certificate, in PEM: a file [default: those that the operating system trusts]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE", requires = "otlp_endpoint")]
+    otlp_ca: Option<PathBuf>,
+    /// The share of calls that are traced, from 0 to 1
+    ///
+    /// A call whose caller has a trace is traced if that one is.
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", value_name = "RATIO", default_value_t = TRACE_RATIO, value_parser = ratio)]
+    trace_ratio: f64,
     /// Where browsers call, by gRPC-Web over HTTP/1.1 [default: nowhere]
     ///
     /// With TLS if `--tls-certificate` is given. `develop` allows loopback only. See operations.md on browsers.
@@ -153,6 +169,11 @@ impl Running {
         config.drain = Duration::from_secs(self.drain_seconds);
         config.metrics_listen = self.metrics_listen;
         config.access_log = self.access_log;
+        config.traces = self.otlp_endpoint.as_ref().map(|endpoint| TraceConfig {
+            endpoint: endpoint.clone(),
+            authorities: self.otlp_ca.clone(),
+            ratio: self.trace_ratio,
+        });
         config.web_listen = self.web_listen;
         config.web_origins.clone_from(&self.web_origins);
         config.limits.connections = connections(self.max_connections, descriptors())?;
@@ -187,6 +208,12 @@ impl Running {
         runtime.shutdown_timeout(RUNTIME_END);
         served
     }
+}
+
+/// A share of calls, as an option gives it.
+fn ratio(text: &str) -> Result<f64, &'static str> {
+    let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or("must be a number from 0 to 1, such as 0.01")
 }
 
 const fn days(count: u64) -> Duration {

@@ -142,6 +142,11 @@ impl Families {
 }
 
 impl RpcMetrics {
+    /// Whether it counts an rpc, and not the calls of methods that do not exist.
+    pub fn is_known(&self) -> bool {
+        self.name.grpc_type != UNKNOWN
+    }
+
     /// The names of the service and of the method.
     pub fn name(&self) -> (&str, &str) {
         (&self.name.grpc_service, &self.name.grpc_method)

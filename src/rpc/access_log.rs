@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::HeaderMap;
 use tonic::Code;
 use uuid::Uuid;
 
 use crate::domain::code::{PrincipalId, StoreId};
 use crate::telemetry::ACCESS_LOG;
+use crate::traces::CallTrace;
 
 /// What becomes known of a call while it is answered.
 #[derive(Debug, Default)]
@@ -23,25 +23,15 @@ pub struct CallRecord {
     pub store: OnceLock<StoreId>,
     /// The request id of a mutation; unset if the client sent none.
     pub request_id: OnceLock<Uuid>,
-    /// The trace that the caller says the call is a part of.
-    pub trace_id: Option<String>,
+    /// The trace that the call is a part of: its caller's, or one of its own if it is sampled.
+    pub trace: CallTrace,
 }
 
 impl CallRecord {
-    /// The record of a call with this metadata, of which nothing else is known yet.
-    pub fn begin(metadata: &HeaderMap) -> Self {
-        let trace_id = metadata.get("traceparent").and_then(|header| header.to_str().ok()).and_then(trace_id);
-        Self { trace_id: trace_id.map(str::to_owned), ..Self::default() }
+    /// The record of a call that has just begun, of which nothing else is known yet.
+    pub fn begin(trace: CallTrace) -> Self {
+        Self { trace, ..Self::default() }
     }
-}
-
-/// The trace id in a `traceparent` (W3C Trace Context, version 00): 32 hexadecimal digits that are not all zero.
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let (version, rest) = traceparent.split_once('-')?;
-    let (id, _) = rest.split_once('-')?;
-    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let is_valid = version.len() == 2 && is_hex(version) && version != "ff" && id.len() == 32 && is_hex(id);
-    (is_valid && id.bytes().any(|byte| byte != b'0')).then_some(id)
 }
 
 /// Chooses which calls are logged.
@@ -104,7 +94,7 @@ impl AccessLog {
                     reason = Some(*reason).filter(|reason| !reason.is_empty()),
                     duration_ms = took.as_secs_f64() * 1e3,
                     request_id = record.request_id.get().map(tracing::field::display),
-                    trace_id = record.trace_id,
+                    trace_id = record.trace.id().map(tracing::field::display),
                     "call"
                 )
             };
@@ -148,17 +138,5 @@ mod tests {
         }
         assert_eq!(chosen(1_000, Code::Unavailable, "WATCH_ENDED"), [1, 0], "it is how every watch ends");
         assert_eq!(chosen(1_000, Code::PermissionDenied, "PERMISSION_MISSING"), [1, 0], "a refusal is no fault");
-    }
-
-    #[test]
-    fn the_trace_of_the_caller_is_known_from_a_valid_traceparent() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let valid = format!("00-{id}-00f067aa0ba902b7-01");
-        assert_eq!(trace_id(&valid), Some(id));
-        for bad in
-            ["", "00", id, &valid.replace("00-4b", "ff-4b"), &valid.to_uppercase(), &valid.replace(id, &"0".repeat(32))]
-        {
-            assert_eq!(trace_id(bad), None, "{bad}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Counts every call that reaches the service, outside of the guard, so that calls which the guard refuses count too, and has
-//! the access log log it.
+//! the access log log it
+//! and its trace end.
 //!
 //! The status of a call is known when its headers are made if it was refused, and else with the trailers at the end of its
 //! body. It counts at that moment, before it is sent, so that a caller who has an answer finds it counted. A call that is
@@ -21,8 +22,11 @@ use tonic_types::StatusExt;
 
 use super::access_log::{AccessLog, CallRecord, Ended};
 use super::bodies::ResponseBody;
+use super::code_name::code_name;
+use crate::domain::code::{PrincipalId, StoreId};
 use crate::metrics::calls::{CallMetrics, RpcMetrics, RpcName};
 use crate::proto::DESCRIPTORS;
+use crate::traces::EndedCall;
 
 /// Every rpc that is served: those of the contract, of health and of reflection.
 pub fn rpcs() -> Result<Vec<RpcName>, prost::DecodeError> {
@@ -101,11 +105,45 @@ impl CountedCall {
         let took = self.began.elapsed();
         let (service, method) = self.rpc.name();
         self.log.log(&self.record, &Ended { service, method, code, reason: &reason, took });
+        self.trace(code, &reason);
         self.rpc.handled(code.into(), took);
         if !reason.is_empty() {
             self.rpc.refused(reason);
         }
     }
+}
+
+impl CountedCall {
+    /// Records how the call ended in its trace.
+    fn trace(&self, code: Code, reason: &str) {
+        let record = &self.record;
+        if record.trace.traced().is_none() {
+            return;
+        }
+        let (service, method) = self.rpc.name();
+        record.trace.end(EndedCall {
+            rpc: self.rpc.is_known().then(|| format!("{service}/{method}")),
+            caller: record.caller.get().map(PrincipalId::as_str),
+            store: record.store.get().map(StoreId::as_str),
+            request_id: record.request_id.get().map(ToString::to_string),
+            code: code_name(code),
+            reason,
+            is_fault: is_fault(code),
+        });
+    }
+}
+
+/// Whether a call failed by the server's fault and not by its caller's, in the conventions of OpenTelemetry.
+const fn is_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
 }
 
 impl Drop for CountedCall {

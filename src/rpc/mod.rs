@@ -22,6 +22,7 @@ pub mod access;
 pub mod access_log;
 pub mod bodies;
 pub mod caps;
+pub mod code_name;
 pub mod convert;
 mod costs;
 pub mod counted;
@@ -86,7 +87,8 @@ impl App {
     /// the caller may not see of the reply is unset in the answer that [`Unredacted::answer`] makes.
     pub async fn submit(&self, call: &Call, submission: Submission) -> Result<Unredacted<Reply>, Status> {
         let Submission { envelope, bytes } = submission;
-        let reply = call.within_deadline(self.writers.submit(envelope, bytes, Some(call.deadline()))).await?;
+        let executed = self.writers.submit(envelope, bytes, Some(call.deadline()), call.traced());
+        let reply = call.within_deadline(executed).await?;
         let costs = reply.costs;
         Ok(Unredacted::new(reply, costs))
     }
@@ -99,12 +101,11 @@ impl App {
         T: Send + 'static,
         F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send + 'static,
     {
-        let caller = Some(call.principal().id.clone());
         let redactable = move |session: &mut ReadSession<'_>| {
             let read = work(session)?;
             Ok(Unredacted::new(read, session.costs()))
         };
-        call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), redactable)).await
+        call.within_deadline(self.readers.read(call.requester(), class, redactable)).await
     }
 
     /// The same for a read of several stores, of which the caller may see different things: `work` returns what it
@@ -114,12 +115,11 @@ impl App {
         T: Send + 'static,
         F: Fn(&mut ReadSession<'_>) -> Result<Vec<(CostVisibility, T)>, ReadError> + Send + 'static,
     {
-        let caller = Some(call.principal().id.clone());
         let redactable = move |session: &mut ReadSession<'_>| {
             let parts = work(session)?;
             Ok(parts.into_iter().map(|(costs, part)| Unredacted::new(part, costs)).collect())
         };
-        call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), redactable)).await
+        call.within_deadline(self.readers.read(call.requester(), class, redactable)).await
     }
 
     /// The same for a page of a list that may be over several stores: `work` returns the rows, each with what was judged
@@ -129,11 +129,10 @@ impl App {
         M: HideCosts + Send + 'static,
         F: Fn(&mut ReadSession<'_>) -> Result<(Vec<(CostVisibility, M)>, PageEnd), ReadError> + Send + 'static,
     {
-        let caller = Some(call.principal().id.clone());
         let redacted = move |session: &mut ReadSession<'_>| {
             let (rows, end) = work(session)?;
             Ok(RedactedPage::new(rows, end))
         };
-        call.within_deadline(self.readers.read(caller, class, Some(call.deadline()), redacted)).await
+        call.within_deadline(self.readers.read(call.requester(), class, redacted)).await
     }
 }

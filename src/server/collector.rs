@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::metrics::PREFIX;
 use crate::repository::transaction::{TransactionCounters, TransactionName};
 use crate::rpc::App;
+use crate::traces::{SpanCounts, Tracer};
 use crate::transport::refused_connections::ConnectionRefusal;
 use crate::transport::resource_limits::{CallClass, ResourceLimiter};
 use crate::workers::{AvailabilityState, ReadClass};
@@ -33,6 +34,7 @@ pub(super) struct ServerState {
     availability: watch::Receiver<AvailabilityState>,
     /// What health reports.
     health: watch::Receiver<bool>,
+    tracer: Tracer,
 }
 
 impl fmt::Debug for ServerState {
@@ -50,9 +52,10 @@ impl ServerState {
         transactions: &Arc<TransactionCounters>,
         availability: watch::Receiver<AvailabilityState>,
         health: watch::Receiver<bool>,
+        tracer: &Tracer,
     ) {
         let (app, limiter, transactions) = (Arc::downgrade(app), Arc::clone(limiter), Arc::clone(transactions));
-        let state = Self { app, limiter, transactions, availability, health };
+        let state = Self { app, limiter, transactions, availability, health, tracer: tracer.clone() };
         registry.sub_registry_with_prefix(PREFIX).register_collector(Box::new(state));
     }
 }
@@ -63,6 +66,7 @@ impl Collector for ServerState {
         self.health(&mut samples)?;
         self.transport(&mut samples)?;
         self.transactions(&mut samples)?;
+        self.spans(&mut samples)?;
         match self.app.upgrade() {
             Some(app) => workers(&app, &mut samples),
             // The server is ending its threads.
@@ -121,6 +125,20 @@ impl ServerState {
             help,
             retries.iter().map(|(labels, count)| (&labels[..], *count)),
         )
+    }
+}
+
+impl ServerState {
+    fn spans(&self, samples: &mut Samples<'_>) -> fmt::Result {
+        let SpanCounts { exported, failed, dropped } = self.tracer.counts();
+        let outcomes: [(Labels<'_>, u64); 3] = [
+            (&[("outcome", "exported")], exported),
+            (&[("outcome", "failed")], failed),
+            (&[("outcome", "dropped")], dropped),
+        ];
+        let help =
+            "Spans of traces: taken by the collector, not taken by it, and dropped because too many waited for it.";
+        samples.counter("spans", help, outcomes)
     }
 }
 

@@ -43,6 +43,7 @@ use crate::rpc::bodies::BodyError;
 use crate::rpc::counted::{CountedBody, CountedCall};
 use crate::rpc::guard::Guard;
 use crate::rpc::web::BrowserCalls;
+use crate::traces::{TraceConfig, Tracer};
 use crate::transport::connection::Connection;
 use crate::transport::origin::Origin;
 use crate::transport::resource_limits::ResourceLimiter;
@@ -81,6 +82,8 @@ pub struct Server {
     drain: Duration,
     /// Counts how the transactions of all sessions end.
     transactions: Arc<TransactionCounters>,
+    /// Sends spans; the last of them when the threads have ended.
+    tracer: Tracer,
     /// Answers scrapes until the threads have nothing to do any more; `None` if it is not configured.
     metrics: Option<MetricsListener>,
     /// Marks a SQLite database as in use until it is closed.
@@ -130,9 +133,11 @@ impl Server {
         let transport = parts::transport(config, Protocol::Http2, &resource_limits, closes.clone()).await?;
         let web_transport = parts::transport(config, Protocol::Http1, &resource_limits, closes).await?;
         let (availability, reported) = (database.availability.follow(), health.subscribe());
-        ServerState::register(&mut registry, &app, &resource_limits, &transactions, availability, reported);
+        let tracer = parts::tracer(config.traces.as_ref())?;
+        ServerState::register(&mut registry, &app, &resource_limits, &transactions, availability, reported, &tracer);
         let metrics = metrics_listener.map(|listener| parts::serve_metrics(listener, registry)).transpose()?;
-        let front = Front { calls, log: Arc::new(AccessLog::new(config.access_log)), guard };
+        let log = Arc::new(AccessLog::new(config.access_log));
+        let front = Front { calls, log, tracer: tracer.clone(), guard };
         let browsers =
             web_listener.map(|listener| front.clone().serve_browsers(web_transport, listener, &config.web_origins));
         let clients = transport.serve(listener, move |connection, request| front.clone().answer(connection, request));
@@ -152,6 +157,7 @@ impl Server {
             drain: config.drain,
             in_use,
             transactions,
+            tracer,
             metrics,
             closing,
             serving,
@@ -163,6 +169,7 @@ impl Server {
     /// Opens the files of keys and certificates that a configuration names, and nothing else.
     pub async fn check_files(config: &ServeConfig) -> Result<(), StartError> {
         parts::authenticator(&config.access).await?;
+        config.traces.as_ref().map(TraceConfig::check).transpose().map_err(StartError::Traces)?;
         let (_closing, closed) = watch::channel(false);
         parts::transport(config, Protocol::Http2, &ResourceLimiter::new(config.limits), closed).await?;
         Ok(())
@@ -221,11 +228,12 @@ impl Server {
 struct Front {
     calls: CallMetrics,
     log: Arc<AccessLog>,
+    tracer: Tracer,
     guard: Guard,
 }
 
 impl Front {
-    /// Answers a call, counts it and logs it.
+    /// Answers a call, counts it, logs it and has it traced.
     fn answer<B>(
         self,
         connection: Arc<Connection>,
@@ -235,7 +243,7 @@ impl Front {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BodyError>,
     {
-        let record = Arc::new(CallRecord::begin(request.headers()));
+        let record = Arc::new(CallRecord::begin(self.tracer.begin_call(request.headers())));
         let call = CountedCall::begin(&self.calls, &self.log, request.uri().path(), Arc::clone(&record));
         call.count(self.guard.answer(connection, record, request))
     }

@@ -36,6 +36,7 @@ use crate::rpc::health::HealthService;
 use crate::rpc::page::PageKey;
 use crate::rpc::unary::MAX_MESSAGE;
 use crate::rpc::{App, Service};
+use crate::traces::{TraceConfig, Tracer};
 use crate::transport::resource_limits::ResourceLimiter;
 use crate::transport::{Protocol, Transport, tls};
 use crate::workers::store_changes::StoreChanges;
@@ -164,6 +165,14 @@ pub(super) async fn bind(
         Ok(listener) => Ok(Some(listener)),
         Err(error) => Err(StartError::Listener { purpose, address, error }),
     }
+}
+
+/// Sends the spans of calls to the collector, if one is configured.
+pub(super) fn tracer(config: Option<&TraceConfig>) -> Result<Tracer, StartError> {
+    let Some(config) = config else { return Ok(Tracer::default()) };
+    let tracer = Tracer::start(config).map_err(StartError::Traces)?;
+    tracing::info!(endpoint = %config.endpoint, ratio = config.ratio, "calls are traced");
+    Ok(tracer)
 }
 
 /// Answers scrapes of this registry.

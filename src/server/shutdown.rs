@@ -20,6 +20,8 @@ const HEALTH_END: Duration = Duration::from_secs(1);
 const WORKERS_END: Duration = Duration::from_secs(5);
 /// How much longer than the workers the pruner may take to end its step.
 const PRUNER_END: Duration = Duration::from_secs(1);
+/// How long sending the last spans may take.
+const TRACES_END: Duration = Duration::from_secs(2);
 /// How long closing a SQLite database may take: its log is moved into the file.
 const DATABASE_END: Duration = Duration::from_secs(10);
 
@@ -70,9 +72,13 @@ impl Server {
         if !matches!(tokio::time::timeout(PRUNER_END, pruning).await, Ok(Ok(()))) {
             tracing::warn!("the pruner did not end in time");
         }
+        let tracer = self.tracer;
+        let sending = tokio::task::spawn_blocking(move || tracer.stop(TRACES_END));
         if let Some(in_use) = self.in_use {
             close_database(in_use).await;
         }
+        // It has a time limit of its own, which is logged.
+        let _ = tokio::time::timeout(TRACES_END + Duration::from_millis(500), sending).await;
     }
 }
 

@@ -14,6 +14,7 @@ use crate::repository::server_check;
 use crate::repository::transaction::TransactionCounters;
 use crate::repository::url::DatabaseUrl;
 use crate::rpc::page::PageKey;
+use crate::traces;
 use crate::workers::error::WorkerError;
 
 /// Why a server did not start.
@@ -53,6 +54,9 @@ pub enum StartError {
     /// A file with keys or certificates cannot be read or parsed.
     #[error("{0}")]
     Credentials(String),
+    /// Traces cannot be sent as they are configured.
+    #[error(transparent)]
+    Traces(traces::StartError),
     /// The reflection service cannot use the contract's descriptors: a fault of the build.
     #[error("the contract cannot be served by reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),

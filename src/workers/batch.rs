@@ -46,8 +46,8 @@ pub(super) fn run(
     clock: &dyn Clock,
     ids: &dyn Ids,
     metrics: &WriterMetrics,
+    stopwatch: &mut Stopwatch,
 ) -> Result<Vec<Outcome>, WriteError> {
-    let mut stopwatch = Stopwatch::start();
     let committed = session.write_changes(TransactionName::WriteBatch, |session| {
         let mut working_set = WorkingSet::default();
         let locked_elsewhere = lock_stores(session, &mut working_set, jobs)?;

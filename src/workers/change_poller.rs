@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Readers;
 use super::read_queue::ReadClass;
 use super::store_changes::StoreChanges;
+use super::{Readers, Requester};
 use crate::domain::code::StoreId;
 use crate::repository::read::authorized::ReadSession;
 use crate::repository::read::events::last_events;
@@ -27,7 +27,7 @@ pub async fn poll(changes: Arc<StoreChanges>, readers: Arc<Readers>) {
         for stores in changes.watched().chunks(STORES_AT_ONCE) {
             let stores: Vec<StoreId> = stores.to_vec();
             let asked = move |session: &mut ReadSession<'_>| last_events(session, &stores);
-            let Ok(found) = readers.read(None, ReadClass::Small, None, asked).await else { continue };
+            let Ok(found) = readers.read(Requester::default(), ReadClass::Small, asked).await else { continue };
             for (store, last_event) in found {
                 changes.found(&store, last_event);
             }

@@ -7,6 +7,7 @@ use super::error::{ServiceFault, WorkerError};
 use super::responder::Responder;
 use crate::domain::command::{Envelope, Reply};
 use crate::domain::needs::{Need, Needs};
+use crate::traces::TracedCall;
 
 /// A command whose caller waits for an answer. A clone is the same command: the thread that executes it has one,
 /// and the slot from which the supervisor may take it has another.
@@ -31,6 +32,10 @@ pub(super) struct Job {
     pub(super) bytes: usize,
     /// When it was queued; `None` once a writer has taken it and how long it waited was measured.
     pub(super) queued: Option<Instant>,
+    /// Since when it waits for the transaction that will answer it: since it was queued, or since an attempt failed.
+    pub(super) waits_since: Instant,
+    /// In whose trace it is recorded what is done for it; `None` if the call is not sampled.
+    pub(super) traced: Option<TracedCall>,
     /// When its caller stops waiting; `None` if the caller set no limit.
     pub(super) deadline: Option<Instant>,
     /// The caller who waits for the answer; shared, because the supervisor may answer too.
@@ -40,8 +45,15 @@ pub(super) struct Job {
 impl Job {
     /// Determines what the command needs and costs. That is done here, on the caller's thread and outside of any
     /// lock, because it takes time for large requests.
-    pub(super) fn new(envelope: Envelope, bytes: usize, deadline: Option<Instant>, answer: Responder<Reply>) -> Self {
+    pub(super) fn new(
+        envelope: Envelope,
+        bytes: usize,
+        deadline: Option<Instant>,
+        traced: Option<TracedCall>,
+        answer: Responder<Reply>,
+    ) -> Self {
         let needs = envelope.needs();
+        let now = Instant::now();
         let rows = needs.iter().filter(|need| matches!(need, Need::Line(..) | Need::Level(_))).count();
         Self {
             envelope: Arc::new(envelope),
@@ -51,7 +63,9 @@ impl Job {
             alone: false,
             lock_attempts: 0,
             bytes,
-            queued: Some(Instant::now()),
+            queued: Some(now),
+            waits_since: now,
+            traced,
             deadline,
             answer: Arc::new(answer),
         }
@@ -106,7 +120,7 @@ pub(super) mod tests {
             command: Arc::new(DisableBackOrders),
         };
         let (responder, answer) = Responder::channel();
-        (Job::new(envelope, bytes, None, responder), answer)
+        (Job::new(envelope, bytes, None, None, responder), answer)
     }
 
     /// The fault that a caller was answered with; `None` if there is no answer yet.

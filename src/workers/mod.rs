@@ -34,7 +34,7 @@ pub use self::availability::{Availability, AvailabilityState};
 pub use self::change_poller::poll as poll_changes;
 pub use self::prober::Prober;
 pub use self::read_queue::ReadClass;
-pub use self::readers::{ReaderParts, Readers};
+pub use self::readers::{ReaderParts, Readers, Requester};
 pub use self::schedule::QueuedWork;
 pub use self::stats::Stats;
 pub use self::supervisor::{Supervised, Supervisor};
@@ -53,6 +53,7 @@ use crate::domain::command::{Envelope, Reply};
 use crate::metrics::workers::WriterMetrics;
 use crate::repository::dialect::Layout;
 use crate::repository::pool::{Pool, PoolState};
+use crate::traces::TracedCall;
 
 /// What writers need from outside.
 #[derive(Clone)]
@@ -96,7 +97,8 @@ impl Writers {
         Ok(Self { writers, availability: parts.availability.clone(), counters, pool: parts.pool.clone() })
     }
 
-    /// Executes a command and answers once it is committed. `bytes` is how much memory it takes while it waits.
+    /// Executes a command and answers once it is committed. `bytes` is how much memory it takes while it waits; `traced` is
+    /// its call, if that is sampled.
     ///
     /// Dropping the future abandons the command: it is dropped from the queue, or not decided if it has left the
     /// queue already. Only when it was decided before that is it committed all the same.
@@ -105,12 +107,13 @@ impl Writers {
         envelope: Envelope,
         bytes: usize,
         deadline: Option<Instant>,
+        traced: Option<TracedCall>,
     ) -> Result<Reply, WorkerError> {
         // Before it is queued: nothing would take it from the queue as long as the database is unavailable.
         self.availability.check_writes()?;
         let (answer, answered) = Responder::channel();
         let writer = self.writer_of(&envelope.store);
-        writer.queue.push(Job::new(envelope, bytes, deadline, answer))?;
+        writer.queue.push(Job::new(envelope, bytes, deadline, traced, answer))?;
         match answered.await {
             Ok(answer) => answer,
             // The responder was dropped unanswered: its thread has panicked, perhaps after the commit.

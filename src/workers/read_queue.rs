@@ -25,6 +25,16 @@ pub enum ReadClass {
     Large,
 }
 
+impl ReadClass {
+    /// Its name in metrics and traces.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "large",
+        }
+    }
+}
+
 /// Which classes a reader thread serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReaderKind {

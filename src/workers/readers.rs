@@ -25,6 +25,7 @@ use crate::repository::pool::{Pool, PoolState, Pooled};
 use crate::repository::read::authorized::{ReadError, ReadSession};
 use crate::repository::session::{ServerProcess, Session};
 use crate::repository::transaction::TransactionName;
+use crate::traces::TracedCall;
 
 /// How often a read is retried after a transient error. A lost connection is the usual one, and the first retry
 /// on a new connection succeeds then.
@@ -74,6 +75,8 @@ where
 struct WaitingRead {
     read: Box<dyn Read>,
     class: ReadClass,
+    /// In whose trace it is recorded; `None` if the call is not sampled.
+    traced: Option<TracedCall>,
     /// When it was queued.
     queued: Instant,
 }
@@ -98,8 +101,9 @@ impl SharedQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, caller: Option<PrincipalId>, class: ReadClass, read: Box<dyn Read>) -> Result<(), ServiceFault> {
-        let waiting = WaitingRead { read, class, queued: Instant::now() };
+    fn push(&self, requester: Requester, class: ReadClass, read: Box<dyn Read>) -> Result<(), ServiceFault> {
+        let Requester { caller, traced, .. } = requester;
+        let waiting = WaitingRead { read, class, traced, queued: Instant::now() };
         if self.lock().queue.push(caller, class, waiting, |waiting| waiting.read.is_dead()).is_err() {
             return Err(ServiceFault::QueueFull);
         }
@@ -140,6 +144,17 @@ impl SharedQueue {
         self.lock().closed = true;
         self.changed.notify_all();
     }
+}
+
+/// For whom something is read. The default is the service itself, which waits for as long as it takes.
+#[derive(Debug, Default)]
+pub struct Requester {
+    /// Whose share of the readers it uses.
+    pub caller: Option<PrincipalId>,
+    /// When the answer is not needed any more.
+    pub deadline: Option<Instant>,
+    /// The call, if it is sampled.
+    pub traced: Option<TracedCall>,
 }
 
 /// What readers need from outside.
@@ -187,24 +202,18 @@ impl Readers {
     }
 
     /// Executes `work` on a reader. It is executed again from the beginning after a transient error, so it must
-    /// have no effects. `caller` is whose share of the readers it uses; `None` is the service itself.
+    /// have no effects.
     ///
     /// Dropping the future drops the read, unless it has begun.
-    pub async fn read<T, F>(
-        &self,
-        caller: Option<PrincipalId>,
-        class: ReadClass,
-        deadline: Option<Instant>,
-        work: F,
-    ) -> Result<T, WorkerError>
+    pub async fn read<T, F>(&self, requester: Requester, class: ReadClass, work: F) -> Result<T, WorkerError>
     where
         T: Send + 'static,
         F: Fn(&mut ReadSession<'_>) -> Result<T, ReadError> + Send + 'static,
     {
         self.pool.parts.availability.check_reads()?;
         let (responder, answered) = Responder::channel();
-        let read = CallerRead { work, deadline, answer: Arc::new(responder) };
-        self.pool.queue.push(caller, class, Box::new(read))?;
+        let read = CallerRead { work, deadline: requester.deadline, answer: Arc::new(responder) };
+        self.pool.queue.push(requester, class, Box::new(read))?;
         match answered.await {
             Ok(answer) => answer,
             // The read was dropped as dead: while its caller waits, only the deadline makes it so.
@@ -352,13 +361,16 @@ impl ReaderThread {
         if let Some(process) = unresponsive {
             self.end_process(&process)?;
         }
-        while let Some(WaitingRead { mut read, class, queued }) = self.pool.queue.next(kind) {
+        while let Some(WaitingRead { mut read, class, traced, queued }) = self.pool.queue.next(kind) {
             let metrics = self.metrics(class).clone();
             let begun = Instant::now();
             metrics.queue_wait.observe(begun.saturating_duration_since(queued).as_secs_f64());
             let answered = self.answer(&mut *read);
             // Also of one that was given up: those are the slowest.
             metrics.duration.observe(begun.elapsed().as_secs_f64());
+            if let Some(traced) = traced {
+                traced.record_read(class.name(), queued, begun, Instant::now());
+            }
             answered?;
         }
         Ok(())

@@ -20,12 +20,14 @@ use super::in_flight::{InFlight, Superseded, Taken};
 use super::job::Job;
 use super::queue::Queue;
 use super::stats::BatchCounters;
+use super::stopwatch::Stopwatch;
 use super::supervisor::{MAX_ABANDONED_THREADS, PendingCalls, Supervised};
 use crate::repository::error::{DbError, DbErrorKind};
 use crate::repository::pool::Pooled;
 use crate::repository::progress::Stage;
 use crate::repository::session::WriteError;
 use crate::repository::transaction::TransactionName;
+use crate::traces::Attempt;
 
 /// How often a batch is retried after a transient error.
 const RETRIES: u32 = 3;
@@ -44,6 +46,19 @@ enum Failure {
     Panic,
     /// The supervisor has taken the jobs, so this thread must not answer them.
     Superseded,
+}
+
+impl Failure {
+    /// What traces call it.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::NoConnection(_) => "no_connection",
+            Self::RolledBack(_) => "rolled_back",
+            Self::CommitUnknown(_) => "commit_unknown",
+            Self::Panic => "panic",
+            Self::Superseded => "superseded",
+        }
+    }
 }
 
 impl From<WriteError> for Failure {
@@ -281,6 +296,7 @@ impl WriterThread {
                 }
             };
             mark_commit_unknown(&mut jobs, &failure);
+            jobs.iter_mut().for_each(|job| job.waits_since = Instant::now());
             match failure {
                 Failure::Superseded => return Err(Superseded),
                 Failure::CommitUnknown(error) => {
@@ -340,8 +356,9 @@ impl WriterThread {
         };
         self.in_flight.begin(jobs.to_vec(), &session);
         // After a panic the session is retired and the working set is gone, so nothing inconsistent is used again.
+        let mut stopwatch = Stopwatch::start();
         let executed = catch_unwind(AssertUnwindSafe(|| {
-            batch::run(&mut session, jobs, &*parts.clock, &*parts.ids, &parts.metrics)
+            batch::run(&mut session, jobs, &*parts.clock, &*parts.ids, &parts.metrics, &mut stopwatch)
         }));
         if self.in_flight.end().is_err() {
             session.retire();
@@ -351,6 +368,7 @@ impl WriterThread {
             Ok(executed) => executed.map_err(Failure::from),
             Err(_) => Err(Failure::Panic),
         };
+        trace_attempt(jobs, &executed, stopwatch);
         // A session that was in the middle of a transaction when something unknown happened must not be used again.
         let is_usable = match &executed {
             Ok(_) => true,
@@ -452,6 +470,26 @@ impl WriterThread {
         fail_all(jobs, &fault);
         Ok(())
     }
+}
+
+/// Records an attempt in the traces of the calls that it has answered, or that it has failed for.
+fn trace_attempt(jobs: &[Job], executed: &Result<Vec<Outcome>, Failure>, stopwatch: Stopwatch) {
+    if jobs.iter().all(|job| job.traced.is_none()) {
+        return;
+    }
+    let failure = executed.as_ref().err().map(Failure::name);
+    let mut calls = Vec::new();
+    for (number, job) in jobs.iter().enumerate() {
+        // A command that goes back to the queue goes on waiting.
+        let waits_on = executed.as_ref().is_ok_and(|outcomes| !matches!(outcomes[number], Outcome::Answered(_)));
+        if let Some(traced) = &job.traced
+            && !waits_on
+        {
+            calls.push((traced, job.waits_since));
+        }
+    }
+    let phases = stopwatch.phases(failure.is_some());
+    Attempt { commands: jobs.len(), phases: &phases, failure }.record(&calls);
 }
 
 /// Marks the jobs as perhaps done, if that is how their batch failed. The mark stays on a job until its outcome is

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Who may know whom. What is not named here may not be known; a module always knows itself. The
 /// composition root, `main`, `lib` and the commands see everything.
-const KNOWS: [(&str, &[&str]); 14] = [
+const KNOWS: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("ids", &["domain"]),
@@ -17,12 +17,27 @@ const KNOWS: [(&str, &[&str]); 14] = [
     ("repository", &["domain"]),
     // Those who measure know it, and it knows nobody.
     ("metrics", &[]),
-    ("workers", &["domain", "repository", "clock", "metrics"]),
+    ("traces", &[]),
+    ("workers", &["domain", "repository", "clock", "metrics", "traces"]),
     ("pruner", &["domain", "repository", "clock"]),
     // Which triggers guard the ledger is asked of each database's own catalogue.
     ("verify", &["repository::session", "repository::error", "repository::dialect"]),
     // A handler has no session: what it reads it reads by functions that judge access first.
-    ("rpc", &["auth", "domain", "transport", "workers", "repository::read", "clock", "proto", "metrics", "telemetry"]),
+    (
+        "rpc",
+        &[
+            "auth",
+            "domain",
+            "transport",
+            "workers",
+            "repository::read",
+            "clock",
+            "proto",
+            "metrics",
+            "telemetry",
+            "traces",
+        ],
+    ),
     ("proto", &[]),
     ("telemetry", &[]),
 ];
@@ -53,6 +68,7 @@ const ABSENT: [(&[&str], &[&str], &str); 5] = [
             "rpc",
             "server",
             "telemetry",
+            "traces",
         ],
         &["diesel"],
         "SQL lives in repository and verify",
@@ -75,7 +91,7 @@ const ABSENT: [(&[&str], &[&str], &str); 5] = [
         "a Status is made by rpc alone",
     ),
     (
-        &["auth", "domain", "transport", "metrics", "workers", "pruner", "repository", "verify"],
+        &["auth", "domain", "transport", "metrics", "traces", "workers", "pruner", "repository", "verify"],
         &["proto", "v1"],
         "no message goes below rpc",
     ),

@@ -92,6 +92,8 @@ fn no_password_is_shown() {
 #[case("--writers", "65", "must be a whole number from 1 to 64")]
 #[case("--request-retention-days", "0", "must be a whole number from 1 to 3650")]
 #[case("--event-retention-days", "", "must be a whole number from 1 to 36500")]
+#[case("--trace-ratio", "1.5", "must be a number from 0 to 1")]
+#[case("--otlp-endpoint", "collector:4317", "must be http://HOST:PORT or https://HOST:PORT")]
 #[case("--database-layout", "spread", "single, sharded")]
 #[case("--listen", "localhost", "socket address")]
 fn a_wrong_value_is_named_with_what_is_allowed(#[case] option: &str, #[case] value: &str, #[case] allowed: &str) {
@@ -111,6 +113,9 @@ fn a_file_that_is_meant_for_serve_does_not_serve_without_credentials() {
     assert!(unawares.contains("token_audience in the configuration file") && unawares.contains("serve"), "{unawares}");
     let missing = complaint(&program(&["config", "check", "serve", "--config", &file], &[]));
     assert!(missing.contains("keys.json"), "{missing}");
+    let collector = ["--otlp-endpoint", "https://collector:4317", "--otlp-ca", "/absent.pem"];
+    let missing = complaint(&program(&[&["config", "check", "develop"][..], &collector].concat(), &[]));
+    assert!(missing.contains("/absent.pem"), "{missing}");
     let shown = printed(&program(&["config", "show", "serve", "--config", &file], &[]));
     assert!(shown.contains("token_keys = \"keys.json\"  # configuration file"), "{shown}");
     let unknown = complaint(&program(&["config", "show", "serve", "--config", "/absent.toml"], &[]));

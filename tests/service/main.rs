@@ -33,6 +33,7 @@ mod sharding;
 mod statements;
 mod stories;
 mod supplier_performance;
+mod traces;
 mod transactions;
 mod verify_corruptions;
 mod writers;

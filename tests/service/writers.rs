@@ -329,7 +329,7 @@ impl OneWriter {
             named_cost: None,
             command: Arc::new(UpdateStore { display_name: Some(name.to_owned()), ..UpdateStore::default() }),
         };
-        let mut submitted: Submitted<'_> = Box::pin(self.writers.submit(envelope, 1, deadline));
+        let mut submitted: Submitted<'_> = Box::pin(self.writers.submit(envelope, 1, deadline, None));
         assert!((&mut submitted).now_or_never().is_none(), "it is queued");
         submitted
     }

@@ -38,6 +38,7 @@ impl Caller {
             principal: self.principal.clone(),
             token: self.token.clone(),
             timeout: None,
+            traceparent: None,
             request,
         }
     }

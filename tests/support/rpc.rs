@@ -36,6 +36,8 @@ pub struct Call<R> {
     /// What proves it, where proof is asked for.
     pub(super) token: Option<String>,
     pub(super) timeout: Option<Duration>,
+    /// The trace that it is a part of.
+    pub(super) traceparent: Option<String>,
     /// What is sent.
     pub request: R,
 }
@@ -50,6 +52,12 @@ impl<R: Rpc> Call<R> {
     /// Sets a deadline, which the service is told of.
     pub fn within(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Makes it a part of a trace, by the header of W3C Trace Context.
+    pub fn traced(mut self, traceparent: &str) -> Self {
+        self.traceparent = Some(traceparent.to_owned());
         self
     }
 
@@ -95,6 +103,9 @@ impl<R: Rpc> Call<R> {
         if let Some(timeout) = self.timeout {
             request.set_timeout(timeout);
         }
+        if let Some(traceparent) = self.traceparent {
+            request.metadata_mut().insert("traceparent", traceparent.parse().expect("it is ASCII"));
+        }
         let codec = tonic_prost::ProstCodec::<R, R::Answer>::default();
         let answer = client.server_streaming(request, PathAndQuery::from_static(R::PATH), codec).await?;
         Ok(answer.into_inner())
@@ -106,6 +117,15 @@ impl<R: Rpc> Call<R> {
     pub fn start(self) -> JoinHandle<Result<R::Answer, Status>> {
         tokio::spawn(self.into_future())
     }
+}
+
+/// How a method is refused that does not exist.
+pub async fn call_unknown(channel: Channel, path: &'static str) -> Status {
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.expect("the service is there");
+    let codec = tonic_prost::ProstCodec::<(), ()>::default();
+    let called = client.unary(Request::new(()), PathAndQuery::from_static(path), codec);
+    called.await.expect_err("no such method exists")
 }
 
 /// Sends calls all at once; the answers in their order.

@@ -14,6 +14,7 @@ use purchase_order_service::repository::session::Observer;
 use purchase_order_service::repository::transaction::{TransactionName, TransactionStats};
 use purchase_order_service::repository::url::DatabaseUrl;
 use purchase_order_service::server::{Parts, Server};
+use purchase_order_service::traces::TraceConfig;
 use purchase_order_service::transport::resource_limits::Limits;
 use purchase_order_service::verify::verify;
 use purchase_order_service::workers::Stats;
@@ -49,6 +50,7 @@ pub struct World {
     lock_timeout: Duration,
     limits: Limits,
     by_way_of: DatabaseUrl,
+    traces: Option<TraceConfig>,
     channel: Channel,
     verified: Cell<bool>,
     /// Its database, which is dropped last.
@@ -72,6 +74,8 @@ pub struct Setup {
     pub limits: Option<Limits>,
     /// Where the service finds its database, if not where it is: a place that breaks on purpose.
     pub by_way_of: Option<DatabaseUrl>,
+    /// Where the service sends spans.
+    pub traces: Option<TraceConfig>,
 }
 
 /// Another instance of the service on a world's database.
@@ -107,6 +111,7 @@ impl World {
             lock_timeout: setup.lock_timeout.unwrap_or(Duration::from_secs(30)),
             limits: setup.limits.unwrap_or_default(),
             by_way_of: setup.by_way_of.unwrap_or_else(|| database.url.clone()),
+            traces: setup.traces,
             channel: Endpoint::from_static("http://127.0.0.1:0").connect_lazy(),
             verified: Cell::new(false),
             database,
@@ -131,6 +136,7 @@ impl World {
         config.watch_clock = self.watch_clock;
         config.event_retention = self.event_retention;
         config.limits = self.limits;
+        config.traces.clone_from(&self.traces);
         config.metrics_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         config.web_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         config.web_origins = vec![ORIGIN.parse().expect("it is an origin")];

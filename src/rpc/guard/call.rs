@@ -17,6 +17,8 @@ use crate::repository::read::authorized::selection::{PermittedStores, StoreSelec
 use crate::rpc::access_log::CallRecord;
 use crate::rpc::errors::to_status;
 use crate::rpc::idempotency::Idempotency;
+use crate::traces::TracedCall;
+use crate::workers::Requester;
 use crate::workers::error::{ServiceFault, WorkerError};
 
 /// A call that passed the guard: who calls, what a read requires of them, and how long they wait.
@@ -34,6 +36,8 @@ pub struct Call {
     deadline: Instant,
     /// Where the store and the request id are noted for the access log.
     record: Arc<CallRecord>,
+    /// Whether it is a watch, which goes on for minutes and reads again and again.
+    is_watch: bool,
 }
 
 impl Call {
@@ -43,8 +47,9 @@ impl Call {
         requirement: Option<Requirement>,
         deadline: Instant,
         record: Arc<CallRecord>,
+        is_watch: bool,
     ) -> Self {
-        Self { principal, requirement, deadline, record }
+        Self { principal, requirement, deadline, record, is_watch }
     }
 
     /// Notes the store that the request names for the access log. A watch names several, of which the first is kept.
@@ -62,7 +67,18 @@ impl Call {
         }
     }
 
-    /// The authenticated caller, for reads that are not about one store and for the readers' fairness.
+    /// In whose trace workers record what they do for the call, if it is sampled. A watch has a span for itself alone:
+    /// each of its reads would be one more.
+    pub fn traced(&self) -> Option<TracedCall> {
+        if self.is_watch { None } else { self.record.trace.traced().cloned() }
+    }
+
+    /// For whom a reader reads.
+    pub fn requester(&self) -> Requester {
+        Requester { caller: Some(self.principal.id.clone()), deadline: Some(self.deadline), traced: self.traced() }
+    }
+
+    /// The authenticated caller, for reads that are not about one store.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }

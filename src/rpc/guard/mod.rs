@@ -122,6 +122,7 @@ impl Guard {
         if deadline <= now {
             return Err(ServiceFault::DeadlineExceeded.into());
         }
+        let is_watch = matches!(class, CallClass::Watch | CallClass::EventWatch);
         let call = match policy {
             Policy::Public | Policy::PublicStream => None,
             Policy::Authenticated
@@ -134,11 +135,10 @@ impl Guard {
                 let _ = record.caller.set(principal.id.clone());
                 // A watch is ended from outside; until then a read for it must not be told that it is late.
                 let slack = if class == CallClass::EventWatch { WATCH_SLACK } else { Duration::ZERO };
-                Some(Call::new(principal, policy.read_requirement(), deadline + slack, record))
+                Some(Call::new(principal, policy.read_requirement(), deadline + slack, record, is_watch))
             }
         };
         let permit = connection.call(class).ok_or(ServiceFault::QueueFull)?;
-        let is_watch = matches!(class, CallClass::Watch | CallClass::EventWatch);
         let streams_requests = policy.streams_requests();
         Ok(AcceptedCall { call, deadline, watch_ends: is_watch.then_some(most), streams_requests, permit })
     }

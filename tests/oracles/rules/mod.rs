@@ -187,7 +187,7 @@ impl Drop for Asking<'_> {
 async fn in_order(writers: &Writers, envelopes: impl Iterator<Item = Envelope>) -> Vec<Result<Reply, Refusal>> {
     let mut queued = Vec::new();
     for envelope in envelopes {
-        let mut answer = Box::pin(writers.submit(envelope, 1_000, None));
+        let mut answer = Box::pin(writers.submit(envelope, 1_000, None, None));
         // Asking for the first time is what queues it.
         let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
         queued.push((first, answer));

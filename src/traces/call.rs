@@ -1,0 +1,268 @@
+//! The span of a call, and those of what was done for it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::HeaderMap;
+use opentelemetry::KeyValue;
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SpanData;
+
+use super::export::Recorder;
+
+/// The trace that a call is a part of.
+#[derive(Debug, Default)]
+pub struct CallTrace {
+    /// The caller's span, if the call came with one.
+    caller: Option<SpanContext>,
+    traced: Option<TracedCall>,
+}
+
+/// A call that is sampled. Clones are the same call.
+#[derive(Clone, Debug)]
+pub struct TracedCall {
+    recorder: Arc<Recorder>,
+    context: SpanContext,
+    began: Moment,
+    /// Whether it is sampled because its caller's trace is.
+    asked_for: bool,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct EndedCall<'c> {
+    /// The full name of the rpc, such as `purchasing.v1.StoreService/GetStore`; `None` if the call names no rpc.
+    pub rpc: Option<String>,
+    /// The authenticated caller, if there is one.
+    pub caller: Option<&'c str>,
+    /// The store that the request names, if that became known.
+    pub store: Option<&'c str>,
+    /// The request id of a mutation, if it has one.
+    pub request_id: Option<String>,
+    /// The name of the status code, such as `NOT_FOUND`.
+    pub code: &'static str,
+    /// The reason in the status's details; empty if there is none.
+    pub reason: &'c str,
+    /// Whether the call failed by the service's fault.
+    pub is_fault: bool,
+}
+
+impl CallTrace {
+    pub(super) fn begin(recorder: Option<&Arc<Recorder>>, metadata: &HeaderMap) -> Self {
+        let caller = caller_span(metadata);
+        let Some(recorder) = recorder else { return Self { caller, traced: None } };
+        let (trace, state) = match &caller {
+            Some(span) if !span.is_sampled() => return Self { caller, traced: None },
+            Some(span) => (span.trace_id(), span.trace_state().clone()),
+            None => match recorder.sampled_trace() {
+                Some(trace) => (trace, TraceState::NONE),
+                None => return Self::default(),
+            },
+        };
+        let context = recorder.new_span(trace, state);
+        let traced =
+            TracedCall { recorder: Arc::clone(recorder), context, began: Moment::now(), asked_for: caller.is_some() };
+        Self { caller, traced: Some(traced) }
+    }
+
+    /// The trace's id: the caller's, or a new one if the call is sampled without.
+    pub fn id(&self) -> Option<TraceId> {
+        let context = self.traced.as_ref().map(|traced| &traced.context).or(self.caller.as_ref());
+        context.map(SpanContext::trace_id)
+    }
+
+    /// What workers need to record what they do for the call; `None` if it is not sampled.
+    pub fn traced(&self) -> Option<&TracedCall> {
+        self.traced.as_ref()
+    }
+
+    /// Records the call's span, if it is sampled.
+    pub fn end(&self, ended: EndedCall<'_>) {
+        let Some(traced) = &self.traced else { return };
+        // Anybody can write that a trace is sampled; only who is known is believed.
+        if traced.asked_for && ended.caller.is_none() {
+            return;
+        }
+        let parent = self.caller.as_ref().map_or(SpanId::INVALID, SpanContext::span_id);
+        let name = ended.rpc.clone().map_or(Cow::Borrowed("grpc"), Cow::Owned);
+        let mut span = traced.span(traced.context.clone(), parent, name, traced.began.instant, Instant::now());
+        span.span_kind = SpanKind::Server;
+        span.parent_span_is_remote = self.caller.is_some();
+        span.attributes = attributes(&ended);
+        if ended.is_fault {
+            span.status = Status::error(ended.reason.to_owned());
+        }
+        traced.record(span);
+    }
+}
+
+fn attributes(ended: &EndedCall<'_>) -> Vec<KeyValue> {
+    let rpc = ended.rpc.clone().unwrap_or_else(|| "_OTHER".to_owned());
+    let mut attributes = vec![
+        KeyValue::new("rpc.system.name", "grpc"),
+        KeyValue::new("rpc.method", rpc),
+        KeyValue::new("rpc.response.status_code", ended.code),
+    ];
+    let mut add = |key: &'static str, value: Option<String>| {
+        attributes.extend(value.map(|value| KeyValue::new(key, value)));
+    };
+    add("enduser.id", ended.caller.map(str::to_owned));
+    add("purchase_order_service.store_id", ended.store.map(str::to_owned));
+    add("purchase_order_service.request_id", ended.request_id.clone());
+    let error = if ended.reason.is_empty() { ended.code } else { ended.reason };
+    add("error.type", (ended.code != "OK").then(|| error.to_owned()));
+    attributes
+}
+
+impl TracedCall {
+    /// Records that the call waited for a reader, and its read. `class` is the name of the read's class.
+    pub fn record_read(&self, class: &'static str, queued: Instant, began: Instant, ended: Instant) {
+        self.record_child("queue", queued, began);
+        let mut read = self.child("read", began, ended);
+        read.attributes = vec![KeyValue::new("purchase_order_service.read.class", class)];
+        self.record(read);
+    }
+
+    /// Records a thing that took the call's time.
+    pub(super) fn record_child(&self, name: &'static str, from: Instant, to: Instant) {
+        self.record(self.child(name, from, to));
+    }
+
+    /// A span below that of the call.
+    pub(super) fn child(&self, name: &'static str, from: Instant, to: Instant) -> SpanData {
+        self.below(&self.context, name, from, to)
+    }
+
+    /// A span below another one of the call's trace.
+    pub(super) fn below(&self, parent: &SpanContext, name: &'static str, from: Instant, to: Instant) -> SpanData {
+        let context = self.recorder.new_span(parent.trace_id(), TraceState::NONE);
+        self.span(context, parent.span_id(), Cow::Borrowed(name), from, to)
+    }
+
+    /// A span that begins a trace of its own.
+    pub(super) fn root(&self, name: &'static str, from: Instant, to: Instant) -> SpanData {
+        let context = self.recorder.new_span(self.recorder.new_trace(), TraceState::NONE);
+        self.span(context, SpanId::INVALID, Cow::Borrowed(name), from, to)
+    }
+
+    fn span(
+        &self,
+        span_context: SpanContext,
+        parent_span_id: SpanId,
+        name: Cow<'static, str>,
+        from: Instant,
+        to: Instant,
+    ) -> SpanData {
+        SpanData {
+            span_context,
+            parent_span_id,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name,
+            start_time: self.began.at(from),
+            end_time: self.began.at(to),
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: Default::default(),
+            links: Default::default(),
+            status: Status::Unset,
+            instrumentation_scope: self.recorder.scope(),
+        }
+    }
+
+    /// The span's identity, to link to.
+    pub(super) fn context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    pub(super) fn record(&self, span: SpanData) {
+        self.recorder.record(span, self.asked_for);
+    }
+}
+
+/// One moment by both clocks. Spans are measured by the one that never jumps, and dated by the other; all spans of a call
+/// by the same moment, so that they fit into each other.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    instant: Instant,
+    time: SystemTime,
+}
+
+impl Moment {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a span is dated by the machine's clock, and nothing is decided by it"
+    )]
+    fn now() -> Self {
+        Self { instant: Instant::now(), time: SystemTime::now() }
+    }
+
+    fn at(&self, instant: Instant) -> SystemTime {
+        let after: Duration = instant.saturating_duration_since(self.instant);
+        let before: Duration = self.instant.saturating_duration_since(instant);
+        self.time + after - before
+    }
+}
+
+/// The caller's span, by the headers `traceparent` and `tracestate`; `None` if there is none, or no valid one.
+fn caller_span(metadata: &HeaderMap) -> Option<SpanContext> {
+    if !metadata.contains_key("traceparent") {
+        return None;
+    }
+    let context = TraceContextPropagator::new().extract(&Headers(metadata));
+    let span = context.span().span_context().clone();
+    // The flag alone is kept of the flags that the caller sent.
+    span.is_valid().then(|| {
+        let flags = span.trace_flags() & TraceFlags::SAMPLED;
+        SpanContext::new(span.trace_id(), span.span_id(), flags, true, span.trace_state().clone())
+    })
+}
+
+/// The metadata of a call as the propagator reads them.
+struct Headers<'m>(&'m HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    fn trace_of(traceparent: &str) -> Option<String> {
+        let mut metadata = HeaderMap::new();
+        metadata.insert("traceparent", traceparent.parse().unwrap());
+        CallTrace::begin(None, &metadata).id().map(|id| id.to_string())
+    }
+
+    #[test]
+    fn the_trace_of_the_caller_is_known_from_a_valid_traceparent() {
+        let valid = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        assert_eq!(trace_of(&valid).as_deref(), Some(TRACE));
+        let bad = ["", "00", TRACE, &valid.replace("00-4b", "ff-4b"), &valid.replace(TRACE, &"0".repeat(32))];
+        for bad in
+            bad.into_iter().chain([&*valid.to_uppercase(), &valid.replace("00f067aa0ba902b7", "0000000000000000")])
+        {
+            assert_eq!(trace_of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_before_and_after_the_begin_of_a_call_are_dated_from_it() {
+        let began = Moment::now();
+        let second = Duration::from_secs(1);
+        assert_eq!(began.at(began.instant + second), began.time + second);
+        assert_eq!(began.at(began.instant - second), began.time - second);
+    }
+}
