@@ -13,6 +13,7 @@ mod develop;
 mod healthcheck;
 mod manual;
 mod migrate;
+mod printable;
 mod reference;
 mod restore;
 mod running;
@@ -120,7 +121,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => Err(error.into()),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("purchase-order-service: {error}");
+        eprintln!("purchase-order-service: {}", printable::printable(&error.to_string()));
         ExitCode::FAILURE
     })
 }

@@ -3,8 +3,11 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::{Command, Output, Stdio};
 
+use prost::Message;
+use prost_types::FileDescriptorProto;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,6 +16,16 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tonic::codegen::tokio_stream::wrappers::TcpListenerStream;
+use tonic::codegen::tokio_stream::{Stream, StreamExt};
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest as Question;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse as Answer;
+use tonic_reflection::pb::v1::server_reflection_server::{ServerReflection, ServerReflectionServer};
+use tonic_reflection::pb::v1::{
+    FileDescriptorResponse, ListServiceResponse, ServerReflectionRequest, ServerReflectionResponse, ServiceResponse,
+};
 
 use crate::credentials::secured::{Secured, uri};
 use crate::support::Engine::{Postgres, Sqlite};
@@ -419,5 +432,72 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
         if length == 0 || to.write_all(&buffer[..length]).await.is_err() {
             break;
         }
+    }
+}
+
+/// A server that describes file after file, each of a megabyte, without an end.
+struct Endless;
+
+#[tonic::async_trait]
+impl ServerReflection for Endless {
+    type ServerReflectionInfoStream = Pin<Box<dyn Stream<Item = Result<ServerReflectionResponse, Status>> + Send>>;
+
+    async fn server_reflection_info(
+        &self,
+        request: Request<Streaming<ServerReflectionRequest>>,
+    ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
+        let answers = request.into_inner().map(|question| {
+            let answer = match question?.message_request {
+                Some(Question::ListServices(_)) => {
+                    let service = vec![ServiceResponse { name: "endless.Service".to_owned() }];
+                    Answer::ListServicesResponse(ListServiceResponse { service })
+                }
+                Some(Question::FileByFilename(name)) => endless_file(name.parse().unwrap()),
+                _ => endless_file(0),
+            };
+            Ok(ServerReflectionResponse { message_response: Some(answer), ..ServerReflectionResponse::default() })
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+fn endless_file(number: u32) -> Answer {
+    let file = FileDescriptorProto {
+        name: Some(number.to_string()),
+        package: Some("x".repeat(1024 * 1024)),
+        dependency: vec![(number + 1).to_string()],
+        ..FileDescriptorProto::default()
+    };
+    Answer::FileDescriptorResponse(FileDescriptorResponse { file_descriptor_proto: vec![file.encode_to_vec()] })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_describes_without_end_is_not_listened_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = Server::builder().add_service(ServerReflectionServer::new(Endless));
+    let serving = tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+
+    let output = run_beside(&address, &["--list"]).await;
+
+    assert!(said(&output).contains("describes more than 16 MiB"), "{output:?}");
+    assert!(printed(&output).contains("StoreService/GetStore"), "its own contract is listed instead");
+    serving.abort();
+}
+
+#[test]
+fn a_token_is_not_sent_without_tls_to_another_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "secret").unwrap();
+    for credentials in [["--token-file", token.to_str().unwrap()], ["-H", "Authorization: Bearer secret"]] {
+        let arguments = [&credentials[..], &["StoreService/GetStore", "{}"]].concat();
+        // An address for documentation (RFC 5737): nobody has it.
+        let refused = complaint(&run("192.0.2.1:50051", &arguments));
+        assert!(
+            refused.contains("without TLS to 192.0.2.1:50051") && refused.contains("--allow-plaintext"),
+            "{refused}"
+        );
+        assert!(!refused.contains("secret"), "{refused}");
     }
 }

@@ -43,7 +43,7 @@ pub fn declarations(pool: &DescriptorPool, typed: &str) -> Result<String, Comman
     let message = pool.all_messages().find(|it| methods::is_meant(it.full_name(), typed));
     let enumeration = pool.all_enums().find(|it| methods::is_meant(it.full_name(), typed));
     if let Some(message) = message {
-        page.message(&message);
+        page.messages(message);
     } else if let Some(enumeration) = enumeration {
         page.enumeration(&enumeration);
     } else {
@@ -58,7 +58,7 @@ pub fn declarations(pool: &DescriptorPool, typed: &str) -> Result<String, Comman
             stream(method.is_server_streaming()),
             short(method.output().full_name()),
         ));
-        page.message(&method.input());
+        page.messages(method.input());
     }
     Ok(page.text)
 }
@@ -91,10 +91,32 @@ impl Page {
         is_new
     }
 
-    fn message(&mut self, message: &MessageDescriptor) {
-        if !self.begins(message.full_name()) {
-            return;
+    /// Declares a message, and all messages and enums in it. It keeps a list of what is still to be declared, because a
+    /// server could describe messages that are nested deeper than a stack.
+    fn messages(&mut self, first: MessageDescriptor) {
+        let mut next = vec![Kind::Message(first)];
+        while let Some(kind) = next.pop() {
+            match kind {
+                // The entry of a map is never written, and what is in it is.
+                Kind::Message(entry) if entry.is_map_entry() => {
+                    if self.declared.insert(entry.full_name().to_owned()) {
+                        next.push(entry.map_entry_value_field().kind());
+                    }
+                }
+                Kind::Message(message) if self.begins(message.full_name()) => {
+                    self.message(&message);
+                    let mut fields: Vec<Kind> = message.fields().map(|field| field.kind()).collect();
+                    // The last is taken first.
+                    fields.reverse();
+                    next.append(&mut fields);
+                }
+                Kind::Enum(enumeration) => self.enumeration(&enumeration),
+                _ => {}
+            }
         }
+    }
+
+    fn message(&mut self, message: &MessageDescriptor) {
         let file = message.parent_file();
         self.comment("", &file, message.path());
         self.line(&format!("message {} {{", short(message.full_name())));
@@ -103,19 +125,6 @@ impl Page {
             self.line(&format!("  {}", declaration(&field)));
         }
         self.line("}");
-        for field in message.fields() {
-            self.contents(&field.kind());
-        }
-    }
-
-    /// The messages and enums that a field holds. That of an entry of a map is never written, and what is in it is.
-    fn contents(&mut self, kind: &Kind) {
-        match kind {
-            Kind::Message(entry) if entry.is_map_entry() => self.contents(&entry.map_entry_value_field().kind()),
-            Kind::Message(message) => self.message(message),
-            Kind::Enum(enumeration) => self.enumeration(enumeration),
-            _ => {}
-        }
     }
 
     fn enumeration(&mut self, enumeration: &EnumDescriptor) {
@@ -173,8 +182,58 @@ fn comment(file: &FileDescriptor, path: &[i32]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use prost_reflect::DescriptorPool;
+    use prost_types::field_descriptor_proto::{Label, Type};
+    use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, MessageOptions};
+
     use super::{declarations, list};
     use crate::cli::call::methods::built_in;
+
+    fn message(name: &str, fields: Vec<FieldDescriptorProto>) -> DescriptorProto {
+        DescriptorProto { name: Some(name.to_owned()), field: fields, ..DescriptorProto::default() }
+    }
+
+    fn field(name: &str, number: i32, of: &str) -> FieldDescriptorProto {
+        let is_text = of.is_empty();
+        FieldDescriptorProto {
+            name: Some(name.to_owned()),
+            number: Some(number),
+            label: Some(Label::Optional.into()),
+            r#type: Some(if is_text { Type::String } else { Type::Message }.into()),
+            type_name: (!is_text).then(|| format!(".{of}")),
+            ..FieldDescriptorProto::default()
+        }
+    }
+
+    fn pool_of(messages: Vec<DescriptorProto>) -> DescriptorPool {
+        let file = FileDescriptorProto {
+            name: Some("hostile.proto".to_owned()),
+            syntax: Some("proto3".to_owned()),
+            message_type: messages,
+            ..FileDescriptorProto::default()
+        };
+        let mut pool = DescriptorPool::new();
+        pool.add_file_descriptor_proto(file).unwrap();
+        pool
+    }
+
+    #[test]
+    fn messages_within_messages_are_described_however_deep_they_are() {
+        let mut messages: Vec<_> =
+            (0..50_000).map(|n| message(&format!("M{n}"), vec![field("next", 1, &format!("M{}", n + 1))])).collect();
+        messages.push(message("M50000", vec![field("first", 1, "M0")]));
+        assert_eq!(declarations(&pool_of(messages), "M0").unwrap().matches("message M").count(), 50_001);
+    }
+
+    #[test]
+    fn a_map_of_itself_is_described_once() {
+        let mut entry = message("EntriesEntry", vec![field("key", 1, ""), field("value", 2, "M.EntriesEntry")]);
+        entry.options = Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() });
+        let mut entries = field("entries", 1, "M.EntriesEntry");
+        entries.label = Some(Label::Repeated.into());
+        let outer = DescriptorProto { nested_type: vec![entry], ..message("M", vec![entries]) };
+        assert_eq!(declarations(&pool_of(vec![outer]), "M").unwrap().matches("message M").count(), 1);
+    }
 
     #[test]
     fn a_list_says_what_each_method_does() {

@@ -7,6 +7,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde::Serialize;
 
 use crate::cli::CommandError;
+use crate::cli::printable::printable_json;
 
 /// The largest message that the service takes, with room for the names of fields, which only JSON has.
 const MAX_TEXT: u64 = 16 * 1024 * 1024;
@@ -52,7 +53,8 @@ pub fn print(message: &DynamicMessage) -> Result<bool, CommandError> {
     let mut text = Vec::new();
     message.serialize(&mut serde_json::Serializer::pretty(&mut text))?;
     text.push(b'\n');
-    print_text(&text)
+    // The serializer writes nothing else.
+    print_text(printable_json(&String::from_utf8_lossy(&text)).as_bytes())
 }
 
 /// Prints a text. Whether somebody reads on.

@@ -29,6 +29,7 @@ use self::retry::Effect;
 use self::sending::{Deadline, Failed, Target};
 use super::CommandError;
 use super::client::{Connection, is_transport_failure};
+use super::printable::printable;
 use super::whole_number::within;
 
 /// How long to wait for a connection, and for the contract, if the deadline is later.
@@ -82,6 +83,9 @@ pub struct Call {
     /// After how many messages to leave a stream: 1 to 1000000
     #[arg(long, value_name = "COUNT", value_parser = within::<u64>(1..=1_000_000))]
     max_messages: Option<u64>,
+    /// Send the token without TLS to another machine, where something else encrypts it, such as a mesh
+    #[arg(long, conflicts_with = "server_ca")]
+    allow_plaintext: bool,
     /// Send the call once, whatever becomes of it
     #[arg(long)]
     no_retry: bool,
@@ -91,8 +95,13 @@ impl Call {
     /// Calls, or shows what can be called.
     pub fn run(self) -> Result<ExitCode, CommandError> {
         let metadata = self.caller.metadata()?;
-        if self.caller.has_token() && self.connection.is_exposed() {
-            eprintln!("warning: the token is sent without TLS to {}; see --server-ca", self.connection.address());
+        if self.caller.has_token() && self.connection.is_exposed() && !self.allow_plaintext {
+            return Err(format!(
+                "the token would be sent without TLS to {}: name the authority of its certificate by --server-ca, or say \
+                 --allow-plaintext if something else encrypts what is sent there",
+                self.connection.address()
+            )
+            .into());
         }
         let is_question = self.list || self.describe;
         // Before the time of the call begins.
@@ -124,7 +133,7 @@ impl Call {
             true => describe::list(&pool, self.method.as_deref())?,
             false => describe::declarations(&pool, name)?,
         };
-        message::print_text(text.as_bytes())?;
+        message::print_text(printable(&text).as_bytes())?;
         Ok(())
     }
 
@@ -172,7 +181,7 @@ impl Call {
             Ok(Err(failure)) if is_transport_failure(&failure) => {
                 return Err(self.connection.explained(&failure).await.into());
             }
-            Ok(Err(refused)) => refusal::headline(&refused),
+            Ok(Err(refused)) => printable(&refusal::headline(&refused)).into_owned(),
             Err(_) => "no answer in time".to_owned(),
         };
         eprintln!(

@@ -17,10 +17,12 @@ use super::methods;
 
 /// How many files a contract may have. More come from a server that invents them.
 const MAX_FILES: usize = 256;
+/// How many bytes the descriptors may have together; this service's have less than one MiB.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a server describes: the service with this name if it has one, and otherwise all of its services.
 pub async fn describe(channel: &Channel, metadata: &MetadataMap, service: &str) -> Result<DescriptorPool, Status> {
-    let mut server = Server { client: ServerReflectionClient::new(channel.clone()), metadata };
+    let mut server = Server { client: ServerReflectionClient::new(channel.clone()), metadata, bytes: 0 };
     let services = server.services().await?;
     let meant: Vec<String> = services.iter().filter(|name| methods::is_meant(name, service)).cloned().collect();
     let wanted = if meant.is_empty() { services } else { meant };
@@ -47,6 +49,8 @@ pub async fn describe(channel: &Channel, metadata: &MetadataMap, service: &str) 
 struct Server<'m> {
     client: ServerReflectionClient<Channel>,
     metadata: &'m MetadataMap,
+    /// How many bytes of descriptors it has answered.
+    bytes: usize,
 }
 
 impl Server<'_> {
@@ -89,6 +93,10 @@ impl Server<'_> {
             let Some(message) = stream.message().await? else {
                 return Err(Status::internal("reflection ended before it had answered"));
             };
+            self.bytes += message.encoded_len();
+            if self.bytes > MAX_BYTES {
+                return Err(Status::out_of_range(format!("the server describes more than {} MiB", MAX_BYTES >> 20)));
+            }
             match message.message_response {
                 Some(Answer::ErrorResponse(error)) => {
                     return Err(Status::new(Code::from(error.error_code), error.error_message));

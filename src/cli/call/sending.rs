@@ -16,6 +16,7 @@ use super::retry::{ATTEMPTS, Effect, is_outcome_unknown};
 use super::{message, methods, refusal};
 use crate::cli::CommandError;
 use crate::cli::client::find;
+use crate::cli::printable::printable;
 
 /// How much longer than to the deadline this side waits: the server's own answer to a call that is late says more.
 const GRACE: Duration = Duration::from_millis(200);
@@ -88,7 +89,7 @@ impl Target<'_> {
             };
             let id = effect.id().map(|id| format!(" with the same request_id {id}")).unwrap_or_default();
             let said = refusal::headline(&status);
-            eprintln!("attempt {attempt} of {ATTEMPTS}: {said}; sent again in {delay:?}{id}");
+            eprintln!("attempt {attempt} of {ATTEMPTS}: {}; sent again in {delay:?}{id}", printable(&said));
             tokio::select! {
                 () = sleep(delay) => {}
                 _ = interrupts.recv() => return Err(Failed { status: interrupted(), is_outcome_unknown: is_unknown }),
