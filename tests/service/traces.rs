@@ -251,6 +251,9 @@ async fn a_transaction_that_failed_is_seen_beside_the_one_that_answered() {
     };
     let spans = collector.call(&again).await;
     assert_eq!(transactions(&spans), [(true, "rolled_back".to_owned()), (false, String::new())]);
+    let queued: Vec<&Span> = spans.iter().filter(|span| span.name == "queue").collect();
+    let failed = spans.iter().find(|span| span.name == "transaction" && span.has_failed).unwrap();
+    assert!(queued[0].to <= failed.from && failed.to <= queued[1].from, "{spans:#?}");
     let spans = collector.call(&unknown).await;
     assert_eq!(transactions(&spans), [(true, "commit_unknown".to_owned())]);
     let call = spans.iter().find(|span| span.is_of_server).unwrap();
