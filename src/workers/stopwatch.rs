@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use prometheus_client::metrics::histogram::Histogram;
+use crate::metrics::Recorder;
 
 /// Knows when the present phase began.
 pub(super) struct Stopwatch(Instant);
@@ -14,7 +14,7 @@ impl Stopwatch {
     }
 
     /// A phase ends, which is what this measures, and the next one begins.
-    pub(super) fn lap(&mut self, phase: &Histogram) {
+    pub(super) fn lap(&mut self, phase: &Recorder) {
         let now = Instant::now();
         phase.observe(now.saturating_duration_since(self.0).as_secs_f64());
         self.0 = now;
