@@ -13,11 +13,13 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark makes its own request ids")]
 
 mod served;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use std::collections::VecDeque;
 
-use served::support::{Database, Engine};
 use served::{Delivery, IN_FLIGHT, LINES, Order, STORES, Served, complete_some, engines, field, median, prepare};
+use support::{Database, Engine};
 
 const ROUNDS: usize = 3;
 const ALONE: usize = 300;

@@ -15,13 +15,15 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark makes its own request ids")]
 
 mod served;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use served::support::{Database, Engine, http_get};
 use served::{Delivery, IN_FLIGHT, LINES, Order, STORES, Served, complete_some, engines, median, prepare};
+use support::{Database, Engine, http_get};
 
 const ROUNDS: usize = 9;
 const ORDERS: usize = 3_000;

@@ -3,9 +3,6 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
-#[path = "../../tests/support/mod.rs"]
-pub mod support;
-
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -19,7 +16,7 @@ use purchase_order_service::proto::v1::store_service_client::StoreServiceClient;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
-use self::support::{Database, Engine};
+use crate::support::{Database, Engine};
 
 pub const STORES: usize = 16;
 pub const LINES: i32 = 10;
