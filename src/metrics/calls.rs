@@ -13,7 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{PREFIX, durations};
+use super::{DURATIONS, PREFIX};
 
 /// What stands for the type, the service and the method of a call that names no rpc.
 const UNKNOWN: &str = "unknown";
@@ -42,6 +42,14 @@ const CODES: [&str; 17] = [
 const OK: usize = 0;
 /// The number of the code UNKNOWN, under which a number that is no code counts.
 const CODE_UNKNOWN: usize = 2;
+
+/// The upper bounds of the buckets beyond those of other durations, for streams: the last is the longest time of a watch by
+/// default.
+const LONG_DURATIONS: [f64; 3] = [60.0, 120.0, 300.0];
+
+fn call_durations() -> Histogram {
+    Histogram::new(DURATIONS.into_iter().chain(LONG_DURATIONS))
+}
 
 /// An rpc as metrics name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,7 +112,7 @@ impl CallMetrics {
         let families = Families {
             started: Family::default(),
             handled: Family::default(),
-            handling: Family::new_with_constructor(durations),
+            handling: Family::new_with_constructor(call_durations),
             refusals: Family::default(),
         };
         registry.register("grpc_server_started", "Calls that began", families.started.clone());

@@ -24,7 +24,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub const PREFIX: &str = "purchase_order_service";
 
 /// The upper bounds of the buckets for durations, in seconds: from a statement on the same machine to the longest time that an
-/// ordinary call has by default. Watches last longer.
+/// ordinary call has by default.
 const DURATIONS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// A histogram of durations in seconds.

@@ -131,9 +131,17 @@ impl Server {
         let resource_limits = ResourceLimiter::new(config.limits);
         let transport = parts::transport(config, Protocol::Http2, &resource_limits, closes.clone()).await?;
         let web_transport = parts::transport(config, Protocol::Http1, &resource_limits, closes).await?;
-        let (availability, reported) = (database.availability.follow(), health.subscribe());
         if let Some(registry) = &mut registry {
-            ServerState::register(registry, &app, &resource_limits, &transactions, availability, reported);
+            let state = ServerState {
+                app: Arc::downgrade(&app),
+                prober: Arc::downgrade(&database.prober),
+                pruner: Arc::downgrade(&pruner),
+                limiter: Arc::clone(&resource_limits),
+                transactions: Arc::clone(&transactions),
+                availability: database.availability.follow(),
+                health: health.subscribe(),
+            };
+            state.register(registry);
         }
         let metrics =
             metrics_listener.zip(registry).map(|(listener, registry)| parts::serve_metrics(listener, registry));

@@ -53,6 +53,7 @@ pub(super) fn pruner(
         request_retention: config.request_retention,
         event_retention: config.event_retention,
         timeout: config.database_timeout,
+        counts_back_orders: config.metrics_listen.is_some(),
     })
 }
 
@@ -61,7 +62,7 @@ pub(super) struct DatabaseWatch {
     /// Whether the database can be used now, as the workers and the prober find out.
     pub(super) availability: Availability,
     /// Probes the database while it is unavailable, and the clock if that is configured.
-    pub(super) prober: Prober,
+    pub(super) prober: Arc<Prober>,
     /// Replaces threads that are stuck; it ends when this is dropped.
     _supervisor: Supervisor,
 }
@@ -108,7 +109,7 @@ pub(super) fn app(
         Prober::start(pool(Purpose::Probe, 1), &config.database, watched, availability.clone(), &writers, &readers)?;
     let supervised = writers.supervised().chain([readers.supervised(), prober.supervised()]);
     let supervisor = Supervisor::start(supervised.collect())?;
-    let watch = DatabaseWatch { availability, prober, _supervisor: supervisor };
+    let watch = DatabaseWatch { availability, prober: Arc::new(prober), _supervisor: supervisor };
     let readers = Arc::new(readers);
     Ok((App { writers, readers, changes, heartbeat: config.watch_heartbeat, page_key, clock, ids }, watch))
 }
