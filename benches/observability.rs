@@ -25,7 +25,7 @@ use std::time::Duration;
 use served::{Delivery, IN_FLIGHT, LINES, Order, STORES, Served, complete_some, engines, median, prepare};
 use support::{Database, Engine, http_get};
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 7;
 const ORDERS: usize = 3_000;
 const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
 

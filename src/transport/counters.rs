@@ -284,7 +284,7 @@ mod tests {
             let error = error_after(Protocol::Http2, &[&PREFACE[..], &SETTINGS, &sent].concat()).await;
             assert_eq!(ConnectionEnd::of(&error, Protocol::Http2), end, "{error:?}");
         }
-        let large = format!("POST / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+        let large = format!("POST / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(300_000));
         for (sent, end, refusal) in [
             ("", ConnectionEnd::Idle, None),
             ("POST / HTTP/1.1\r\nHost: a\r\n", ConnectionEnd::Idle, None),

@@ -290,7 +290,7 @@ async fn requests_of_browsers_that_are_no_calls_are_counted_by_the_reason() {
         format!("{method} /{STORES}/GetStore HTTP/1.1\r\nhost: service\r\n{length}\r\n{headers}\r\n\r\n")
     };
     let web = "content-type: application/grpc-web+proto";
-    let large = request("POST", &format!("{web}\r\nx: {}", "x".repeat(100_000)));
+    let large = request("POST", &format!("{web}\r\nx: {}", "x".repeat(300_000)));
     for (reason, status, request) in [
         ("origin", "403", request("POST", &format!("{web}\r\norigin: https://evil.example"))),
         ("method", "405", request("GET", web)),
