@@ -1,8 +1,7 @@
 //! Completions a second over gRPC: one call at a time against 64 in flight, on both databases.
 //!
-//! The server is the release binary in a process of its own, so that its peak memory is its own too,
-//! and a fresh one for each measurement, so that its closing log line tells how that measurement's
-//! commands were batched. Figures are ratios of one run; nothing is asserted.
+//! The server is the release binary in a process of its own, and a fresh one for each measurement, so that its closing log
+//! line tells how that measurement's commands were batched. Figures are ratios of one run; nothing is asserted.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,49 +12,22 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it has measured")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark makes its own request ids")]
 
+mod served;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
-use purchase_order_service::proto::v1;
-use purchase_order_service::proto::v1::purchase_order_service_client::PurchaseOrderServiceClient;
-use purchase_order_service::proto::v1::store_service_client::StoreServiceClient;
+use served::{Delivery, IN_FLIGHT, LINES, Order, STORES, Served, complete_some, engines, field, median, prepare};
 use support::{Database, Engine};
-use tonic::Request;
-use tonic::transport::{Channel, Endpoint};
 
-const STORES: usize = 16;
-const LINES: i32 = 10;
-const PRODUCTS: usize = 200;
 const ROUNDS: usize = 3;
 const ALONE: usize = 300;
 const TOGETHER: usize = 3_000;
-const IN_FLIGHT: usize = 64;
-const CHANNELS: usize = 4;
-
-/// What came of each order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Delivery {
-    /// Everything: its completion makes no back order.
-    Whole,
-    /// A part of every line: its completion makes a back order of as many lines.
-    Partial,
-}
-
-/// An order: its store and its id.
-type Order = (String, String);
 
 #[tokio::main]
 async fn main() {
-    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let is_wanted =
-        |engine: &Engine| wanted.as_ref().is_none_or(|name| format!("{engine:?}").eq_ignore_ascii_case(name));
-    for engine in [Engine::Sqlite, Engine::Postgres].into_iter().filter(is_wanted) {
+    for engine in engines() {
         for delivery in [Delivery::Whole, Delivery::Partial] {
             match Database::migrated(engine) {
                 Some(database) => measure(engine, delivery, &database).await,
@@ -66,7 +38,7 @@ async fn main() {
 }
 
 async fn measure(engine: Engine, delivery: Delivery, database: &Database) {
-    let mut orders = prepare(delivery, database).await;
+    let mut orders = prepare(delivery, database, ROUNDS * (ALONE + TOGETHER)).await;
     let received = if delivery == Delivery::Whole { "wholly received" } else { "every line back-ordered in part" };
     println!("\n{engine:?}: completions of {LINES}-line orders, {received}, {STORES} stores");
     println!("{:>10} {:>12} {:>14} {:>9} {:>10}", "in flight", "completed/s", "commands/batch", "largest", "peak MB");
@@ -80,198 +52,13 @@ async fn measure(engine: Engine, delivery: Delivery, database: &Database) {
 }
 
 async fn round(database: &Database, orders: &mut VecDeque<Order>, count: usize, in_flight: usize) -> f64 {
-    let server = Served::start(database);
-    let callers = Callers::connect(&server).await;
-    let taken: Vec<Order> = orders.drain(..count).collect();
-    let began = Instant::now();
-    callers.each(in_flight, taken, complete).await;
-    let rate = count as f64 / began.elapsed().as_secs_f64();
+    let server = Served::start(database, &[], Vec::new());
+    let rate = complete_some(&server.address, orders, count, in_flight).await;
     let (peak, log) = server.end();
+    let log = String::from_utf8(log).unwrap();
     let (batches, commands, largest) =
         (field(&log, "batches="), field(&log, "commands="), field(&log, "largest_batch="));
     let average = commands / batches;
     println!("{in_flight:>10} {rate:>12.0} {average:>14.1} {largest:>9.0} {peak:>10.1}");
     rate
-}
-
-fn median(rates: &mut [f64]) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
-}
-
-/// Makes stores and, in each, orders whose lines are partly received.
-async fn prepare(delivery: Delivery, database: &Database) -> VecDeque<Order> {
-    let server = Served::start(database);
-    let callers = Callers::connect(&server).await;
-    for store in 0..STORES {
-        callers.create_store(&format!("store-{store}")).await;
-    }
-    let wanted = ROUNDS * (ALONE + TOGETHER);
-    let made = Arc::new(Mutex::new(VecDeque::new()));
-    let stores: Vec<Order> = (0..wanted).map(|n| (format!("store-{}", n % STORES), n.to_string())).collect();
-    let into = Arc::clone(&made);
-    let make = move |client, order| {
-        let into = Arc::clone(&into);
-        async move {
-            let order = make_order(delivery, client, order).await;
-            into.lock().unwrap().push_back(order);
-        }
-    };
-    callers.each(IN_FLIGHT, stores, make).await;
-    server.end();
-    Arc::try_unwrap(made).unwrap().into_inner().unwrap()
-}
-
-async fn make_order(
-    delivery: Delivery,
-    mut client: PurchaseOrderServiceClient<Channel>,
-    (store_id, n): Order,
-) -> Order {
-    let n: usize = n.parse().unwrap();
-    let line = |line: i32| v1::NewLine {
-        product_id: format!("product-{}", (n * 7 + line as usize) % PRODUCTS),
-        unit: v1::Unit::Each.into(),
-        quantity: Some("12".to_owned()),
-        unit_cost: Some("2.5".to_owned()),
-        ..Default::default()
-    };
-    let lines = (0..LINES).map(line).collect();
-    let create = v1::CreatePurchaseOrderRequest {
-        store_id: store_id.clone(),
-        supplier_id: "acme".into(),
-        lines,
-        ..Default::default()
-    };
-    let created = client.create_purchase_order(by_owner(create)).await.unwrap().into_inner();
-    let purchase_order_id = created.purchase_order.unwrap().purchase_order_id;
-    let place = v1::PlacePurchaseOrderRequest {
-        store_id: store_id.clone(),
-        purchase_order_id: purchase_order_id.clone(),
-        ..Default::default()
-    };
-    client.place_purchase_order(by_owner(place)).await.unwrap();
-    let accepted = if delivery == Delivery::Whole { "12" } else { "7" };
-    let item = |line_number| v1::NewReceiptItem { line_number, accepted: Some(accepted.into()), ..Default::default() };
-    let receive = v1::ReceivePurchaseOrderRequest {
-        store_id: store_id.clone(),
-        purchase_order_id: purchase_order_id.clone(),
-        items: (1..=LINES).map(item).collect(),
-        ..Default::default()
-    };
-    client.receive_purchase_order(by_owner(receive)).await.unwrap();
-    (store_id, purchase_order_id)
-}
-
-async fn complete(mut client: PurchaseOrderServiceClient<Channel>, (store_id, purchase_order_id): Order) {
-    let complete = v1::CompletePurchaseOrderRequest {
-        store_id,
-        purchase_order_id,
-        request_id: uuid::Uuid::now_v7().to_string(),
-        rest: v1::PendingDisposition::BackOrder.into(),
-        ..Default::default()
-    };
-    client.complete_purchase_order(by_owner(complete)).await.unwrap();
-}
-
-fn by_owner<T>(message: T) -> Request<T> {
-    by("owner", message)
-}
-
-fn by<T>(principal: &'static str, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("x-principal", principal.parse().unwrap());
-    request
-}
-
-/// Connections to the server.
-struct Callers(Vec<Channel>);
-
-impl Callers {
-    async fn connect(server: &Served) -> Self {
-        let endpoint = Endpoint::from_shared(format!("http://{}", server.address)).unwrap();
-        let mut channels = Vec::new();
-        for _ in 0..CHANNELS {
-            channels.push(endpoint.connect().await.unwrap());
-        }
-        Self(channels)
-    }
-
-    async fn create_store(&self, store_id: &str) {
-        let mut stores = StoreServiceClient::new(self.0[0].clone());
-        let create = v1::CreateStoreRequest {
-            store_id: store_id.to_owned(),
-            currency: "EUR".into(),
-            time_zone: "Europe/Amsterdam".into(),
-            owner_principal: "owner".into(),
-            ..Default::default()
-        };
-        stores.create_store(by("operator", create)).await.unwrap();
-        let enable = v1::EnableBackOrdersRequest { store_id: store_id.to_owned(), ..Default::default() };
-        stores.enable_back_orders(by("operator", enable)).await.unwrap();
-    }
-
-    /// Does `work` for each order, so many at a time.
-    async fn each<F, W>(&self, in_flight: usize, orders: Vec<Order>, work: F)
-    where
-        F: Fn(PurchaseOrderServiceClient<Channel>, Order) -> W + Clone + Send + 'static,
-        W: Future<Output = ()> + Send,
-    {
-        let orders = Arc::new(Mutex::new(VecDeque::from(orders)));
-        let mut tasks = tokio::task::JoinSet::new();
-        for caller in 0..in_flight {
-            let client = PurchaseOrderServiceClient::new(self.0[caller % CHANNELS].clone());
-            let (orders, work) = (Arc::clone(&orders), work.clone());
-            tasks.spawn(async move {
-                loop {
-                    let next = orders.lock().unwrap().pop_front();
-                    let Some(order) = next else { return };
-                    work(client.clone(), order).await;
-                }
-            });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.unwrap();
-        }
-    }
-}
-
-/// The server in a process of its own.
-struct Served {
-    process: Child,
-    address: String,
-}
-
-impl Served {
-    fn start(database: &Database) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_purchase-order-service"))
-            .args(["develop", "--listen", "127.0.0.1:0", "--database-url", &database.url_text()])
-            .env("RUST_LOG", "info")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = String::new();
-        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
-        let address = said.split_whitespace().nth(3).unwrap_or_else(|| panic!("the server said {said:?}")).to_owned();
-        Self { process, address }
-    }
-
-    /// Its peak memory in MB and what it logged.
-    fn end(mut self) -> (f64, String) {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
-        let peak = field(&status, "VmHWM:") / 1024.0;
-        let kill = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
-        assert!(kill.success());
-        let mut log = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        self.process.wait().unwrap();
-        (peak, log)
-    }
-}
-
-/// The number behind `name` in `text`; not a number if it is not there.
-fn field(text: &str, name: &str) -> f64 {
-    let behind = text.split(name).nth(1).unwrap_or_default().trim_start();
-    let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().unwrap_or(f64::NAN)
 }

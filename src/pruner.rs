@@ -1,5 +1,6 @@
 //! The pruner deletes stored responses and events that are older than their retention, and keeps SQLite's write-ahead log
-//! short. It has a thread and a session of its own, so that writers do not wait for it.
+//! short. On the same rounds it counts the open back orders, if somebody can see that. It has a thread and a session of its
+//! own, so that writers do not wait for it.
 //!
 //! Every minute it goes through the stores that exist, a bounded number of them per statement, and deletes in
 //! small transactions. So its memory does not grow with what requests name, and a write never waits longer for it
@@ -11,7 +12,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, sleep};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::domain::time::Timestamp;
 use crate::repository::error::{DbError, DbErrorKind};
-use crate::repository::pool::{Pool, Pooled};
+use crate::repository::pool::{Pool, PoolState, Pooled};
 use crate::repository::prune;
 use crate::repository::session::WriteError;
 use crate::repository::transaction::TransactionName;
@@ -48,6 +49,8 @@ pub struct PrunerParts {
     pub event_retention: Option<Duration>,
     /// How long a round may wait for one answer of the database before its session is given up.
     pub timeout: Duration,
+    /// Whether to count the open back orders in each round.
+    pub counts_back_orders: bool,
 }
 
 /// The result of a round: how many records it deleted.
@@ -57,7 +60,7 @@ type Deleted = Result<usize, DbError>;
 pub struct Pruner {
     /// Requests a round; `None` once the pruner is stopped. Dropping the sender ends the thread.
     requests: Mutex<Option<SyncSender<oneshot::Sender<Deleted>>>>,
-    stopping: Arc<AtomicBool>,
+    work: Arc<Work>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -65,10 +68,10 @@ impl Pruner {
     /// Starts the pruner. The first round begins after a minute, so that a start is not slowed by it.
     pub fn start(parts: PrunerParts) -> std::io::Result<Self> {
         let (requests, requested) = sync_channel(MAX_REQUESTED);
-        let stopping = Arc::new(AtomicBool::new(false));
-        let work = Arc::new(Work { parts, stopping: Arc::clone(&stopping) });
-        let thread = std::thread::Builder::new().name("pruner".to_owned()).spawn(move || work.run(&requested))?;
-        Ok(Self { requests: Mutex::new(Some(requests)), stopping, thread: Mutex::new(Some(thread)) })
+        let work = Arc::new(Work { parts, stopping: AtomicBool::new(false), open_back_orders: Mutex::default() });
+        let working = Arc::clone(&work);
+        let thread = std::thread::Builder::new().name("pruner".to_owned()).spawn(move || working.run(&requested))?;
+        Ok(Self { requests: Mutex::new(Some(requests)), work, thread: Mutex::new(Some(thread)) })
     }
 
     /// Runs a round now, instead of within a minute, and returns its result.
@@ -80,6 +83,16 @@ impl Pruner {
         answered.await.unwrap_or_else(|_| Err(not_running()))
     }
 
+    /// How many back orders of all stores were open in the last round; `None` if that is not known.
+    pub fn open_back_orders(&self) -> Option<usize> {
+        *self.work.open_back_orders()
+    }
+
+    /// The session of the pruner.
+    pub fn pool(&self) -> PoolState {
+        self.work.parts.pool.state()
+    }
+
     fn request(&self, answer: oneshot::Sender<Deleted>) -> Result<(), TrySendError<oneshot::Sender<Deleted>>> {
         match &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(requests) => requests.try_send(answer),
@@ -89,7 +102,7 @@ impl Pruner {
 
     /// Stops after the present step, and waits until its thread has ended.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.work.stopping.store(true, Ordering::Relaxed);
         drop(self.requests.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
@@ -105,7 +118,9 @@ fn not_running() -> DbError {
 /// What the thread of the pruner works with, shared with the threads of its rounds.
 struct Work {
     parts: PrunerParts,
-    stopping: Arc<AtomicBool>,
+    stopping: AtomicBool,
+    /// What the last round has counted.
+    open_back_orders: Mutex<Option<usize>>,
 }
 
 impl Work {
@@ -118,6 +133,10 @@ impl Work {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let deleted = self.round();
+            if deleted.as_ref().is_err_and(|error| error.kind == DbErrorKind::Lost) {
+                // Nobody knows how long it will be before the next count.
+                *self.open_back_orders() = None;
+            }
             match &deleted {
                 Ok(0) => {}
                 Ok(records) => tracing::info!(records, "deleted stored responses and events that were old"),
@@ -162,10 +181,28 @@ impl Work {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "cannot truncate the write-ahead log; retrying in a minute"),
         }
-        if result.is_err() {
+        let is_counted = !self.parts.counts_back_orders || self.count_back_orders(&mut session);
+        if result.is_err() || !is_counted {
             session.retire();
         }
         result
+    }
+
+    fn open_back_orders(&self) -> MutexGuard<'_, Option<usize>> {
+        // Nothing panics while holding it.
+        self.open_back_orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the open back orders of all stores; returns whether the database let it.
+    fn count_back_orders(&self, session: &mut Pooled) -> bool {
+        let counted = self.each_page_of_stores(session, |session, stores| prune::open_back_orders(session, stores));
+        if let Err(error) = &counted {
+            tracing::warn!(%error, "cannot count the open back orders; retrying in a minute");
+        }
+        let is_counted = counted.is_ok();
+        // While stopping, not every store was looked at.
+        *self.open_back_orders() = counted.ok().filter(|_| !self.stopping.load(Ordering::Relaxed));
+        is_counted
     }
 
     fn delete_old_records(&self, session: &mut Pooled) -> Deleted {
@@ -208,23 +245,23 @@ impl Work {
         }
     }
 
-    /// Deletes from all stores, a bounded number of them at a time.
+    /// Does `work` for all stores, a bounded number of them at a time; the sum of what it returns.
     fn each_page_of_stores(
         &self,
         session: &mut Pooled,
-        mut delete: impl FnMut(&mut Pooled, &[String]) -> Deleted,
-    ) -> Deleted {
-        let mut deleted = 0;
+        mut work: impl FnMut(&mut Pooled, &[String]) -> Result<usize, DbError>,
+    ) -> Result<usize, DbError> {
+        let mut sum = 0;
         // The store after which the next statement goes on.
         let mut after = String::new();
         loop {
             let stores = prune::next_stores(session, &after)?;
-            let Some(last) = stores.last() else { return Ok(deleted) };
+            let Some(last) = stores.last() else { return Ok(sum) };
             after.clone_from(last);
-            deleted += delete(session, &stores)?;
-            // What is left is deleted after the next start.
+            sum += work(session, &stores)?;
+            // What is left is done after the next start.
             if self.stopping.load(Ordering::Relaxed) {
-                return Ok(deleted);
+                return Ok(sum);
             }
         }
     }

@@ -13,7 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{PREFIX, durations};
+use super::{DURATIONS, PREFIX};
 
 /// What stands for the type, the service and the method of a call that names no rpc.
 const UNKNOWN: &str = "unknown";
@@ -43,6 +43,14 @@ const OK: usize = 0;
 /// The number of the code UNKNOWN, under which a number that is no code counts.
 const CODE_UNKNOWN: usize = 2;
 
+/// The upper bounds of the buckets beyond those of other durations, for streams: the last is the longest time of a watch by
+/// default.
+const LONG_DURATIONS: [f64; 3] = [60.0, 120.0, 300.0];
+
+fn call_durations() -> Histogram {
+    Histogram::new(DURATIONS.into_iter().chain(LONG_DURATIONS))
+}
+
 /// An rpc as metrics name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RpcName {
@@ -66,17 +74,22 @@ struct RefusalLabels {
     reason: String,
 }
 
-/// The counters of all rpcs. Clones share them.
+/// The counters of all rpcs. Clones share them. Where no scrape could show them, calls are not counted.
 #[derive(Clone, Debug)]
 pub struct CallMetrics {
     by_path: Arc<HashMap<String, Arc<RpcMetrics>>>,
     unknown: Arc<RpcMetrics>,
 }
 
-/// The counters of one rpc.
+/// The counters of one rpc, if calls are counted, and its name in any case.
 #[derive(Debug)]
 pub struct RpcMetrics {
     name: RpcName,
+    counters: Option<RpcCounters>,
+}
+
+#[derive(Debug)]
+struct RpcCounters {
     started: Counter,
     handling: Histogram,
     handled: Family<(RpcName, CodeLabel), Counter>,
@@ -99,7 +112,7 @@ impl CallMetrics {
         let families = Families {
             started: Family::default(),
             handled: Family::default(),
-            handling: Family::new_with_constructor(durations),
+            handling: Family::new_with_constructor(call_durations),
             refusals: Family::default(),
         };
         registry.register("grpc_server_started", "Calls that began", families.started.clone());
@@ -109,13 +122,19 @@ impl CallMetrics {
         registry.register_with_unit("grpc_server_handling", help, Unit::Seconds, families.handling.clone());
         let help = "Calls that ended with an error, by the reason in its details";
         registry.sub_registry_with_prefix(PREFIX).register("refusals", help, families.refusals.clone());
+        Self::by_path(rpcs, |name| Some(families.of(name)))
+    }
+
+    /// The names of these rpcs, whose calls are not counted.
+    pub fn off(rpcs: Vec<RpcName>) -> Self {
+        Self::by_path(rpcs, |_| None)
+    }
+
+    fn by_path(rpcs: Vec<RpcName>, counters: impl Fn(&RpcName) -> Option<RpcCounters>) -> Self {
+        let of = |name| Arc::new(RpcMetrics { counters: counters(&name), name });
         let unknown = RpcName { grpc_type: UNKNOWN, grpc_service: UNKNOWN.to_owned(), grpc_method: UNKNOWN.to_owned() };
-        let mut by_path = HashMap::with_capacity(rpcs.len());
-        for rpc in rpcs {
-            let path = format!("/{}/{}", rpc.grpc_service, rpc.grpc_method);
-            by_path.insert(path, Arc::new(families.of(rpc)));
-        }
-        Self { by_path: Arc::new(by_path), unknown: Arc::new(families.of(unknown)) }
+        let by_path = rpcs.into_iter().map(|rpc| (format!("/{}/{}", rpc.grpc_service, rpc.grpc_method), of(rpc)));
+        Self { by_path: Arc::new(by_path.collect()), unknown: of(unknown) }
     }
 
     /// The counters of the rpc with this path, or those of unknown methods.
@@ -127,17 +146,16 @@ impl CallMetrics {
 impl Families {
     /// The counters of one rpc. Those of its calls, and of the ones that end well, are shown from the beginning: a rate cannot
     /// be computed from a series that appears with its first call. An error's series appears with the first such error.
-    fn of(&self, name: RpcName) -> RpcMetrics {
-        let rpc = RpcMetrics {
-            started: self.started.get_or_create_owned(&name),
-            handling: self.handling.get_or_create_owned(&name),
+    fn of(&self, name: &RpcName) -> RpcCounters {
+        let counters = RpcCounters {
+            started: self.started.get_or_create_owned(name),
+            handling: self.handling.get_or_create_owned(name),
             handled: self.handled.clone(),
             by_code: Default::default(),
             refusals: self.refusals.clone(),
-            name,
         };
-        rpc.of_code(OK);
-        rpc
+        counters.of_code(name, OK);
+        counters
     }
 }
 
@@ -154,25 +172,33 @@ impl RpcMetrics {
 
     /// Counts a call that begins.
     pub fn started(&self) {
-        self.started.inc();
+        if let Some(counters) = &self.counters {
+            counters.started.inc();
+        }
     }
 
     /// Counts a call that ended with the status code of this number after this time.
     pub fn handled(&self, code: i32, took: Duration) {
-        self.of_code(usize::try_from(code).unwrap_or(CODE_UNKNOWN)).inc();
-        self.handling.observe(took.as_secs_f64());
+        if let Some(counters) = &self.counters {
+            counters.of_code(&self.name, usize::try_from(code).unwrap_or(CODE_UNKNOWN)).inc();
+            counters.handling.observe(took.as_secs_f64());
+        }
     }
 
     /// Counts a call that ended with an error for this reason. Reasons are those of the contract, never a peer's text.
     pub fn refused(&self, reason: String) {
-        let (grpc_service, grpc_method) = (self.name.grpc_service.clone(), self.name.grpc_method.clone());
-        self.refusals.get_or_create(&RefusalLabels { grpc_service, grpc_method, reason }).inc();
+        if let Some(counters) = &self.counters {
+            let (grpc_service, grpc_method) = (self.name.grpc_service.clone(), self.name.grpc_method.clone());
+            counters.refusals.get_or_create(&RefusalLabels { grpc_service, grpc_method, reason }).inc();
+        }
     }
+}
 
-    fn of_code(&self, code: usize) -> &Counter {
+impl RpcCounters {
+    fn of_code(&self, name: &RpcName, code: usize) -> &Counter {
         let code = if code < CODES.len() { code } else { CODE_UNKNOWN };
         self.by_code[code].get_or_init(|| {
-            let labels = (self.name.clone(), CodeLabel { grpc_code: CODES[code] });
+            let labels = (name.clone(), CodeLabel { grpc_code: CODES[code] });
             self.handled.get_or_create_owned(&labels)
         })
     }
@@ -229,5 +255,19 @@ mod tests {
             calls.of("").handled(code, Duration::ZERO);
         }
         assert!(shown(&registry).contains("grpc_code=\"Unknown\"} 3"), "{}", shown(&registry));
+    }
+
+    #[test]
+    fn calls_that_are_not_counted_have_names_all_the_same() {
+        let rpc = RpcName { grpc_type: "unary", grpc_service: "a.Orders".to_owned(), grpc_method: "Get".to_owned() };
+        let calls = CallMetrics::off(vec![rpc]);
+        for (path, name) in [("/a.Orders/Get", ("a.Orders", "Get")), ("/a.Orders/Set", (UNKNOWN, UNKNOWN))] {
+            let rpc = calls.of(path);
+            rpc.started();
+            rpc.handled(12, Duration::from_millis(3));
+            rpc.refused("METHOD_UNKNOWN".to_owned());
+            assert_eq!(rpc.name(), name);
+            assert!(rpc.counters.is_none());
+        }
     }
 }

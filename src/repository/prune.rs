@@ -1,20 +1,21 @@
-//! Deletes stored responses and events whose retention has passed.
+//! Deletes stored responses and events whose retention has passed, and counts the open back orders.
 //!
 //! Each statement looks at a bounded number of stores, by an index of what is in order of age there, and each transaction
 //! deletes a bounded number of rows: so it holds its locks for milliseconds, and writers never wait long for it. Several
 //! instances may prune at once, and any step may be repeated, because what was deleted is not found again.
 
 use diesel::backend::Backend;
-use diesel::dsl::sql;
+use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Text};
 
 use super::error::DbError;
-use super::schema::{clock_day, event, store, stored_response};
+use super::schema::{clock_day, event, purchase_order, store, stored_response};
 use super::session::{Session, WriteError};
 use super::transaction::TransactionName;
+use crate::domain::order::State;
 use crate::domain::time::Timestamp;
 
 const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
@@ -144,6 +145,20 @@ pub fn stores_with_old_events(
         .order(store::store_id)
         .select(store::store_id);
     session.autocommit(TransactionName::PruneScan, |session| session.load(query))
+}
+
+/// How many back orders of these stores are neither completed nor cancelled. It costs a row for each order that is open, and
+/// nothing for those that were.
+pub fn open_back_orders(session: &mut Session, stores: &[String]) -> Result<usize, DbError> {
+    let open: Vec<&str> = State::ALL.into_iter().filter(|state| state.is_open()).map(State::name).collect();
+    let query = purchase_order::table
+        .filter(purchase_order::store_id.eq_any(stores.to_vec()))
+        .filter(purchase_order::state.eq_any(open))
+        .filter(purchase_order::parent_id.is_not_null())
+        .select(count_star());
+    let counted: Vec<i64> = session.autocommit(TransactionName::PruneScan, |session| session.load(query))?;
+    let counted = counted.into_iter().next().unwrap_or_default();
+    usize::try_from(counted).map_err(|_| DbError::unreadable("count", counted))
 }
 
 /// Deletes at most [`STEP`] of a store's events from before `cutoff`, the first before the others, in a transaction of its

@@ -14,12 +14,14 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::watch;
 
 use crate::metrics::PREFIX;
+use crate::pruner::Pruner;
+use crate::repository::pool::PoolState;
 use crate::repository::transaction::{TransactionCounters, TransactionName};
 use crate::rpc::App;
 use crate::traces::{SpanCounts, Tracer};
-use crate::transport::refused_connections::ConnectionRefusal;
+use crate::transport::counters::{Cause, Counts};
 use crate::transport::resource_limits::{CallClass, ResourceLimiter};
-use crate::workers::{AvailabilityState, ReadClass};
+use crate::workers::{AvailabilityState, Prober, ReadClass};
 
 type Labels<'a> = &'a [(&'static str, &'static str)];
 
@@ -28,13 +30,15 @@ const NO_LABELS: Labels<'static> = &[];
 
 /// The parts of a server whose state a scrape shows.
 pub(super) struct ServerState {
-    app: Weak<App>,
-    limiter: Arc<ResourceLimiter>,
-    transactions: Arc<TransactionCounters>,
-    availability: watch::Receiver<AvailabilityState>,
+    pub(super) app: Weak<App>,
+    pub(super) prober: Weak<Prober>,
+    pub(super) pruner: Weak<Pruner>,
+    pub(super) limiter: Arc<ResourceLimiter>,
+    pub(super) transactions: Arc<TransactionCounters>,
+    pub(super) availability: watch::Receiver<AvailabilityState>,
     /// What health reports.
-    health: watch::Receiver<bool>,
-    tracer: Tracer,
+    pub(super) health: watch::Receiver<bool>,
+    pub(super) tracer: Tracer,
 }
 
 impl fmt::Debug for ServerState {
@@ -45,18 +49,8 @@ impl fmt::Debug for ServerState {
 
 impl ServerState {
     /// Has scrapes of this registry show the state of these parts.
-    pub(super) fn register(
-        registry: &mut Registry,
-        app: &Arc<App>,
-        limiter: &Arc<ResourceLimiter>,
-        transactions: &Arc<TransactionCounters>,
-        availability: watch::Receiver<AvailabilityState>,
-        health: watch::Receiver<bool>,
-        tracer: &Tracer,
-    ) {
-        let (app, limiter, transactions) = (Arc::downgrade(app), Arc::clone(limiter), Arc::clone(transactions));
-        let state = Self { app, limiter, transactions, availability, health, tracer: tracer.clone() };
-        registry.sub_registry_with_prefix(PREFIX).register_collector(Box::new(state));
+    pub(super) fn register(self, registry: &mut Registry) {
+        registry.sub_registry_with_prefix(PREFIX).register_collector(Box::new(self));
     }
 }
 
@@ -66,9 +60,13 @@ impl Collector for ServerState {
         self.health(&mut samples)?;
         self.transport(&mut samples)?;
         self.transactions(&mut samples)?;
+        self.back_orders(&mut samples)?;
         self.spans(&mut samples)?;
         match self.app.upgrade() {
-            Some(app) => workers(&app, &mut samples),
+            Some(app) => {
+                workers(&app, &mut samples)?;
+                self.sessions(&app, &mut samples)
+            }
             // The server is ending its threads.
             None => Ok(()),
         }
@@ -96,11 +94,18 @@ impl ServerState {
     fn transport(&self, samples: &mut Samples<'_>) -> fmt::Result {
         let open = self.limiter.open_connections() as u64;
         samples.gauge("connections", "Open connections of callers.", None, [(NO_LABELS, open)])?;
-        let refused = ConnectionRefusal::ALL;
-        let refused: Vec<_> =
-            refused.map(|why| ([("reason", why.name())], self.limiter.refused_connections().of(why))).into();
+        let limits = self.limiter.limits();
+        let help = "How many connections may be open.";
+        samples.gauge("connections_limit", help, None, [(NO_LABELS, limits.connections as u64)])?;
+        let help = "How many connections one address may have open.";
+        samples.gauge("connections_per_peer_limit", help, None, [(NO_LABELS, limits.connections_per_peer as u64)])?;
+        let counters = self.limiter.counters();
         let help = "Connections that were closed before any call on them was served.";
-        samples.counter("connections_refused", help, refused.iter().map(|(labels, count)| (&labels[..], *count)))?;
+        samples.counts("connections_refused", help, "reason", &counters.refused)?;
+        let help = "Connections that were served and have ended, by cause.";
+        samples.counts("connections_ended", help, "cause", &counters.ended)?;
+        let help = "HTTP/1.1 requests that were refused before they were calls.";
+        samples.counts("web_requests_refused", help, "reason", &counters.requests)?;
         let usage = CallClass::ALL.map(|class| ([("class", class.name())], self.limiter.calls_of(class)));
         let calls = usage.iter().map(|(labels, usage)| (&labels[..], usage.calls as u64));
         samples.gauge("calls_in_flight", "Calls that run, watches included.", None, calls)?;
@@ -126,9 +131,35 @@ impl ServerState {
             retries.iter().map(|(labels, count)| (&labels[..], *count)),
         )
     }
-}
 
-impl ServerState {
+    /// No value until the pruner has counted them.
+    fn back_orders(&self, samples: &mut Samples<'_>) -> fmt::Result {
+        let open = self.pruner.upgrade().and_then(|pruner| pruner.open_back_orders());
+        let help =
+            "Back orders in the whole database that are neither completed nor cancelled, as counted once a minute.";
+        samples.gauge("open_back_orders", help, None, open.map(|open| (NO_LABELS, open as u64)))
+    }
+
+    fn sessions(&self, app: &App, samples: &mut Samples<'_>) -> fmt::Result {
+        let pools: [(&'static str, Option<PoolState>); 4] = [
+            ("write", Some(app.writers.pool())),
+            ("read", Some(app.readers.pool())),
+            ("probe", self.prober.upgrade().map(|prober| prober.pool())),
+            ("prune", self.pruner.upgrade().map(|pruner| pruner.pool())),
+        ];
+        let pools = pools.into_iter().filter_map(|(name, pool)| Some((("pool", name), pool?)));
+        let (mut sessions, mut limits) = (Vec::new(), Vec::new());
+        for (label, pool) in pools {
+            sessions.push(([label, ("state", "in_use")], pool.in_use.into()));
+            sessions.push(([label, ("state", "idle")], pool.idle.into()));
+            limits.push(([label], pool.limit.into()));
+        }
+        let sessions = sessions.iter().map(|(labels, count)| (&labels[..], *count));
+        samples.gauge("database_sessions", "Sessions with the database.", None, sessions)?;
+        let limits = limits.iter().map(|(labels, count)| (&labels[..], *count));
+        samples.gauge("database_sessions_limit", "How many sessions there may be.", None, limits)
+    }
+
     fn spans(&self, samples: &mut Samples<'_>) -> fmt::Result {
         let SpanCounts { exported, failed, dropped } = self.tracer.counts();
         let outcomes: [(Labels<'_>, u64); 3] = [
@@ -158,18 +189,7 @@ fn workers(app: &App, samples: &mut Samples<'_>) -> fmt::Result {
         "Stores that watches of events name.",
         None,
         [(NO_LABELS, app.changes.count() as u64)],
-    )?;
-    let (write, read) = (app.writers.pool(), app.readers.pool());
-    let sessions: [(Labels<'_>, u64); 4] = [
-        (&[("pool", "write"), ("state", "in_use")], write.in_use.into()),
-        (&[("pool", "write"), ("state", "idle")], write.idle.into()),
-        (&[("pool", "read"), ("state", "in_use")], read.in_use.into()),
-        (&[("pool", "read"), ("state", "idle")], read.idle.into()),
-    ];
-    samples.gauge("database_sessions", "Sessions of workers with the database.", None, sessions)?;
-    let limits: [(Labels<'_>, u64); 2] =
-        [(&[("pool", "write")], write.limit.into()), (&[("pool", "read")], read.limit.into())];
-    samples.gauge("database_sessions_limit", "How many sessions workers may have.", None, limits)
+    )
 }
 
 /// Writes one metric with its values at a time.
@@ -191,6 +211,12 @@ impl Samples<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A counter with one label, the cause.
+    fn counts<C: Cause>(&mut self, name: &str, help: &str, label: &'static str, counts: &Counts<C>) -> fmt::Result {
+        let counts: Vec<_> = counts.by_name().map(|(cause, count)| ([(label, cause)], count)).collect();
+        self.counter(name, help, counts.iter().map(|(labels, count)| (&labels[..], *count)))
     }
 
     fn counter<'a>(

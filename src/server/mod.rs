@@ -107,12 +107,14 @@ impl Server {
         if let Some(address) = web_address {
             tracing::info!(%address, "browsers are served");
         }
-        let (mut registry, calls) = parts::registry(parts.clock.now())?;
+        // Without a listener nobody could read what is measured, so nothing is.
+        let mut registry = metrics_listener.as_ref().map(|_| parts::registry(parts.clock.now()));
+        let calls = parts::calls(registry.as_mut())?;
         let transactions = Arc::new(TransactionCounters::default());
         let PreparedDatabase { page_key, in_use } = prepare_database(&config.database, &transactions).await?;
         let address = listener.local_addr()?;
         let pruner = Arc::new(parts::pruner(config, &parts, &transactions)?);
-        let (app, database) = parts::app(config, parts, page_key, &transactions, &mut registry)?;
+        let (app, database) = parts::app(config, parts, page_key, &transactions, registry.as_mut())?;
         let app = Arc::new(app);
         if config.demo_store {
             demo::create(&app).await.map_err(StartError::Demo)?;
@@ -132,10 +134,23 @@ impl Server {
         let resource_limits = ResourceLimiter::new(config.limits);
         let transport = parts::transport(config, Protocol::Http2, &resource_limits, closes.clone()).await?;
         let web_transport = parts::transport(config, Protocol::Http1, &resource_limits, closes).await?;
-        let (availability, reported) = (database.availability.follow(), health.subscribe());
         let tracer = parts::tracer(config.traces.as_ref())?;
-        ServerState::register(&mut registry, &app, &resource_limits, &transactions, availability, reported, &tracer);
-        let metrics = metrics_listener.map(|listener| parts::serve_metrics(listener, registry)).transpose()?;
+        if let Some(registry) = &mut registry {
+            let state = ServerState {
+                app: Arc::downgrade(&app),
+                prober: Arc::downgrade(&database.prober),
+                pruner: Arc::downgrade(&pruner),
+                limiter: Arc::clone(&resource_limits),
+                transactions: Arc::clone(&transactions),
+                availability: database.availability.follow(),
+                health: health.subscribe(),
+                tracer: tracer.clone(),
+            };
+            state.register(registry);
+        }
+        let metrics =
+            metrics_listener.zip(registry).map(|(listener, registry)| parts::serve_metrics(listener, registry));
+        let metrics = metrics.transpose()?;
         let log = Arc::new(AccessLog::new(config.access_log));
         let front = Front { calls, log, tracer: tracer.clone(), guard };
         let browsers =

@@ -54,6 +54,7 @@ pub(super) fn pruner(
         request_retention: config.request_retention,
         event_retention: config.event_retention,
         timeout: config.database_timeout,
+        counts_back_orders: config.metrics_listen.is_some(),
     })
 }
 
@@ -62,19 +63,19 @@ pub(super) struct DatabaseWatch {
     /// Whether the database can be used now, as the workers and the prober find out.
     pub(super) availability: Availability,
     /// Probes the database while it is unavailable, and the clock if that is configured.
-    pub(super) prober: Prober,
+    pub(super) prober: Arc<Prober>,
     /// Replaces threads that are stuck; it ends when this is dropped.
     _supervisor: Supervisor,
 }
 
 /// Starts the workers with one pool of connections for each purpose, so that reads and probes never wait for
-/// a writer's connection.
+/// a writer's connection. They measure if there is a registry that shows it.
 pub(super) fn app(
     config: &ServeConfig,
     parts: Parts,
     page_key: PageKey,
     transactions: &Arc<TransactionCounters>,
-    registry: &mut Registry,
+    mut registry: Option<&mut Registry>,
 ) -> std::io::Result<(App, DatabaseWatch)> {
     let Parts { clock, ids, observer } = parts;
     let pool = |purpose, threads| Pool::counted(&config.database, purpose, threads, observer.clone(), transactions);
@@ -92,7 +93,7 @@ pub(super) fn app(
             timeout,
             lock_timeout: config.lock_timeout,
             changes: Arc::clone(&changes),
-            metrics: WriterMetrics::registered(registry),
+            metrics: registry.as_deref_mut().map(WriterMetrics::registered).unwrap_or_default(),
         },
     )?;
     let readers = Readers::start(
@@ -101,7 +102,7 @@ pub(super) fn app(
             pool: pool(Purpose::Read, config.readers.max(Readers::FEWEST)),
             availability: availability.clone(),
             timeout,
-            metrics: ReaderMetrics::registered(registry),
+            metrics: registry.map(ReaderMetrics::registered).unwrap_or_default(),
         },
     )?;
     let watched = config.watch_clock.then(|| Arc::clone(&clock));
@@ -109,7 +110,7 @@ pub(super) fn app(
         Prober::start(pool(Purpose::Probe, 1), &config.database, watched, availability.clone(), &writers, &readers)?;
     let supervised = writers.supervised().chain([readers.supervised(), prober.supervised()]);
     let supervisor = Supervisor::start(supervised.collect())?;
-    let watch = DatabaseWatch { availability, prober, _supervisor: supervisor };
+    let watch = DatabaseWatch { availability, prober: Arc::new(prober), _supervisor: supervisor };
     let readers = Arc::new(readers);
     Ok((App { writers, readers, changes, heartbeat: config.watch_heartbeat, page_key, clock, ids }, watch))
 }
@@ -145,13 +146,21 @@ pub(super) async fn transport(
     Ok(Transport { protocol, resource_limits: Arc::clone(resource_limits), tls, closing })
 }
 
-/// A registry with what is known at the start, and the counters of all rpcs in it.
-pub(super) fn registry(started: Timestamp) -> Result<(Registry, CallMetrics), StartError> {
+/// A registry with what is known at the start.
+pub(super) fn registry(started: Timestamp) -> Registry {
     let mut registry = Registry::default();
     let seconds = started.micros() as f64 / 1e6;
     metrics::register_facts(&mut registry, migrate::newest_version().unwrap_or_default(), seconds);
-    let calls = CallMetrics::registered(&mut registry, counted::rpcs()?);
-    Ok((registry, calls))
+    registry
+}
+
+/// All rpcs, whose calls are counted if there is a registry that shows it.
+pub(super) fn calls(registry: Option<&mut Registry>) -> Result<CallMetrics, StartError> {
+    let rpcs = counted::rpcs()?;
+    Ok(match registry {
+        Some(registry) => CallMetrics::registered(registry, rpcs),
+        None => CallMetrics::off(rpcs),
+    })
 }
 
 /// A listener beside the one of the calls, if it is configured; `purpose` names it in an error. It is bound before anything

@@ -11,7 +11,7 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceContextEx
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SpanData;
 
-use super::export::Recorder;
+use super::export::SpanRecorder;
 
 /// The trace that a call is a part of.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub struct CallTrace {
 /// A call that is sampled. Clones are the same call.
 #[derive(Clone, Debug)]
 pub struct TracedCall {
-    recorder: Arc<Recorder>,
+    recorder: Arc<SpanRecorder>,
     context: SpanContext,
     began: Moment,
     /// Whether it is sampled because its caller's trace is.
@@ -51,7 +51,7 @@ pub struct EndedCall<'c> {
 }
 
 impl CallTrace {
-    pub(super) fn begin(recorder: Option<&Arc<Recorder>>, metadata: &HeaderMap) -> Self {
+    pub(super) fn begin(recorder: Option<&Arc<SpanRecorder>>, metadata: &HeaderMap) -> Self {
         let caller = caller_span(metadata);
         let Some(recorder) = recorder else { return Self { caller, traced: None } };
         let (trace, state) = match &caller {

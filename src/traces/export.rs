@@ -113,7 +113,7 @@ struct Progress {
 
 /// Makes the ids of spans, and queues those that have ended.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(super) struct SpanRecorder {
     queue: BatchSpanProcessor,
     progress: Arc<Progress>,
     ids: RandomIdGenerator,
@@ -121,7 +121,7 @@ pub(super) struct Recorder {
     scope: InstrumentationScope,
 }
 
-impl Recorder {
+impl SpanRecorder {
     pub(super) fn start(config: &TraceConfig) -> Result<Self, StartError> {
         let remote = remote(config)?;
         let exporter = OtlpExporter::builder()

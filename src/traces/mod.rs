@@ -23,7 +23,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 pub use self::call::{CallTrace, EndedCall, TracedCall};
-use self::export::Recorder;
+use self::export::SpanRecorder;
 pub use self::export::{Endpoint, EndpointError, MAX_WAITING, SpanCounts, StartError};
 pub use self::transaction::{Attempt, Phase};
 
@@ -48,13 +48,13 @@ impl TraceConfig {
 
 /// Samples calls and records their spans. The default does neither.
 #[derive(Clone, Debug, Default)]
-pub struct Tracer(Option<Arc<Recorder>>);
+pub struct Tracer(Option<Arc<SpanRecorder>>);
 
 impl Tracer {
     /// Exports spans from now on. It connects when the first are sent, so the collector need not be there yet. Must be called
     /// within a tokio runtime.
     pub fn start(config: &TraceConfig) -> Result<Self, StartError> {
-        Ok(Self(Some(Arc::new(Recorder::start(config)?))))
+        Ok(Self(Some(Arc::new(SpanRecorder::start(config)?))))
     }
 
     /// A call with this metadata begins.

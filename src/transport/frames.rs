@@ -109,7 +109,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for FrameReader<R> {
         if self.failed {
             // By the contract of AsyncRead, a read that fails leaves the buffer as it was.
             buffer.set_filled(before);
-            return Poll::Ready(Err(Error::new(ErrorKind::InvalidData, "too many PING acknowledgements")));
+            return Poll::Ready(Err(Error::new(ErrorKind::QuotaExceeded, "too many PING acknowledgements")));
         }
         Poll::Ready(Ok(()))
     }
@@ -172,7 +172,7 @@ mod tests {
 
         let many = after_preface(&[ping(ACK).repeat(30)]);
         let mut reader = FrameReader::new(many.as_slice(), from);
-        assert_eq!(reader.read_to_end(&mut Vec::new()).await.unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(reader.read_to_end(&mut Vec::new()).await.unwrap_err().kind(), ErrorKind::QuotaExceeded);
         assert!(reader.read_u8().await.is_err(), "and it stays so");
     }
 }

@@ -8,10 +8,10 @@
 mod bucket;
 pub mod call_timeout;
 pub mod connection;
+pub mod counters;
 mod frames;
 mod handshake;
 pub mod origin;
-pub mod refused_connections;
 pub mod resource_limits;
 pub mod tls;
 
@@ -35,8 +35,8 @@ use tokio::task::JoinSet;
 
 use self::call_timeout::timed;
 use self::connection::{Connection, http1, http2};
+use self::counters::{ConnectionEnd, ConnectionRefusal, RequestRefusal};
 use self::handshake::{Established, handshake};
-use self::refused_connections::ConnectionRefusal;
 use self::resource_limits::{ConnectionPermit, ResourceLimiter};
 use crate::reload::Reloading;
 
@@ -137,30 +137,42 @@ impl Transport {
         let Established { stream, certificate } = match established {
             Ok(established) => established,
             Err(error) => {
-                self.resource_limits.refused_connections().count(ConnectionRefusal::Handshake);
+                self.resource_limits.counters().refused.count(ConnectionRefusal::of_handshake(&error));
                 return tracing::debug!(%from, %error, "the handshake of a connection failed");
             }
         };
         let connection = Arc::new(Connection::new(permit, certificate));
         let shared = Arc::clone(&connection);
+        let (limits, is_web) = (Arc::clone(&self.resource_limits), self.protocol == Protocol::Http1);
         let service = service_fn(move |request| {
             let answered = answer(Arc::clone(&shared), request);
-            async move { Ok::<_, Infallible>(answered.await) }
+            let limits = is_web.then(|| Arc::clone(&limits));
+            async move {
+                let answer = answered.await;
+                // Of a call the status is OK whatever comes of it.
+                if let Some((limits, refusal)) = limits.zip(RequestRefusal::of_answer(answer.status())) {
+                    limits.counters().requests.count(refusal);
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
         let stream = TokioIo::new(stream);
-        match self.protocol {
+        let limits = Arc::clone(&self.resource_limits);
+        let end = match self.protocol {
             Protocol::Http2 => self.run(http2().serve_connection(stream, service), &connection, from).await,
             Protocol::Http1 => {
                 let served = timed(self.run(http1().serve_connection(stream, service), &connection, from)).await;
-                if served.is_none() {
+                served.unwrap_or_else(|| {
                     tracing::debug!(%from, "a connection is closed: its peer did not take an answer in time");
-                }
+                    ConnectionEnd::Idle
+                })
             }
-        }
+        };
+        limits.counters().ended.count(end);
     }
 
-    /// Serves the requests of one connection until it ends, and has it end when there is a reason.
-    async fn run<C>(self, serving: C, connection: &Connection, from: SocketAddr)
+    /// Serves the requests of one connection until it ends, and has it end when there is a reason. Returns that reason.
+    async fn run<C>(self, serving: C, connection: &Connection, from: SocketAddr) -> ConnectionEnd
     where
         C: GracefulConnection<Error = hyper::Error>,
     {
@@ -169,26 +181,29 @@ impl Transport {
         // Only a client that was authenticated by its certificate must show it again when the authorities
         // change. For others new certificates concern new connections alone.
         let mut tls = self.tls.filter(|_| connection.certificate().is_some());
-        let mut is_draining = false;
+        let mut draining = None;
         loop {
-            tokio::select! {
+            let reason = tokio::select! {
                 ended = serving.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%from, %error, "a connection ended with an error");
+                    let Err(error) = ended else { return draining.unwrap_or(ConnectionEnd::Closed) };
+                    tracing::debug!(%from, %error, "a connection ended with an error");
+                    if let (Protocol::Http1, Some(refusal)) = (self.protocol, RequestRefusal::of_error(&error)) {
+                        self.resource_limits.counters().requests.count(refusal);
                     }
-                    return;
+                    return ConnectionEnd::of(&error, self.protocol);
                 }
                 () = connection.abandoned_too_many_calls() => {
                     // Its calls in flight are dropped: to wait for them would be to serve it further.
-                    return tracing::warn!(%from, "a connection is closed: its peer abandoned too many calls");
+                    tracing::warn!(%from, "a connection is closed: its peer abandoned too many calls");
+                    return ConnectionEnd::AbandonedCalls;
                 }
                 // Once it is draining, none of the following changes anything.
-                () = closes(&mut closing), if !is_draining => {}
-                () = connection.certificate_expired(), if !is_draining => {}
-                () = changed(&mut tls), if !is_draining => {}
-            }
+                () = closes(&mut closing), if draining.is_none() => ConnectionEnd::Stopping,
+                () = connection.certificate_expired(), if draining.is_none() => ConnectionEnd::Certificate,
+                () = changed(&mut tls), if draining.is_none() => ConnectionEnd::Certificate,
+            };
             // On HTTP/2 a GOAWAY: the client opens another connection for new calls, and those in flight are answered.
-            is_draining = true;
+            draining = Some(reason);
             serving.as_mut().graceful_shutdown();
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::refused_connections::{ConnectionRefusal, RefusedConnections};
+use super::counters::{ConnectionRefusal, TransportCounters};
 
 /// Which budget a call is counted against. Each class has its own, and no call ever takes from the budget of
 /// another class: however many watches and public calls there are, ordinary calls keep all of theirs, and
@@ -187,13 +187,13 @@ struct LimiterState {
 pub struct ResourceLimiter {
     limits: Limits,
     state: Mutex<LimiterState>,
-    refused: RefusedConnections,
+    counters: TransportCounters,
 }
 
 impl ResourceLimiter {
     /// A limiter of which nothing is used yet.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default(), refused: RefusedConnections::default() })
+        Arc::new(Self { limits, state: Mutex::default(), counters: TransportCounters::default() })
     }
 
     /// Admits a connection from this address; `None` if a limit is reached.
@@ -202,7 +202,7 @@ impl ResourceLimiter {
         if reservation.is_none() {
             // Another connection may have ended since; then it counts as one too many of its peer.
             let is_full = self.open_connections() >= self.limits.connections;
-            self.refused.count(if is_full { ConnectionRefusal::Limit } else { ConnectionRefusal::PeerLimit });
+            self.counters.refused.count(if is_full { ConnectionRefusal::Limit } else { ConnectionRefusal::PeerLimit });
         }
         reservation.map(ConnectionPermit)
     }
@@ -217,9 +217,14 @@ impl ResourceLimiter {
         self.state().total.of(class)
     }
 
-    /// How many connections were refused.
-    pub fn refused_connections(&self) -> &RefusedConnections {
-        &self.refused
+    /// The limits.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What became of connections and requests so far.
+    pub fn counters(&self) -> &TransportCounters {
+        &self.counters
     }
 
     /// Adds to the usage of a peer unless that exceeds a limit; returns whether it was added.

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::domain::clock_check;
 use crate::domain::time::Timestamp;
 use crate::repository::error::DbError;
-use crate::repository::pool::{Pool, Pooled};
+use crate::repository::pool::{Pool, PoolState, Pooled};
 use crate::repository::probe::{self, DatabaseState, ProbeResult};
 use crate::repository::transaction::TransactionName;
 use crate::repository::url::DatabaseUrl;
@@ -111,6 +111,11 @@ impl Prober {
         self.0.stopping.store(true, Ordering::Relaxed);
         // Wakes the thread, which looks at `stopping` before it probes.
         self.0.availability.request_probe();
+    }
+
+    /// The session of the prober.
+    pub fn pool(&self) -> PoolState {
+        self.0.pool.state()
     }
 
     /// The prober as the supervisor needs it, to replace its thread if it hangs.

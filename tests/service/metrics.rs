@@ -4,11 +4,12 @@
 #![expect(clippy::float_cmp, reason = "counts are whole numbers, which the format shows exactly")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::support::Engine::{self, Postgres, Sqlite};
-use crate::support::{Database, Proxy, STORE, Scrape, Setup, World, http_get, reason, within_timeout};
+use crate::support::{Caller, Database, Proxy, STORE, Scrape, Setup, World, http_get, reason, within_timeout};
 use futures_util::{StreamExt, stream};
 use purchase_order_service::proto::v1::{GetStoreRequest, GetStoreResponse};
 use purchase_order_service::repository::transaction::TransactionName;
@@ -237,6 +238,116 @@ async fn connections_are_counted_and_those_that_are_refused(#[case] limits: Limi
     world.shows(&refused("handshake"), 2.0).await;
     world.shows(&own("connections"), 1.0).await;
     world.alice().get_store().ok().await;
+    world.verify().await;
+}
+
+/// Sends this on a connection of its own, and returns what is answered until the connection ends.
+async fn sent(address: SocketAddr, bytes: &[u8]) -> String {
+    within_timeout(async {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // The connection may end while something is still being sent, and is reset if something was not read.
+        let _ = stream.write_all(bytes).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_end_are_counted_by_cause_and_their_limits_are_shown() {
+    let limits = Limits { connections: 50, connections_per_peer: 20, ..Limits::default() };
+    let setup = Setup { limits: Some(limits), ..Setup::default() };
+    let world = World::set_up(Database::migrated(Sqlite).unwrap(), setup).await;
+    let begin = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    let data_on_no_stream = [0, 0, 1, 0, 0, 0, 0, 0, 0, 7].to_vec();
+    // PING with ACK.
+    let acknowledgement = [&[0, 0, 8, 6, 1, 0, 0, 0, 0][..], b"whatever"].concat();
+    for (cause, then) in [("protocol_error", data_on_no_stream), ("flood", acknowledgement.repeat(50))] {
+        sent(world.address(), &[&begin[..], &then].concat()).await;
+        world.shows(&own(&format!(r#"connections_ended_total{{cause="{cause}"}}"#)), 1.0).await;
+    }
+    let shown = world.scrape().await;
+    let closed = own(r#"connections_ended_total{cause="closed"}"#);
+    assert_eq!(shown.value(&closed), Some(0.0));
+    assert_eq!(shown.value(&own("connections_limit")), Some(50.0));
+    assert_eq!(shown.value(&own("connections_per_peer_limit")), Some(20.0));
+
+    let channel = world.connect();
+    Caller::of(channel.clone(), "alice", STORE).get_store().ok().await;
+    drop(channel);
+
+    world.shows(&closed, 1.0).await;
+    world.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_browsers_that_are_no_calls_are_counted_by_the_reason() {
+    let world = World::on(Sqlite).await.unwrap();
+    let refused = |reason: &str| own(&format!(r#"web_requests_refused_total{{reason="{reason}"}}"#));
+    let request = |method: &str, headers: &str| {
+        let length = "content-length: 0\r\nconnection: close";
+        format!("{method} /{STORES}/GetStore HTTP/1.1\r\nhost: service\r\n{length}\r\n{headers}\r\n\r\n")
+    };
+    let web = "content-type: application/grpc-web+proto";
+    let large = request("POST", &format!("{web}\r\nx: {}", "x".repeat(300_000)));
+    for (reason, status, request) in [
+        ("origin", "403", request("POST", &format!("{web}\r\norigin: https://evil.example"))),
+        ("method", "405", request("GET", web)),
+        ("text_format", "415", request("POST", "content-type: application/grpc-web-text")),
+        ("not_grpc_web", "400", request("POST", "content-type: application/json")),
+        ("malformed", "400", "what?\r\n\r\n".to_owned()),
+        ("head_too_large", "431", large),
+    ] {
+        assert_eq!(world.scrape().await.value(&refused(reason)), Some(0.0), "{reason}");
+        let answer = sent(world.web_address(), request.as_bytes()).await;
+        // An answer to what was not read to its end may get lost with the connection.
+        let is_lost = reason == "head_too_large" && answer.is_empty();
+        assert!(is_lost || answer.starts_with(&format!("HTTP/1.1 {status} ")), "{reason}: {answer}");
+        world.shows(&refused(reason), 1.0).await;
+    }
+    let call = sent(world.web_address(), request("POST", web).as_bytes()).await;
+    assert!(call.starts_with("HTTP/1.1 200 "), "{call}");
+    let shown = world.scrape().await;
+    let all = ["origin", "method", "text_format", "not_grpc_web", "malformed", "head_too_large"];
+    assert_eq!(all.map(|reason| shown.count(&refused(reason))), [1.0; 6], "a call is not refused");
+    world.verify().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn open_back_orders_are_counted_in_each_round_of_the_pruner(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let (alice, open) = (world.alice(), own("open_back_orders"));
+    world.operator().at("south").create_store("alice").ok().await;
+    world.operator().at("south").enable_back_orders().ok().await;
+    let mut back_orders = Vec::new();
+    for (store, count) in [(STORE, 2), ("south", 1)] {
+        for _ in 0..count {
+            let order = alice.at(store).order(&[("apples", "10")]).await;
+            alice.at(store).receive(&order).accept(1, "4").ok().await;
+            back_orders.push((store, alice.at(store).back_order(&order).await));
+        }
+    }
+    // Neither is a back order.
+    alice.order(&[("apples", "10")]).await;
+    alice.draft(&[("apples", "10")]).await;
+    assert_eq!(world.scrape().await.value(&open), None, "nobody has counted yet");
+
+    world.prune().await.unwrap();
+    assert_eq!(world.scrape().await.value(&open), Some(3.0));
+
+    let [(_, cancelled), (_, completed), _] = &back_orders[..] else { panic!("{back_orders:?}") };
+    alice.cancel(cancelled).ok().await;
+    alice.receive(completed).all_pending().ok().await;
+    alice.complete(completed).ok().await;
+    world.prune().await.unwrap();
+    let shown = world.scrape().await;
+    assert_eq!(shown.value(&open), Some(1.0));
+    let sessions =
+        |pool: &str, state: &str| shown.value(&own(&format!(r#"database_sessions{{pool="{pool}",state="{state}"}}"#)));
+    assert_eq!((sessions("prune", "in_use"), sessions("prune", "idle")), (Some(0.0), Some(1.0)));
+    assert_eq!(sessions("probe", "in_use").zip(sessions("probe", "idle")).map(|(used, idle)| used + idle), Some(1.0));
     world.verify().await;
 }
 

@@ -1,0 +1,112 @@
+//! What it costs to observe the service: completions a second with 64 in flight while its metrics are scraped, while it logs
+//! every call, and while it does both, each against a server that does neither, on both databases.
+//!
+//! The rounds of the variants take turns, so that whatever else the machine does, and the growth of the database, concern all
+//! of them alike. Each round has a fresh server, the release binary in a process of its own. Figures are ratios of one run;
+//! nothing is asserted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot run has nothing to say"
+)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it has measured")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark makes its own request ids")]
+
+mod served;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::collections::VecDeque;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use served::{Delivery, IN_FLIGHT, LINES, Order, STORES, Served, complete_some, engines, median, prepare};
+use support::{Database, Engine, http_get};
+
+const ROUNDS: usize = 7;
+const ORDERS: usize = 3_000;
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is on in a round.
+struct Variant {
+    name: &'static str,
+    options: &'static [&'static str],
+    /// Whether metrics are served, and scraped once a second.
+    scraped: bool,
+}
+
+/// What is compared with the first, which has nothing on.
+const VARIANTS: [Variant; 4] = [
+    Variant { name: "nothing", options: &[], scraped: false },
+    Variant { name: "metrics, scraped every second", options: &[], scraped: true },
+    Variant { name: "access log of every call", options: &["--access-log", "1"], scraped: false },
+    Variant { name: "both", options: &["--access-log", "1"], scraped: true },
+];
+
+#[tokio::main]
+async fn main() {
+    for engine in engines() {
+        match Database::migrated(engine) {
+            Some(database) => measure(engine, &database).await,
+            None => println!("{engine:?}: NOT MEASURED, there is no server to be had"),
+        }
+    }
+}
+
+async fn measure(engine: Engine, database: &Database) {
+    let mut orders = prepare(Delivery::Whole, database, ROUNDS * VARIANTS.len() * ORDERS).await;
+    println!(
+        "\n{engine:?}: completions of {LINES}-line orders, wholly received, {STORES} stores, {IN_FLIGHT} in flight"
+    );
+    let mut rates: [Vec<f64>; VARIANTS.len()] = Default::default();
+    for _ in 0..ROUNDS {
+        for (variant, rates) in VARIANTS.iter().zip(&mut rates) {
+            rates.push(round(database, &mut orders, variant).await);
+        }
+    }
+    println!("{:<32} {:>12} {:>8} {:>8} {:>8} {:>7}", "on", "completed/s", "on/off", "min", "max", "rounds");
+    let off = rates[0].clone();
+    for (variant, mut rates) in VARIANTS.iter().zip(rates) {
+        // Each round against the one with nothing on that came shortly before it.
+        let mut ratios: Vec<f64> = rates.iter().zip(&off).map(|(on, off)| on / off).collect();
+        let (rate, ratio) = (median(&mut rates), median(&mut ratios));
+        let (min, max) = (ratios[0], ratios[ROUNDS - 1]);
+        println!("{:<32} {rate:>12.0} {ratio:>8.3} {min:>8.3} {max:>8.3} {ROUNDS:>7}", variant.name);
+    }
+}
+
+/// Completions a second. What the server logs is read and thrown away.
+async fn round(database: &Database, orders: &mut VecDeque<Order>, variant: &Variant) -> f64 {
+    let metrics = variant.scraped.then(free_address);
+    let listen = metrics.map(|address| address.to_string());
+    let mut options = variant.options.to_vec();
+    options.extend(listen.iter().flat_map(|address| ["--metrics-listen", address]));
+    let server = Served::start(database, &options, std::io::sink());
+    let scraping = metrics.map(|address| tokio::spawn(scrape(address)));
+    let rate = complete_some(&server.address, orders, ORDERS, IN_FLIGHT).await;
+    if let Some(scraping) = scraping {
+        assert!(!scraping.is_finished(), "a scrape has failed");
+        scraping.abort();
+    }
+    server.end();
+    rate
+}
+
+/// Scrapes until it is aborted; ends if that fails.
+async fn scrape(address: SocketAddr) {
+    let mut interval = tokio::time::interval(SCRAPE_INTERVAL);
+    loop {
+        interval.tick().await;
+        let answer = http_get(address, "/metrics").await.unwrap_or_default();
+        if !answer.starts_with("HTTP/1.1 200 ") {
+            return;
+        }
+    }
+}
+
+/// An address with a port that is free now.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
