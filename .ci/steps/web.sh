@@ -19,4 +19,6 @@ step_web() {
         npm run --silent check
         npm test --silent
     )
+    # Cargo finds the project from within the copy, too.
+    .ci/pages.py --folder "$copy" examples/web/README.md
 }
