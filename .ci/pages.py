@@ -12,7 +12,7 @@ A block that is not run says so to the reader, in a line of its own before it: `
 A block that is neither run, nor compared, nor marked fails the script, before any page is run.
 
 `grpcurl` is a stand-in made of `buf curl`, because grpcurl is not packaged. The databases of the pages
-are made in a scratch folder, whatever the working directory holds.
+are made in a scratch folder, whatever the working directory holds, and so is what they make with `mktemp`.
 """
 
 import argparse
@@ -175,6 +175,7 @@ def run_page(page, folder, scratch):
     environment = os.environ | {
         "DATABASE_URL": f"sqlite:{scratch}/{page.stem}.sqlite",
         "PATH": f"{ROOT}/.ci/bin:{ROOT}/target/ci/node_modules/.bin:{os.environ['PATH']}",
+        "TMPDIR": str(scratch),
         "RUST_LOG": "warn",
         "CARGO_TERM_QUIET": "true",
         "NO_COLOR": "1",

@@ -26,6 +26,7 @@ install_missing() {
     has node || packages+=(nodejs)
     has npm || packages+=(npm)
     [ -n "${TEST_DATABASE_URL:-}" ] || has_postgres || postgres=true
+    has curl || packages+=(curl)
     has jq || packages+=(jq)
     has python3 || packages+=(python3 python3-venv)
     has openssl || packages+=(openssl)
