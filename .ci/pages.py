@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the shell blocks of documentation pages, and compares their output with the page.
 
-Each page is run by one bash process, from the repository's root, in the order of its blocks. A block
+Each page is run by one bash process, from the repository's root, or from the folder that `--folder` names,
+in the order of its blocks. A block
 ```json or ```text that follows directly on a ```sh block is what that block must print; times and ids
 may differ. Comments before a block say what cannot be seen from it:
 
@@ -11,22 +12,28 @@ A block that is not run says so to the reader, in a line of its own before it: `
 A block that is neither run, nor compared, nor marked fails the script, before any page is run.
 
 `grpcurl` is a stand-in made of `buf curl`, because grpcurl is not packaged. The databases of the pages
-are made in a scratch folder, whatever the working directory holds.
+are made in a scratch folder, whatever the working directory holds, and so is what they make with `mktemp`.
 """
 
+import argparse
+import contextlib
+import errno
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(?:<!-- (?P<note>[^\n]*?) -->\n|^_Not run in CI: (?P<skip>[^\n]+)\._\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 LIMIT_SECONDS = 600
+STOP_SECONDS = 30
 
 
 def blocks(page):
@@ -55,29 +62,57 @@ def normalized(text):
     return [line.rstrip() for line in text.strip().splitlines()]
 
 
+def check_port_free(line):
+    """Fails if a server could not listen at the address that it is to print."""
+    address = re.search(r"listens on ([\d.]+):(\d+)", line)
+    if not address:
+        return
+    host, port = address[1], int(address[2])
+    with socket.socket() as probe:
+        # As servers do, so that connections of an earlier server that are not yet forgotten are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise SystemExit(
+                f"port {port} of {host} is taken by another program, and the server of this page must listen there.\n"
+                f"`ss -ltnp 'sport = :{port}'` names the program: stop it, and run the page again.") from None
+
+
 class Shell:
     """One bash process; what it prints is read line by line by a thread.
 
     What its servers print is read apart: it would appear among the output of later blocks.
     """
 
-    def __init__(self, environment, folder):
-        self.folder = folder
+    def __init__(self, environment, folder, scratch):
+        self.scratch = scratch
         self.process = subprocess.Popen(
-            ["bash"], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            ["bash"], cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, start_new_session=True)
         self.lines = []
         self.changed = threading.Condition()
-        self.read_beside(lambda: self.process.stdout, self.lines)
+        self.readers = []
+        self.ended = self.read_beside(lambda: self.process.stdout, self.lines)
 
     def read_beside(self, opened, lines):
+        """Reads into `lines`; the event that is returned is set when no process has the other end open any more."""
+        ended = threading.Event()
+
         def read():
             for line in opened():
                 with self.changed:
                     lines.append(line.rstrip("\n"))
                     self.changed.notify_all()
+            with self.changed:
+                ended.set()
+                self.changed.notify_all()
 
-        threading.Thread(target=read, daemon=True).start()
+        self.readers.append(threading.Thread(target=read, daemon=True))
+        self.readers[-1].start()
+        return ended
 
     def wait_for(self, lines, found, what):
         with self.changed:
@@ -91,40 +126,61 @@ class Shell:
             begin = len(self.lines)
         self.process.stdin.write(f"{text}\nstatus=$?; echo; echo '{end}' $status\n")
         self.process.stdin.flush()
-        self.wait_for(self.lines, lambda lines: any(line.startswith(end) for line in lines[begin:]), text)
+
+        def is_over(lines):
+            return self.ended.is_set() or any(line.startswith(end) for line in lines[begin:])
+
+        self.wait_for(self.lines, is_over, text)
+        if not any(line.startswith(end) for line in self.lines[begin:]):
+            raise SystemExit(f"bash ended within this block:\n{text}\n" + "\n".join(self.lines[begin:]))
         last = next(index for index in range(begin, len(self.lines)) if self.lines[index].startswith(end))
         return "\n".join(self.lines[begin:last]), self.lines[last] == f"{end} 0"
 
     def start(self, text, first_line):
         """Runs a block beside the others, until it prints `first_line`."""
-        pipe = tempfile.mktemp(dir=self.folder)
+        check_port_free(first_line)
+        pipe = tempfile.mktemp(dir=self.scratch)
         os.mkfifo(pipe)
         printed = []
-        self.read_beside(lambda: open(pipe), printed)
+        ended = self.read_beside(lambda: open(pipe), printed)
         self.process.stdin.write(f"(\n{text}\n) </dev/null >'{pipe}' 2>&1 &\n")
         self.process.stdin.flush()
         wanted = normalized(first_line)
-        self.wait_for(printed, lambda lines: any(normalized(line) == wanted for line in lines), first_line)
+
+        def is_up(lines):
+            return any(normalized(line) == wanted for line in lines)
+
+        self.wait_for(printed, lambda lines: ended.is_set() or is_up(lines), first_line)
+        if not is_up(printed):
+            raise SystemExit(f"this block\n{text}\nended before it printed\n{first_line}\n\nIt printed\n" + "\n".join(printed))
 
     def stop(self):
-        """Ends bash and the servers that it started: SIGTERM, and after 30 s SIGKILL."""
-        os.killpg(self.process.pid, signal.SIGTERM)
+        """Ends bash and the servers that it started, and returns when they have ended: SIGTERM, and after a while SIGKILL."""
+        self.signal_all(signal.SIGTERM)
+        until = time.monotonic() + STOP_SECONDS
+        # The servers are not children of this process; that they have ended shows in their output, which ends.
+        for reader in self.readers:
+            reader.join(max(0, until - time.monotonic()))
+        if any(reader.is_alive() for reader in self.readers):
+            self.signal_all(signal.SIGKILL)
+        self.process.wait()
         self.process.stdin.close()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+
+    def signal_all(self, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
 
 
-def run_page(page, scratch):
+def run_page(page, folder, scratch):
     environment = os.environ | {
         "DATABASE_URL": f"sqlite:{scratch}/{page.stem}.sqlite",
         "PATH": f"{ROOT}/.ci/bin:{ROOT}/target/ci/node_modules/.bin:{os.environ['PATH']}",
+        "TMPDIR": str(scratch),
         "RUST_LOG": "warn",
         "CARGO_TERM_QUIET": "true",
+        "NO_COLOR": "1",
     }
-    shell = Shell(environment, scratch)
+    shell = Shell(environment, folder, scratch)
     run = 0
     try:
         found = blocks(page)
@@ -148,15 +204,21 @@ def run_page(page, scratch):
     print(f"{page.relative_to(ROOT)}: {run} blocks ran, and printed what the page says")
 
 
-def main(names):
-    for name in names:
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, default=ROOT, help="where the blocks are run; the repository's root unless given")
+    parser.add_argument("pages", nargs="+", help="pages to run, by their paths in the repository")
+    arguments = parser.parse_args()
+    # So that SIGTERM, as Ctrl-C does, passes through what ends the servers.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    for name in arguments.pages:
         check_accounted(ROOT / name)
     scratch = tempfile.mkdtemp()
     try:
-        for name in names:
-            run_page(ROOT / name, scratch)
+        for name in arguments.pages:
+            run_page(ROOT / name, arguments.folder, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-main(sys.argv[1:])
+main()

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs a PostgreSQL cluster for as long as this script's standard input stays open. The test process
 # holds the other end, so the cluster goes when that process does, whatever ends it.
 #

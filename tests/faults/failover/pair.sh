@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs a PostgreSQL primary and a synchronous standby of it, and does what it is told by lines on its
 # standard input, until that is closed: "kill" ends the primary at once, "promote" makes the standby the
 # primary. Each is answered by a line.
@@ -60,5 +61,5 @@ while read -r command; do
     kill) kill -QUIT "$(head -n 1 first/data/postmaster.pid)" ;;
     promote) $as "$bin/pg_ctl" promote --pgdata=second/data --wait >>log 2>&1 ;;
     esac
-    echo done
+    echo 'done'
 done

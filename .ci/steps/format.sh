@@ -1,0 +1,6 @@
+# shellcheck shell=bash
+
+step_format() {
+    cargo fmt --check
+    "$BUF" format --diff --exit-code
+}

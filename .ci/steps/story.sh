@@ -1,0 +1,3 @@
+# shellcheck shell=bash
+
+step_story() { cargo run --locked --quiet --example story; }

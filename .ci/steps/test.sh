@@ -1,0 +1,3 @@
+# shellcheck shell=bash
+
+step_test() { cargo test --locked; }
