@@ -1,5 +1,5 @@
 //! What it costs to observe the service: completions a second with 64 in flight while its metrics are scraped, while it logs
-//! every call, and while it does both, each against a server that does neither, on both databases.
+//! every call, and while its calls are traced, each against a server that does none of it, on both databases.
 //!
 //! The rounds of the variants take turns, so that whatever else the machine does, and the growth of the database, concern all
 //! of them alike. Each round has a fresh server, the release binary in a process of its own. Figures are ratios of one run;
@@ -23,7 +23,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use served::{Delivery, IN_FLIGHT, LINES, Order, STORES, Served, complete_some, engines, median, prepare};
-use support::{Database, Engine, http_get};
+use support::{Collector, Database, Engine, http_get};
 
 const ROUNDS: usize = 7;
 const ORDERS: usize = 3_000;
@@ -35,14 +35,18 @@ struct Variant {
     options: &'static [&'static str],
     /// Whether metrics are served, and scraped once a second.
     scraped: bool,
+    /// The share of calls whose spans are sent to a collector. It runs in this process and costs time of this machine too.
+    trace_ratio: Option<&'static str>,
 }
 
 /// What is compared with the first, which has nothing on.
-const VARIANTS: [Variant; 4] = [
-    Variant { name: "nothing", options: &[], scraped: false },
-    Variant { name: "metrics, scraped every second", options: &[], scraped: true },
-    Variant { name: "access log of every call", options: &["--access-log", "1"], scraped: false },
-    Variant { name: "both", options: &["--access-log", "1"], scraped: true },
+const VARIANTS: [Variant; 6] = [
+    Variant { name: "nothing", options: &[], scraped: false, trace_ratio: None },
+    Variant { name: "metrics, scraped every second", options: &[], scraped: true, trace_ratio: None },
+    Variant { name: "access log of every call", options: &["--access-log", "1"], scraped: false, trace_ratio: None },
+    Variant { name: "metrics and access log", options: &["--access-log", "1"], scraped: true, trace_ratio: None },
+    Variant { name: "traces of 1 call of 100", options: &[], scraped: false, trace_ratio: Some("0.01") },
+    Variant { name: "traces of every call", options: &[], scraped: false, trace_ratio: Some("1") },
 ];
 
 #[tokio::main]
@@ -83,6 +87,9 @@ async fn round(database: &Database, orders: &mut VecDeque<Order>, variant: &Vari
     let listen = metrics.map(|address| address.to_string());
     let mut options = variant.options.to_vec();
     options.extend(listen.iter().flat_map(|address| ["--metrics-listen", address]));
+    let collector = Collector::start().await;
+    let endpoint = collector.endpoint();
+    options.extend(variant.trace_ratio.iter().flat_map(|ratio| ["--otlp-endpoint", &endpoint, "--trace-ratio", ratio]));
     let server = Served::start(database, &options, std::io::sink());
     let scraping = metrics.map(|address| tokio::spawn(scrape(address)));
     let rate = complete_some(&server.address, orders, ORDERS, IN_FLIGHT).await;

@@ -38,7 +38,7 @@ enum Action {
 #[derive(Debug, Subcommand)]
 enum Serving {
     /// As `develop` would be started
-    Develop(Develop),
+    Develop(Box<Develop>),
     /// As `serve` would be started
     Serve(Box<Serve>),
 }

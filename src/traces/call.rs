@@ -23,7 +23,10 @@ pub struct CallTrace {
 
 /// A call that is sampled. Clones are the same call.
 #[derive(Clone, Debug)]
-pub struct TracedCall {
+pub struct TracedCall(Arc<SampledCall>);
+
+#[derive(Debug)]
+struct SampledCall {
     recorder: Arc<SpanRecorder>,
     context: SpanContext,
     began: Moment,
@@ -63,14 +66,14 @@ impl CallTrace {
             },
         };
         let context = recorder.new_span(trace, state);
-        let traced =
-            TracedCall { recorder: Arc::clone(recorder), context, began: Moment::now(), asked_for: caller.is_some() };
-        Self { caller, traced: Some(traced) }
+        let recorder = Arc::clone(recorder);
+        let call = SampledCall { recorder, context, began: Moment::now(), asked_for: caller.is_some() };
+        Self { caller, traced: Some(TracedCall(Arc::new(call))) }
     }
 
     /// The trace's id: the caller's, or a new one if the call is sampled without.
     pub fn id(&self) -> Option<TraceId> {
-        let context = self.traced.as_ref().map(|traced| &traced.context).or(self.caller.as_ref());
+        let context = self.traced.as_ref().map(TracedCall::context).or(self.caller.as_ref());
         context.map(SpanContext::trace_id)
     }
 
@@ -83,12 +86,12 @@ impl CallTrace {
     pub fn end(&self, ended: EndedCall<'_>) {
         let Some(traced) = &self.traced else { return };
         // Anybody can write that a trace is sampled; only who is known is believed.
-        if traced.asked_for && ended.caller.is_none() {
+        if traced.0.asked_for && ended.caller.is_none() {
             return;
         }
         let parent = self.caller.as_ref().map_or(SpanId::INVALID, SpanContext::span_id);
         let name = ended.rpc.clone().map_or(Cow::Borrowed("grpc"), Cow::Owned);
-        let mut span = traced.span(traced.context.clone(), parent, name, traced.began.instant, Instant::now());
+        let mut span = traced.span(traced.0.context.clone(), parent, name, traced.0.began.instant, Instant::now());
         span.span_kind = SpanKind::Server;
         span.parent_span_is_remote = self.caller.is_some();
         span.attributes = attributes(&ended);
@@ -133,18 +136,18 @@ impl TracedCall {
 
     /// A span below that of the call.
     pub(super) fn child(&self, name: &'static str, from: Instant, to: Instant) -> SpanData {
-        self.below(&self.context, name, from, to)
+        self.below(&self.0.context, name, from, to)
     }
 
     /// A span below another one of the call's trace.
     pub(super) fn below(&self, parent: &SpanContext, name: &'static str, from: Instant, to: Instant) -> SpanData {
-        let context = self.recorder.new_span(parent.trace_id(), TraceState::NONE);
+        let context = self.0.recorder.new_span(parent.trace_id(), TraceState::NONE);
         self.span(context, parent.span_id(), Cow::Borrowed(name), from, to)
     }
 
     /// A span that begins a trace of its own.
     pub(super) fn root(&self, name: &'static str, from: Instant, to: Instant) -> SpanData {
-        let context = self.recorder.new_span(self.recorder.new_trace(), TraceState::NONE);
+        let context = self.0.recorder.new_span(self.0.recorder.new_trace(), TraceState::NONE);
         self.span(context, SpanId::INVALID, Cow::Borrowed(name), from, to)
     }
 
@@ -162,24 +165,24 @@ impl TracedCall {
             parent_span_is_remote: false,
             span_kind: SpanKind::Internal,
             name,
-            start_time: self.began.at(from),
-            end_time: self.began.at(to),
+            start_time: self.0.began.at(from),
+            end_time: self.0.began.at(to),
             attributes: Vec::new(),
             dropped_attributes_count: 0,
             events: Default::default(),
             links: Default::default(),
             status: Status::Unset,
-            instrumentation_scope: self.recorder.scope(),
+            instrumentation_scope: self.0.recorder.scope(),
         }
     }
 
     /// The span's identity, to link to.
     pub(super) fn context(&self) -> &SpanContext {
-        &self.context
+        &self.0.context
     }
 
     pub(super) fn record(&self, span: SpanData) {
-        self.recorder.record(span, self.asked_for);
+        self.0.recorder.record(span, self.0.asked_for);
     }
 }
 

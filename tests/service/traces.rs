@@ -91,7 +91,7 @@ async fn a_completion_can_be_followed_from_its_caller_to_the_commit(#[values(Sql
     let batch = &collector.named("write_batch", 1).await[0];
     assert_ne!(batch.trace, trace);
     assert_eq!((&batch.parent, &batch.links), (&String::new(), &vec![call.id.clone()]));
-    assert_eq!(transaction.links, [batch.id.clone()]);
+    assert_eq!(transaction.links, std::slice::from_ref(&batch.id));
     assert_eq!(batch.attribute("purchase_order_service.batch.commands"), "1");
     world.verify().await;
 }
@@ -113,7 +113,7 @@ async fn calls_that_share_a_transaction_find_each_other_by_its_span(#[values(Sql
     let mut shared = Vec::new();
     for trace in &traces {
         let spans = collector.call(trace).await;
-        assert_eq!(one(&spans, "transaction").links, [batch.id.clone()]);
+        assert_eq!(one(&spans, "transaction").links, std::slice::from_ref(&batch.id));
         shared.push(one(&spans, "purchasing.v1.PurchaseOrderService/CreatePurchaseOrder").id.clone());
     }
     assert_eq!(batch.links, shared);

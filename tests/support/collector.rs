@@ -96,11 +96,9 @@ impl Collector {
 
     async fn until(&self, count: usize, is_wanted: impl Fn(&Span) -> bool) -> Vec<Span> {
         let mut spans = self.spans.clone();
-        let enough =
-            within_timeout(spans.wait_for(|spans| spans.iter().filter(|span| is_wanted(span)).count() >= count));
-        let wanted =
-            enough.await.expect("the collector goes on").iter().filter(|span| is_wanted(span)).cloned().collect();
-        wanted
+        let enough = spans.wait_for(|spans| spans.iter().filter(|span| is_wanted(span)).count() >= count);
+        within_timeout(enough).await.expect("the collector goes on");
+        self.spans().into_iter().filter(is_wanted).collect()
     }
 
     /// All spans that have arrived.

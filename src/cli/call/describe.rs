@@ -98,10 +98,8 @@ impl Page {
         while let Some(kind) = next.pop() {
             match kind {
                 // The entry of a map is never written, and what is in it is.
-                Kind::Message(entry) if entry.is_map_entry() => {
-                    if self.declared.insert(entry.full_name().to_owned()) {
-                        next.push(entry.map_entry_value_field().kind());
-                    }
+                Kind::Message(entry) if entry.is_map_entry() && self.declared.insert(entry.full_name().to_owned()) => {
+                    next.push(entry.map_entry_value_field().kind());
                 }
                 Kind::Message(message) if self.begins(message.full_name()) => {
                     self.message(&message);

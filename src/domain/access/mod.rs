@@ -37,7 +37,7 @@ pub enum Permission {
     Receive,
     /// Complete orders, and preview what a completion would do.
     CompletePurchaseOrders,
-    /// Reopen completed orders; no rpc uses it yet.
+    /// Reopen completed orders.
     Reopen,
     /// Cancel orders of which nothing was accepted.
     Cancel,
