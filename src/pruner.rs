@@ -140,7 +140,9 @@ impl Work {
             match &deleted {
                 Ok(0) => {}
                 Ok(records) => tracing::info!(records, "deleted stored responses and events that were old"),
-                Err(error) => tracing::warn!(%error, "cannot delete old records; retrying in a minute"),
+                Err(error) => {
+                    tracing::warn!(%error, "a round of deleting what is old, and of counting, failed; retrying in a minute")
+                }
             }
             if let Some(answer) = answer {
                 // An error means that the requester of the round no longer waits.

@@ -86,15 +86,15 @@ pub struct Running {
     /// The collector that traces are sent to by OTLP over gRPC [default: nowhere]
     ///
     /// http://HOST:PORT or https://HOST:PORT. See operations.md on traces.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    #[arg(long, env = "OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<traces::Endpoint>,
     /// The authorities of the collector's certificate, in PEM: a file [default: those that the operating system trusts]
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE", requires = "otlp_endpoint")]
+    #[arg(long, env = "OTLP_CA", value_name = "FILE", requires = "otlp_endpoint")]
     otlp_ca: Option<PathBuf>,
     /// The share of calls that are traced, from 0 to 1
     ///
     /// A call whose caller has a trace is traced if that one is.
-    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", value_name = "RATIO", default_value_t = TRACE_RATIO, value_parser = ratio)]
+    #[arg(long, env = "TRACE_RATIO", value_name = "RATIO", default_value_t = TRACE_RATIO, value_parser = ratio)]
     trace_ratio: f64,
     /// Where browsers call, by gRPC-Web over HTTP/1.1 [default: nowhere]
     ///

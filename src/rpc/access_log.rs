@@ -44,7 +44,7 @@ pub struct AccessLog {
 }
 
 /// Reasons with which every stream ends that nobody ends earlier: no faults, although their code is UNAVAILABLE.
-const ENDS_OF_STREAMS: [&str; 2] = ["WATCH_ENDED", "STOPPING"];
+pub(super) const ENDS_OF_STREAMS: [&str; 2] = ["WATCH_ENDED", "STOPPING"];
 /// The target of lines for faults that were not sampled. They are limited in rate like all lines that are no sample: in an
 /// outage every call is a fault.
 const FAULT_LOG: &str = "purchase_order_service::access_log::fault";

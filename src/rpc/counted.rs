@@ -1,6 +1,5 @@
-//! Counts every call that reaches the service, outside of the guard, so that calls which the guard refuses count too, and has
-//! the access log log it
-//! and its trace end.
+//! Counts every call that reaches the service, outside of the guard, so that calls which the guard refuses count too. It also
+//! has the access log log each call, and ends its trace.
 //!
 //! The status of a call is known when its headers are made if it was refused, and else with the trailers at the end of its
 //! body. It counts at that moment, before it is sent, so that a caller who has an answer finds it counted. A call that is
@@ -20,7 +19,7 @@ use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::access_log::{AccessLog, CallRecord, Ended};
+use super::access_log::{AccessLog, CallRecord, ENDS_OF_STREAMS, Ended};
 use super::bodies::ResponseBody;
 use super::code_name::code_name;
 use crate::domain::code::{PrincipalId, StoreId};
@@ -111,9 +110,7 @@ impl CountedCall {
             self.rpc.refused(reason);
         }
     }
-}
 
-impl CountedCall {
     /// Records how the call ended in its trace.
     fn trace(&self, code: Code, reason: &str) {
         let record = &self.record;
@@ -128,14 +125,15 @@ impl CountedCall {
             request_id: record.request_id.get().map(ToString::to_string),
             code: code_name(code),
             reason,
-            is_fault: is_fault(code),
+            is_error: is_error(code, reason),
         });
     }
 }
 
-/// Whether a call failed by the server's fault and not by its caller's, in the conventions of OpenTelemetry.
-const fn is_fault(code: Code) -> bool {
-    matches!(
+/// Whether a call counts as an error of the server and not of its caller, by the conventions of OpenTelemetry. A stream that
+/// ends as every one does is none.
+fn is_error(code: Code, reason: &str) -> bool {
+    let is_of_server = matches!(
         code,
         Code::Unknown
             | Code::DeadlineExceeded
@@ -143,7 +141,8 @@ const fn is_fault(code: Code) -> bool {
             | Code::Internal
             | Code::Unavailable
             | Code::DataLoss
-    )
+    );
+    is_of_server && !ENDS_OF_STREAMS.contains(&reason)
 }
 
 impl Drop for CountedCall {

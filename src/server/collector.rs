@@ -167,8 +167,7 @@ impl ServerState {
             (&[("outcome", "failed")], failed),
             (&[("outcome", "dropped")], dropped),
         ];
-        let help =
-            "Spans of traces: taken by the collector, not taken by it, and dropped because too many waited for it.";
+        let help = "Spans of traces: sent without an error, sent with one, and dropped because too many waited for it.";
         samples.counter("spans", help, outcomes)
     }
 }

@@ -7,11 +7,17 @@ use std::time::{Duration, Instant, SystemTime};
 use http::HeaderMap;
 use opentelemetry::KeyValue;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{
+    Link, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::export::SpanRecorder;
+
+/// How long a `tracestate` may be to be passed on; it goes into each span that has one. Longer ones are left out, as the
+/// recommendation allows (W3C Trace Context, section 3.3.1.5).
+const MAX_STATE: usize = 512;
 
 /// The trace that a call is a part of.
 #[derive(Debug, Default)]
@@ -49,8 +55,8 @@ pub struct EndedCall<'c> {
     pub code: &'static str,
     /// The reason in the status's details; empty if there is none.
     pub reason: &'c str,
-    /// Whether the call failed by the service's fault.
-    pub is_fault: bool,
+    /// Whether it counts as an error of the server.
+    pub is_error: bool,
 }
 
 impl CallTrace {
@@ -95,7 +101,7 @@ impl CallTrace {
         span.span_kind = SpanKind::Server;
         span.parent_span_is_remote = self.caller.is_some();
         span.attributes = attributes(&ended);
-        if ended.is_fault {
+        if ended.is_error {
             span.status = Status::error(ended.reason.to_owned());
         }
         traced.record(span);
@@ -123,15 +129,15 @@ fn attributes(ended: &EndedCall<'_>) -> Vec<KeyValue> {
 impl TracedCall {
     /// Records that the call waited for a reader, and its read. `class` is the name of the read's class.
     pub fn record_read(&self, class: &'static str, queued: Instant, began: Instant, ended: Instant) {
-        self.record_child("queue", queued, began);
+        self.record_wait(queued, began);
         let mut read = self.child("read", began, ended);
         read.attributes = vec![KeyValue::new("purchase_order_service.read.class", class)];
         self.record(read);
     }
 
-    /// Records a thing that took the call's time.
-    pub(super) fn record_child(&self, name: &'static str, from: Instant, to: Instant) {
-        self.record(self.child(name, from, to));
+    /// Records that the call has waited for a worker, also for one that never came.
+    pub fn record_wait(&self, from: Instant, to: Instant) {
+        self.record(self.child("queue", from, to));
     }
 
     /// A span below that of the call.
@@ -176,9 +182,15 @@ impl TracedCall {
         }
     }
 
-    /// The span's identity, to link to.
-    pub(super) fn context(&self) -> &SpanContext {
+    fn context(&self) -> &SpanContext {
         &self.0.context
+    }
+
+    /// The span's identity, to link to. It leaves out the caller's state, of which there may be one in each of many links.
+    pub(super) fn link(&self) -> Link {
+        let span = &self.0.context;
+        let span = SpanContext::new(span.trace_id(), span.span_id(), span.trace_flags(), false, TraceState::NONE);
+        Link::new(span, Vec::new(), 0)
     }
 
     pub(super) fn record(&self, span: SpanData) {
@@ -212,7 +224,7 @@ impl Moment {
 
 /// The caller's span, by the headers `traceparent` and `tracestate`; `None` if there is none, or no valid one.
 fn caller_span(metadata: &HeaderMap) -> Option<SpanContext> {
-    if !metadata.contains_key("traceparent") {
+    if !metadata.get("traceparent").is_some_and(|header| is_traceparent(header.as_bytes())) {
         return None;
     }
     let context = TraceContextPropagator::new().extract(&Headers(metadata));
@@ -224,12 +236,24 @@ fn caller_span(metadata: &HeaderMap) -> Option<SpanContext> {
     })
 }
 
+/// Whether a header has the form of a `traceparent`: the version, the trace, the span and the flags in lower-case
+/// hexadecimal, of 2, 32, 16 and 2 digits. The propagator takes numbers of other lengths too.
+fn is_traceparent(header: &[u8]) -> bool {
+    const LENGTH: usize = 55;
+    let is_well_formed = header.iter().take(LENGTH).enumerate().all(|(place, byte)| match place {
+        2 | 35 | 52 => *byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    });
+    is_well_formed && header.len() >= LENGTH
+}
+
 /// The metadata of a call as the propagator reads them.
 struct Headers<'m>(&'m HeaderMap);
 
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
+        let value = self.0.get(key)?.to_str().ok()?;
+        (key != "tracestate" || value.len() <= MAX_STATE).then_some(value)
     }
 
     fn keys(&self) -> Vec<&str> {
@@ -253,11 +277,33 @@ mod tests {
     fn the_trace_of_the_caller_is_known_from_a_valid_traceparent() {
         let valid = format!("00-{TRACE}-00f067aa0ba902b7-01");
         assert_eq!(trace_of(&valid).as_deref(), Some(TRACE));
-        let bad = ["", "00", TRACE, &valid.replace("00-4b", "ff-4b"), &valid.replace(TRACE, &"0".repeat(32))];
-        for bad in
-            bad.into_iter().chain([&*valid.to_uppercase(), &valid.replace("00f067aa0ba902b7", "0000000000000000")])
-        {
+        for bad in [
+            "",
+            "00",
+            TRACE,
+            "0-1-1-1",
+            "00-+1-+1-01",
+            &valid[..54],
+            &format!("{valid}0"),
+            &valid.to_uppercase(),
+            &valid.replace("00-4b", "ff-4b"),
+            &valid.replace(TRACE, &"0".repeat(32)),
+            &valid.replace("00f067aa0ba902b7", "0000000000000000"),
+        ] {
             assert_eq!(trace_of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_longer_than_must_be_passed_on_is_left_out() {
+        for (length, expected) in [(512, 512), (513, 0)] {
+            let mut metadata = HeaderMap::new();
+            metadata.insert("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01").parse().unwrap());
+            // Two members, because one may have 256 characters.
+            let value = |rest: usize| "x".repeat(rest);
+            let state = format!("a={},b={}", value(250), value(length - 255));
+            metadata.insert("tracestate", state.parse().unwrap());
+            assert_eq!(caller_span(&metadata).unwrap().trace_state().header().len(), expected);
         }
     }
 

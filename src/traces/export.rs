@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceId, TraceState};
@@ -17,13 +17,14 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, IdGenerator, RandomIdGenerator, Sampler, SamplingDecision, ShouldSample,
     SpanData, SpanExporter, SpanProcessor,
 };
+use tokio::runtime::Handle;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint as Remote};
 use url::Url;
 use uuid::Uuid;
 
 use super::TraceConfig;
 
-/// How many spans may wait for the collector, some kilobytes each at most; those that callers asked for fill half of it.
+/// How many spans may wait for the collector, of up to a few kilobytes each; those that callers asked for fill half of it.
 pub const MAX_WAITING: usize = 4_096;
 /// How many spans are sent at once.
 const MAX_AT_ONCE: usize = 512;
@@ -123,25 +124,17 @@ pub(super) struct SpanRecorder {
 
 impl SpanRecorder {
     pub(super) fn start(config: &TraceConfig) -> Result<Self, StartError> {
-        let remote = remote(config)?;
-        let exporter = OtlpExporter::builder()
-            .with_tonic()
-            .with_channel(remote.connect_lazy())
-            .with_timeout(TIMEOUT)
-            // Spans that failed are counted. A retry would keep those behind them waiting.
-            .with_retry_policy(RetryPolicy::disabled())
-            .build()?;
+        let collector = Collector { remote: remote(config)?, runtime: Handle::current(), resource: resource() };
         let progress = Arc::<Progress>::default();
-        let exporter = CountingExporter { exporter, progress: Arc::clone(&progress) };
+        let connection = Mutex::new(Arc::new(collector.connect()?));
+        let exporter = CountingExporter { collector, connection, progress: Arc::clone(&progress) };
         let limits = BatchConfigBuilder::default()
             .with_max_queue_size(MAX_WAITING)
             .with_max_export_batch_size(MAX_AT_ONCE)
             .with_scheduled_delay(DELAY)
             .build();
-        let mut queue = BatchSpanProcessor::builder(exporter).with_batch_config(limits).build();
-        queue.set_resource(&resource());
         Ok(Self {
-            queue,
+            queue: BatchSpanProcessor::builder(exporter).with_batch_config(limits).build(),
             progress,
             ids: RandomIdGenerator::default(),
             sampler: Sampler::TraceIdRatioBased(config.ratio),
@@ -195,7 +188,8 @@ impl SpanRecorder {
             tracing::warn!(%error, "the last spans were not sent");
         }
         let SpanCounts { exported, failed, dropped } = self.counts();
-        tracing::info!(exported, failed, dropped, "spans since the start");
+        let unsent = self.progress.waiting.load(Ordering::Relaxed);
+        tracing::info!(exported, failed, dropped, unsent, "spans since the start");
     }
 }
 
@@ -234,36 +228,64 @@ fn resource() -> Resource {
         .build()
 }
 
-/// Counts what an exporter does, and logs what it cannot.
+/// How to connect to the collector, again and again.
+#[derive(Debug)]
+struct Collector {
+    remote: Remote,
+    /// The runtime of the server, in which connections are made; spans are sent on a thread of their own.
+    runtime: Handle,
+    /// Who the spans are from.
+    resource: Resource,
+}
+
+impl Collector {
+    /// A new connection, which is made when the first spans are sent.
+    fn connect(&self) -> Result<OtlpExporter, opentelemetry_otlp::ExporterBuildError> {
+        let _entered = self.runtime.enter();
+        let mut exporter = OtlpExporter::builder()
+            .with_tonic()
+            .with_channel(self.remote.connect_lazy())
+            .with_timeout(TIMEOUT)
+            // Spans that failed are counted. A retry would keep those behind them waiting.
+            .with_retry_policy(RetryPolicy::disabled())
+            .build()?;
+        exporter.set_resource(&self.resource);
+        Ok(exporter)
+    }
+}
+
+/// Counts what is sent, logs what cannot be, and replaces a connection on which something could not: its peer may be gone
+/// without a word, which nothing but an answer that does not come can tell. Pings would tell it too, but collectors end
+/// connections of those who ping more than once in some minutes.
 #[derive(Debug)]
 struct CountingExporter {
-    exporter: OtlpExporter,
+    collector: Collector,
+    connection: Mutex<Arc<OtlpExporter>>,
     progress: Arc<Progress>,
+}
+
+impl CountingExporter {
+    fn connection(&self) -> MutexGuard<'_, Arc<OtlpExporter>> {
+        // Nothing panics while holding it.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl SpanExporter for CountingExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let count = batch.len();
+        let connection = Arc::clone(&self.connection());
+        let exported = connection.export(batch).await;
         self.progress.waiting.fetch_sub(count, Ordering::Relaxed);
-        let exported = self.exporter.export(batch).await;
         let counter = if exported.is_ok() { &self.progress.exported } else { &self.progress.failed };
         counter.fetch_add(count as u64, Ordering::Relaxed);
         if let Err(error) = &exported {
             tracing::warn!(%error, spans = count, "the collector did not take spans");
+            if let Ok(new) = self.collector.connect() {
+                *self.connection() = Arc::new(new);
+            }
         }
         exported
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
     }
 }
 

@@ -43,10 +43,10 @@ impl Attempt<'_> {
         };
         let mut own = first_call.root("write_batch", first.from, last.to);
         self.describe(&mut own);
-        own.links.links = calls.iter().map(|(call, _)| Link::new(call.context().clone(), Vec::new(), 0)).collect();
+        own.links.links = calls.iter().map(|(call, _)| call.link()).collect();
         let link = Link::new(own.span_context.clone(), Vec::new(), 0);
         for (call, waits_since) in calls {
-            call.record_child("queue", *waits_since, first.from);
+            call.record_wait(*waits_since, first.from);
             let mut shared = call.child("transaction", first.from, last.to);
             self.describe(&mut shared);
             shared.links.links = vec![link.clone()];

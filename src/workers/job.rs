@@ -83,6 +83,13 @@ impl Job {
         self.answer(Err(fault.clone().into()));
     }
 
+    /// Records in its trace that it has waited for a transaction that it will not get.
+    pub(super) fn trace_wait(&self) {
+        if let Some(traced) = &self.traced {
+            traced.record_wait(self.waits_since, Instant::now());
+        }
+    }
+
     /// Whether its caller has gone.
     pub(super) fn is_abandoned(&self) -> bool {
         self.answer.is_closed()

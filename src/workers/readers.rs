@@ -124,7 +124,11 @@ impl SharedQueue {
                 return None;
             }
             match state.queue.pop(kind) {
-                Some(waiting) if waiting.read.is_dead() => {}
+                Some(waiting) if waiting.read.is_dead() => {
+                    if let Some(traced) = &waiting.traced {
+                        traced.record_wait(waiting.queued, Instant::now());
+                    }
+                }
                 Some(waiting) => return Some(waiting),
                 None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }

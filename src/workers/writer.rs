@@ -52,11 +52,11 @@ impl Failure {
     /// What traces call it.
     const fn name(&self) -> &'static str {
         match self {
-            Self::NoConnection(_) => "no_connection",
             Self::RolledBack(_) => "rolled_back",
             Self::CommitUnknown(_) => "commit_unknown",
             Self::Panic => "panic",
-            Self::Superseded => "superseded",
+            // No transaction began, or its thread must not tell what became of it: traces do not show these.
+            Self::NoConnection(_) | Self::Superseded => "unknown",
         }
     }
 }
@@ -296,7 +296,9 @@ impl WriterThread {
                 }
             };
             mark_commit_unknown(&mut jobs, &failure);
-            jobs.iter_mut().for_each(|job| job.waits_since = Instant::now());
+            if !matches!(failure, Failure::NoConnection(_)) {
+                jobs.iter_mut().for_each(|job| job.waits_since = Instant::now());
+            }
             match failure {
                 Failure::Superseded => return Err(Superseded),
                 Failure::CommitUnknown(error) => {
@@ -307,6 +309,7 @@ impl WriterThread {
                 }
                 Failure::NoConnection(error) => {
                     tracing::warn!(%error, commands = jobs.len(), "cannot connect to the database");
+                    jobs.iter().for_each(Job::trace_wait);
                     fail_all(jobs, &ServiceFault::DatabaseUnavailable);
                     return Ok(());
                 }
@@ -507,6 +510,7 @@ fn drop_dead_jobs(jobs: Vec<Job>) -> Vec<Job> {
     let mut alive = Vec::with_capacity(jobs.len());
     for job in jobs {
         if job.is_late() && !job.commit_unknown {
+            job.trace_wait();
             job.answer(Err(ServiceFault::DeadlineExceeded.into()));
         } else if !job.is_abandoned() {
             alive.push(job);

@@ -9,6 +9,7 @@ use purchase_order_service::proto::v1::GetStoreRequest;
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::traces::{MAX_WAITING, TraceConfig};
 use rstest::rstest;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::Code::{FailedPrecondition, Unauthenticated, Unknown};
 use uuid::Uuid;
 
@@ -143,7 +144,7 @@ async fn a_read_is_its_wait_for_a_reader_and_the_read(#[values(Sqlite, Postgres)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_is_one_span_however_often_it_reads() {
     let collector = Collector::start().await;
-    let Some(world) = traced(Sqlite, &collector, 0.0).await else { return };
+    let Some(mut world) = traced(Sqlite, &collector, 0.0).await else { return };
     let trace = trace();
 
     let mut watching = world.alice().watch(0).traced(&sampled(&trace)).open().await.unwrap();
@@ -151,12 +152,13 @@ async fn a_watch_is_one_span_however_often_it_reads() {
         world.alice().draft(&[("apples", "1")]).await;
         while watching.message().await.unwrap().unwrap().events.is_empty() {}
     }
-    drop(watching);
+    world.restart().await;
+    while watching.message().await.is_ok() {}
 
     let spans = collector.call(&trace).await;
     assert_eq!(spans.len(), 1, "{spans:#?}");
-    assert_eq!(spans[0].attribute("rpc.response.status_code"), "CANCELLED");
-    assert!(!spans[0].has_failed);
+    let outcome = ["rpc.response.status_code", "error.type"].map(|key| spans[0].attribute(key));
+    assert_eq!((outcome, spans[0].has_failed), (["UNAVAILABLE", "STOPPING"], false), "so ends every watch");
     world.verify().await;
 }
 
@@ -211,15 +213,19 @@ async fn a_refusal_names_its_reason_and_only_a_fault_is_an_error(#[values(Sqlite
     let receive = world.alice().receive(&order).accept(1, "1").traced(&sampled(&refused));
     receive.refused(FailedPrecondition, "WRONG_STATE").await;
     let held = world.database.hold(STORE);
+    let in_front = world.alice().grant("bob", "receiver").start();
+    world.catch_up().await;
     let create = world.alice().create(&[("pears", "1")]).traced(&sampled(&late));
     create.within(std::time::Duration::from_millis(50)).await.expect_err("the store is locked");
     held.release();
+    in_front.await.unwrap().unwrap();
 
     let spans = collector.call(&refused).await;
     let call = spans.iter().find(|span| span.is_of_server).unwrap();
     let outcome = ["rpc.response.status_code", "error.type"].map(|key| call.attribute(key));
     assert_eq!((outcome, call.has_failed), (["FAILED_PRECONDITION", "WRONG_STATE"], false));
-    let spans = collector.call(&late).await;
+    let spans = collector.trace(&late, 2).await;
+    assert_eq!(one(&spans, "queue").name, "queue", "it has waited, and was not executed");
     let call = spans.iter().find(|span| span.is_of_server).unwrap();
     // The service tells the deadline, or the client's reset is first.
     let code = call.attribute("rpc.response.status_code");
@@ -295,6 +301,39 @@ async fn spans_that_no_collector_takes_are_counted_and_calls_go_on() {
 
     world.shows(r#"purchase_order_service_spans_total{outcome="failed"}"#, 3.0).await;
     world.alice().get_store().ok().await;
+    world.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_peer_is_gone_without_a_word_is_replaced() {
+    let collector = Collector::start().await;
+    let way = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", way.local_addr().unwrap()).parse().unwrap();
+    let onward = collector.address();
+    let forwarding = tokio::spawn(async move {
+        // The first connection leads nowhere, and stays open.
+        let _silent = way.accept().await.unwrap();
+        while let Ok((mut near, _)) = way.accept().await {
+            let mut far = TcpStream::connect(onward).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+        }
+    });
+    let traces = Some(TraceConfig { endpoint, authorities: None, ratio: 0.0 });
+    let world = World::set_up(Database::migrated(Sqlite).unwrap(), Setup { traces, ..Setup::default() }).await;
+    let (lost, sent) = (trace(), trace());
+
+    within(world.alice().get_store(), &lost).await;
+    let failed = r#"purchase_order_service_spans_total{outcome="failed"}"#;
+    within_timeout(async {
+        while world.scrape().await.count(failed) == 0.0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    within(world.alice().get_store(), &sent).await;
+
+    assert_eq!(collector.trace(&sent, 3).await.len(), 3);
+    forwarding.abort();
     world.verify().await;
 }
 

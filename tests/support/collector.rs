@@ -73,6 +73,11 @@ impl Collector {
         Self { address, scheme, spans, serving }
     }
 
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where it takes spans.
     pub fn endpoint(&self) -> String {
         format!("{}://localhost:{}", self.scheme, self.address.port())

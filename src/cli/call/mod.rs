@@ -125,7 +125,8 @@ impl Call {
         let pool = match self.connection.connect(deadline.left().min(SET_UP_TIMEOUT)).await {
             Ok(channel) => self.contract(&channel, metadata, "", deadline).await?,
             Err(error) => {
-                eprintln!("{error}; this is the contract of version {}", env!("CARGO_PKG_VERSION"));
+                let error = error.to_string();
+                eprintln!("{}; this is the contract of version {}", printable(&error), env!("CARGO_PKG_VERSION"));
                 methods::built_in()?
             }
         };
