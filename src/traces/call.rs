@@ -244,7 +244,8 @@ fn is_traceparent(header: &[u8]) -> bool {
         2 | 35 | 52 => *byte == b'-',
         _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
     });
-    is_well_formed && header.len() >= LENGTH
+    // Later versions may have more behind another hyphen.
+    is_well_formed && header.len() >= LENGTH && header.get(LENGTH).is_none_or(|byte| *byte == b'-')
 }
 
 /// The metadata of a call as the propagator reads them.
@@ -299,9 +300,9 @@ mod tests {
         for (length, expected) in [(512, 512), (513, 0)] {
             let mut metadata = HeaderMap::new();
             metadata.insert("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01").parse().unwrap());
-            // Two members, because one may have 256 characters.
+            // Three members, because the value of one may have 256 characters.
             let value = |rest: usize| "x".repeat(rest);
-            let state = format!("a={},b={}", value(250), value(length - 255));
+            let state = format!("a={},b={},c={}", value(250), value(250), value(length - 508));
             metadata.insert("tracestate", state.parse().unwrap());
             assert_eq!(caller_span(&metadata).unwrap().trace_state().header().len(), expected);
         }
