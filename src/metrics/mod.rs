@@ -37,7 +37,7 @@ fn durations() -> Histogram {
 pub struct Recorder(Option<Histogram>);
 
 impl Recorder {
-    /// Records one value.
+    /// Records one value, in the unit that the histogram is registered with.
     pub fn observe(&self, value: f64) {
         if let Some(histogram) = &self.0 {
             histogram.observe(value);

@@ -15,8 +15,8 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::export::SpanRecorder;
 
-/// How long a `tracestate` may be to be passed on; it goes into each span that has one. Longer ones are left out, as the
-/// recommendation allows (W3C Trace Context, section 3.3.1.5).
+/// How long a `tracestate` may be to be passed on; it goes into each span that has one. W3C Trace
+/// Context asks for so much and allows to leave out longer ones.
 const MAX_STATE: usize = 512;
 
 /// The trace that a call is a part of.

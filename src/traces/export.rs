@@ -255,8 +255,8 @@ impl Collector {
 }
 
 /// Counts what is sent, logs what cannot be, and replaces a connection on which something could not: its peer may be gone
-/// without a word, which nothing but an answer that does not come can tell. Pings would tell it too, but collectors end
-/// connections of those who ping more than once in some minutes.
+/// without a word, which only a missing answer tells. Pings would tell it too, but gRPC servers may end the connections of
+/// those who ping often, and some take more than once in five minutes for that.
 #[derive(Debug)]
 struct CountingExporter {
     collector: Collector,

@@ -10,7 +10,7 @@
 //! most half; what finds no room is dropped and counted, and nobody ever waits for the collector. Callers who are not
 //! authenticated cannot ask for a trace.
 //!
-//! The names follow the semantic conventions of OpenTelemetry for RPC (1.40, release candidate) where those have one.
+//! The names follow the semantic conventions of OpenTelemetry for RPC, as of their release candidate, where those have one.
 
 mod call;
 mod export;

@@ -13,9 +13,9 @@ use super::call::TracedCall;
 pub struct Phase {
     /// Its name, such as `load`.
     pub name: &'static str,
-    /// When it began.
+    /// When it began, which is when the one before it ended.
     pub from: Instant,
-    /// When it ended.
+    /// When it ended, or failed.
     pub to: Instant,
 }
 

@@ -11,7 +11,7 @@ use super::Protocol;
 
 /// A fixed set of causes by which something is counted.
 pub trait Cause: Copy + PartialEq + 'static {
-    /// Every cause.
+    /// Every cause, in the order in which it is shown.
     const ALL: &'static [Self];
 
     /// The name as metrics show it. It must not change: dashboards and alerts refer to it.
@@ -99,7 +99,7 @@ impl ConnectionRefusal {
 pub enum ConnectionEnd {
     /// Its peer closed it, as peers should.
     Closed,
-    /// The service stops.
+    /// The service stops, and the connection had no call any more.
     Stopping,
     /// The client's certificate expired, or the authorities that clients are verified by changed.
     Certificate,

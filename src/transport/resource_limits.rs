@@ -217,7 +217,7 @@ impl ResourceLimiter {
         self.state().total.of(class)
     }
 
-    /// The limits.
+    /// The limits that it holds connections and calls to.
     pub fn limits(&self) -> Limits {
         self.limits
     }

@@ -37,7 +37,7 @@ pub enum Permission {
     Receive,
     /// Complete orders, and preview what a completion would do.
     CompletePurchaseOrders,
-    /// Reopen completed orders.
+    /// Reopen completed orders, and fold their back orders back.
     Reopen,
     /// Cancel orders of which nothing was accepted.
     Cancel,
