@@ -2,7 +2,8 @@
 //! every call, and while its calls are traced, each against a server that does none of it, on both databases.
 //!
 //! The rounds of the variants take turns, so that whatever else the machine does, and the growth of the database, concern all
-//! of them alike. Each round has a fresh server, the release binary in a process of its own. Figures are ratios of one run;
+//! of them alike. Each round has a fresh server, the release binary in a process of its own. Beside the rate stands the
+//! server's CPU time for each completion, which depends less on what else the machine does. Figures are ratios of one run;
 //! nothing is asserted.
 
 #![allow(
@@ -64,25 +65,39 @@ async fn measure(engine: Engine, database: &Database) {
     println!(
         "\n{engine:?}: completions of {LINES}-line orders, wholly received, {STORES} stores, {IN_FLIGHT} in flight"
     );
-    let mut rates: [Vec<f64>; VARIANTS.len()] = Default::default();
+    let mut rounds: [Vec<Round>; VARIANTS.len()] = Default::default();
     for _ in 0..ROUNDS {
-        for (variant, rates) in VARIANTS.iter().zip(&mut rates) {
-            rates.push(round(database, &mut orders, variant).await);
+        for (variant, rounds) in VARIANTS.iter().zip(&mut rounds) {
+            rounds.push(round(database, &mut orders, variant).await);
         }
     }
-    println!("{:<32} {:>12} {:>8} {:>8} {:>8} {:>7}", "on", "completed/s", "on/off", "min", "max", "rounds");
-    let off = rates[0].clone();
-    for (variant, mut rates) in VARIANTS.iter().zip(rates) {
-        // Each round against the one with nothing on that came shortly before it.
-        let mut ratios: Vec<f64> = rates.iter().zip(&off).map(|(on, off)| on / off).collect();
-        let (rate, ratio) = (median(&mut rates), median(&mut ratios));
+    print_table("completed/s", &rounds, |round| round.rate);
+    print_table("CPU us each", &rounds, |round| round.cpu_microseconds);
+}
+
+/// The median of each variant, and of its ratios: each round against the one with nothing on that came shortly before it.
+fn print_table(unit: &str, rounds: &[Vec<Round>], figure: impl Fn(&Round) -> f64) {
+    println!("{:<32} {unit:>12} {:>8} {:>8} {:>8} {:>7}", "on", "on/off", "min", "max", "rounds");
+    let off: Vec<f64> = rounds[0].iter().map(&figure).collect();
+    for (variant, rounds) in VARIANTS.iter().zip(rounds) {
+        let mut on: Vec<f64> = rounds.iter().map(&figure).collect();
+        let mut ratios: Vec<f64> = on.iter().zip(&off).map(|(on, off)| on / off).collect();
+        let (figure, ratio) = (median(&mut on), median(&mut ratios));
         let (min, max) = (ratios[0], ratios[ROUNDS - 1]);
-        println!("{:<32} {rate:>12.0} {ratio:>8.3} {min:>8.3} {max:>8.3} {ROUNDS:>7}", variant.name);
+        println!("{:<32} {figure:>12.0} {ratio:>8.3} {min:>8.3} {max:>8.3} {ROUNDS:>7}", variant.name);
     }
 }
 
-/// Completions a second. What the server logs is read and thrown away.
-async fn round(database: &Database, orders: &mut VecDeque<Order>, variant: &Variant) -> f64 {
+/// What a round showed.
+struct Round {
+    /// Completions a second.
+    rate: f64,
+    /// The server's CPU time for each completion, with its share of the scrapes.
+    cpu_microseconds: f64,
+}
+
+/// What the server logs is read and thrown away.
+async fn round(database: &Database, orders: &mut VecDeque<Order>, variant: &Variant) -> Round {
     let metrics = variant.scraped.then(free_address);
     let listen = metrics.map(|address| address.to_string());
     let mut options = variant.options.to_vec();
@@ -92,13 +107,15 @@ async fn round(database: &Database, orders: &mut VecDeque<Order>, variant: &Vari
     options.extend(variant.trace_ratio.iter().flat_map(|ratio| ["--otlp-endpoint", &endpoint, "--trace-ratio", ratio]));
     let server = Served::start(database, &options, std::io::sink());
     let scraping = metrics.map(|address| tokio::spawn(scrape(address)));
+    let before = server.cpu_time();
     let rate = complete_some(&server.address, orders, ORDERS, IN_FLIGHT).await;
+    let cpu = server.cpu_time() - before;
     if let Some(scraping) = scraping {
         assert!(!scraping.is_finished(), "a scrape has failed");
         scraping.abort();
     }
     server.end();
-    rate
+    Round { rate, cpu_microseconds: cpu.as_secs_f64() * 1e6 / ORDERS as f64 }
 }
 
 /// Scrapes until it is aborted; ends if that fails.

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use purchase_order_service::proto::v1;
 use purchase_order_service::proto::v1::purchase_order_service_client::PurchaseOrderServiceClient;
@@ -16,6 +16,7 @@ use purchase_order_service::proto::v1::store_service_client::StoreServiceClient;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::support::server_process::cpu_time;
 use crate::support::{Database, Engine};
 
 pub const STORES: usize = 16;
@@ -221,6 +222,11 @@ impl<L: Write + Send + 'static> Served<L> {
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
         let address = said.split_whitespace().nth(3).unwrap_or_else(|| panic!("the server said {said:?}")).to_owned();
         Self { process, address, log }
+    }
+
+    /// The CPU time that its threads have used so far.
+    pub fn cpu_time(&self) -> Duration {
+        cpu_time(self.process.id())
     }
 
     /// Its peak memory in MB and what it logged.

@@ -145,13 +145,7 @@ impl ServerProcess {
 
     /// The CPU time that its threads have used so far.
     pub fn cpu(&self) -> Duration {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
-        let nanoseconds = threads.map(|thread| {
-            // A thread that has ended meanwhile counts no more.
-            let used = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap_or_default();
-            used.split(' ').next().and_then(|used| used.parse::<u64>().ok()).unwrap_or_default()
-        });
-        Duration::from_nanos(nanoseconds.sum())
+        cpu_time(self.process.id())
     }
 
     pub fn terminate(&self) {
@@ -180,6 +174,17 @@ impl Drop for ServerProcess {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The CPU time that the threads of a process have used so far.
+pub fn cpu_time(process: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let nanoseconds = threads.map(|thread| {
+        // A thread that has ended meanwhile counts no more.
+        let used = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap_or_default();
+        used.split(' ').next().and_then(|used| used.parse::<u64>().ok()).unwrap_or_default()
+    });
+    Duration::from_nanos(nanoseconds.sum())
 }
 
 /// An honest caller who calls again and again while an attack goes on.
