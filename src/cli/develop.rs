@@ -64,6 +64,14 @@ fn announce(database: &DatabaseUrl, address: SocketAddr) {
         demo::RECEIVER
     );
     println!(
-        "try: grpcurl -plaintext -H 'x-principal: alice' -d '{{\"store_id\": \"demo\"}}' {address} purchasing.v1.StoreService/GetStore"
+        "try: {} call --server {address} --as {} StoreService/GetStore '{{\"store_id\": \"{}\"}}'",
+        program(),
+        demo::OWNER,
+        demo::STORE
     );
+}
+
+/// How this program was started, for a command that can be pasted.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "purchase-order-service".to_owned())
 }

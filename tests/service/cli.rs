@@ -41,6 +41,8 @@ fn complaint(output: &Output) -> String {
 struct Serving {
     process: Child,
     address: String,
+    /// The call that it proposes.
+    proposed: String,
 }
 
 impl Serving {
@@ -50,9 +52,10 @@ impl Serving {
         let first_line = lines.next().unwrap();
         let (_, rest) = first_line.split_once("listens on ").unwrap();
         let address = rest.split(' ').next().unwrap().to_owned();
+        let proposed = lines.find_map(|line| line.strip_prefix("try: ").map(str::to_owned)).unwrap();
         // The rest of what it says must go somewhere.
         std::thread::spawn(move || lines.count());
-        Self { process, address }
+        Self { process, address, proposed }
     }
 
     fn caller(&self, principal: &str) -> Caller {
@@ -213,6 +216,16 @@ async fn a_first_run_has_a_demo_store_to_try(#[values(Sqlite, Postgres)] on: Eng
     assert_eq!(kept.len(), 1);
     let verified = run(&database, &["verify"]);
     assert!(verified.status.success(), "verify runs on a database in use: {verified:?}");
+}
+
+#[test]
+fn the_call_that_a_first_run_proposes_can_be_pasted() {
+    let database = Database::empty(Sqlite).unwrap();
+    let serving = Serving::start(&database, &[]);
+
+    let pasted = Command::new("/bin/sh").env_clear().args(["-c", &serving.proposed]).output().unwrap();
+
+    assert!(pasted.status.success() && text(&pasted.stdout).contains("Demo store"), "{} {pasted:?}", serving.proposed);
 }
 
 #[test]
