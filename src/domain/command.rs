@@ -194,8 +194,11 @@ fn check_each(
     for target in targets {
         let order = working_set.order(&envelope.order_key(target.order))?;
         let Err(refusal) = check(target, order) else { continue };
+        // The first refusal is the one that answers. An order is named with it only if its refusal has the same
+        // reason, because one text must be true of all that are named.
         let first = refused.get_or_insert_with(|| refusal.clone());
         if first.reason() == refusal.reason() {
+            // An order that does not exist has no number.
             orders.push(order.map_or_else(|| target.order.to_string(), |order| order.number.clone()));
         }
     }
@@ -231,6 +234,8 @@ pub fn decide(
     };
     let mut changeset = Changeset::new(working_set, envelope, authorization, wall_clock, ids)?;
     let outcome = envelope.command.decide(&mut changeset)?;
+    // What follows from the rows is derived at the end and may refuse the command too: a level beyond its
+    // limit.
     Ok(Verdict::Decided(Box::new(changeset.finish(&outcome)?), outcome))
 }
 
@@ -260,7 +265,8 @@ pub struct OrderReply {
     pub view: OrderView,
     /// The receipt that the command booked or voided, if it did.
     pub receipt: Option<Receipt>,
-    /// The lines that the receipt has items of, or that goods were returned of, as they are now.
+    /// The lines that the command was about, as they are now: those that the receipt has items of, that goods were
+    /// returned of, or that were amended, confirmed or cancelled.
     pub lines: Vec<Line>,
 }
 
@@ -312,9 +318,11 @@ fn order_reply(
     of_order: OutcomeOfOrder<'_>,
 ) -> Result<OrderReply, Refusal> {
     let key = envelope.order_key(of_order.order);
+    // Orders are never deleted, so a stored outcome finds its order also when it is replayed later.
     let order = working_set.order(&key)?.cloned().ok_or(Refusal::OrderNotFound)?;
     let mut lines = Vec::with_capacity(of_order.lines.len());
     for number in of_order.lines {
+        // A replay may be later than an update by which a draft lost the line. Then the line is left out.
         lines.extend(working_set.line(&LineKey { order: key.clone(), number: *number })?.cloned());
     }
     let receipt = match of_order.receipt {

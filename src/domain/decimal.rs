@@ -22,6 +22,7 @@ pub fn parse(text: &str, places: u32) -> Option<i64> {
     }
     // Read as an integer of the last place: a float would not hold every value exactly.
     let fraction = fraction.unwrap_or("0");
+    // The fraction is filled up on the right: the 5 of 2.5 means 5,000 of the ten-thousandths.
     let padded = format!("{fraction:0<width$}", width = places as usize);
     whole.parse::<i64>().ok()?.checked_mul(scale(places))?.checked_add(padded.parse().ok()?)
 }
@@ -33,6 +34,8 @@ fn is_digits(text: &str) -> bool {
 /// Divides and rounds half to even, which favours neither direction over many roundings. The divisor is
 /// above zero.
 pub const fn divide_half_even(value: i128, divisor: i128) -> i128 {
+    // Euclidean, so that the remainder is never below zero: it is compared with half of the divisor in the same
+    // way for values below zero.
     let quotient = value.div_euclid(divisor);
     let twice_remainder = 2 * value.rem_euclid(divisor);
     if twice_remainder > divisor || (twice_remainder == divisor && quotient % 2 != 0) { quotient + 1 } else { quotient }
@@ -41,6 +44,7 @@ pub const fn divide_half_even(value: i128, divisor: i128) -> i128 {
 /// Writes an integer of `10^-places` canonically, without trailing zeros and without a bare point.
 pub fn format(value: i128, places: u32) -> String {
     let scale = 10_u128.pow(places);
+    // The sign is written apart, because a whole part of 0 cannot carry it.
     let sign = if value < 0 { "-" } else { "" };
     let whole = value.unsigned_abs() / scale;
     let fraction = value.unsigned_abs() % scale;

@@ -11,6 +11,7 @@ pub struct Gtin(String);
 impl Gtin {
     /// The number that these digits are.
     pub fn of(digits: &str) -> Self {
+        // Lookups compare with `ltrim` in SQL, which also makes an empty text of nothing but zeros.
         Self(digits.trim_start_matches('0').to_owned())
     }
 

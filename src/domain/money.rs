@@ -40,6 +40,8 @@ impl UnitCost {
 
     /// What a whole number of packs is worth where this is the cost of one.
     pub fn times_packs(self, packs: i64) -> ExactAmount {
+        // Times the scale of a quantity, so that values by the pack and values by the unit have the same places
+        // and can be added up.
         ExactAmount(i128::from(self.0) * i128::from(packs) * i128::from(Quantity::SCALE))
     }
 }

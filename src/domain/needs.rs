@@ -116,6 +116,7 @@ impl Needs {
         outcome.product().into_iter().for_each(|product| needs.add(Need::Level(product)));
         for OutcomeOfOrder { order, receipt, lines } in outcome.orders() {
             needs.add(Need::Order(order));
+            // Single lines, and not all of the order: an answer shows those that the command was about.
             needs.extend(lines.iter().map(|line| Need::Line(order, *line)));
             needs.extend(receipt.map(|receipt| Need::Receipt(order, receipt)));
         }

@@ -223,6 +223,8 @@ impl Outcome {
             | Self::OrderCompleted(OrderCompleted { event, .. })
             | Self::OrderReopened(OrderReopened { event, .. })
             | Self::StockAdjusted(StockAdjusted { event, .. }) => *event,
+            // The receipts of a delivery are recorded one after another, so their events have consecutive
+            // numbers.
             Self::DeliveryBooked(booked) => booked.receipts.first().map_or(0, |receipt| receipt.event),
         }
     }

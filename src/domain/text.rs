@@ -36,6 +36,8 @@ pub fn line(text: &str, max: usize) -> Result<String, String> {
 /// An identifier. Empty text is none, but says nothing wrong either: whether one is required is judged
 /// by the caller of this function.
 pub fn code(text: &str, max: usize) -> Result<String, String> {
+    // Bidirectional controls have the property of ignorable characters too. They are asked for first, because a
+    // caller is helped more by the exact name.
     let text = checked(text, max, |c| match c {
         ' ' => None,
         _ if forbidden(c).is_some() => forbidden(c),
@@ -58,6 +60,8 @@ pub fn is_blank(text: &str) -> bool {
 }
 
 fn checked(text: &str, max: usize, wrong: fn(char) -> Option<&'static str>) -> Result<String, String> {
+    // Measured and judged in normal form, because that is what is stored. Normalizing can make a text shorter
+    // or longer.
     let text = normalised(text, max).ok_or_else(|| format!("is longer than {max} bytes"))?;
     let found = text.chars().find_map(|c| Some((c, wrong(c)?)));
     found.map_or(Ok(text), |(c, what)| Err(format!("holds the {what} U+{:04X}", u32::from(c))))
@@ -75,6 +79,7 @@ fn forbidden(c: char) -> Option<&'static str> {
 
 /// By Unicode's property Default_Ignorable_Code_Point: what is not shown where it is not supported.
 fn is_ignorable(c: char) -> bool {
+    // No ASCII character has the property, so the set need not be searched for one.
     !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
@@ -89,6 +94,7 @@ const SHORTENED: usize = 4;
 
 /// Text in normal form C; `None` if that has more than `max` bytes.
 fn normalised(text: &str, max: usize) -> Option<String> {
+    // ASCII is in normal form as it is.
     if text.is_ascii() {
         return (text.len() <= max).then(|| text.to_owned());
     }
@@ -116,6 +122,7 @@ pub fn is_gtin(text: &str) -> bool {
     if !matches!(text.len(), 8 | 12 | 13 | 14) || !text.bytes().all(|b| b.is_ascii_digit()) {
         return false;
     }
+    // From the right, because the check digit is the last one: then the weights are the same for every length.
     let weighted = text.bytes().rev().enumerate().map(|(i, b)| u32::from(b - b'0') * if i % 2 == 0 { 1 } else { 3 });
     weighted.sum::<u32>() % 10 == 0
 }

@@ -43,6 +43,8 @@ pub struct Date(jiff::civil::Date);
 impl Date {
     /// Reads `YYYY-MM-DD` and nothing else; `None` also for days that do not exist.
     pub fn parse(text: &str) -> Option<Self> {
+        // The parser takes other forms too, such as 20260203, and years before 1. Dates are stored as text and
+        // compared as text, which is right only if all of them have the one form.
         let date: jiff::civil::Date = text.parse().ok()?;
         (date.year() >= 1 && date.to_string() == text).then_some(Self(date))
     }
@@ -75,16 +77,19 @@ impl TimeZone {
     /// Looks a zone up by its name.
     pub fn parse(name: &str) -> Option<Self> {
         let zone = tz::TimeZone::get(name).ok()?;
+        // A zone without a name could not be stored, because the name is what is stored.
         zone.iana_name().is_some().then_some(Self(zone))
     }
 
     /// The IANA name of the zone, such as `Europe/Amsterdam`, as it is stored.
     pub fn name(&self) -> &str {
+        // `parse` makes no zone without a name, so the other text is never used.
         self.0.iana_name().unwrap_or("UTC")
     }
 
     /// The first instant of a day in this zone. Instants beyond the calendar count as its ends.
     pub fn start_of(&self, date: Date) -> Timestamp {
+        // Instants end before the calendar does, so its last days have none.
         let end = if date.0.year() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
         let start = date.0.to_zoned(self.0.clone()).map_or(end, |start| start.timestamp());
         Timestamp(start.as_microsecond())
@@ -98,6 +103,7 @@ impl TimeZone {
         let mut offsets = vec![(from, micros(self.0.to_offset(start)))];
         for transition in self.0.following(start) {
             let at = Timestamp(transition.timestamp().as_microsecond());
+            // The transitions of a zone with summer time do not end before the calendar does.
             if at > to {
                 break;
             }

@@ -69,6 +69,7 @@ impl<K: Ord, V> EntityMap<K, V> {
 
     /// Notes that `key` was looked for. It is absent unless it is loaded before or afterwards.
     pub fn insert_absent(&mut self, key: K) {
+        // Several needs may look for the same key, and what another one has found must stay.
         self.entries.entry(key).or_insert(Entry { value: None, status: EntryStatus::Unchanged });
     }
 
@@ -133,7 +134,7 @@ impl<K: Ord, V> EntityMap<K, V> {
 
     fn remove(&mut self, key: K) {
         let Some(entry) = self.entries.get_mut(&key) else {
-            // Not loaded, so it may be stored: deleting it is right whether it is there or not.
+            // Not loaded, so it is taken for stored. If it is not, the save finds nothing to delete, and fails.
             self.entries.insert(key, Entry { value: None, status: EntryStatus::Removed });
             return;
         };
@@ -272,6 +273,7 @@ impl WorkingSet {
 
     /// A line, or `None` if the order has no such line.
     pub fn line(&self, key: &LineKey) -> Result<Option<&Line>, NotLoaded> {
+        // A set that was loaded completely has no entries for lines that do not exist.
         if !self.lines.is_loaded(key) && self.has_all(&key.order.store, Need::AllLines(key.order.order)) {
             return Ok(None);
         }
@@ -297,6 +299,8 @@ impl WorkingSet {
         }
         let mut found = Vec::new();
         for (_, entry) in self.lines.entries.range(LineKey::range_of(key)) {
+            // Other needs may have loaded further lines of the order, so the lines of these products are picked
+            // out of them.
             let Some(line) = &entry.value else { continue };
             let by_product = ProductSelector::Product(line.product.clone());
             let by_gtin = line.gtin.as_deref().map(|gtin| ProductSelector::Gtin(Gtin::of(gtin)));
@@ -337,6 +341,7 @@ impl WorkingSet {
     /// The items of an order's active receipts, by receipt and line.
     pub fn staged_items_of(&self, key: &OrderKey) -> Result<&[StagedItem], NotLoaded> {
         self.check_all(&key.store, Need::StagedItems(key.order), "the staged items of an order")?;
+        // An order without active receipts is loaded completely as well, and has no entry.
         Ok(self.staged_items.get(key).map(Vec::as_slice).unwrap_or_default())
     }
 
@@ -434,6 +439,7 @@ impl WorkingSet {
                 self.set_complete(order.key.store.clone(), Need::AllLines(order.key.order));
                 self.set_complete(order.key.store.clone(), Need::StagedItems(order.key.order));
             }
+            // Both compare the order with the header before, so the order is put after them.
             self.absorb_external_id(&order);
             self.absorb_child(&order);
             self.orders.put(order.key.clone(), order);
@@ -453,9 +459,12 @@ impl WorkingSet {
             self.levels.put(level.key.clone(), level);
         }
         if let Some(response) = decision.stored_response {
+            // Under its key as well: the same request id later in the batch is answered from it, and not
+            // carried out again.
             self.stored_responses.put(response.key.clone(), response.clone());
             self.appended.stored_responses.push(response);
         }
+        // Roles and grants before what callers may do, which is derived from them.
         self.absorb_permissions(&decision.permissions_closed, &decision.permissions);
         self.absorb_grants(&decision.grants_closed, &decision.grants);
         self.absorb_changed_access(&access_changed);
@@ -474,6 +483,7 @@ impl WorkingSet {
     /// of the batch is refused the same id.
     fn absorb_external_id(&mut self, order: &Order) {
         let store = &order.key.store;
+        // A new order was never looked for, and has freed no external id.
         let before = self.orders.get(&order.key).ok().flatten().and_then(|before| before.external_id.clone());
         if let Some(before) = before {
             self.external_ids.insert((store.clone(), before), None);
@@ -489,6 +499,8 @@ impl WorkingSet {
     fn absorb_child(&mut self, child: &Order) {
         let Some(parent) = child.parent else { return };
         let key = OrderKey { store: child.key.store.clone(), order: parent };
+        // A parent that is not loaded has no command in this batch. One that was reopened does not name this
+        // back order as its child any more.
         if let Some(Entry { value: Some(parent), .. }) = self.orders.entries.get_mut(&key)
             && parent.child == Some(child.key.order)
         {

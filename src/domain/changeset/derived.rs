@@ -21,12 +21,14 @@ impl Changeset<'_> {
     pub(super) fn derive_due_dates(&mut self) -> Result<(), Refusal> {
         let mut others = Vec::new();
         for order in self.orders.values() {
+            // A new order has no lines but those that were put.
             let Some(before) = self.order_before(&order.key)? else { continue };
             if !before.moves_due_dates(order) {
                 continue;
             }
             for line in self.working_set.lines_of(&order.key)? {
                 let due_date = order.due_date_of(line);
+                // A line that was put is derived below, from its new values.
                 if due_date != line.due_date && !self.lines.contains_key(&line.key) {
                     others.push(Line { due_date, ..line.clone() });
                 }
@@ -34,6 +36,7 @@ impl Changeset<'_> {
         }
         for line in self.lines.values_mut() {
             let order = self.orders.get(&line.key.order);
+            // A line that was put without its order is refused as a bug when levels are derived.
             line.due_date = order.and_then(|order| order.due_date_of(line));
         }
         self.lines.extend(others.into_iter().map(|line| (line.key.clone(), line)));
@@ -46,6 +49,7 @@ impl Changeset<'_> {
         for line in self.lines.values() {
             let before = self.inbound_before(line)?;
             let after = InboundStock::of(self.order_after(line)?, line);
+            // The lines of a draft add nothing before or after, so that no level is saved for them.
             if before != after {
                 exchanges.push((line.level_key(), before, after));
             }
@@ -61,6 +65,7 @@ impl Changeset<'_> {
         let line = self.line_before(&line.key)?;
         match (order, line) {
             (Some(order), Some(line)) => Ok(InboundStock::of(order, line)),
+            // A new line has added nothing yet.
             _ => Ok(InboundStock::default()),
         }
     }
@@ -129,6 +134,7 @@ impl Changeset<'_> {
             let was_open = self.order_before(&order.key)?.is_some_and(|before| before.state.is_open());
             change += i64::from(order.state.is_open()) - i64::from(was_open);
         }
+        // A completion with a back order closes one order and opens another: the count stays.
         if change != 0 {
             self.store_mut()?.open_orders += change;
         }

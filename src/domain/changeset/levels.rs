@@ -11,8 +11,8 @@ use crate::domain::refusal::Refusal;
 use crate::domain::unit::Unit;
 
 impl Changeset<'_> {
-    /// The level of a product as this changeset leaves it; `None` if no order of the store has named the
-    /// product before.
+    /// The level of a product as this changeset leaves it; `None` if no order or adjustment of the store has named
+    /// the product before.
     pub fn level(&self, product: &ProductId) -> Result<Option<Level>, Refusal> {
         let key = self.level_key(product);
         match self.levels.get(&key) {

@@ -171,6 +171,8 @@ impl Changeset<'_> {
     /// The decision: the rows that were put, what follows from them, and the response to store for the
     /// request id. Refuses what only shows when everything is put: a level that would pass its limit.
     pub fn finish(mut self, outcome: &Outcome) -> Result<Decision, Refusal> {
+        // In this order: due dates may put further lines, which levels and counters have to see; summaries show
+        // the counters; and levels are judged with everything that was posted and derived.
         self.derive_due_dates()?;
         self.derive_levels()?;
         self.derive_counters()?;

@@ -52,6 +52,7 @@ impl Changeset<'_> {
     pub fn receivable_lines(&self, supplier: &str, selector: &ProductSelector) -> Result<Vec<(Order, Line)>, Refusal> {
         let mut receivable = Vec::new();
         for key in self.working_set.receivable_lines(&self.envelope.store, supplier, selector)? {
+            // The list was loaded with the orders and the lines that it names, so neither is absent.
             if let (Some(order), Some(line)) = (self.working_set.order(&key.order)?, self.working_set.line(key)?) {
                 receivable.push((order.clone(), line.clone()));
             }
@@ -156,6 +157,7 @@ impl Changeset<'_> {
     /// and inserted: the columns that say what was agreed are never updated in place, so that the commands that
     /// change quantities alone need not write them.
     pub fn replace_line(&mut self, line: Line) -> Result<(), Refusal> {
+        // A line that stays as it is need not be replaced, and a new one has no row to delete.
         if self.line_before(&line.key)?.is_some_and(|before| *before != line) {
             self.decision.lines_removed.push(line.key.clone());
         }
@@ -170,6 +172,8 @@ impl Changeset<'_> {
 
     /// Puts all lines of a draft in place of those it has, which are numbered anew.
     pub fn replace_lines(&mut self, draft: &mut Order, lines: Vec<Line>) -> Result<(), Refusal> {
+        // Counting only raises this counter. Without setting it back, lines that are added later would not
+        // follow the new numbers.
         draft.counters.last_line = 0;
         for line in lines {
             self.replace_line(line)?;
@@ -201,6 +205,7 @@ impl Changeset<'_> {
     /// The order's counters are derived from the lines and receipts that are put, before or afterwards.
     pub fn put_order(&mut self, mut order: Order, detail: Detail) -> Result<i64, Refusal> {
         order.revision += 1;
+        // The counters are not derived yet. The summary is made again at the end, when they are.
         let number = self.record_event(Some(OrderSummary::of(&order)), detail)?;
         if order.revision == 1 {
             order.create_event = number;

@@ -32,6 +32,7 @@ impl WorkingSet {
 
     /// The roles that a principal holds in a store, each with the event that gave it.
     pub fn roles_of(&self, store: &StoreId, principal: &PrincipalId) -> Result<RoleGrants, NotLoaded> {
+        // With all grants of the store loaded, no need for this principal by itself is noted.
         if !self.has_all(store, Need::Grants) {
             self.check_all(store, Need::GrantsOf(principal.clone()), "a principal's roles")?;
         }
@@ -98,7 +99,8 @@ impl WorkingSet {
             self.insert_role_permission(key.clone(), *from_event);
         }
         for ValidityPeriod { key, .. } in closed {
-            // A role exists while it allows something.
+            // A role exists while it allows something. This comes last, because a role may be given other
+            // permissions in place of all that it had.
             self.roles.entry(key.store.clone()).or_default().retain(|_, allowed| !allowed.is_empty());
         }
     }

@@ -16,6 +16,7 @@ impl WorkingSet {
     pub fn insert_lots(&mut self, level: LevelKey, stock: LotStock) {
         let known = self.lots.entry(level).or_default();
         known.on_hand.extend(stock.on_hand);
+        // Lots by a code have no end, and may be noted before or after those in stock, which may have one.
         known.loaded_to = known.loaded_to.take().or(stock.loaded_to);
     }
 
