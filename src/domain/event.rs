@@ -1,8 +1,9 @@
 //! Events: what happened in a store, numbered per store without a gap.
 //!
-//! A command that changes something records one event, and a completion with a back order two, one for
-//! each order. The history of an order and the periods of roles and grants refer to these numbers; a
-//! gap would mean that something was changed without a record.
+//! A command that changes something records one event for each order that it changes: two where a completion
+//! makes a back order or a reopening folds one back, and up to 50 for a delivery. A command that changes no order
+//! records one. The history of an order and the periods of roles and grants refer to these numbers; a gap would
+//! mean that something was changed without a record.
 
 pub mod history;
 mod stored;

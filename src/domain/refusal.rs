@@ -71,7 +71,7 @@ pub enum Refusal {
         /// Why it does.
         refusal: Box<Refusal>,
     },
-    /// A follower's position is behind the last event of the store: it was never there, or the database was restored
+    /// A follower's position is beyond the last event of the store: it was never there, or the database was restored
     /// from an older backup.
     #[error(
         "store '{store}' has had {last_event} events, so none can follow number {after}; its database may have been restored from a backup"

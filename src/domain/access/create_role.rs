@@ -31,6 +31,7 @@ impl Command for CreateRole {
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        // For its refusal: the gate lets a platform operator through also where there is no store.
         changeset.store()?;
         if changeset.find_role(&self.role)?.is_some() {
             return Err(Refusal::RoleExists(self.role.clone()));
@@ -38,6 +39,7 @@ impl Command for CreateRole {
         if changeset.role_count()? >= MAX_ROLES {
             return Err(Refusal::TooManyRoles);
         }
+        // Recorded first: the role's permissions hold from this event on.
         let event = changeset.record(Detail::RoleCreated {
             role: self.role.to_string(),
             permissions: self.permissions.iter().copied().collect(),

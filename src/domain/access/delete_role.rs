@@ -28,6 +28,7 @@ impl Command for DeleteRole {
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        // For its refusal: the gate lets a platform operator through also where there is no store.
         changeset.store()?;
         let permissions = changeset.role(&self.role)?;
         if let Some(holders) = TruncatedList::of_nonempty(changeset.holders(&self.role)?) {

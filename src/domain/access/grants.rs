@@ -32,6 +32,7 @@ impl Command for GrantRole {
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        // For its refusal: the gate lets a platform operator through also where there is no store.
         changeset.store()?;
         let permissions = changeset.role(&self.role)?;
         if changeset.holds(&self.principal, &self.role)? {
@@ -66,10 +67,13 @@ impl Command for RevokeRole {
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         changeset.store()?;
+        // A role that does not exist is refused, and one that is not held changes nothing: so the role comes
+        // first.
         changeset.role(&self.role)?;
         if !changeset.holds(&self.principal, &self.role)? {
             return Ok(Outcome::access_changed(0));
         }
+        // Also for a role without MANAGE_ACCESS, which always passes: some other grant gives it.
         changeset.check_access_manager_remains(|who, role| (who, role) != (&self.principal, &self.role))?;
         let event = changeset
             .record(Detail::RoleRevoked { principal: self.principal.to_string(), role: self.role.to_string() })?;

@@ -29,21 +29,21 @@ pub enum Permission {
     View,
     /// See costs, amounts and values in any answer, and name costs in requests.
     ViewCosts,
-    /// Create orders, and change drafts and the notes of open orders.
+    /// Create and copy orders, change drafts, amend and confirm open orders, and change their notes and references.
     Edit,
     /// Place drafts, which commits the store towards its suppliers.
     Place,
-    /// Book deliveries in, and void receipts.
+    /// Book deliveries in, and void or correct receipts.
     Receive,
     /// Complete orders, and preview what a completion would do.
     CompletePurchaseOrders,
     /// Reopen completed orders, and fold their back orders back.
     Reopen,
-    /// Cancel orders of which nothing was accepted.
+    /// Cancel orders of which nothing was accepted, and what is pending on single lines.
     Cancel,
     /// Adjust stock beside orders: sales, returns, counts and losses.
     AdjustInventory,
-    /// Change the store's display name and time zone.
+    /// Change the store's settings, except whether it makes back orders, which takes a platform operator.
     ManageStore,
     /// Change roles, and grant and revoke them; some principal of each store always keeps it.
     ManageAccess,
@@ -157,6 +157,7 @@ impl Authorization {
 
     /// Refuses to let the caller give, by `role`, what they do not hold themselves.
     pub fn check_no_escalation(&self, role: &RoleId, given: &BTreeSet<Permission>) -> Result<(), Refusal> {
+        // Operators administer the access of every store, and need not hold a role in it.
         if self.as_operator {
             return Ok(());
         }
@@ -205,6 +206,7 @@ pub fn authorize(
     }
     match requirement {
         Requirement::Operator => Err(Refusal::NotPlatformOperator),
+        // A caller who holds some role knows that the store exists, so they are told what they lack.
         Requirement::Permission(missing) | Requirement::PermissionOrOperator(missing) if has_role => {
             Err(Refusal::PermissionMissing(missing))
         }

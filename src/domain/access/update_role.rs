@@ -31,6 +31,7 @@ impl Command for UpdateRole {
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        // For its refusal: the gate lets a platform operator through also where there is no store.
         changeset.store()?;
         let before = changeset.role(&self.role)?;
         let added: BTreeSet<Permission> = self.permissions.difference(&before).copied().collect();
@@ -38,6 +39,7 @@ impl Command for UpdateRole {
         if added.is_empty() && removed.is_empty() {
             return Ok(Outcome::access_changed(0));
         }
+        // Only what is added counts: the holders of the role have the rest already.
         changeset.authorization().check_no_escalation(&self.role, &added)?;
         // Removing any other permission cannot leave the store without an access manager.
         if removed.contains(&Permission::ManageAccess) {

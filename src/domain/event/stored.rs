@@ -45,6 +45,7 @@ impl Detail {
         if v != Self::VERSION {
             return Err(unreadable(format!("its format has the version {v}; {} is known", Self::VERSION)));
         }
+        // Written as JSON text, so that a kind that was changed by hand cannot end the text that it stands in.
         let kind = serde_json::Value::from(kind);
         serde_json::from_str(&format!("{{{kind}:{json}}}")).map_err(|error| unreadable(error.to_string()))
     }

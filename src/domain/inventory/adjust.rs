@@ -144,12 +144,15 @@ impl Command for AdjustInventory {
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
+        // What does not exist is refused first, then what does not fit what is stored, and then what stock does
+        // not allow.
         let returned = self.order_and_line(changeset)?;
         let level = self.level(changeset)?;
         let line = returned.as_ref().map(|(_, line)| line);
         self.violations(&level, line).or_refuse(Refusal::InvalidForStoredData)?;
         let parts = self.parts(changeset, &level)?;
         let change: Quantity = parts.iter().map(|part| part.change).sum();
+        // Only a count gets here: it found what is on hand. Then there is no event, and a new product gets no level.
         if change == Quantity::ZERO {
             return Ok(self.outcome(0, 0, &[]));
         }
@@ -158,6 +161,7 @@ impl Command for AdjustInventory {
         }
         let unit_cost = self.cost(&level, line, change);
         let event = self.put(changeset, &level, returned, change, unit_cost)?;
+        // `level` is the one before the rows are posted; these follow each other from here on.
         let first = level.last_movement + 1;
         for part in &parts {
             self.post(changeset, &level, event, part, unit_cost)?;
@@ -200,6 +204,8 @@ impl AdjustInventory {
         if level.unit.is_whole() && !quantity.is_whole() {
             violations.add("quantity", format_args!("is {quantity}, but {product} is counted in whole units"));
         }
+        // The rest is about a return by a line. How much may go back says nothing if the line is of another
+        // product.
         let Some(line) = line else { return violations };
         let number = line.key.number;
         if line.product != *product {
@@ -241,6 +247,7 @@ impl AdjustInventory {
         let known = changeset.lots_with_code(&self.product, &named.code)?.with_code(&named.code, named.expiry_date);
         let on_hand: Quantity = known.iter().map(|lot| lot.quantity).sum();
         let change = self.kind.change(on_hand, self.quantity);
+        // Also where the store allows negative stock: no lot is ever below zero.
         if on_hand + change < Quantity::ZERO {
             let (product, lot) = (self.product.clone(), named.code.clone());
             return Err(Refusal::InsufficientLot { product, lot, on_hand, missing: -(on_hand + change) });
@@ -248,9 +255,12 @@ impl AdjustInventory {
         if change.is_positive() {
             return Ok(vec![LotChange { lot: Some(self.lot_to_fill(named, &known)?), change }]);
         }
+        // The lot has enough, but the product may not: what was sold beyond the stock is missing from what is
+        // in no lot.
         self.check_stock(changeset, level, change)?;
         let mut parts = Vec::new();
         let mut left = -change;
+        // Several lots have the code if no expiry date was named. What expires first goes out first.
         for LotQuantity { lot, quantity } in known {
             let part = left.min(quantity);
             left -= part;
@@ -284,8 +294,8 @@ impl AdjustInventory {
         Err(Refusal::InsufficientStock { product: self.product.clone(), on_hand: level.on_hand, missing: -after })
     }
 
-    /// What a unit costs that is moved. What goes out leaves at the average, or at what was paid for it if
-    /// it goes back to where it came from.
+    /// What a unit costs that is moved. What goes out leaves at the average, or at the cost of the order's line if it
+    /// goes back to where it came from.
     fn cost(&self, level: &Level, line: Option<&Line>, change: Quantity) -> UnitCost {
         match (line, self.unit_cost) {
             (Some(line), _) => line.unit_cost,

@@ -32,6 +32,7 @@ pub struct Lot {
 
 impl Lot {
     fn order(&self) -> (bool, Option<Date>, &str) {
+        // `false` is before `true`, so lots that never expire come last.
         (self.expiry_date.is_none(), self.expiry_date, &self.code)
     }
 }
@@ -127,6 +128,7 @@ impl LotStock {
         let mut taken = Vec::new();
         let mut left = quantity;
         for (lot, on_hand) in &self.on_hand {
+            // Behind the last lot that is loaded, quantities may be too small: see `WorkingSet::absorb_lots`.
             if left == Quantity::ZERO || self.loaded_to.as_ref().is_some_and(|last| lot > last) {
                 break;
             }
@@ -138,10 +140,13 @@ impl LotStock {
         }
         if left.is_positive() {
             if self.loaded_to.is_some() {
+                // The rest may be in later lots. Only where all lots are known, what is in none of them is in
+                // no lot.
                 return None;
             }
             taken.push(LotChange { lot: None, change: -left });
         }
+        // What is in no lot is a part too, and may be one more than allowed.
         (taken.len() <= MAX_LOTS_TAKEN).then_some(taken)
     }
 }

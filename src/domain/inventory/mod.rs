@@ -46,7 +46,7 @@ pub struct Level {
 }
 
 impl Level {
-    /// The level of a product that no order of the store has named before.
+    /// The level of a product that no order or adjustment of the store has named before.
     pub fn empty(key: LevelKey, unit: Unit) -> Self {
         Self {
             key,
@@ -78,6 +78,7 @@ impl Level {
         let stock = ValuedStock { on_hand: self.on_hand, average: self.average_cost };
         if movement.quantity.is_positive() {
             self.average_cost = stock.average_with(movement.quantity, movement.unit_cost);
+        // Whatever else goes out leaves at the average, which stays as it is.
         } else if movement.kind == MovementKind::ReceiptReversal {
             self.average_cost = stock.average_without(-movement.quantity, movement.unit_cost);
         }
@@ -199,7 +200,8 @@ pub struct Movement {
     pub kind: MovementKind,
     /// How much was added to what is on hand; below zero if it was taken away.
     pub quantity: Quantity,
-    /// What one unit cost: as on the order line, as the adjustment says, or the average.
+    /// What one unit cost: as the receipt item says, or else its order line; of an adjustment, as that says, as the
+    /// line says by which returned goods came, or the average.
     pub unit_cost: UnitCost,
     /// What was on hand afterwards, so that the ledger can be checked row by row.
     pub balance_after: Quantity,

@@ -53,6 +53,7 @@ impl LineRate {
 
     /// The mean rounded half to even; `None` without any line.
     pub fn mean(self) -> Option<Mean> {
+        // One division for the mean and for the places, so that it is rounded once.
         Mean::of(self.billionths.into(), i128::from(self.lines) * Self::BILLIONTHS)
     }
 }

@@ -56,6 +56,7 @@ impl Command for DisableBackOrders {
         if !changeset.store()?.back_orders_enabled {
             return Ok(Outcome::store_changed(0));
         }
+        // Orders may be open: their back orders run their course, and none is made any more.
         changeset.store_mut()?.back_orders_enabled = false;
         let event = changeset.record(Detail::BackOrdersDisabled {})?;
         Ok(Outcome::store_changed(event))

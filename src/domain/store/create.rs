@@ -56,6 +56,7 @@ impl Command for CreateStore {
             allow_unlisted_items: false,
             open_orders: 0,
             last_order_number: 0,
+            // Raised to 1 by the event below: no store is saved without an event.
             last_event: 0,
             last_event_time: changeset.now(),
             first_event: 1,
@@ -76,6 +77,7 @@ impl Command for CreateStore {
 /// The roles that every store begins with.
 fn first_roles() -> [(RoleId, Vec<Permission>); 3] {
     let mut manager = Permission::ALL.to_vec();
+    // A manager runs the orders and the stock. Settings and access stay with the owner.
     manager.retain(|permission| !matches!(permission, Permission::ManageStore | Permission::ManageAccess));
     [
         (RoleId::new("owner"), Permission::ALL.to_vec()),

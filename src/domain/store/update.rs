@@ -43,6 +43,7 @@ impl Command for UpdateStore {
             allow_unlisted_items: self.allow_unlisted_items.unwrap_or(before.allow_unlisted_items),
             ..before.clone()
         };
+        // Fields that are named with the value that they have do not count as a change.
         if after == before {
             return Ok(Outcome::store_changed(0));
         }
