@@ -67,8 +67,7 @@ impl Command for RevokeRole {
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         changeset.store()?;
-        // A role that does not exist is refused, and one that is not held changes nothing: so the role comes
-        // first.
+        // Judged first: a role that does not exist is refused, while one that is not held changes nothing.
         changeset.role(&self.role)?;
         if !changeset.holds(&self.principal, &self.role)? {
             return Ok(Outcome::access_changed(0));

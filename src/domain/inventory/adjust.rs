@@ -144,8 +144,7 @@ impl Command for AdjustInventory {
     }
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
-        // What does not exist is refused first, then what does not fit what is stored, and then what stock does
-        // not allow.
+        // In this order: what does not exist, what does not fit what is stored, and what the stock does not allow.
         let returned = self.order_and_line(changeset)?;
         let level = self.level(changeset)?;
         let line = returned.as_ref().map(|(_, line)| line);
@@ -204,8 +203,7 @@ impl AdjustInventory {
         if level.unit.is_whole() && !quantity.is_whole() {
             violations.add("quantity", format_args!("is {quantity}, but {product} is counted in whole units"));
         }
-        // The rest is about a return by a line. How much may go back says nothing if the line is of another
-        // product.
+        // The rest is about a return by a line. How much may go back means nothing for a line of another product.
         let Some(line) = line else { return violations };
         let number = line.key.number;
         if line.product != *product {

@@ -140,8 +140,7 @@ impl LotStock {
         }
         if left.is_positive() {
             if self.loaded_to.is_some() {
-                // The rest may be in later lots. Only where all lots are known, what is in none of them is in
-                // no lot.
+                // Later lots may have the rest. It is in no lot only where all lots are known.
                 return None;
             }
             taken.push(LotChange { lot: None, change: -left });

@@ -78,7 +78,7 @@ impl Level {
         let stock = ValuedStock { on_hand: self.on_hand, average: self.average_cost };
         if movement.quantity.is_positive() {
             self.average_cost = stock.average_with(movement.quantity, movement.unit_cost);
-        // Whatever else goes out leaves at the average, which stays as it is.
+        // Nothing else that goes out moves the average.
         } else if movement.kind == MovementKind::ReceiptReversal {
             self.average_cost = stock.average_without(-movement.quantity, movement.unit_cost);
         }

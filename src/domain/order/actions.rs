@@ -104,6 +104,7 @@ impl Action {
         let accepted = order.counters.totals.received.is_positive();
         match self {
             Self::Complete if !accepted => Err(Refusal::NothingReceived(order.number.clone())),
+            // What was cancelled still counts as ordered: with nothing ordered, nothing was cancelled either.
             Self::Copy if !order.counters.totals.ordered.is_positive() => {
                 Err(Refusal::NothingToCopy(order.number.clone()))
             }
@@ -112,6 +113,7 @@ impl Action {
             }
             Self::Cancel if accepted => Err(Refusal::AcceptedStaged(order.number.clone())),
             Self::Reopen if !order.child_is_untouched => {
+                // The counter includes the order's own back order, so this is the number of that one.
                 let back_order = order.number_of_back_order(order.last_back_order);
                 Err(Refusal::BackOrderTouched { number: order.number.clone(), back_order })
             }

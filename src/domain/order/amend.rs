@@ -76,6 +76,7 @@ impl Command for AmendOrder {
     }
 
     fn needs(&self, needs: &mut Needs) {
+        // A date of the order counts for each line without its own, and the texts of all lines are limited together.
         if self.expected_date.is_some() || self.has_notes() {
             needs.add(Need::AllLines(self.order));
         }
@@ -94,6 +95,7 @@ impl Command for AmendOrder {
         self.check_notes(changeset, &before, &lines)?;
         check_count(&before, &lines)?;
         check_something_left(&before, &lines)?;
+        // From the sum on the header and the lines that change, so that no other line need be loaded for it.
         let values = |side: fn(&ChangedLine) -> Option<&Line>| ordered_cost_of(lines.iter().filter_map(side));
         let added = values(|changed| changed.after.as_ref()) - values(|changed| changed.before.as_ref());
         check_value(&after, before.counters.ordered_cost + added)?;
@@ -122,6 +124,7 @@ impl AmendOrder {
         fix_units(changeset, "new_lines", &self.new_lines, &mut violations)?;
         check_date(order_date, self.expected_date.flatten(), "expected_date", &mut violations);
         let mut changed = Vec::with_capacity(named.len() + self.new_lines.len());
+        // Each line is named once, and the lines come in the order of the request.
         for (index, (amendment, line)) in self.lines.iter().zip(named).enumerate() {
             let field = format_args!("lines[{index}].expected_date");
             check_date(order_date, amendment.expected_date.flatten(), field, &mut violations);
@@ -142,6 +145,7 @@ impl AmendOrder {
             changed.push(ChangedLine { before: None, after: Some(new_line(after, number, line)) });
         }
         violations.or_refuse(Refusal::InvalidForStoredData)?;
+        // The other lines too: what they were first promised for may follow from the date of the order.
         if self.expected_date.is_some() {
             let named: BTreeMap<i32, &LineAmendment> = self.lines.iter().map(|line| (line.line, line)).collect();
             for line in changeset.all_lines(before)? {
@@ -153,6 +157,7 @@ impl AmendOrder {
         for line in changed.iter_mut().filter_map(|changed| changed.after.as_mut()) {
             line.first_expected_date = first_promise(after, line);
         }
+        // The event tells the lines by number, however the request has named them.
         changed.sort_by_key(ChangedLine::number);
         Ok(changed)
     }
@@ -166,6 +171,7 @@ impl AmendOrder {
         let before: usize = changeset.all_lines(order)?.iter().map(size).sum();
         let replaced: usize = lines.iter().filter_map(|changed| changed.before.as_ref()).map(size).sum();
         let given: usize = lines.iter().filter_map(|changed| changed.after.as_ref()).map(size).sum();
+        // The lines that are replaced are among all lines, so this is never below zero.
         let notes = before - replaced + given;
         if notes <= MAX_LINE_NOTES {
             return Ok(());
@@ -203,6 +209,8 @@ impl AmendOrder {
         shown.sort_unstable();
         let event = match has_changed {
             true => {
+                // Nothing of a draft is agreed yet. On a placed order the mark stays, and keeps a back order from
+                // being folded back.
                 let terms_changed = after.terms_changed || after.state != State::Draft;
                 changeset.put_order(Order { terms_changed, ..after }, Detail::OrderAmended(amendment))?
             }
@@ -228,15 +236,18 @@ impl LineAmendment {
         let is_draft = order.state == State::Draft;
         let mut amended = line.clone();
         if self.is_removed {
+            // What was received and cancelled of it stays ordered, and nothing is pending.
             amended.quantities.ordered = least_ordered(line);
             amended.quantities.balance();
             return (!is_draft).then_some(amended);
         }
         if let Some(quantity) = self.quantity_for(index, line, violations) {
+            // What was in excess counts as ordered now, as far as the new quantity goes.
             amended.quantities.ordered = quantity;
             amended.quantities.balance();
         }
         if is_draft {
+            // Nothing was placed yet, so what is ordered now is what is ordered first.
             amended.quantities = Quantities::ordered(amended.quantities.ordered);
             amended.first_ordered = amended.quantities.ordered;
         }
@@ -293,6 +304,7 @@ impl LineAmendment {
             violations.add(format_args!("lines[{index}].{field}"), rule);
             return None;
         };
+        // A form that sends the cost that the line has already changes nothing.
         if line.quantities.received.is_positive() && price != Price::of(line) {
             let received = line.quantities.received;
             let rule = format_args!("changes the cost of line {}, of which {received} are received", self.line);
@@ -369,6 +381,7 @@ fn check_something_left(order: &Order, lines: &[ChangedLine]) -> Result<(), Refu
         let removed = lines.iter().filter(|changed| changed.after.is_none()).count();
         order.counters.lines as usize > removed || lines.iter().any(|changed| changed.before.is_none())
     } else {
+        // By the totals of the header, in which the lines that do not change are counted.
         let pending = |line: &Option<Line>| line.as_ref().map_or(Quantity::ZERO, |line| line.quantities.pending);
         let after: Quantity = lines.iter().map(|changed| pending(&changed.after)).sum();
         let before: Quantity = lines.iter().map(|changed| pending(&changed.before)).sum();

@@ -66,7 +66,9 @@ impl Command for CancelOrder {
             ..order
         };
         let detail = Detail::OrderCancelled { reason: self.reason.clone(), reason_code: self.reason_code };
+        // Before the rows of what was cancelled, which name the event.
         let event = changeset.put_order(order, detail)?;
+        // Without reasons: that of the order counts for all, and is stored once.
         for (line, quantity) in cancelled {
             changeset.put_cancellation(Cancellation { line, event, quantity, reason: None, reason_code: None });
         }

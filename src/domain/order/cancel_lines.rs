@@ -57,6 +57,7 @@ impl Command for CancelLines {
         let lines = changeset.lines(&order, self.lines.iter().map(|named| named.line))?;
         let mut violations = Violations::default();
         let mut quantities = Vec::with_capacity(lines.len());
+        // Each line is named once, and the lines come in the order of the request.
         for (named, line) in self.lines.iter().zip(&lines) {
             quantities.push(quantity_of(named, line, &mut violations));
         }
@@ -71,6 +72,7 @@ impl Command for CancelLines {
             line.cancel(quantity);
             changeset.put_line(line);
         }
+        // Before the rows of what was cancelled, which name the event.
         let event = changeset.put_order(order, Detail::LinesCancelled { lines: details })?;
         for (line, quantity, LineToCancel { reason, reason_code, .. }) in parts {
             let (reason, reason_code) = (Some(reason.clone()), *reason_code);

@@ -134,6 +134,7 @@ impl Command for CompleteOrder {
 
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let Plan { order, lines, blockers } = self.plan(changeset, MissingReason::Refused)?;
+        // A command answers with the first; a preview lists all of them.
         if let Some(refusal) = blockers.into_iter().next() {
             return Err(refusal);
         }
@@ -158,10 +159,12 @@ impl CompleteOrder {
     /// checked by the gate.
     pub fn plan(&self, changeset: &Changeset<'_>, missing_reason: MissingReason) -> Result<Plan, Refusal> {
         let order = changeset.order(self.order)?;
+        // For its refusal: lines that do not exist are named before anything else is judged.
         changeset.lines(&order, self.lines.iter().map(|disposition| disposition.line))?;
         let lines = self.dispose(changeset.all_lines(&order)?);
         let mut violations = self.violations(changeset, &lines)?;
         let mut blockers = Vec::new();
+        // The reason of the whole completion counts for each line that has none of its own.
         let lacks_reason =
             |disposed: &DisposedLine| disposed.is_cancelled() && disposed.disposition.cancel_reason.is_none();
         if self.cancel_reason.is_none() && lines.iter().any(lacks_reason) {
@@ -172,6 +175,7 @@ impl CompleteOrder {
             }
         }
         violations.or_refuse(Refusal::InvalidForStoredData)?;
+        // Of a completion the gate has judged this; the gate of a preview leaves it to be shown as a blocker.
         blockers.extend(Action::Complete.check_quantities(&order).err());
         blockers.extend(pending_unsettled(&lines));
         blockers.extend(back_orders_disabled(changeset.store()?, &lines));
@@ -208,6 +212,7 @@ impl CompleteOrder {
         for (index, named) in self.lines.iter().enumerate() {
             check_disposition(index, find_line(lines, named.line)?, &mut violations);
         }
+        // Dates are for the goods of the back order, and nothing can be expected before today any more.
         let today = changeset.store()?.time_zone.date_at(changeset.now());
         let dates = self.lines.iter().enumerate().map(|(index, named)| (Some(index), named.expected_date));
         for (index, date) in dates.chain([(None, self.expected_date)]) {
@@ -220,6 +225,7 @@ impl CompleteOrder {
 }
 
 fn find_line(lines: &[DisposedLine], number: i32) -> Result<&DisposedLine, Refusal> {
+    // All lines of an order come sorted by number.
     match lines.binary_search_by_key(&number, |disposed| disposed.line.key.number) {
         Ok(index) => Ok(&lines[index]),
         Err(_) => Err(Refusal::Bug(format!("line {number} is not among all lines of its order"))),
@@ -235,6 +241,7 @@ fn check_disposition(index: usize, disposed: &DisposedLine, violations: &mut Vio
             violations.add(format_args!("lines[{index}].{name}"), rule);
         }
     }
+    // Too little is refused as well: a line that is named is not one of the rest, which would take what is left.
     if disposed.unsettled() != Quantity::ZERO {
         let rule = format_args!(
             "settles {} (back_order {back_order}, cancel {cancel}), but line {number} has {} pending",
@@ -273,6 +280,7 @@ impl CompleteOrder {
     ) -> Result<i64, Refusal> {
         let now = changeset.now();
         let is_cancelling = lines.iter().any(DisposedLine::is_cancelled);
+        // A form may send a reason where nothing is cancelled. Stored, it would look as if something were.
         let cancel_reason = self.cancel_reason.clone().filter(|_| is_cancelling);
         let cancel_reason_code = self.cancel_reason_code.filter(|_| is_cancelling);
         let completed = Order {
@@ -282,12 +290,14 @@ impl CompleteOrder {
             cancel_reason: cancel_reason.clone(),
             cancel_reason_code,
             child,
+            // The back order is made in the same decision.
             child_is_untouched: true,
             last_back_order: order.last_back_order + i32::from(child.is_some()),
             ..order.clone()
         };
         let settled = settled_lines(lines);
         let detail = Detail::OrderCompleted { settled, back_order: child, cancel_reason, cancel_reason_code };
+        // Before the ledger rows and what was cancelled, which name the event.
         let event = changeset.put_order(completed, detail)?;
         for item in changeset.staged_items(order)? {
             post_item(changeset, order, lines, &item, event)?;
@@ -302,6 +312,7 @@ impl CompleteOrder {
                     reason_code: disposed.disposition.cancel_reason_code,
                 });
             }
+            // Also a line that had nothing pending: what was received of it is not staged any more.
             changeset.put_line(settle(disposed, now));
         }
         Ok(event)
@@ -350,6 +361,8 @@ impl CompleteOrder {
             create_event: 0,
             state: State::OnOrder,
             revision: 0,
+            // The back order is ordered now. When the goods were first ordered stays in `original_order_time`, by
+            // which the times of deliveries are judged.
             order_time: Some(now),
             place_time: Some(now),
             placed_by: Some(changeset.caller().clone()),
@@ -363,6 +376,7 @@ impl CompleteOrder {
             last_back_order: parent.last_back_order + 1,
             folded_back: false,
             terms_changed: false,
+            // A line that is added to it gets the next number of the chain, not of the lines that it carries.
             counters: OrderCounters { last_line: parent.counters.last_line, ..OrderCounters::default() },
         }
     }
@@ -388,7 +402,9 @@ impl CompleteOrder {
             lot_required: line.lot_required,
             carried_over: true,
             expected_date: disposition.expected_date.or(line.expected_date.filter(|_| promised.is_none())),
+            // What was promised first stays, so that the whole chain is measured by it.
             first_expected_date: line.first_expected_date.or(promised),
+            // What the parent's line has back-ordered: `verify` compares the two.
             first_ordered: quantity,
             confirmed: None,
             quantities: Quantities::ordered(quantity),
@@ -422,6 +438,7 @@ fn settle(disposed: &DisposedLine, now: Timestamp) -> Line {
     let mut line = disposed.line.clone();
     line.quantities.back_ordered += disposed.disposition.back_order;
     line.quantities.cancelled += disposed.disposition.cancel;
+    // Not by `balance`: the plan has made sure that both parts together are what was pending.
     line.quantities.pending = Quantity::ZERO;
     line.back_order_time = disposed.is_back_ordered().then_some(now);
     line

@@ -67,6 +67,7 @@ impl Command for ConfirmOrder {
         let order_date = order_date(changeset, &order)?;
         check_date(order_date, self.expected_date, "expected_date", &mut violations);
         let mut lines = Vec::with_capacity(named.len());
+        // Each line is named once, and the lines come in the order of the request.
         for (index, (confirmation, line)) in self.lines.iter().zip(named).enumerate() {
             let field = format_args!("lines[{index}].expected_date");
             check_date(order_date, confirmation.expected_date, field, &mut violations);
@@ -88,6 +89,7 @@ impl ConfirmOrder {
         let mut rest = Vec::new();
         for line in changeset.all_lines(order)? {
             let quantity = wanted(&line);
+            // Of a line that is cancelled or that only a receipt has added, there is nothing to confirm.
             if !named.contains(&line.key.number) && quantity.is_positive() {
                 rest.push((self.confirmed(&line, quantity, None), line));
             }
@@ -122,6 +124,7 @@ impl ConfirmOrder {
         let event = match details.is_empty() {
             true => 0,
             false => {
+                // What the supplier has promised of a back order would be lost if it were folded back.
                 let order = Order { terms_changed: true, ..order };
                 changeset.put_order(order, Detail::OrderConfirmed { lines: details })?
             }

@@ -59,6 +59,7 @@ impl Command for CopyOrder {
             expected_date: None,
             lines,
         };
+        // Units and levels need no check: the products have been on lines of this store in the same units.
         draft.put_draft(changeset, Some(self.source))
     }
 }

@@ -62,6 +62,7 @@ impl Command for CorrectReceipt {
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let order = changeset.order(self.order)?;
         let corrected = changeset.receipt(&order, self.receipt)?;
+        // The gate knows how many receipts there are, and not which of them are voided.
         if !corrected.is_active() {
             return Err(Refusal::ReceiptVoided { number: order.number, receipt: self.receipt });
         }
@@ -83,6 +84,7 @@ impl Command for CorrectReceipt {
             // It was told when the receipt was booked.
             None => None,
         };
+        // First without the corrected receipt; the new one puts those lines again that it has items of.
         for line in changeset.lines(&order, corrected.items.iter().map(|item| item.line))? {
             changeset.put_line(before(line));
         }
@@ -101,6 +103,7 @@ impl Command for CorrectReceipt {
         };
         let voided = Voided { time: changeset.now(), by: changeset.caller().clone(), reason: self.reason.clone() };
         changeset.put_receipt(Receipt { voided: Some(voided), ..corrected });
+        // With the counters as they are stored: the changeset derives them from both receipts.
         let event = changeset.put_order(Order { state: State::Receiving, ..order }, detail)?;
         Ok(Outcome::ReceiptCorrected(ReceiptChanged {
             event,

@@ -129,7 +129,8 @@ impl Command for CreateOrder {
         fix_units(changeset, "lines", &self.lines, &mut violations)?;
         violations.or_refuse(Refusal::InvalidForStoredData)?;
         check_external_id(changeset, None, self.external_id.as_deref())?;
-        // Only now, when nothing can be refused any more: a refused request takes no order number.
+        // This may still be refused, for the value of the order. A refused request takes no order number, because its
+        // changeset is dropped with the store's counter in it.
         self.put_draft(changeset, None)
     }
 }

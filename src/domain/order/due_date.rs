@@ -50,6 +50,7 @@ impl Order {
 
     /// Whether a change of this order into `after` may change when lines are due that the change does not name.
     pub fn moves_due_dates(&self, after: &Self) -> bool {
+        // Nothing is due on a draft or a closed order, whatever its date.
         let moves_date = after.state.is_live() && self.expected_date != after.expected_date;
         self.state.is_live() != after.state.is_live() || moves_date
     }

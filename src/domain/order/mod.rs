@@ -181,7 +181,8 @@ pub struct Order {
     /// The caller's own id for the order, unique in the store; may change in every state. A back order does
     /// not copy it.
     pub external_id: Option<String>,
-    /// What is paid besides the lines; fixed once the order is placed, and not copied to a back order.
+    /// What is paid besides the lines; changed by amendments alone once the order is placed, and not copied to a back
+    /// order.
     pub charges: Vec<Charge>,
     /// The store's currency, in which all costs are.
     pub currency: Currency,
@@ -334,6 +335,7 @@ impl OrderCounters {
         let was_pending = quantities_before.pending.is_positive();
         let is_pending = quantities_after.pending.is_positive();
         self.lines += i32::from(after.is_some()) - i32::from(before.is_some());
+        // It does not go down with a line that is removed: the number is not given again.
         self.last_line = self.last_line.max(after.map_or(0, |line| line.key.number));
         self.pending_lines += i32::from(is_pending) - i32::from(was_pending);
         self.totals.exchange(quantities_before, quantities_after);
@@ -393,6 +395,7 @@ impl Quantities {
     /// Sets what is pending, or in excess, so that the equation holds for the other quantities.
     pub fn balance(&mut self) {
         let open = self.ordered - self.received - self.back_ordered - self.cancelled;
+        // At most one of the two is above zero. The database has a CHECK for that.
         self.pending = open.or_nothing();
         self.excess = (-open).or_nothing();
     }
@@ -491,16 +494,19 @@ impl Line {
         let tolerance = self.tolerance.unwrap_or(store.over_receipt_tolerance);
         let most = tolerance.most((ordered - cancelled).or_nothing());
         let most = match store.allow_unlisted_items {
+            // Nothing was ordered that it could be compared with.
             true if ordered == Quantity::ZERO => Quantity::MAX,
             true => most.max(ordered),
             false => most,
         };
+        // No quantity of a line is above this. And a tolerance may allow a part of a unit that has no parts.
         let most = most.min(Quantity::MAX);
         if self.unit.is_whole() { most.whole_part() } else { most }
     }
 
     /// How much more may be received of it.
     pub fn still_receivable(&self, store: &Store) -> Quantity {
+        // Below zero where the tolerance was lowered after more was received.
         (self.most_receivable(store) - self.quantities.received).or_nothing()
     }
 

@@ -1,5 +1,5 @@
-//! PlacePurchaseOrder: a draft becomes an order to its supplier. From here on its quantities count as on
-//! order, and what was agreed with the supplier is fixed.
+//! PlacePurchaseOrder: a draft becomes an order to its supplier. From here on its quantities count as on order, and
+//! what was agreed with the supplier changes by amendments and confirmations alone.
 
 use super::actions::Action;
 use super::{Line, Order, OrderId, State};
@@ -50,6 +50,7 @@ impl Command for PlaceOrder {
         for line in lines {
             changeset.put_line(line);
         }
+        // What was first ordered and promised is on the lines of a draft already.
         let placed = Order {
             state: State::OnOrder,
             order_time: Some(order_time),

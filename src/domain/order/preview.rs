@@ -83,6 +83,7 @@ pub fn preview(
 /// Decides the completion as if it were asked for; what it would be refused with, if it would be. A bug
 /// is no blocker: it fails the preview, so that the caller gets INTERNAL and the log gets the cause.
 fn refusal_of_trial(mut trial: Changeset<'_>, complete: &CompleteOrder) -> Result<Option<Refusal>, Refusal> {
+    // There are no blockers, which would refuse it, so a refusal here is a bug.
     let outcome = complete.decide(&mut trial)?;
     match trial.finish(&outcome) {
         Ok(_) => Ok(None),

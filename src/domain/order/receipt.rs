@@ -171,8 +171,10 @@ impl ItemCosts {
     /// named, whole packs count by the cost of a pack.
     pub fn value_of(&self, line: &Line, accepted: Quantity, excess: Quantity) -> Amount {
         let Some(excess_unit_cost) = self.excess_unit_cost else {
+            // As a whole, so that packs of which a part is in excess still count as packs.
             return self.exact_value_of(line, accepted).rounded();
         };
+        // Rounded once, when both parts are added up.
         (self.exact_value_of(line, accepted - excess) + excess_unit_cost.times(excess)).rounded()
     }
 

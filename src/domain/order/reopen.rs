@@ -108,6 +108,7 @@ fn check_nothing_returned(order: &Order, lines: &[Line]) -> Result<(), Refusal> 
 /// of what is in no lot. The store's setting for negative stock does not count: it lets a till sell goods that are there
 /// and not booked yet, and these were booked.
 fn check_stock(changeset: &Changeset<'_>, order: &Order, completion: &LastCompletion) -> Result<(), Refusal> {
+    // By product too: where a store allows negative stock, a product may have less than one of its lots.
     let mut by_product: BTreeMap<&ProductId, Quantity> = BTreeMap::new();
     let mut by_lot: BTreeMap<(&ProductId, Option<&Lot>), (Quantity, Quantity)> = BTreeMap::new();
     for PostedRow { movement, on_hand_of_lot, .. } in &completion.rows {
@@ -115,6 +116,7 @@ fn check_stock(changeset: &Changeset<'_>, order: &Order, completion: &LastComple
         *by_product.entry(product).or_default() += movement.quantity;
         let (needed, on_hand) = by_lot.entry((product, movement.lot.as_ref())).or_default();
         *needed += movement.quantity;
+        // Every row of a lot has the same, which is what is there now.
         *on_hand = *on_hand_of_lot;
     }
     let mut short: BTreeSet<ProductId> = BTreeSet::new();
@@ -128,6 +130,7 @@ fn check_stock(changeset: &Changeset<'_>, order: &Order, completion: &LastComple
             Some(_) => on_hand_of_lot,
             None => {
                 let in_lots = completion.on_hand_in_lots.get(product).copied().unwrap_or_default();
+                // Below zero where more was taken out than was there: that is missing from what is in no lot.
                 on_hand(changeset, product)? - in_lots
             }
         };
@@ -190,6 +193,7 @@ impl ReopenOrder {
         };
         let folded_back = order.child;
         let detail = Detail::OrderReopened { reason: self.reason.clone(), folded_back, lines: unsettled };
+        // Before the rows that reverse the ledger, which name the event.
         let event = changeset.put_order(reopened, detail)?;
         reverse(changeset, rows, event)?;
         Ok(event)
@@ -235,6 +239,7 @@ impl ReopenOrder {
 /// The line as it was before the completion, which cancelled so much of it.
 fn unsettle(mut line: Line, cancelled: Quantity) -> Line {
     line.quantities.back_ordered = Quantity::ZERO;
+    // What was cancelled before the completion stays cancelled.
     line.quantities.cancelled -= cancelled;
     line.quantities.balance();
     line.back_order_time = None;
@@ -245,8 +250,10 @@ fn unsettle(mut line: Line, cancelled: Quantity) -> Line {
 fn reverse(changeset: &mut Changeset<'_>, rows: Vec<PostedRow>, event: i64) -> Result<(), Refusal> {
     let mut last_rows: BTreeMap<ProductId, i64> = BTreeMap::new();
     for PostedRow { movement, .. } in &rows {
+        // The rows come by number, so that the last one of each product stays.
         last_rows.insert(movement.level.product.clone(), movement.number);
     }
+    // Judged before the first reversal, which moves the ledger itself.
     let mut unmoved: BTreeSet<ProductId> = BTreeSet::new();
     for (product, last_row) in last_rows {
         if changeset.level(&product)?.is_some_and(|level| level.last_movement == last_row) {

@@ -38,6 +38,7 @@ impl Tolerance {
     pub fn most(self, wanted: Quantity) -> Quantity {
         let allowed = Self::HUNDRED_PER_CENT + i128::from(self.0);
         let most = i128::from(wanted.scaled()) * allowed / Self::HUNDRED_PER_CENT;
+        // Eleven times the largest quantity fits by far.
         Quantity::from_scaled(i64::try_from(most).unwrap_or(i64::MAX))
     }
 }

@@ -1,5 +1,5 @@
-//! UpdatePurchaseOrder: a draft is rewritten; a placed order keeps what was agreed with its supplier,
-//! and only its note and reference may change.
+//! UpdatePurchaseOrder: a draft is rewritten; a placed order keeps what was agreed with its supplier, and only its
+//! note, its reference and the caller's own id may change.
 
 use super::actions::Action;
 use super::create::{NewLine, check_external_id, check_value, fix_units, lines_of, ordered_cost_of, quantities};
@@ -13,10 +13,10 @@ use crate::domain::outcome::Outcome;
 use crate::domain::refusal::{Refusal, TruncatedList, Violations};
 use crate::domain::time::Date;
 
-/// Changes an open order. A field that is `None` stays as it is; `Some(None)` empties it.
+/// Changes an order. A field that is `None` stays as it is; `Some(None)` empties it.
 #[derive(Clone, Debug)]
 pub struct UpdateOrder {
-    /// The order to change; it must be open.
+    /// The order to change; it must be open, unless only the caller's own id changes.
     pub order: OrderId,
     /// The etag of the order as the caller last saw it; empty skips the comparison.
     pub etag: String,
@@ -46,7 +46,7 @@ impl Command for UpdateOrder {
         vec![Target::order(self.order, &self.etag, action)]
     }
 
-    /// What was agreed with the supplier is fixed once the order is placed.
+    /// What was agreed with the supplier is not changed by an update once the order is placed, but by an amendment.
     fn check_header(&self, order: &Order) -> Result<(), Refusal> {
         if order.state == State::Draft || self.changes_external_id_alone() {
             return Ok(());
@@ -147,10 +147,12 @@ impl UpdateOrder {
             Some(lines) => lines_of(after, lines),
             None => old.iter().cloned().map(|line| promised(line, after)).collect(),
         };
+        // Also where the lines stay, because the charges may be new.
         check_value(after, ordered_cost_of(&new))?;
         if new == old {
             return Ok(None);
         }
+        // The caller has named no lines, so the event tells of none: only their first promise follows the date.
         let Some(lines) = &self.lines else {
             for line in new {
                 changeset.replace_line(line)?;

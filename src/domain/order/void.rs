@@ -42,6 +42,7 @@ impl Command for VoidReceipt {
     fn decide(&self, changeset: &mut Changeset<'_>) -> Result<Outcome, Refusal> {
         let order = changeset.order(self.order)?;
         let receipt = changeset.receipt(&order, self.receipt)?;
+        // The gate knows how many receipts there are, and not which of them are voided.
         if !receipt.is_active() {
             return Err(Refusal::ReceiptVoided { number: order.number, receipt: self.receipt });
         }
