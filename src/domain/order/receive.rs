@@ -67,6 +67,7 @@ impl Command for Receive {
         let (number, supplier) = (order.number.clone(), order.supplier.clone());
         let orders = BTreeMap::from([(self.order, order)]);
         let judged = book::judge(changeset, &orders, lines, &items, &self.details, Violations::default())?;
+        // Only of `all_pending`: a list has an item with a quantity, or the request was refused before.
         if items.is_empty() {
             return Err(Refusal::NothingPending(number));
         }
@@ -129,6 +130,7 @@ fn check_no_lots(lines: &[Line]) -> Result<(), Refusal> {
 
 fn everything_of(line: &Line) -> NewItem {
     NewItem {
+        // No rule that names an item can be broken by what is pending as it is.
         index: 0,
         target: ItemTarget::Line(line.key.order.order, line.key.number),
         accepted: StatedQuantity::units(line.quantities.pending),

@@ -69,7 +69,8 @@ impl Candidate {
         self.booked.as_ref().map_or(Quantity::ZERO, |booked| booked.accepted)
     }
 
-    /// How much of what is pending is not booked yet.
+    /// How much of what is pending is not booked yet. It takes a store only to be called in the same way as
+    /// [`Candidate::room`].
     fn pending_room(&self, _: &Store) -> Quantity {
         (self.line.quantities.pending - self.accepted()).or_nothing()
     }
@@ -132,6 +133,8 @@ struct Spread<'i> {
 impl<'a> Allocation<'a> {
     /// For these lines, each with its order; a line may be given more than once.
     pub(super) fn new(store: &'a Store, lines: Vec<(&Order, Line)>) -> Self {
+        // By the order in which a product is spread. A line that one item names and that is of the product of
+        // another comes twice, and stays one.
         let mut sorted: BTreeMap<(Option<Timestamp>, &str, i32), Line> = BTreeMap::new();
         for (order, line) in lines {
             sorted.insert((order.original_order_time, &order.number, line.key.number), line);
@@ -182,6 +185,7 @@ impl<'a> Allocation<'a> {
                 // Its line was added to the candidates before.
                 ItemTarget::Unlisted(order, unlisted) => {
                     let line = self.line_of_product(*order, &unlisted.product).map(|line| line.key.number);
+                    // No line has the number 0, so one that was not added is reported as a bug.
                     self.book_on_line(item, (*order, line.unwrap_or_default()), violations)?;
                 }
                 ItemTarget::Product(order, selector) => spread.push((item, *order, selector)),
@@ -230,6 +234,8 @@ impl<'a> Allocation<'a> {
         if let Some(products) = TruncatedList::of_nonempty(missing) {
             return Err(Refusal::ProductNotReceivable(products));
         }
+        // Two rounds over all items, so that none takes up the tolerance of a line on which another finds something
+        // pending.
         for spread in &mut open {
             self.fill(spread, Candidate::pending_room, violations);
         }
@@ -296,6 +302,7 @@ impl<'a> Allocation<'a> {
         let candidate = &mut self.candidates[index];
         let number = candidate.line.key.number;
         let Portion { accepted, rejected, lots } = portion;
+        // What was rejected is all on one line; the item's other lines have no reason for it.
         let rejection = item.rejection.clone().filter(|_| rejected.is_positive());
         let Some(booked) = &mut candidate.booked else {
             candidate.booked = Some(Booked {
@@ -308,6 +315,7 @@ impl<'a> Allocation<'a> {
             });
             return;
         };
+        // A receipt has one item for a line, and that has one cost and one reason.
         let is_other_reason = booked.rejection.is_some() && rejection.is_some() && booked.rejection != rejection;
         if booked.costs != item.costs || is_other_reason {
             let rule = format_args!(
@@ -368,6 +376,7 @@ fn item_of(index: usize, line: &Line, booked: &Booked, violations: &mut Violatio
     check_lots(index, line, booked, violations);
     let excess = (booked.accepted - line.quantities.pending).or_nothing();
     let costs =
+        // A cost for an excess belongs only to the items that have one; the database has a CHECK for that.
         ItemCosts { excess_unit_cost: booked.costs.excess_unit_cost.filter(|_| excess.is_positive()), ..booked.costs };
     ReceiptItem {
         line: number,
@@ -453,8 +462,9 @@ fn resolve(
 }
 
 /// What is accepted stays within the tolerance, line by line: what one line has too much never makes up for
-/// what another has too little. Goods that are all rejected are of no line too much. It is judged when goods are received and not again at completion, so a
-/// tolerance that is lowered later does not lock up goods that are in the building.
+/// what another has too little. Goods that are all rejected are of no line too much. It is judged when goods are
+/// received and not again at completion, so a tolerance that is lowered later does not lock up goods that are in
+/// the building.
 pub(super) fn check_tolerance(store: &Store, delivered: &[Delivered]) -> Result<(), Refusal> {
     let over = delivered.iter().filter(|one| one.item.accepted.is_positive() && one.beyond(store).is_positive());
     let over: Vec<&Delivered> = over.collect();

@@ -76,7 +76,8 @@ pub(in crate::domain::order) fn judge(
     }
     let mut allocation = Allocation::new(&store, with_orders);
     unlisted::add_lines(changeset, orders, items, &mut allocation, &mut violations)?;
-    // The form first: how much of a line is received means nothing while its quantity is malformed.
+    // Before the tolerance: how much of a line is received means nothing while its quantity is malformed. Goods of a
+    // product that find no line, or no room on its lines, are refused in here already.
     let delivered = allocation.book(items, &mut violations)?;
     let booked = by_order(orders, delivered.clone());
     // The last day on which any of these goods were ordered is the first on which all can have arrived. Where nothing
@@ -86,6 +87,8 @@ pub(in crate::domain::order) fn judge(
     let receive_time = receive_time(details.receive_time, changeset.now(), ordered, &store.time_zone, &mut violations);
     check_expiry_dates(items, store.time_zone.date_at(receive_time), &mut violations);
     violations.or_refuse(Refusal::InvalidForStoredData)?;
+    // Then what is allowed: whether such goods may come at all, how much of them, and how much one order and one
+    // answer can hold.
     unlisted::check_allowed(&store, items)?;
     check_tolerance(&store, &delivered)?;
     for (order, delivered) in &booked {
@@ -209,6 +212,7 @@ fn put_receipt(
         changeset.put_line(with_item(line, &item, receive_time));
         items.push(item);
     }
+    // `Receipt::item_of` searches them by their lines.
     items.sort_by_key(|item: &ReceiptItem| item.line);
     let receipt = Receipt {
         key: ReceiptKey { order: order.key.clone(), number },
@@ -233,6 +237,7 @@ fn with_item(mut line: Line, item: &ReceiptItem, receive_time: Timestamp) -> Lin
     line.quantities.received += item.accepted;
     line.quantities.rejected += item.rejected;
     line.quantities.balance();
+    // Deliveries may be booked in another order than they arrived in.
     line.first_receive_time = Some(line.first_receive_time.map_or(receive_time, |first| first.min(receive_time)));
     line.last_receive_time = Some(line.last_receive_time.map_or(receive_time, |last| last.max(receive_time)));
     line
@@ -322,7 +327,8 @@ fn check_line_count(order: &Order, delivered: &[Delivered]) -> Result<(), Refusa
     Err(Refusal::TooManyLines { number: order.number.clone(), lines })
 }
 
-/// The needs of items of one order each: the lines that they name, and those of the products that they name.
+/// The lines of an order that items may be booked on: those that they name, and those of the products that they name.
+/// Items of other orders are passed over.
 pub(super) fn lines_for(changeset: &Changeset<'_>, order: &Order, items: &[NewItem]) -> Result<Vec<Line>, Refusal> {
     let (mut numbers, mut selectors) = (Vec::new(), Vec::new());
     for item in items.iter().filter(|item| item.target.order() == Some(order.key.order)) {

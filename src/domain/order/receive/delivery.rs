@@ -62,6 +62,7 @@ impl ReceiveDelivery {
                 lines.push(line);
             }
         }
+        // Each lookup stops at one line more than that, so a list that was cut is never booked on.
         if candidates > MAX_CANDIDATE_LINES {
             return Err(Refusal::TooManyCandidateLines);
         }
@@ -71,6 +72,7 @@ impl ReceiveDelivery {
     fn check_suppliers(&self, orders: &BTreeMap<OrderId, Order>) -> Violations {
         let mut violations = Violations::default();
         for item in &self.items {
+            // An order that `etags` alone names may be from anybody: no item is booked on it for that.
             let order = item.target.order().and_then(|order| orders.get(&order));
             if let Some(order) = order.filter(|order| order.supplier != self.supplier) {
                 let rule =
@@ -116,6 +118,7 @@ impl Command for ReceiveDelivery {
         let (orders, lines) = self.orders_and_lines(changeset)?;
         let violations = self.check_suppliers(&orders);
         let judged = book::judge(changeset, &orders, lines, &self.items, &self.details, violations)?;
+        // Only now it is known over how many orders and lines the products are spread.
         if judged.order_count() > MAX_ORDERS || judged.line_count() > MAX_DELIVERED_LINES {
             return Err(Refusal::DeliveryTooLarge { orders: judged.order_count(), lines: judged.line_count() });
         }

@@ -47,6 +47,7 @@ pub(super) fn add_lines(
             check_line(item.index, line, violations);
             continue;
         }
+        // Several products may be new to one order; each line gets the next number.
         let last = last_lines.entry(*id).or_insert(order.counters.last_line);
         *last += 1;
         let unit_cost = cost(changeset, item, unlisted)?;
@@ -84,6 +85,7 @@ fn check_line(index: usize, line: &Line, violations: &mut Violations) {
 
 /// What a unit of an unlisted product costs: as the item says, or what the product costs on average.
 fn cost(changeset: &Changeset<'_>, item: &NewItem, unlisted: &UnlistedProduct) -> Result<UnitCost, Refusal> {
+    // All of it is in excess, so a cost of the excess is the cost of the goods too.
     if let Some(cost) = item.costs.unit_cost.or(item.costs.excess_unit_cost) {
         return Ok(cost);
     }
