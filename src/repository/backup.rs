@@ -74,6 +74,7 @@ pub fn copy(url: &DatabaseUrl, target: &Path, mut progress: impl FnMut(u64, u64)
         copying.join().map_err(|_| failed("the copying thread panicked"))?
     })?;
     copy.close()?;
+    // The use of the database can be ended only when no other session of this process is open.
     drop(session);
     if let Some(in_use) = in_use {
         in_use.close()?;

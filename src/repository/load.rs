@@ -312,6 +312,7 @@ fn lines_of_products(
         };
         found_by.push([order_key(order), vec![value.into()]].concat());
     }
+    // Two lookups, because product and bar code have an index each.
     let mut found = rows::<lookups::LinesOfProduct, (LineRow, LevelRow)>(session, by_product)?;
     found.extend(rows::<lookups::LinesOfGtin, (LineRow, LevelRow)>(session, by_gtin)?);
     for (order, selector) in keys {
@@ -338,6 +339,7 @@ fn receivable_lines(
     let of_gtins = rows::<lookups::ReceivableLinesOfGtin, ReceivableRow>(session, by_gtin)?;
     let mut lines: BTreeMap<(String, ProductSelector), Vec<LineKey>> = BTreeMap::new();
     for product in products {
+        // Noted also where nothing is found: the rule must not take that for a product that nobody looked for.
         lines.insert(product, Vec::new());
     }
     for row in of_products {
@@ -347,6 +349,7 @@ fn receivable_lines(
     }
     for row in of_gtins {
         let (supplier, line) = insert_receivable(working_set, row)?;
+        // The lookup found the line by its number, so there is one.
         let selector = ProductSelector::Gtin(Gtin::of(line.gtin.as_deref().unwrap_or_default()));
         lines.entry((supplier, selector)).or_default().push(line.key);
     }
@@ -448,6 +451,7 @@ fn delivery_notes(
     let looked_up = keys.iter().map(|(corrected, note)| {
         [order_key(&corrected.order), vec![note.as_str().into(), corrected.number.into()]].concat()
     });
+    // A row for each key, with nulls where no receipt bears the note: the gate has found the order already.
     let found = rows::<lookups::DeliveryNotes, DeliveryNoteRow>(session, looked_up)?;
     found.into_iter().try_for_each(|row| insert_delivery_note(working_set, row))
 }
@@ -461,6 +465,7 @@ fn delivery_notes_of_suppliers(
     for (store, supplier, delivery_note) in keys {
         looked_up.push(vec![store.as_str().into(), supplier.as_str().into(), delivery_note.as_str().into()]);
     }
+    // A row for each key, with nulls where no receipt bears the note: the gate has found the store already.
     let found = rows::<lookups::DeliveryNotesOfSupplier, DeliveryNoteRow>(session, looked_up)?;
     found.into_iter().try_for_each(|row| insert_delivery_note(working_set, row))
 }
@@ -523,8 +528,8 @@ fn insert_grants(working_set: &mut WorkingSet, rows: Vec<RoleGrantRow>) {
 /// Loads the numbers of a store's first open orders, and how many are open: a refusal names them. The count is on the
 /// store's row, so that it costs nothing however many orders are open; the row must have been loaded before.
 fn open_orders(session: &mut Session, working_set: &mut WorkingSet, store: &StoreId) -> Result<(), DbError> {
-    // A store row that was not loaded is a bug. Taken for an absent store, it would count as no open orders, and the
-    // feature would be turned off under orders that need it.
+    // A store row that was not loaded is a bug. Taken for an absent store, it would count as no open orders, and a
+    // refusal because of open orders would name none.
     let row = working_set.store(store).map_err(|bug| DbError::bug(bug.to_string()))?;
     let total = match row {
         Some(row) => {

@@ -164,8 +164,9 @@ pub fn open_back_orders(session: &mut Session, stores: &[String]) -> Result<usiz
 /// Deletes at most [`STEP`] of a store's events from before `cutoff`, the first before the others, in a transaction of its
 /// own. The store's last event stays, whatever its age: the store's row names it.
 ///
-/// It takes no lock before it deletes, and needs none: old events never change, and commands only add events behind them.
-/// Of two instances that delete the same, the second finds less.
+/// It needs no lock to choose the events: old events never change, and commands only add events behind them. Its update
+/// of the store's row takes the lock that commands take, from there to the commit. Of two instances that delete the
+/// same, the second finds less.
 pub fn delete_old_events(session: &mut Session, of: &str, cutoff: Timestamp) -> Result<Step, WriteError> {
     let of = of.to_owned();
     session.write(TransactionName::PruneDelete, |session| {
@@ -185,7 +186,9 @@ pub fn delete_old_events(session: &mut Session, of: &str, cutoff: Timestamp) -> 
             return Ok(Step { deleted: 0, has_more: false });
         };
         let kept = last + 1;
+        // Never back: another instance may have deleted more in the meantime.
         let of_store = store::table.filter(store::store_id.eq(of.clone())).filter(store::first_event.lt(kept));
+        // In the transaction of the deletion, so that no follower finds a gap where events should be.
         session.execute(diesel::update(of_store).set(store::first_event.eq(kept)))?;
         let deleted = event::table.filter(event::store_id.eq(of.clone())).filter(event::event_number.lt(kept));
         let deleted = session.execute(diesel::delete(deleted))?;

@@ -17,7 +17,8 @@ use crate::domain::working_set::WorkingSet;
 
 /// Saves everything that was put into `working_set` since it was loaded, and returns whether that was anything. No row is
 /// written twice: what a batch creates and then changes is one new row with its last values. The exception are lines
-/// that an update of a draft replaces: the removed ones are deleted first, because new ones may have their numbers.
+/// that are replaced, by an update of a draft, an amendment or a confirmation: the removed ones are deleted first,
+/// because new ones may have their numbers.
 pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, DbError> {
     let receipts = working_set.receipts.new_entries();
     // Items are never changed: a void changes the receipt and leaves what was counted.
@@ -30,6 +31,8 @@ pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, 
     saving.delete::<Cancellation>(appended.cancellations_removed.iter().map(cancellation_key))?;
     saving.insert(&working_set.stores.new_entries())?;
     saving.update(&working_set.stores.changed_entries())?;
+    // A period never begins and ends in one batch, see `Needs::are_exclusive`. So no row is inserted and updated
+    // here, which one statement could not do.
     saving.insert(&references(&appended.permissions))?;
     saving.update(&references(&appended.permissions_closed))?;
     saving.insert(&references(&appended.grants))?;
@@ -45,6 +48,7 @@ pub fn save(session: &mut Session, working_set: &WorkingSet) -> Result<Changes, 
     saving.update(&working_set.receipts.changed_entries())?;
     saving.insert(&working_set.levels.new_entries())?;
     saving.update(&working_set.levels.changed_entries())?;
+    // Added up in the database, because a completion does not load what is on hand of its lots.
     saving.add_or_insert(&references(&lots_added))?;
     saving.add(&references(&lots_taken))?;
     saving.insert(&references(&appended.movements))?;

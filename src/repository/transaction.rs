@@ -26,11 +26,13 @@ pub enum TransactionName {
     Read,
     /// One step of `verify` on one snapshot: the database as a whole, or one store.
     VerifySnapshot,
-    /// Looks for stored responses that are too old. It takes no lock, and most of the time it finds none.
+    /// Looks for stored responses and events that are too old, and counts open back orders. It takes no lock, and most
+    /// of the time there is nothing to delete.
     PruneScan,
     /// Notes that the service has run on a day. A day that is noted already is left as it is.
     PruneNoteDay,
-    /// Deletes a bounded number of old stored responses. What one attempt has deleted, the next does not find.
+    /// Deletes a bounded number of old stored responses, or of a store's old events. What one attempt has deleted, the
+    /// next does not find.
     PruneDelete,
     /// Applies all missing migrations, or none. A second attempt finds what the first one has applied.
     Migrate,

@@ -60,6 +60,7 @@ pub fn shorten(session: &mut Session) -> Result<bool, DbError> {
     }
     session.wait_for_lock(LOCK_TIMEOUT)?;
     let truncated = truncate(session);
+    // Also after an error, because the session is used again.
     session.wait_for_lock(USUAL_LOCK_TIMEOUT)?;
     truncated
 }

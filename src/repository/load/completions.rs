@@ -59,6 +59,7 @@ pub(super) fn last_completions(
     }
     for (row, average_before, on_hand_of_lot) in posted {
         let movement = Movement::try_from(row)?;
+        // The lookup finds the rows by their order, so each has one.
         let Some(order) = movement.order else { continue };
         let order = key_of_order(&movement.level.store, order);
         completions.entry(order).or_default().rows.push(PostedRow {

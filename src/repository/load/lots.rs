@@ -33,6 +33,7 @@ pub(super) fn in_stock(
     let mut by_level = by_level(found);
     for key in keys {
         let mut stock = by_level.remove(&key).unwrap_or_default();
+        // Otherwise all lots in stock are known, and what none of them has can be taken from what is in no lot.
         if stock.on_hand.len() > MAX_LOTS_TAKEN {
             stock.loaded_to = stock.on_hand.keys().nth(MAX_LOTS_TAKEN - 1).cloned();
         }
@@ -68,6 +69,7 @@ pub(super) fn with_code(
     }
     for (level, code) in keys {
         working_set.set_complete(level.store.clone(), Need::LotsWithCode(level.product.clone(), code));
+        // Also for a code that no lot has, so that this is known.
         working_set.insert_lots(level, LotStock::default());
     }
     Ok(())

@@ -37,6 +37,7 @@ pub(super) fn receipts(
     }
     let lots: Vec<LotOfItem> = entities::<lookups::LotsOfReceipt, ReceiptLotRow, _>(session, keys_of_lots)?;
     let mut lots = lots_by_item(lots);
+    // Rules search the items of a receipt by line.
     items.sort_by_key(|of_receipt| of_receipt.item.line);
     for ItemOfReceipt { receipt: key, mut item } in items {
         item.lots = lots.remove(&(key.clone(), item.line)).unwrap_or_default();

@@ -298,6 +298,7 @@ impl<'s> ReadSession<'s> {
         self.session.snapshot(TransactionName::Read, |session| {
             let mut snapshot = ReadSession { session, costs: *costs };
             let read = work(&mut snapshot)?;
+            // Of a read that fails no answer is made, so what was judged for it need not be kept.
             *costs = snapshot.costs;
             Ok(read)
         })

@@ -85,6 +85,7 @@ pub fn of_stores(
         let (mut left, mut scans_left) = (limits, scanned);
         let mut pages = Vec::with_capacity(wanted.len());
         for (wanted, authorized) in wanted.iter().zip(authorized) {
+            // A store without news, or for which the page has no room, is judged and not read. Its position stays.
             let has_room = left.events > 0 && left.bytes > 0 && scans_left > 0;
             let mut rows = Vec::new();
             let mut scanned = 0;
@@ -96,6 +97,7 @@ pub fn of_stores(
             let found = page(wanted, authorized, rows, left, scanned)?;
             left.events -= found.events.len() as i64;
             left.bytes -= bytes;
+            // How far the position has moved is how many events were looked through: numbers have no gap.
             scans_left -= found.position - wanted.after;
             pages.push(found);
         }

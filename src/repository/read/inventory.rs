@@ -14,7 +14,7 @@ use crate::repository::rows::level::{LevelRow, MovementRow};
 use crate::repository::rows::lot::{LotRow, LotSum, expiry_key, is_in_stock};
 use crate::repository::schema::{inventory_level as level, inventory_lot as lot, stock_movement as movement};
 
-/// The inventory level of a product; `None` if no order of the store has ever had it.
+/// The inventory level of a product; `None` if no order or adjustment of the store has ever named it.
 pub fn level(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,
@@ -108,8 +108,8 @@ pub fn lots(
     Ok(lots)
 }
 
-/// A page of the ledger of a product, oldest first, after the movement with the number `after`. `None` if no
-/// order of the store has ever had the product; an empty page means that nothing of it was completed yet.
+/// A page of the ledger of a product, oldest first, after the movement with the number `after`. `None` if no order or
+/// adjustment of the store has ever named the product; an empty page means that there are no more movements.
 pub fn movements(
     session: &mut ReadSession<'_>,
     check: &AccessCheck,

@@ -95,6 +95,7 @@ where
     K: Ord + Clone,
     R: Ord + Clone,
 {
+    // Where every row matches, a scan never needs more than the rows of a page, and one that tells whether it goes on.
     let most = if passes_over { ROUND } else { size + 1 };
     let mut going: Vec<(usize, Start<K, R>)> = starts.into_iter().enumerate().collect();
     // The last place of each scan that may have more rows.
@@ -108,6 +109,7 @@ where
             places.entry(row.scan).or_default().push(row.place());
         }
         for (scan, _) in &going {
+            // A scan that found fewer rows than it may come by has no more, and does not limit the page any longer.
             let places = places.remove(scan).filter(|places| places.len() >= each);
             match places.and_then(|places| places.into_iter().max()) {
                 Some(end) => ends.insert(*scan, end),
@@ -115,8 +117,10 @@ where
             };
         }
         scanned.extend(found);
+        // Behind the first of the ends, rows of that scan are missing, so what the others have there must wait.
         let horizon = ends.values().min();
         let is_on_page = |row: &&Scanned<K, R>| row.matches && horizon.is_none_or(|horizon| row.place() <= *horizon);
+        // After the last round the page ends at the horizon, also with fewer rows than asked for, or none.
         if ends.is_empty() || round == ROUNDS || scanned.iter().filter(is_on_page).count() >= size {
             break;
         }
@@ -146,6 +150,7 @@ fn merge<K: Ord + Clone, R: Ord + Clone>(
     if rows.len() <= size {
         return Merged { rows, next: horizon };
     }
+    // There is more before the horizon than the page has room for, so the next page begins after the last row.
     rows.truncate(size);
     let next = rows.last().map(|(key, store, row)| (key.clone(), store.clone(), Some(row.clone())));
     Merged { rows, next }

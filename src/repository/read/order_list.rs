@@ -204,6 +204,7 @@ fn states_of(filter: &OrderFilter) -> BTreeSet<State> {
 fn scan(asked: &Asked<'_>) -> UnionAll<SortedOrders> {
     let mut states = states_of(asked.filter);
     if states.is_empty() && asked.sorting == Sorting::ExpectedDate {
+        // The index by date begins with the state, so all orders are those of each state.
         states = State::ALL.into();
     }
     let mut queries = Vec::new();
@@ -342,6 +343,7 @@ fn has_reference(reference: String) -> _ {
 fn expected_range(asked: &Asked<'_>, conditions: AllOf<po::table>) -> AllOf<po::table> {
     let Asked { filter, today, .. } = asked;
     let before = filter.expected_before.into_iter().chain(*today).min();
+    // Orders without a date have the key `none`, behind all dates. A range from a date on ends before it.
     let is_dated = filter.expected_from.is_some() && before.is_none();
     let before = before.map(|date| date.to_string()).or(is_dated.then(|| DueDate::UNDATED.to_owned()));
     conditions

@@ -88,6 +88,7 @@ pub fn lines(
 ) -> Result<OutstandingPage, ReadError> {
     session.snapshot(|snapshot| {
         let stores = snapshot.authorize_stores(selection)?;
+        // The proof of one store stands for all: each of them was judged, and only theirs are scanned.
         let Some(proof) = stores.first().cloned() else {
             return Ok(OutstandingPage { stores, lines: Vec::new(), next: None });
         };
@@ -123,6 +124,7 @@ impl Range {
         let store = store.store();
         let today = filter.overdue.then(|| store.time_zone.date_at(now));
         let before = filter.due_before.into_iter().chain(today).min();
+        // Lines without a date have the due date `none`, behind all dates. A range from a date on ends before it.
         let is_dated = filter.due_from.is_some().then(|| DueDate::UNDATED.to_owned());
         Self {
             store: store.id.to_string(),
@@ -139,6 +141,7 @@ impl Range {
             Start::AfterKey(due) => (due, AFTER_ALL_ORDERS.to_owned(), 0),
             Start::After(due, (order, line)) => (due, order, line),
         };
+        // A scan begins behind its place. No id is empty, so this place is in front of all lines of the first day.
         let (due, order, line) = start.max((self.from.clone(), String::new(), 0));
         let store = self.store.as_str().into();
         vec![store, (scan as i32).into(), due.into(), order.into(), line.into(), self.before.as_str().into()]

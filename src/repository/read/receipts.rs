@@ -71,6 +71,7 @@ fn items_with_lots(rows: Vec<ItemWithLot>) -> Result<Vec<ReceiptItem>, DbError> 
         }
         items.entry(item.line).or_insert(item);
     }
+    // By line and number of the lot, and so in the order in which the lots were given.
     for ((line, _), lot) in lots {
         items.entry(line).and_modify(|item| item.lots.push(lot));
     }

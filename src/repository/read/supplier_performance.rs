@@ -87,6 +87,7 @@ pub fn page(
         for (looked_at, store) in stores.into_iter().enumerate() {
             let id = &store.store().id;
             let begin = after.filter(|(last, _)| last == id.as_str()).and_then(|(_, supplier)| supplier.clone());
+            // If the page ends before this store, the next one begins where this one would have.
             let next = Some((id.to_string(), begin.clone()));
             if looked_at == MAX_STORES || reported == MAX_REPORTED || rows.len() == size {
                 return Ok(PerformancePage { rows, left_out, next });
@@ -96,6 +97,7 @@ pub fn page(
             match (left.minus(found), selection) {
                 (Some(rest), _) => left = rest,
                 (None, StoreSelection::One(_)) => return Err(Refusal::ReportTooLarge(id.clone()).into()),
+                // It is too much for a page of its own: if this page ended here, so would each one after it.
                 (None, StoreSelection::Permitted(_)) if all.minus(found).is_none() => {
                     left_out.push(id.clone());
                     continue;
@@ -107,6 +109,7 @@ pub fn page(
             }
             reported += 1;
             let room = size - rows.len();
+            // One more than there is room for, to find out whether the store has more.
             let mut suppliers = of_store(snapshot, &store, scope, room as i64 + 1)?;
             let is_cut = suppliers.len() > room;
             suppliers.truncate(room);
@@ -189,6 +192,7 @@ impl Scope {
             // The latest of them has to be asked for first, so each goes around those before it.
             offset = format!("CASE WHEN {instant} >= {} THEN {micros} ELSE {offset} END", since.micros());
         }
+        // Both databases cut a division towards zero. These instants are after 1970, so that this rounds down.
         format!("(({instant} + {offset}) / 86400000000)")
     }
 

@@ -127,7 +127,8 @@ impl Row for Line {
         Column::key("store_id", |row| Cell::text(row.key.order.store.as_str())),
         Column::key("po_id", |row| Cell::text(row.key.order.order.to_string())),
         Column::key("line_number", |row| Cell::Int(row.key.number)),
-        // An update of a draft and an amendment replace a line as a whole, so that what was agreed is never updated.
+        // An update of a draft, an amendment and a confirmation replace a line as a whole, so that what was agreed is
+        // never updated.
         Column::fixed("product_id", |row| Cell::text(row.product.as_str())),
         Column::fixed("description", |row| Cell::text(&row.description)),
         Column::fixed("gtin", |row| Cell::optional_text(row.gtin.as_deref())),

@@ -159,6 +159,7 @@ impl LotSum {
             }
         }
         let sums = sums.into_iter().map(|(key, quantity)| Self { key, quantity });
+        // Zero counts as added: a batch may have filled and emptied a lot that has no row yet.
         sums.partition(|sum| sum.quantity >= Quantity::ZERO)
     }
 }

@@ -228,6 +228,7 @@ impl TryFrom<HeaderRow> for Order {
             cancel_reason: row.cancel_reason,
             cancel_reason_code: cancel_reason(row.cancel_reason_code)?,
             child: optional_order_id(row.child_id)?,
+            // NULL where there is no back order, which then keeps nobody from reopening the order.
             child_is_untouched: child_is_untouched.unwrap_or(true),
             last_back_order: row.last_back_order,
             folded_back: row.folded_back,

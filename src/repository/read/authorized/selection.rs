@@ -56,6 +56,7 @@ impl ReadSession<'_> {
             StoreSelection::Permitted(permitted) => permitted,
         };
         let principal = permitted.principal.id.as_str().to_owned();
+        // One more than a list is over, to find out whether there are too many.
         let found: Vec<AccessRow> = self.load(StoresOfPrincipal { principal, limit: MAX_STORES as i64 + 1 })?;
         if found.len() > MAX_STORES {
             return Err(Refusal::TooManyStores.into());

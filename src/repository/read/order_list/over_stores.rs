@@ -56,6 +56,7 @@ pub fn list_over_stores(
 ) -> Result<OrdersOverStores, ReadError> {
     session.snapshot(|snapshot| {
         let stores = snapshot.authorize_stores(selection)?;
+        // The proof of one store stands for all: each of them was judged, and only theirs are scanned.
         let Some(proof) = stores.first().cloned() else {
             return Ok(OrdersOverStores { stores, orders: Vec::new(), next: None });
         };
@@ -182,6 +183,7 @@ impl Place for ByTime {
         let (time, event) = match start {
             Start::Beginning => (i64::MAX, i64::MAX),
             Start::At(Reverse(time)) => (*time, i64::MAX),
+            // Events are numbered from 1, so no order of that time is behind this place.
             Start::AfterKey(Reverse(time)) => (*time, 0),
             Start::After(Reverse(time), Reverse(event)) => (*time, *event),
         };
@@ -206,6 +208,7 @@ impl Place for ByDate {
         match start {
             Start::Beginning => (String::new(), String::new()),
             Start::At(date) => (date.clone(), String::new()),
+            // All orders of that date are passed over, because none of their ids is behind this text.
             Start::AfterKey(date) => (date.clone(), AFTER_ALL_ORDERS.to_owned()),
             Start::After(date, order) => (date.clone(), order.clone()),
         }
@@ -242,6 +245,7 @@ impl List<'_> {
             let store = store.store();
             let today = self.filter.overdue.then(|| store.time_zone.date_at(now));
             let before = self.filter.expected_before.into_iter().chain(today).min();
+            // Orders without a date have the key `none`, behind all dates. A range from a date on ends before it.
             let is_dated = self.filter.expected_from.is_some().then(|| DueDate::UNDATED.to_owned());
             let before = before.map(|date| date.to_string()).or(is_dated);
             let before = before.unwrap_or_else(|| AFTER_ALL_DATES.to_owned());
@@ -264,6 +268,7 @@ impl List<'_> {
         let mut keys = Vec::with_capacity(rows.len());
         let mut places: BTreeMap<(String, String), usize> = BTreeMap::new();
         for (place, (_, store, row)) in rows.into_iter().enumerate() {
+            // The place in the list is kept, because the headers are loaded in no order.
             if let Some(id) = ids.get(&(store.clone(), row)) {
                 keys.push(vec![store.as_str().into(), id.as_str().into()]);
                 places.insert((store, id.clone()), place);
@@ -296,6 +301,7 @@ impl List<'_> {
             overdue,
             external_id,
         } = self.filter;
+        // Whether something is asked for that the scan is not led by.
         let is_lead = |is_lead: bool, is_asked: bool| is_asked && !is_lead;
         is_lead(matches!(self.lead, Lead::States(_)), !states.is_empty())
             || is_lead(matches!(self.lead, Lead::Supplier(_)), supplier.is_some())
