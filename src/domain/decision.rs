@@ -19,20 +19,35 @@ use super::store::Store;
 /// absorbs the decisions of a batch into the working set and saves them together.
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
+    /// The row of the store, if the command changes it: at most one.
     pub stores: Vec<Store>,
+    /// Headers, new or changed.
     pub orders: Vec<Order>,
+    /// Lines to delete, before those of `lines` are inserted: a line that is replaced is in both.
     pub lines_removed: Vec<LineKey>,
+    /// Lines, new or changed; those that were put and stay as they are need no statement.
     pub lines: Vec<Line>,
+    /// What an event cancelled of lines, to be appended.
     pub cancellations: Vec<Cancellation>,
+    /// What is not cancelled any more, because a completion was undone: to be deleted.
     pub cancellations_removed: Vec<Cancellation>,
+    /// Receipts, new with their items or voided; the items of one that is voided stay.
     pub receipts: Vec<Receipt>,
+    /// Levels, new or changed.
     pub levels: Vec<Level>,
+    /// Ledger rows to append, in the order in which they were posted.
     pub movements: Vec<Movement>,
+    /// Events to append, numbered on from the store's last one.
     pub events: Vec<Event>,
+    /// Permissions of roles that hold from now on.
     pub permissions: Vec<ValidityPeriod<RolePermissionKey>>,
+    /// Permissions of roles that do not hold any more, each with the event that had begun its period.
     pub permissions_closed: Vec<ValidityPeriod<RolePermissionKey>>,
+    /// Grants that hold from now on.
     pub grants: Vec<ValidityPeriod<GrantKey>>,
+    /// Grants that do not hold any more, each with the event that had begun its period.
     pub grants_closed: Vec<ValidityPeriod<GrantKey>>,
+    /// What a retry is answered from; none if the request has no id.
     pub stored_response: Option<StoredResponse>,
 }
 

@@ -53,6 +53,7 @@ pub enum Detail {
         currency: String,
         time_zone: String,
     },
+    /// Settings were changed. Those that were not are null or missing.
     StoreUpdated {
         display_name: Option<String>,
         time_zone: Option<String>,
@@ -96,9 +97,12 @@ pub enum Detail {
     OrderConfirmed {
         lines: Vec<ConfirmedLine>,
     },
+    /// A draft was placed, as ordered at this time, in microseconds since 1970.
     OrderPlaced {
         order_time: i64,
     },
+    /// A delivery was booked in, which had arrived at this time, in microseconds since 1970. `lines_added` are the
+    /// lines that the order did not have before.
     ReceiptBooked {
         receipt: i32,
         receive_time: i64,
@@ -113,6 +117,8 @@ pub enum Detail {
         reason: String,
         items: Vec<ItemQuantities>,
     },
+    /// A receipt was voided, and `replacement` was booked in its place. The items before are those of the first, and
+    /// the time and the items those of the second.
     ReceiptCorrected {
         receipt: i32,
         reason: String,
@@ -123,6 +129,7 @@ pub enum Detail {
         lines_added: Vec<i32>,
         items: Vec<ItemQuantities>,
     },
+    /// An order was completed. `settled` has the lines of which something was pending.
     OrderCompleted {
         settled: Vec<SettledLine>,
         back_order: Option<OrderId>,
@@ -130,6 +137,7 @@ pub enum Detail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cancel_reason_code: Option<CancelReason>,
     },
+    /// A completion made this order of what another left pending; `lines` says how much of each line.
     BackOrderCreated {
         number: String,
         parent: OrderId,
@@ -143,16 +151,19 @@ pub enum Detail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason_code: Option<CancelReason>,
     },
+    /// A completion was undone. `lines` says what is pending again, by what had become of it.
     OrderReopened {
         reason: String,
         folded_back: Option<OrderId>,
         lines: Vec<UnsettledLine>,
     },
+    /// This back order was cancelled, because its parent was reopened; `lines` says what was pending of it.
     BackOrderFolded {
         parent: OrderId,
         reason: String,
         lines: Vec<LineQuantity>,
     },
+    /// Stock moved beside orders. `line` is the line of the event's order by which returned goods had come.
     StockAdjusted {
         product: String,
         kind: MovementKind,

@@ -98,8 +98,8 @@ impl Amount {
         Self(hundreds as i128 * Self::PART as i128 + scaled_rest as i128)
     }
 
-    /// In ten-thousandths of the currency unit. What is stored is at most [`Amount::MAX`], which fits; a larger
-    /// amount would become one that the database's CHECKs refuse.
+    /// In ten-thousandths of the currency unit. Rules keep the values of orders at [`Amount::MAX`], far below where
+    /// this would not fit.
     pub fn scaled(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX)
     }

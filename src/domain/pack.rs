@@ -20,6 +20,7 @@ pub fn units_in(packs: Quantity, size: Quantity) -> Option<Quantity> {
 
 /// How many packs of `size` a quantity is; `None` if it is not a whole number of packs.
 pub fn whole_packs_in(quantity: Quantity, size: Quantity) -> Option<i64> {
+    // No line has packs of size zero. It is asked all the same, because it would be divided by.
     let is_whole = size.is_positive() && quantity.scaled() % size.scaled() == 0;
     is_whole.then(|| quantity.scaled() / size.scaled())
 }
@@ -28,6 +29,7 @@ pub fn whole_packs_in(quantity: Quantity, size: Quantity) -> Option<i64> {
 /// [`UnitCost::MAX`]. Values of whole packs are computed from the cost of the pack, so the rounding does not
 /// add up. The size is above zero.
 pub fn unit_cost_of(pack_cost: UnitCost, size: Quantity) -> Option<UnitCost> {
+    // A unit may cost more than its pack, where a pack is less than one unit: the product is wider than a cost.
     let scaled = i128::from(pack_cost.scaled()) * i128::from(Quantity::SCALE);
     let rounded = divide_half_even(scaled, i128::from(size.scaled()));
     i64::try_from(rounded).ok().map(UnitCost::from_scaled).filter(|cost| *cost <= UnitCost::MAX)

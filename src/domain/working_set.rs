@@ -127,6 +127,7 @@ impl<K: Ord, V> EntityMap<K, V> {
             Some(Entry { value: Some(_), status: EntryStatus::Unchanged | EntryStatus::Changed }) => {
                 EntryStatus::Changed
             }
+            // Absent, never looked for, or put by this batch alone: there is no row yet.
             _ => EntryStatus::New,
         };
         self.entries.insert(key, Entry { value: Some(value), status });

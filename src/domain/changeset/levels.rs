@@ -54,6 +54,7 @@ impl Changeset<'_> {
     /// was before.
     pub fn reverse(&mut self, reversal: Movement, average_before: Option<UnitCost>) -> Result<(), Refusal> {
         let level = self.level_mut(&reversal.level)?;
+        // With other rows in between, what the average was before is not what it would be without this one.
         let posted = match average_before {
             Some(average) => level.undo(reversal, average),
             None => level.post(reversal),

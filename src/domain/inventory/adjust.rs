@@ -136,6 +136,7 @@ impl Command for AdjustInventory {
             Some(named) => needs.add(Need::LotsWithCode(self.product.clone(), named.code.clone())),
             // Only what is taken out is divided over lots.
             None if self.kind == AdjustmentKind::CustomerReturn => {}
+            // A count too, because it may find less than is on hand.
             None => needs.add(Need::LotsInStock(self.product.clone())),
         }
         if let Some(returned) = &self.returned_line {
@@ -324,6 +325,7 @@ impl AdjustInventory {
             reason: self.reason.clone(),
         };
         let Some((order, mut line)) = returned else { return changeset.record(detail) };
+        // `received` stays: the goods came, and `returned` tells that they went back.
         line.returned += self.quantity;
         changeset.put_line(line);
         changeset.put_order(order, detail)

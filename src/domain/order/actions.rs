@@ -117,6 +117,7 @@ impl Action {
                 let back_order = order.number_of_back_order(order.last_back_order);
                 Err(Refusal::BackOrderTouched { number: order.number.clone(), back_order })
             }
+            // Goods may be received also with nothing pending: the tolerance is judged line by line.
             _ => Ok(()),
         }
     }

@@ -155,6 +155,7 @@ impl AmendOrder {
             }
         }
         for line in changed.iter_mut().filter_map(|changed| changed.after.as_mut()) {
+            // From the new dates of both the line and the order.
             line.first_expected_date = first_promise(after, line);
         }
         // The event tells the lines by number, however the request has named them.
@@ -201,6 +202,7 @@ impl AmendOrder {
                 (_, Some(line)) => changeset.replace_line(line)?,
                 (Some(line), None) => {
                     shown.retain(|number| *number != line.key.number);
+                    // Only a draft loses lines.
                     changeset.remove_line(line.key);
                 }
                 (None, None) => {}

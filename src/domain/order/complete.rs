@@ -299,6 +299,7 @@ impl CompleteOrder {
         let detail = Detail::OrderCompleted { settled, back_order: child, cancel_reason, cancel_reason_code };
         // Before the ledger rows and what was cancelled, which name the event.
         let event = changeset.put_order(completed, detail)?;
+        // By receipt and line, which is the order of the ledger.
         for item in changeset.staged_items(order)? {
             post_item(changeset, order, lines, &item, event)?;
         }

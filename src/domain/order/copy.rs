@@ -46,6 +46,7 @@ impl Command for CopyOrder {
                 lines.push(copy_of(line, quantity));
             }
         }
+        // The gate has judged what is ordered. Of what was cancelled there may be nothing.
         if lines.is_empty() {
             return Err(Refusal::NothingToCopy(source.number));
         }

@@ -153,6 +153,7 @@ impl CreateOrder {
 
     fn check_currency(&self, changeset: &Changeset<'_>, violations: &mut Violations) -> Result<(), Refusal> {
         let currency = changeset.store()?.currency;
+        // Costs have no currency of their own, so those of another currency would be taken for the store's.
         if let Some(expected) = self.currency
             && expected != currency
         {
@@ -165,6 +166,7 @@ impl CreateOrder {
     fn header(&self, changeset: &mut Changeset<'_>) -> Result<Order, Refusal> {
         let id = changeset.new_order_id();
         let store = changeset.store_mut()?;
+        // In the changeset alone: a number that a refused request took is given to the next order.
         store.last_order_number += 1;
         let n = store.last_order_number;
         let currency = store.currency;

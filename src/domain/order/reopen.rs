@@ -80,6 +80,7 @@ impl Command for ReopenOrder {
         let back_order = changeset.back_order_of(&order)?;
         check_nothing_returned(&order, &lines)?;
         check_stock(changeset, &order, &completion)?;
+        // With the feature off, what is on the back order could not go to one again.
         if let Some((back_order, _)) = &back_order
             && !changeset.store()?.back_orders_enabled
         {
@@ -179,6 +180,7 @@ impl ReopenOrder {
         }
         changeset.remove_cancellations(cancellations);
         let reopened = Order {
+            // A completed order has something accepted, and so an active receipt.
             state: State::Receiving,
             close_time: None,
             closed_by: None,

@@ -48,6 +48,7 @@ impl Command for VoidReceipt {
         }
         let others = changeset.other_receive_times(&receipt.key)?;
         let lines = changeset.lines(&order, receipt.items.iter().map(|item| item.line))?;
+        // A line has at most one item, and the lines come in the order of the items.
         for (line, item) in lines.into_iter().zip(&receipt.items) {
             changeset.put_line(without_item(line, item, others.get(&item.line)));
         }

@@ -361,6 +361,7 @@ impl<'a> Allocation<'a> {
                 order_of_request.insert((order, line), place);
             }
         }
+        // Lines that no item names come last, in the order of the candidates.
         delivered.sort_by_key(|one| order_of_request.get(&position(one)).copied().unwrap_or(usize::MAX));
         delivered
     }

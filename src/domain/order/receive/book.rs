@@ -146,6 +146,7 @@ impl Judged {
         details: &DeliveryDetails,
         corrected: &Receipt,
     ) -> Result<Booked, Refusal> {
+        // It belongs to the same delivery as the receipt in whose place it comes.
         let origin = Origin { delivery: corrected.delivery, corrects: Some(corrected.key.number) };
         let Some((order, delivered)) = self.orders.into_iter().next() else {
             return Err(Refusal::Bug("a correction brought nothing".to_owned()));
@@ -202,6 +203,7 @@ fn put_receipt(
     details: &DeliveryDetails,
     origin: Origin,
 ) -> Booked {
+    // Free, because the row of the store is locked: nobody else books on its orders.
     let number = order.counters.last_receipt + 1;
     let mut items = Vec::with_capacity(delivered.len());
     let mut lines_added = Vec::new();

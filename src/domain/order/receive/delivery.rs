@@ -58,6 +58,7 @@ impl ReceiveDelivery {
             let ItemTarget::Product(None, selector) = &item.target else { continue };
             for (order, line) in changeset.receivable_lines(&self.supplier, selector)? {
                 candidates += 1;
+                // The request need not name these orders, so they may be new here.
                 orders.insert(order.key.order, order);
                 lines.push(line);
             }
