@@ -194,6 +194,7 @@ pub fn details<'a>(
     let mut by_kind = NeedsByKind::default();
     for (store, needs) in needs {
         for need in needs.iter() {
+            // The store comes from the envelope, so a command cannot need anything of another one.
             by_kind.add(store, need);
         }
     }

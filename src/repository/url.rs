@@ -115,9 +115,11 @@ fn postgres(text: &str) -> Result<DatabaseUrl, UrlError> {
     let wants_system = option(&url, "sslrootcert").is_some_and(|file| file == "system");
     if let Some(host) = remote_host(&url) {
         match option(&url, "sslmode").as_deref() {
+            // The operator says that the network between is trusted.
             Some("disable") => {}
             _ if !HAS_TLS => return Err(UrlError::NoTls(host)),
             Some(mode @ ("allow" | "prefer")) => return Err(UrlError::Downgradable(mode.to_owned())),
+            // The others encrypt the connection or fail.
             Some(_) => {}
             None => {
                 url.query_pairs_mut().append_pair("sslmode", "verify-full");

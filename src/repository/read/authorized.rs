@@ -202,6 +202,7 @@ impl<'s> ReadSession<'s> {
     pub(super) fn authorize_each(&mut self, checks: &[&AccessCheck]) -> Result<Vec<Authorized>, ReadError> {
         let Some(first) = checks.first() else { return Ok(Vec::new()) };
         let stores = checks.iter().map(|check| check.store.as_str().to_owned()).collect();
+        // All checks are of one call, and so of one caller.
         let principal = first.principal.id.as_str().to_owned();
         let rows: Vec<AccessRow> = self.load(AccessQueryOfStores { stores, principal })?;
         let mut found: BTreeMap<String, AccessRow> = rows.into_iter().map(|row| (row.0.id().to_owned(), row)).collect();

@@ -172,6 +172,7 @@ fn by_candidates(
 ) -> Result<Vec<HeaderRow>, ReadError> {
     for source in sources {
         let ids: Vec<String> = snapshot.load_authorized(authorized, source.ids(asked))?;
+        // Too many to be worth loading. The next index may lead to fewer.
         if ids.len() > MAX_CANDIDATES {
             continue;
         }
@@ -468,6 +469,7 @@ impl Ids {
 
     /// Of the orders for which the conditions hold.
     fn with(conditions: AllOf<po::table>) -> Self {
+        // In no order: the ids are used only if they are all that there are.
         Self::of(po::table.filter(conditions).limit(CANDIDATE_LIMIT).select(po::po_id))
     }
 }

@@ -255,6 +255,7 @@ fn size_of(session: &mut ReadSession<'_>, authorized: &Authorized, scope: &Scope
         MAX_ORDERS + 1
     );
     let counted: Vec<(i64, i64)> = session.load_authorized(authorized, scope.statement::<(BigInt, BigInt)>(&text))?;
+    // Without GROUP BY there is always one row.
     let (orders, rows) = counted.into_iter().next().unwrap_or_default();
     Ok(Size { orders, rows })
 }
