@@ -234,8 +234,7 @@ pub fn decide(
     };
     let mut changeset = Changeset::new(working_set, envelope, authorization, wall_clock, ids)?;
     let outcome = envelope.command.decide(&mut changeset)?;
-    // What follows from the rows is derived at the end and may refuse the command too: a level beyond its
-    // limit.
+    // What follows from the rows is derived at the end, and a level beyond its limit refuses the command too.
     Ok(Verdict::Decided(Box::new(changeset.finish(&outcome)?), outcome))
 }
 

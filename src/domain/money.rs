@@ -98,7 +98,7 @@ impl Amount {
         Self(hundreds as i128 * Self::PART as i128 + scaled_rest as i128)
     }
 
-    /// In ten-thousandths of the currency unit. Rules keep the values of orders at [`Amount::MAX`], far below where
+    /// In ten-thousandths of the currency unit. Rules bound the values of orders by [`Amount::MAX`], far below where
     /// this would not fit.
     pub fn scaled(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX)

@@ -223,8 +223,7 @@ impl Outcome {
             | Self::OrderCompleted(OrderCompleted { event, .. })
             | Self::OrderReopened(OrderReopened { event, .. })
             | Self::StockAdjusted(StockAdjusted { event, .. }) => *event,
-            // The receipts of a delivery are recorded one after another, so their events have consecutive
-            // numbers.
+            // The receipts of a delivery are recorded one after another, so this is the first of its events.
             Self::DeliveryBooked(booked) => booked.receipts.first().map_or(0, |receipt| receipt.event),
         }
     }

@@ -60,8 +60,7 @@ pub fn is_blank(text: &str) -> bool {
 }
 
 fn checked(text: &str, max: usize, wrong: fn(char) -> Option<&'static str>) -> Result<String, String> {
-    // Measured and judged in normal form, because that is what is stored. Normalizing can make a text shorter
-    // or longer.
+    // In normal form, because that is what is stored: by it a text can become shorter or longer.
     let text = normalised(text, max).ok_or_else(|| format!("is longer than {max} bytes"))?;
     let found = text.chars().find_map(|c| Some((c, wrong(c)?)));
     found.map_or(Ok(text), |(c, what)| Err(format!("holds the {what} U+{:04X}", u32::from(c))))

@@ -51,6 +51,7 @@ pub struct OrderSummary {
 impl OrderSummary {
     /// The summary of an order whose counters are right already.
     pub fn of(order: &Order) -> Self {
+        // Named one by one, so that a new counter is either told here or left out on purpose.
         let OrderCounters {
             lines,
             last_line: _,

@@ -254,8 +254,7 @@ impl AdjustInventory {
         if change.is_positive() {
             return Ok(vec![LotChange { lot: Some(self.lot_to_fill(named, &known)?), change }]);
         }
-        // The lot has enough, but the product may not: what was sold beyond the stock is missing from what is
-        // in no lot.
+        // The lot has enough, but the product may not: what was oversold is missing from what is in no lot.
         self.check_stock(changeset, level, change)?;
         let mut parts = Vec::new();
         let mut left = -change;

@@ -347,6 +347,7 @@ impl ChangedLine {
             pack_cost: ValueChange::between(of(before, |line| line.pack_cost), of(after, |line| line.pack_cost)),
             is_note_changed: note(before) != note(after),
         };
+        // Compared with one that tells nothing, so that no field can be forgotten here.
         let unchanged = AmendedLine { line: detail.line, ..AmendedLine::default() };
         (detail != unchanged).then_some(detail)
     }

@@ -290,7 +290,7 @@ impl CompleteOrder {
             cancel_reason: cancel_reason.clone(),
             cancel_reason_code,
             child,
-            // The back order is made in the same decision.
+            // There is no back order, or it is made in the same decision.
             child_is_untouched: true,
             last_back_order: order.last_back_order + i32::from(child.is_some()),
             ..order.clone()

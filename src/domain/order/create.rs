@@ -232,6 +232,7 @@ pub(super) fn new_line(order: &Order, number: i32, line: &NewLine) -> Line {
         lot_required: line.lot_required,
         carried_over: false,
         expected_date: line.expected_date,
+        // The date of the order is a promise for each line without its own.
         first_expected_date: line.expected_date.or(order.expected_date),
         first_ordered: line.quantity,
         confirmed: None,

@@ -67,7 +67,7 @@ impl Command for Receive {
         let (number, supplier) = (order.number.clone(), order.supplier.clone());
         let orders = BTreeMap::from([(self.order, order)]);
         let judged = book::judge(changeset, &orders, lines, &items, &self.details, Violations::default())?;
-        // Only of `all_pending`: a list has an item with a quantity, or the request was refused before.
+        // Only with `all_pending`: a list has an item with a quantity, or the request was refused before.
         if items.is_empty() {
             return Err(Refusal::NothingPending(number));
         }

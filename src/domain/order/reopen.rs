@@ -218,6 +218,7 @@ impl ReopenOrder {
                 cancelled.push((line.key.clone(), pending));
                 line.cancel(pending);
             }
+            // Also a line of which nothing was pending: the order is closed.
             changeset.put_line(line);
         }
         let folded_back = FoldedBackOrder { order: order.key.order, number: order.number.clone() };

@@ -234,8 +234,7 @@ impl<'a> Allocation<'a> {
         if let Some(products) = TruncatedList::of_nonempty(missing) {
             return Err(Refusal::ProductNotReceivable(products));
         }
-        // Two rounds over all items, so that none takes up the tolerance of a line on which another finds something
-        // pending.
+        // Two rounds over all items, so that none takes up the tolerance of a line that is pending for another.
         for spread in &mut open {
             self.fill(spread, Candidate::pending_room, violations);
         }

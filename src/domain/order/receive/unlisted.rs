@@ -104,6 +104,7 @@ fn new_line(order: &Order, number: i32, unlisted: &UnlistedProduct, unit_cost: U
         pack_size: unlisted.pack_size,
         unit_cost,
         pack_cost: None,
+        // A percentage of nothing that is ordered would allow nothing: see `Line::most_receivable`.
         tolerance: None,
         lot_required: false,
         carried_over: false,
