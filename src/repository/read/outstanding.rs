@@ -155,6 +155,7 @@ fn scanned_lines(ranges: &[Range], found: Vec<ScanRow>) -> Result<Vec<Scanned<St
     let mut scanned = Vec::new();
     for (scan, places) in found {
         let scan = scan as usize;
+        // A scan that came by nothing has no text.
         for place in places.as_deref().unwrap_or_default().split(',').filter(|place| !place.is_empty()) {
             let unreadable = || DbError::unreadable("place of a line", place.to_owned());
             let mut parts = place.split('|');
@@ -266,11 +267,13 @@ impl LineScans {
             return Ok(());
         }
         out.push_sql("CASE WHEN ");
+        // Null where the supplier has confirmed nothing, which is no shortfall.
         if self.filter.shortfall_only {
             out.push_sql("(SELECT COALESCE(c.confirmed < c.ordered - c.cancelled, 1 = 0) FROM purchase_order_line c ");
             self.keys.push_sql("WHERE c.store_id = k.k0", out)?;
             out.push_sql(" AND c.po_id = l.po_id AND c.line_number = l.line_number) AND ");
         }
+        // Also where no position is asked for, which is 0: then it is true of every order.
         out.push_sql("(SELECT o.chain_position >= ");
         out.push_bind_param::<Integer, _>(&self.filter.chain_position_from)?;
         if let Some(to) = &self.filter.chain_position_to {

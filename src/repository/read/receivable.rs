@@ -104,6 +104,7 @@ impl Page {
             out.push_bind_param::<Text, _>(supplier)?;
             next = " AND ";
         }
+        // A comparison of rows. None of the columns is null: an order that can be received has been placed.
         if let Some((time, number, line)) = &self.after {
             out.push_sql(next);
             out.push_sql(

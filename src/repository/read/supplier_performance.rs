@@ -371,6 +371,8 @@ fn lines_text(scope: &Scope) -> String {
          AND {received} <= {promised})",
         received = scope.local_day("t.receive_time")
     );
+    // What a line carries over was ordered on an order before it, so it counts by its amendments alone.
+    // `first_received` is null, and the line has no first rate, where the original is not completed.
     let lines = format!(
         "SELECT o.supplier, o.root_id, l.line_number, max(o.ordered_day) AS ordered_day, max(o.open_orders) AS open_orders, \
          CAST(sum(CASE WHEN l.carried_over THEN 0 ELSE l.first_ordered END) AS bigint) AS first_ordered, \

@@ -333,6 +333,7 @@ fn scanned_orders<P: Place>(
     let mut scanned = Vec::new();
     for (scan, places) in found {
         let scan = scan as usize;
+        // A scan that came by nothing has no text.
         for place in places.as_deref().unwrap_or_default().split(',').filter(|place| !place.is_empty()) {
             let unreadable = || DbError::unreadable("place of an order", place.to_owned());
             let mut parts = place.split('|');
