@@ -82,6 +82,7 @@ impl AccessLog {
     /// Logs a call that has ended, if it is one to be logged.
     pub fn log(&self, record: &CallRecord, ended: &Ended<'_>) {
         let Ended { service, method, code, reason, took } = ended;
+        // A macro, because the target of an event must be a constant.
         macro_rules! line {
             ($target:expr) => {
                 tracing::info!(
@@ -111,6 +112,7 @@ impl AccessLog {
         if self.one_of == 0 {
             return Choice::None;
         }
+        // Relaxed: the number alone matters, and no other memory depends on it.
         if self.ended.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_of.into()) {
             return Choice::Sampled;
         }

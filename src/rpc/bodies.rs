@@ -41,6 +41,7 @@ impl SharedPermit {
 
     /// Charges the call with a frame, and no longer with one that was sent before it.
     fn exchange(&self, frame: &Frame<Bytes>, held: &mut [usize; 2]) -> Result<(), ServiceFault> {
+        // Charged before anything is given back: if this is refused, the frames that were sent are charged as before.
         self.take(frame)?;
         let [oldest, newest] = *held;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).shrink(oldest);
@@ -82,6 +83,7 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Some(answered) = &mut self.answered else { return Poll::Ready(None) };
+        // Before the body, so that the end of the answer wakes this task also while the caller sends nothing.
         if Pin::new(answered).poll(cx).is_ready() {
             self.answered = None;
             return Poll::Ready(None);
@@ -110,7 +112,8 @@ pub struct ResponseBody {
     rest: Body,
     permit: Option<SharedPermit>,
     /// Of a watch: the bytes of the last two frames. A further frame is asked for only when the connection has taken those
-    /// before it: the others are sent, or in its send buffer, which has a bound of its own.
+    /// before it: the others are sent, or in its send buffer, which has a bound of its own. The first frame is not
+    /// among them; it is charged until the watch ends.
     held: Option<[usize; 2]>,
     /// Ends the request when it is dropped.
     _answering: Option<oneshot::Sender<()>>,
@@ -142,6 +145,8 @@ impl ResponseBody {
         end: Option<WatchEnd>,
     ) -> Response<Self> {
         let (head, mut rest) = response.into_parts();
+        // The message of a unary answer is ready at once. A stream may have nothing yet: its first frame is charged
+        // when it comes, and if it is refused, the status can be sent in trailers alone.
         let first = match rest.frame().now_or_never().flatten() {
             Some(Err(status)) => return Self::refusal(status),
             Some(Ok(frame)) => Some(normalize_trailers(frame)),
@@ -207,6 +212,7 @@ impl HttpBody for ResponseBody {
         if let Some(ended) = self.ended.take() {
             return Poll::Ready(Some(Ok(Frame::trailers(trailers(ended)))));
         }
+        // Both are polled each time, so that whichever of them is ready first wakes this task.
         let ended = self.end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx));
         let next = Pin::new(&mut self.rest).poll_frame(cx);
         let Poll::Ready(ended) = ended else {
@@ -217,6 +223,8 @@ impl HttpBody for ResponseBody {
         (self.end, self.rest) = (None, Body::empty());
         match next {
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                // Set before the frame is charged: if that is refused, the status that says so ends the answer, and
+                // clears this.
                 self.ended = Some(ended);
                 Poll::Ready(Some(Ok(self.charge(frame))))
             }
@@ -250,6 +258,7 @@ fn normalize_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
         // Reflection reports NotFound for an unknown file or symbol, InvalidArgument for an empty request.
         Some(Code::NotFound) => TransportFault::SymbolUnknown.into(),
         Some(Code::InvalidArgument) => TransportFault::MalformedMessage.into(),
+        // So tonic ends an answer above the limit of its service. Rules and pages are bounded so that none is.
         Some(Code::OutOfRange) => ServiceFault::Internal("an answer is larger than any may be".to_owned()).into(),
         _ => return frame,
     };

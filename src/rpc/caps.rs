@@ -60,6 +60,7 @@ pub const UNKNOWN: Cap = Cap { path: "a list without a limit", least: 0, most: 0
 
 /// The cap of a repeated field, by the full name of its message and its own.
 pub fn of(message: &str, field: &str) -> Option<Cap> {
+    // Messages of other packages keep their full names, so that one of them cannot be taken for one of the contract.
     let message = message.strip_prefix("purchasing.v1.").unwrap_or(message);
     Some(match (message, field) {
         ("CreatePurchaseOrderRequest" | "UpdatePurchaseOrderRequest", "lines") => LINES,

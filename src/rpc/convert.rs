@@ -63,6 +63,7 @@ pub fn store(store: &Store) -> v1::Store {
 /// A header, with the actions that this caller may take now.
 pub fn purchase_order(seen: &OrderView) -> v1::PurchaseOrder {
     let OrderView { order, allowed_actions } = seen;
+    // An order keeps one time and one principal of its end; the state says which end it was.
     let (completed, cancelled) = (order.state == State::Completed, order.state == State::Cancelled);
     v1::PurchaseOrder {
         store_id: order.key.store.to_string(),

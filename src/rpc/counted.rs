@@ -89,6 +89,7 @@ impl CountedCall {
     fn end_with(&mut self, sent: &HeaderMap) {
         let code = sent.get(Status::GRPC_STATUS).map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()));
         let reason = match code {
+            // Nothing is looked for in an answer that succeeded: only errors have details.
             Code::Ok => None,
             _ => Status::from_header_map(sent).and_then(|status| status.get_details_error_info()),
         };
@@ -114,6 +115,7 @@ impl CountedCall {
     /// Records how the call ended in its trace.
     fn trace(&self, code: Code, reason: &str) {
         let record = &self.record;
+        // Most calls are not sampled: nothing is allocated for them.
         if record.trace.traced().is_none() {
             return;
         }

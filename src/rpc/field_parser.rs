@@ -25,9 +25,9 @@ use crate::domain::time::{Date, TimeZone, Timestamp};
 /// What a list over stores is sent for a store: all stores of its caller. No store has this id.
 const ALL_STORES: &str = "-";
 
-/// The violations found so far. A field that breaks its rule yields a placeholder (empty text, zero), so that
-/// the fields after it are judged too. [`FieldParser::finish`] must be called before a parsed value is used:
-/// it refuses the request if any value is a placeholder.
+/// The violations found so far. A field that breaks its rule yields a placeholder (empty text, zero, or what
+/// was sent), so that the fields after it are judged too. [`FieldParser::finish`] must be called before a
+/// parsed value is used: it refuses the request if any value is a placeholder.
 #[derive(Debug, Default)]
 pub struct FieldParser {
     violations: Violations,
@@ -132,6 +132,7 @@ impl FieldParser {
 
     /// A code (see `text::code`) of at most `max` bytes that must not be empty.
     fn code(&mut self, field: impl Display, value: &str, max: usize) -> String {
+        // Empty text breaks no rule of `text::code`, so it is one violation and not two.
         if value.is_empty() {
             self.violation(&field, "is required");
         }
@@ -163,6 +164,7 @@ impl FieldParser {
 
     /// The id of one of the stores that a request is about.
     pub fn store_id_of(&mut self, field: impl Display, value: &str) -> StoreId {
+        // A label by its characters, so it must be refused by itself.
         if value == ALL_STORES {
             self.violation(&field, "must not be \"-\", which stands for all stores where a list says so");
         }
@@ -446,6 +448,8 @@ impl FieldParser {
             self.violation(field, "must be a time between the years 1 and 9999");
             return None;
         }
+        // Within that range the product fits. Nanoseconds count forward before 1970 too, so cutting them off rounds
+        // down.
         Some((value.seconds * 1_000_000 + i64::from(value.nanos) / 1_000, value.nanos % 1_000))
     }
 

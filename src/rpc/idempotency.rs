@@ -33,6 +33,7 @@ pub trait IdempotentRequest: Message + NamesCost + Sized {
     /// Takes the request id out of the request and computes the fingerprint of what is left. The id is
     /// taken out because hashing a copy without it would copy the largest request, which is megabytes.
     fn idempotency(&mut self, fields: &mut FieldParser) -> Idempotency {
+        // Of the whole request, so before the id is taken out.
         let bytes = self.encoded_len();
         let named_cost = self.names_cost();
         let id = std::mem::take(self.request_id());
@@ -43,8 +44,11 @@ pub trait IdempotentRequest: Message + NamesCost + Sized {
             fields.violation("request_id", "must be a UUID such as 0191e0c8-0b5e-7c11-9f3a-2f6c1d8e4b7a");
             return Idempotency { key: None, named_cost, bytes };
         };
+        // Of the message encoded again and not of the bytes that came: fields in another order, or numbers written
+        // longer than they need be, are the same request.
         let mut hash = Sha256::new();
         hash.update(Self::RPC);
+        // No name of an rpc has a zero byte, so name and request cannot run into each other.
         hash.update([0]);
         hash.update(self.encode_to_vec());
         let fingerprint = format!("{:x}", hash.finalize());

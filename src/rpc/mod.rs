@@ -1,6 +1,7 @@
 //! The service's rpcs: each parses its request into a domain command or a read, has it done by the
-//! workers, and answers. This is the only module that knows tonic's requests, prost and the contract,
-//! and the only one that makes a `Status`: everything below can be tested without a transport.
+//! workers, and answers. Of what serves calls this is the only module that knows tonic's requests and the
+//! messages of the contract, and the only one that makes a `Status`: everything below can be tested without
+//! a transport.
 //!
 //! # Where an rpc is implemented
 //!
@@ -72,7 +73,8 @@ pub struct App {
     pub heartbeat: Duration,
     /// Signs page tokens. It comes from the database, so that a token is valid at every instance.
     pub page_key: PageKey,
-    /// The wall clock, which only a preview asks directly; the writers have their own.
+    /// The wall clock, for reads that depend on the present time: previews, reports, and lists of what is
+    /// overdue. The writers have it too.
     pub clock: Arc<dyn Clock>,
     /// New ids for the back order that a preview decides on and that is never stored.
     pub ids: Arc<dyn Ids>,
@@ -87,6 +89,9 @@ impl App {
     /// the caller may not see of the reply is unset in the answer that [`Unredacted::answer`] makes.
     pub async fn submit(&self, call: &Call, submission: Submission) -> Result<Unredacted<Reply>, Status> {
         let Submission { envelope, bytes } = submission;
+        // At the deadline this future is dropped. A command that was not decided by then never is; one that was may
+        // still be committed. The caller is told DEADLINE_EXCEEDED in both cases, and learns the outcome by sending the
+        // request id again.
         let executed = self.writers.submit(envelope, bytes, Some(call.deadline()), call.traced());
         let reply = call.within_deadline(executed).await?;
         let costs = reply.costs;
@@ -103,6 +108,7 @@ impl App {
     {
         let redactable = move |session: &mut ReadSession<'_>| {
             let read = work(session)?;
+            // After `work`: the session knows only then what was judged. A read that judged nobody shows no costs.
             Ok(Unredacted::new(read, session.costs()))
         };
         call.within_deadline(self.readers.read(call.requester(), class, redactable)).await

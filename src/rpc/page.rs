@@ -33,6 +33,7 @@ pub struct PageKey(Hmac<Sha256>);
 impl PageKey {
     /// Derives the key from the database's secret.
     pub fn new(secret: &str) -> Self {
+        // A key as large as a block of the hash is never refused. HMAC pads a shorter one with the same zeros.
         let mut block = [0; 64];
         block[..32].copy_from_slice(&Sha256::digest(secret));
         Self(<Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into()))
@@ -42,6 +43,7 @@ impl PageKey {
     /// separates it from the row's key, which is signed after it.
     fn for_request<R: Paged>(&self, bare: &R) -> Hmac<Sha256> {
         let mut signer = self.0.clone();
+        // Equal requests have equal bytes: the contract has no maps, whose entries come in any order.
         let request = bare.encode_to_vec();
         signer.update(R::RPC.as_bytes());
         signer.update(&(request.len() as u64).to_be_bytes());
@@ -64,6 +66,7 @@ pub fn page_size(size: i32, fields: &mut FieldParser) -> usize {
     if size < 0 {
         fields.violation("page_size", format_args!("must not be negative; 0 means {DEFAULT_SIZE}"));
     }
+    // A negative size is a violation; the default stands in for it.
     match usize::try_from(size).unwrap_or_default() {
         0 => DEFAULT_SIZE,
         size => size.min(MAX_SIZE),
@@ -138,6 +141,8 @@ fn encode(signer: &Hmac<Sha256>, key: &[u8]) -> String {
 fn decode<K: DeserializeOwned>(signer: &Hmac<Sha256>, token: &str) -> Option<K> {
     let token = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (signature, key) = token.split_at_checked(SIGNATURE)?;
+    // Before the key is parsed, so that nothing is read that a client made up. It compares in constant time, so that
+    // the signature cannot be found out byte by byte.
     signer.clone().chain_update(key).verify_truncated_left(signature).ok()?;
     serde_json::from_slice(key).ok()
 }

@@ -36,6 +36,7 @@ where
     let counting = Counting::of(head.uri.path()).ok_or_else(unknown)?;
     let framed = collect(body, permit).await?;
     let decoded = count(counting, framed.clone(), permit.clone()).await?;
+    // In addition to the bytes of the message: while prost decodes it, both are in memory.
     permit.grow(decoded)?;
     Ok(Request::from_parts(head, Body::new(Full::new(framed))))
 }
@@ -50,9 +51,11 @@ where
     while let Some(frame) = body.frame().await {
         // The client has disconnected or reset the stream; it will not see this error.
         let frame = frame.map_err(|_| TransportFault::MalformedMessage)?;
+        // Trailers, which no rpc reads.
         let Ok(data) = frame.into_data() else { continue };
         permit.grow(data.len())?;
         framed.extend_from_slice(&data);
+        // With each frame, so that a message that announces too much is refused by its prefix and not after megabytes.
         if length(&framed)?.is_some_and(|length| framed.len() > PREFIX + length) {
             // More bytes than the first message has; a unary call has one.
             return Err(TransportFault::MalformedMessage.into());

@@ -80,6 +80,8 @@ impl BrowserCalls {
         A: Fn(Request<Body>) -> F,
         F: Future<Output = Response<CountedBody>>,
     {
+        // Before the layer for CORS, which only adds headers: without them a browser hides the answer from the page,
+        // but the call would have been carried out.
         if let Some(refused) = self.refusal(request.headers()) {
             return BrowserBody::refusal(refused);
         }

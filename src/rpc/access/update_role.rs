@@ -36,6 +36,7 @@ fn parse(call: &Call, mut request: v1::UpdateRoleRequest) -> Result<Parsed, Refu
     let store = fields.store_id(&request.store_id);
     let idempotency = request.idempotency(&mut fields);
     let id = fields.role_id(&request.role_id);
+    // There is one field to name. A mask that is accepted names it, so nothing depends on what it holds.
     fields.mask(request.update_mask.as_ref(), &FIELDS);
     let update = UpdateRole { role: id, permissions: parse_permissions(&mut fields, &request.permissions) };
     fields.finish()?;

@@ -151,6 +151,7 @@ pub fn to_status(error: impl Into<CallError>) -> Status {
         let id = Uuid::now_v7().to_string();
         tracing::error!(id, error = text, "internal error");
         metadata.insert("id".to_owned(), id);
+        // The same text for every internal error, a bug's too: what it says of itself is for the log alone.
         message = ServiceFault::Internal(String::new()).to_string();
     }
     let mut status = Status::with_error_details(error.code(), message, error.details(metadata));

@@ -112,6 +112,7 @@ pub(super) fn metadata(refusal: &Refusal) -> HashMap<String, String> {
         }
         R::StockGone { number, products } => vec![
             ("number", number.clone()),
+            // Cut, because 20 codes of 64 bytes are longer than a value may be; numbers of lines and orders never are.
             ("product_ids", cut(joined(products), MAX_TEXT)),
             ("total", products.total.to_string()),
         ],
@@ -220,6 +221,7 @@ fn add_violations(details: &mut ErrorDetails, refusal: &Refusal) {
     } else if let Refusal::OfOrders { refusal, .. } = refusal {
         add_violations(details, refusal);
     } else {
+        // What is left of this code is RequestIdReused: `OfStore` wraps refusals of access alone.
         details.add_bad_request_violation("request_id", "was used before for a different request");
     }
 }

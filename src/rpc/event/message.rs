@@ -22,6 +22,7 @@ pub fn event(event: Event, authorized: &Authorized) -> v1::Event {
     let (r#type, is_shown) = (event_type(&event.detail), sees_access || !is_of_access(&event.detail));
     let mut change = change(event.detail);
     if let (Change::StoreCreated(created), false) = (&mut change, sees_access) {
+        // Who holds a role is shown to those alone who manage access, and the owner holds one.
         created.owner.clear();
     }
     v1::Event {
@@ -38,6 +39,7 @@ pub fn event(event: Event, authorized: &Authorized) -> v1::Event {
 
 /// The type of an event: the contract has each kind under its name.
 fn event_type(detail: &Detail) -> v1::EventType {
+    // Never the default: a test shows that every kind has a type.
     v1::EventType::from_str_name(&format!("EVENT_TYPE_{}", detail.kind())).unwrap_or_default()
 }
 

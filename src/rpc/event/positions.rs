@@ -24,6 +24,7 @@ pub fn parse_positions(fields: &mut FieldParser, positions: &[v1::EventPosition]
     for (index, position) in fields.capped(caps::POSITIONS, positions).iter().enumerate() {
         let field = format_args!("positions[{index}].store_id");
         let store = fields.store_id_of(field, &position.store_id);
+        // An empty id is a violation already, however often it comes.
         if !position.store_id.is_empty() && !named.insert(position.store_id.as_str()) {
             fields.violation(field, "names a store a second time");
         }

@@ -50,6 +50,7 @@ pub(super) async fn watch(
         .await?;
     for ((store, after), last_event) in positions.iter().zip(judged) {
         let last_event = last_event.look(|last_event| *last_event);
+        // What is there already is read because it is marked below; the poller need not signal it again.
         stores.has_read(store, last_event);
         if *after < last_event {
             stores.mark(store);
@@ -111,6 +112,7 @@ struct Watch {
 impl Watch {
     /// Waits for something to tell, for as long as a watch may be silent.
     async fn message(&mut self) -> Result<Message, Status> {
+        // At once, whatever there is to read: it tells the client that its positions were accepted.
         if !self.has_begun {
             self.has_begun = true;
             return Ok(self.all_positions(Vec::new()));
@@ -132,11 +134,13 @@ impl Watch {
                         return Ok(message);
                     }
                 }
+                // The other stores go on. With the last one the watch itself ends, with this status.
                 Err(status) if status.code() == Code::PermissionDenied && self.positions.len() > 1 => {
                     self.stores.leave(&store);
                     self.positions.remove(&store);
                     return Ok(self.all_positions(vec![store.to_string()]));
                 }
+                // Also if events after the position were pruned: to go on would pass over them in silence.
                 Err(status) => return Err(status),
             }
         }
@@ -164,6 +168,7 @@ impl Watch {
         let (position, last_event, is_empty) =
             found.look(|found| (found.position, found.last_event, found.events.is_empty()));
         self.stores.has_read(&store, last_event);
+        // The message or the scan was full. The rest is read after the other stores have had their turn.
         if position < last_event {
             self.stores.mark(&store);
         }
@@ -171,6 +176,7 @@ impl Watch {
             self.positions.insert(store.clone(), position);
             self.moved.insert(store);
         }
+        // A new position alone is not worth a message: it goes with the next one, the heartbeat at the latest.
         if is_empty {
             return None;
         }

@@ -92,6 +92,7 @@ impl Call {
     pub async fn within_deadline<T>(&self, answer: impl Future<Output = Result<T, WorkerError>>) -> Result<T, Status> {
         match tokio::time::timeout_at(self.deadline.into(), answer).await {
             Ok(answered) => answered.map_err(to_status),
+            // `answer` is dropped: what still waits in a queue is given up, and what has begun ends without a listener.
             Err(_) => Err(to_status(ServiceFault::DeadlineExceeded)),
         }
     }
@@ -164,6 +165,7 @@ pub(super) fn deadline(headers: &HeaderMap, now: Instant) -> Result<Option<Insta
 }
 
 fn parse_timeout(text: &str) -> Option<Duration> {
+    // A last character of several bytes cannot be split off like this, and is no unit.
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

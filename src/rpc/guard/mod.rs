@@ -106,6 +106,7 @@ impl Guard {
     ) -> Result<AcceptedCall, CallError> {
         let headers = request.headers();
         let metadata: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        // In HTTP/2 the path is sent as a header too, and is not among these.
         if metadata + request.uri().path().len() > MAX_METADATA {
             return Err(TransportFault::MetadataTooLarge(MAX_METADATA).into());
         }
@@ -115,10 +116,12 @@ impl Guard {
         let most = now
             + match class {
                 CallClass::Ordinary => self.max_deadline,
+                // An operator who lowers the limit of all calls lowers this one with it.
                 CallClass::Public => self.max_deadline.min(self.max_public_deadline),
                 CallClass::Watch | CallClass::EventWatch => self.max_watch,
             };
         let deadline = deadline(headers, now)?.map_or(most, |asked| asked.min(most));
+        // A timeout of 0. Nothing can be answered in time, so nothing is authenticated and no budget is used for it.
         if deadline <= now {
             return Err(ServiceFault::DeadlineExceeded.into());
         }
@@ -138,8 +141,11 @@ impl Guard {
                 Some(Call::new(principal, policy.read_requirement(), deadline + slack, record, is_watch))
             }
         };
+        // The caller sees RESOURCE_EXHAUSTED and when to try again, whether its own share is used up or that of all.
         let permit = connection.call(class).ok_or(ServiceFault::QueueFull)?;
         let streams_requests = policy.streams_requests();
+        // A watch ends with a status when the service's limit is reached. At an earlier deadline its client ends it; if
+        // the client does not, the timeout that `run` sets resets the stream.
         Ok(AcceptedCall { call, deadline, watch_ends: is_watch.then_some(most), streams_requests, permit })
     }
 
@@ -155,7 +161,11 @@ impl Guard {
         let permit = SharedPermit::new(permit);
         let (answering, answered) = oneshot::channel();
         let handed_on = hand_on(self.routes, request, &permit, streams_requests.then_some(answered));
+        // For the answer: while the peer does not read it, nothing of this call is polled, and a timer in it would not
+        // be noticed.
         set_call_timeout(deadline + READ_WITHIN);
+        // What a panic leaves half done belongs to this call alone: every lock that a handler shares can be used after
+        // a panic.
         let called = tokio::time::timeout_at(deadline.into(), AssertUnwindSafe(handed_on).catch_unwind()).await;
         match called {
             Err(_) => ResponseBody::refusal(to_status(ServiceFault::DeadlineExceeded)),
@@ -182,6 +192,8 @@ where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BodyError>,
 {
+    // By the header, before a byte of the message is read. A compressed message without it is refused where its prefix
+    // is read.
     if request.headers().get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
         return Err(TransportFault::CompressionUnsupported.into());
     }
@@ -189,6 +201,7 @@ where
         Some(answered) => request.map(|body| Body::new(MeteredBody::new(body, permit.clone(), answered))),
         None => unary::read(request, permit).await?,
     };
+    // Without `poll_ready` before it: the router is always ready, and it never fails.
     let Ok(response) = routes.call(request).await;
     Ok(response)
 }

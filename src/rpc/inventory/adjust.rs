@@ -64,6 +64,7 @@ fn parse(call: &Call, mut request: v1::AdjustInventoryRequest) -> Result<Submiss
     let unit_cost = parse_cost(&mut fields, kind, request.unit_cost.as_deref());
     let unit = parse_unit(&mut fields, request.unit);
     let reason = fields.required_reason("reason", &request.reason);
+    // The fingerprint was computed above, so what is taken out of the request from here on does not change it.
     let lot = parse_lot(&mut fields, request.lot.take());
     let returned_line = parse_returned_line(&mut fields, kind, request);
     let adjust =

@@ -57,6 +57,7 @@ fn parse_lines(fields: &mut FieldParser, listed: &[v1::LineCancellation]) -> Vec
             fields.violation(path.field("line_number"), format_args!("names line {line} a second time"));
         }
         let quantity = fields.optional_quantity(path.field("quantity"), cancellation.quantity.as_deref());
+        // By the text and not by `quantity`: what could not be read is zero there too, and its line is judged further.
         if cancellation.quantity.as_deref().and_then(Quantity::parse) == Some(Quantity::ZERO) {
             continue;
         }
@@ -64,6 +65,7 @@ fn parse_lines(fields: &mut FieldParser, listed: &[v1::LineCancellation]) -> Vec
         let reason_code = parse_reason_code(fields, path.field("reason_code"), cancellation.reason_code);
         lines.push(LineToCancel { index, line, quantity, reason, reason_code });
     }
+    // A list without elements is below its cap, which is a violation already.
     if lines.is_empty() && !listed.is_empty() {
         fields.violation("lines", "must have a quantity above zero on one line at least, or none for all of it");
     }

@@ -132,6 +132,7 @@ fn quantity(
             Quantity::ZERO
         }
     };
+    // A placeholder is zero, and so whole: a quantity that could not be read is one violation and not two.
     if let Some(unit) = unit.filter(|unit| unit.is_whole() && !quantity.is_whole()) {
         fields.violation(field, format_args!("is {quantity}, but {} is counted in whole numbers", unit.name()));
     }
@@ -161,5 +162,6 @@ fn price(fields: &mut FieldParser, path: Element, line: &v1::NewLine, pack_size:
         // The size is a violation already.
         None => {}
     }
+    // A placeholder: each way that leads here has a violation.
     Price::Unit(UnitCost::default())
 }

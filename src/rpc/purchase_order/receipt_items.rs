@@ -128,6 +128,7 @@ fn parse_target(
         return Some(ItemTarget::Unlisted(order, unlisted));
     }
     if item.product_id.is_empty() && item.gtin.is_empty() {
+        // Also where no goods are named: the violation is then that there is no line 0.
         let line = fields.line_number(path.field("line_number"), item.line_number);
         let order = required_order(fields, path, order)?;
         if !seen.insert(Named::Line(order, line)) {
@@ -135,6 +136,7 @@ fn parse_target(
         }
         return Some(ItemTarget::Line(order, line));
     }
+    // An id that cannot be read must not become `None` here, which means every order of the supplier.
     let order = order.ok()?;
     let (field, selector) = if item.gtin.is_empty() {
         let product = fields.product_id(path.field("product_id"), &item.product_id);
@@ -187,7 +189,7 @@ fn parse_unlisted(fields: &mut FieldParser, path: Element, unlisted: &v1::Unlist
     })
 }
 
-/// Why a quantity is rejected; a reason without a quantity is judged and dropped.
+/// Why a quantity is rejected. A reason without a quantity is judged here too, and dropped when the item is booked.
 fn parse_rejection(
     fields: &mut FieldParser,
     path: Element,

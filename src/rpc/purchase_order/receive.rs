@@ -88,5 +88,6 @@ pub(super) fn items(
     } else if listed.is_empty() {
         fields.violation("items", "must name what came, unless all_pending is set");
     }
+    // Also after a violation, so that the caller learns what is wrong with the items as well.
     Items::Listed(parse_items(fields, Orders::One(order), listed))
 }

@@ -33,7 +33,9 @@ pub(super) async fn receive_delivery(
 }
 
 fn response(reply: Reply) -> v1::ReceiveDeliveryResponse {
+    // The command has no other outcome, and neither has a replay: the name of the rpc is a part of its fingerprint.
     let Outcome::DeliveryBooked(booked) = &reply.outcome else { return v1::ReceiveDeliveryResponse::default() };
+    // The reply has its orders in the order of the receipts, see `Outcome::orders`.
     let of_orders = reply.orders.iter().zip(&booked.receipts);
     v1::ReceiveDeliveryResponse {
         delivery_id: booked.delivery.to_string(),
@@ -69,6 +71,7 @@ fn parse(call: &Call, mut request: v1::ReceiveDeliveryRequest) -> Result<Submiss
             note: fields.note("note", &request.note),
         },
     };
+    // Those of items and of etags together: the gate loads and judges the header of each.
     let orders = receive.named_orders().len();
     if orders > MAX_ORDERS {
         let rule = format_args!("name {orders} orders, with those of etags; at most {MAX_ORDERS} are allowed");

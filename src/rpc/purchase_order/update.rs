@@ -32,7 +32,8 @@ pub(super) async fn update(
     }))
 }
 
-/// A field that the mask does not name is not judged: it may hold anything.
+/// A field that the mask does not name is not judged: it may hold anything. Its lists are counted all the same, by the
+/// guard, which looks at no mask.
 fn parse(call: &Call, mut request: v1::UpdatePurchaseOrderRequest) -> Result<Submission, Refusal> {
     let mut fields = FieldParser::default();
     let store = fields.store_id(&request.store_id);

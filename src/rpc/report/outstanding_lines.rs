@@ -35,6 +35,7 @@ pub(super) async fn list(
     let (call, request) = Call::open(request)?;
     let ListLines { store, filter, page } = parse(app, request).map_err(to_status)?;
     let selection = call.selection(store).map_err(to_status)?;
+    // Once, so that what counts as overdue and the ages that rows show are of the same present.
     let now = app.clock.now();
     // Rows that a filter passes over are read as well.
     let class = if filter.passes_over_rows() { ReadClass::Large } else { page.class() };

@@ -52,6 +52,7 @@ impl Counting {
             }
         }
         violations.or_refuse(Refusal::Invalid)?;
+        // After the lists: a list that is too long is named by its path, which tells the caller more than this.
         if counts.fields > MAX_FIELDS {
             return Err(TransportFault::MalformedMessage.into());
         }
@@ -105,6 +106,8 @@ impl Counts {
                 (Kind::Text, DELIMITED) => {
                     let length = delimited(&mut bytes)?.len();
                     self.elements(field, 1);
+                    // A field beyond the 64th has no bit and counts as the first each time: the estimate is then too
+                    // high, never too low.
                     let bit = 1_u64.checked_shl(place).unwrap_or_default();
                     let is_first = field.list.is_some() || seen & bit == 0;
                     seen |= bit;
@@ -113,6 +116,8 @@ impl Counts {
                 (Kind::Message(inner), DELIMITED) => {
                     let content = delimited(&mut bytes)?;
                     self.elements(field, 1);
+                    // A message that is no list and comes again is merged into the first by prost, and takes no more
+                    // room by itself.
                     let depth = depth.checked_sub(1).ok_or(Malformed)?;
                     self.message(&self.requests.shapes[inner], content, depth)?;
                 }
@@ -156,6 +161,8 @@ impl Counts {
     /// Counts values of a field. A field that is not repeated is a part of its message's size already.
     fn elements(&mut self, field: Field, elements: usize) {
         let Some(list) = field.list else { return };
+        // The first element brings the smallest room, for four. Lists within the elements of another list have one
+        // count together, so this is added once for all of them.
         let is_first = self.lists[list] == 0 && elements > 0;
         self.lists[list] += elements;
         self.bytes += GROWTH * field.bytes * (elements + usize::from(is_first));

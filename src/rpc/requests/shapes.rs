@@ -60,6 +60,7 @@ pub(super) enum Kind {
 impl Shape {
     /// A field and its place among the fields. Their numbers mostly have no gaps.
     pub(super) fn field(&self, number: u32) -> Option<(u32, Field)> {
+        // No field has the number 0: `key` refuses it.
         let guess = number as usize - 1;
         let place = match self.fields.get(guess) {
             Some((there, _)) if *there == number => guess,
@@ -116,6 +117,7 @@ impl Making<'_> {
             return *known;
         }
         let place = self.shapes.len();
+        // Before its fields are looked at: a message that leads back to itself would never end otherwise.
         self.known.insert(name.to_owned(), place);
         self.shapes.push(Shape::default());
         let declared = self.messages.get(name).map(|message| message.field.as_slice()).unwrap_or_default();

@@ -150,6 +150,7 @@ pub(super) async fn list(
     let (call, request) = Call::open(request)?;
     let ListOrders { store, filter, sorting, page } = parse_list(app, request).map_err(to_status)?;
     let selection = call.selection(store).map_err(to_status)?;
+    // Once, and not in the read: if that runs again, both attempts must mean the same present.
     let now = app.clock.now();
     let read = app
         .read_page(&call, page.class(), move |session| {
