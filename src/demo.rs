@@ -49,6 +49,8 @@ pub async fn create(app: &App) -> Result<(), WorkerError> {
         Err(WorkerError::Refused(Refusal::StoreExists(_))) => return Ok(()),
         other => other?,
     }
+    // A transaction of its own: if the program ends before it, the next start finds a store and does not grant the
+    // role. Its owner still can.
     let grant = GrantRole { principal: PrincipalId::new(RECEIVER), role: RoleId::new("receiver") };
     submit(app, &operator, grant).await
 }

@@ -6,10 +6,10 @@
 //! The [`transport`] accepts a connection and its calls. A `CompletePurchaseOrder` arrives at [`rpc`], where the
 //! guard looks up the rpc's policy and has [`auth`] authenticate the caller. The handler parses the message into
 //! a domain command, collecting all violations, and submits it with its caller and deadline to the [`workers`].
-//! The writer that the store belongs to takes all commands that are queued. In one transaction the
-//! [`repository`] locks their stores and loads what they need into a
+//! The writer that the store belongs to takes what is queued, as far as it fits into one transaction. In it the
+//! [`repository`] locks the stores and loads what the commands need into a
 //! [`WorkingSet`](domain::working_set::WorkingSet); the [`domain`] decides each command in memory; the repository
-//! saves the decisions with a fixed number of statements, and commits. Only then are the callers answered.
+//! saves all decisions together, and commits. Only then are the callers answered.
 //!
 //! A read runs in a reader's thread, on one read-only snapshot in which its caller's access is judged too.
 //! The [`pruner`] deletes, independently of all calls, what is older than its retention.

@@ -157,6 +157,7 @@ impl Work {
         let session = self.parts.pool.get(TransactionName::PruneScan)?;
         let work = Arc::clone(self);
         let progress = Arc::clone(session.progress());
+        // With room for the one result, so that a thread that was abandoned never waits to hand it over.
         let (done, result) = sync_channel(1);
         let round = std::thread::Builder::new().name("pruner-round".to_owned());
         let round = round.spawn(move || {
@@ -170,6 +171,7 @@ impl Work {
             match result.recv_timeout(CHECK_INTERVAL) {
                 Ok(deleted) => return deleted,
                 Err(RecvTimeoutError::Timeout) if progress.give_up_after(self.parts.timeout).is_none() => {}
+                // Given up; or the thread of the round has panicked, which the log says.
                 Err(_) => return Err(DbError::new(DbErrorKind::Lost, "the database did not answer in time")),
             }
         }

@@ -55,6 +55,7 @@ impl<T: Send + Sync + 'static> Reloading<T> {
                 }
                 match parse_contents(&parse, &contents) {
                     Ok(new) => {
+                        // Before those who wait for a change are woken, so that they find the new value.
                         current.store(Arc::new(new));
                         tracing::info!(what, "reloaded files that have changed");
                         changed.send_replace(());
@@ -104,6 +105,8 @@ async fn read(files: &[PathBuf]) -> Contents {
     let files = files.to_vec();
     let reading = tokio::task::spawn_blocking(move || {
         let mut contents = Vec::with_capacity(files.len());
+        // One after the other, so files that are being replaced may be read half old and half new. If those do not fit
+        // together, the old value stays until the next look, a second later.
         for file in &files {
             contents.push(std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?);
         }

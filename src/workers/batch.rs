@@ -244,6 +244,7 @@ fn cost_of(working_set: &WorkingSet, job: &Job) -> usize {
             _ => 0,
         };
     }
+    // The greater of both: the request knows the lines and products that it names, the header how many rows are stored.
     job.cost.max(cost)
 }
 

@@ -27,6 +27,7 @@ pub async fn poll(changes: Arc<StoreChanges>, readers: Arc<Readers>) {
         for stores in changes.watched().chunks(STORES_AT_ONCE) {
             let stores: Vec<StoreId> = stores.to_vec();
             let asked = move |session: &mut ReadSession<'_>| last_events(session, &stores);
+            // A small read, so that the pages of watches cannot hold up what wakes them.
             let Ok(found) = readers.read(Requester::default(), ReadClass::Small, asked).await else { continue };
             for (store, last_event) in found {
                 changes.found(&store, last_event);

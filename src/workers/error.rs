@@ -7,8 +7,9 @@ use crate::domain::refusal::Refusal;
 
 /// A fault of the service or of its database, which says nothing about the request itself.
 ///
-/// Every variant but [`ServiceFault::DeadlineExceeded`] and [`ServiceFault::OutcomeUnknown`] promises that
-/// nothing was changed.
+/// [`ServiceFault::DeadlineExceeded`] and [`ServiceFault::OutcomeUnknown`] do not say whether anything was
+/// changed, nor does [`ServiceFault::Internal`] where a panic came after the commit, while the answer was made.
+/// Every other variant promises that nothing was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceFault {
     /// The queue that the call would wait in is full, or its peer has reached a limit of the transport.

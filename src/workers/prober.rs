@@ -159,6 +159,7 @@ impl Shared {
             if self.stopping.load(Ordering::Relaxed) {
                 return Ok(());
             }
+            // A thread that was superseded ends here: it never publishes over what its replacement has found.
             let state = self.probe(&mut kept_session, in_flight)?;
             interval = if state.is_serving() { INTERVAL } else { INTERVAL_WHILE_UNAVAILABLE };
             self.publish(state);
@@ -219,6 +220,7 @@ impl Shared {
                 AvailabilityState::read_only(ServiceFault::ClockSkewed)
             }
             DatabaseState::Writable => {
+                // `None`, of a writer that does not wait, is less than any time.
                 let writer_stalled = self.writers.iter().any(|writer| writer.waiting_for() > Some(STALLED_AFTER));
                 AvailabilityState { writer_stalled, ..AvailabilityState::default() }
             }

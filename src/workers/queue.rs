@@ -27,11 +27,14 @@ impl Queue {
     pub(super) fn push(&self, job: Job) -> Result<(), ServiceFault> {
         let mut state = self.lock();
         if state.closed {
+            // The instance is stopping. UNAVAILABLE may be retried: another instance, or the next start, takes the
+            // command.
             return Err(ServiceFault::DatabaseUnavailable);
         }
         if state.schedule.push(job).is_err() {
             return Err(ServiceFault::QueueFull);
         }
+        // One thread at a time collects, so no second one needs to be woken.
         self.changed.notify_one();
         Ok(())
     }
@@ -39,6 +42,7 @@ impl Queue {
     /// Takes jobs back from the writer: `requeued` go into its next transactions; those whose stores are `locked`
     /// by another instance are retried after a short delay, see [`Schedule::back_off`].
     pub(super) fn put_back(&self, requeued: Vec<Job>, locked: Vec<Job>, jitter: f64) {
+        // Nobody is woken: the thread that puts jobs back is the one that collects next.
         let mut state = self.lock();
         state.schedule.requeue(requeued);
         state.schedule.back_off(locked, Instant::now(), jitter);

@@ -120,6 +120,8 @@ impl SharedQueue {
     fn next(&self, kind: ReaderKind) -> Option<WaitingRead> {
         let mut state = self.lock();
         loop {
+            // Reads that still wait are not begun: they change nothing, and at a stop their calls have ended or were
+            // cut off.
             if state.closed {
                 return None;
             }
@@ -322,6 +324,7 @@ impl Supervised for Arc<ReaderPool> {
                 taken.work.refuse(ServiceFault::DatabaseUnavailable);
                 self.abandoned_threads.fetch_add(1, Ordering::Relaxed);
                 reader.handle = None;
+                // Forgotten if no thread may be started now: the process then ends when its client's connection does.
                 unresponsive = taken.process;
             }
             if reader.handle.is_none()

@@ -126,6 +126,7 @@ impl Schedule {
     pub(super) fn back_off(&mut self, mut jobs: Vec<Job>, now: Instant, jitter: f64) {
         let mut delays: HashMap<StoreId, Duration> = HashMap::new();
         for job in &mut jobs {
+            // Bounded before the shift, which would overflow for a job that finds its store locked for long.
             let delay = (FIRST_RETRY * (1 << job.lock_attempts.min(8))).min(LAST_RETRY);
             job.lock_attempts += 1;
             // The oldest job of a store decides.
@@ -156,6 +157,8 @@ impl Schedule {
         {
             match self.take_turn(&store, &mut batch, max_stores) {
                 TurnEnd::QueueEmpty => {
+                    // With its queue goes what it was granted and has not used: nobody saves up for later while nothing
+                    // waits.
                     self.stores.remove(&store);
                 }
                 TurnEnd::DeficitTooLow => self.rotation.push_back(store),
@@ -190,6 +193,7 @@ impl Schedule {
         self.total.add(job);
         let queue = self.stores.entry(job.envelope.store.clone()).or_default();
         queue.queued.add(job);
+        // A store that is backing off comes back at its retry, and not because another command of it has come.
         if matches!(queue.state, StoreState::New) {
             queue.state = StoreState::InRotation;
             self.rotation.push_back(job.envelope.store.clone());

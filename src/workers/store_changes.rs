@@ -130,6 +130,7 @@ impl StoreChanges {
     /// Waits until a store is watched.
     pub(super) async fn begun(&self) {
         loop {
+            // As for a watch: what is signalled between the look and the wait is kept.
             let begun = self.begun.notified();
             if !self.state().by_store.is_empty() {
                 return;
@@ -164,6 +165,8 @@ impl StoreWatch {
     /// store only when it is ready.
     pub async fn next(&self, after: Option<&StoreId>) -> StoreId {
         loop {
+            // `notify_one` keeps a signal for the next who waits, so none is missed between the look and the wait. One
+            // that is left over from a look that found its store makes for one more look.
             let notified = self.signals.notify.notified();
             if let Some(store) = self.take(after) {
                 return store;
@@ -195,6 +198,7 @@ impl StoreWatch {
     pub fn leave(&mut self, store: &StoreId) {
         if self.stores.remove(store) {
             self.forget([store]);
+            // Last, because after `forget` nobody signals the store any more.
             self.signals.changed().remove(store);
         }
     }

@@ -182,6 +182,7 @@ impl Supervised for Arc<Writer> {
             self.replace_thread(taken, &mut current);
         } else if current.handle.is_none()
             && !self.queue.is_closed()
+            // A thread that was not replaced is counted too, so the count is above the limit until one has ended.
             && self.abandoned_threads.load(Ordering::Relaxed) <= MAX_ABANDONED_THREADS
             && let Err(error) = self.start_thread(&mut current, None)
         {
@@ -308,6 +309,7 @@ impl WriterThread {
                     jobs = fail_jobs_without_request_id(jobs);
                 }
                 Failure::NoConnection(error) => {
+                    // No retry: the pool has tried for a second already.
                     tracing::warn!(%error, commands = jobs.len(), "cannot connect to the database");
                     jobs.iter().for_each(Job::trace_wait);
                     fail_all(jobs, &ServiceFault::DatabaseUnavailable);
@@ -320,6 +322,7 @@ impl WriterThread {
                     return Ok(());
                 }
                 Failure::RolledBack(error) if error.is_storage() => {
+                    // No retry: until a probe finds that there is room again, every further write is refused at once.
                     tracing::error!(%error, commands = jobs.len(), "the database's storage is full or failing");
                     self.writer.parts.availability.request_probe();
                     fail_all(jobs, &ServiceFault::StorageFull);
@@ -331,6 +334,7 @@ impl WriterThread {
                 Failure::RolledBack(error) => return self.isolate(jobs, &error.to_string(), attempt),
                 Failure::Panic => return self.isolate(jobs, "a panic in a writer thread", attempt),
             }
+            // Where a commit was not answered, `Job::fail` says OUTCOME_UNKNOWN instead.
             if attempt == RETRIES {
                 fail_all(jobs, &ServiceFault::DatabaseUnavailable);
                 return Ok(());
@@ -408,6 +412,8 @@ impl WriterThread {
         for (mut job, outcome) in jobs.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Answered(answer) => {
+                    // A replay has changed nothing and is signalled as well: a signal too many makes a watch look, and
+                    // no more.
                     if answer.is_ok() {
                         changed.insert(job.envelope.store.clone());
                     }
