@@ -30,6 +30,7 @@ impl Certificate {
     /// Reads a certificate whose chain was verified. An error says why it does not name a principal.
     pub fn of(der: &[u8]) -> Result<Self, String> {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| "it cannot be read".to_owned())?;
+        // An end before 1970 is in the past like 1970 itself.
         let not_after = certificate.validity().not_after.timestamp().max(0).unsigned_abs();
         let name = name(&certificate)?;
         match text::code(&name, text::MAX_DESCRIPTION) {

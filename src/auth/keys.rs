@@ -55,6 +55,7 @@ impl KeySet {
             let jwk: Jwk = serde_json::from_value(value).map_err(|_| format!("key {index} is malformed"))?;
             let id = jwk.kid.clone().unwrap_or_default();
             let Some(key) = jwk.usable().map_err(|error| format!("key {index} ('{id}') {error}"))? else { continue };
+            // After the keys that are skipped: those need no id.
             if id.is_empty() {
                 return Err(format!("key {index} has no kid"));
             }
@@ -77,6 +78,7 @@ impl KeySet {
 impl Jwk {
     /// The key, if it can verify signatures of tokens by one of the supported algorithms.
     fn usable(&self) -> Result<Option<Key>, String> {
+        // First, so that a private key is noticed also where its kind would be skipped.
         if self.d.is_some() {
             return Err("is a private key, which must not be here".to_owned());
         }

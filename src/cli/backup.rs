@@ -33,6 +33,7 @@ impl Backup {
         if violations > 0 {
             return Err(format!("the copy breaks {violations} invariants; run verify on {url}").into());
         }
+        // After the check, which opens the copy: closing moves what its log holds into the file.
         copied.close()?;
         copied.publish(&self.target)?;
         println!("{url} is copied to {}: {contents}, every invariant holds", self.target.display());

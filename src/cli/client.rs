@@ -102,6 +102,7 @@ impl Connection {
         if find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             return Some("nothing listens there; is the service running, and is --server its address?");
         }
+        // Last, because it connects once more and may take a second.
         match (spoken_at(&self.address()).await?, self.server_ca.is_some()) {
             (Spoken::Tls, false) => Some("the server speaks TLS: name the authority of its certificate by --server-ca"),
             (Spoken::Http2, true) => Some("the server speaks plain text, without TLS: leave --server-ca out"),

@@ -31,6 +31,8 @@ impl Healthcheck {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let address = self.connection.address();
         let timeout = Duration::from_secs(self.timeout_seconds);
+        // Around connecting and asking: each may take this long by itself, and together they may not take twice as
+        // long.
         let answered = runtime.block_on(async { tokio::time::timeout(timeout, self.status(timeout)).await });
         let status = answered.map_err(|_| format!("{address}: no answer within {} s", timeout.as_secs()))??;
         if status != ServingStatus::Serving {

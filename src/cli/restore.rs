@@ -38,6 +38,7 @@ impl Restore {
                 format!("{} breaks {violations} invariants, so nothing was replaced", self.backup.display()).into()
             );
         }
+        // After the check, which opens the copy: the file alone takes the place of the database, without a log.
         copied.close()?;
         let stamp = SystemClock.now().micros().to_string();
         for kept in copied.replace(replaced, &stamp)? {

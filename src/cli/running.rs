@@ -193,6 +193,7 @@ impl Running {
         let _logs = telemetry::init(self.log_format.into());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(async {
+            // First, so that a signal during the start is a request to stop and does not kill the process.
             let mut asked = requests_to_stop(config.shutdown_delay + config.drain + STOP_END)?;
             let bound = TcpListener::bind(self.listen).await;
             let listener = bound.map_err(|error| format!("{}: {error}", self.listen))?;

@@ -78,6 +78,7 @@ impl ServerState {
         let is_serving = *self.health.borrow();
         samples.gauge("serving", "Whether health reports SERVING.", None, [(NO_LABELS, u64::from(is_serving))])?;
         let (reads, writes) = {
+            // The borrow ends with this block: as long as it lasts, the prober cannot publish another state.
             let state = self.availability.borrow();
             (state.reads.is_none(), state.writes.is_none())
         };

@@ -117,8 +117,10 @@ impl Server {
         let (app, database) = parts::app(config, parts, page_key, &transactions, registry.as_mut())?;
         let app = Arc::new(app);
         if config.demo_store {
+            // Before any call is served, so that the first finds the store.
             demo::create(&app).await.map_err(StartError::Demo)?;
         }
+        // SERVING until the first probe, which the prober makes at once, says otherwise.
         let (health, reported) = watch::channel(true);
         let routes = parts::services(&app, reported)?;
         let (closing, closes) = watch::channel(false);
@@ -156,6 +158,7 @@ impl Server {
         let browsers =
             web_listener.map(|listener| front.clone().serve_browsers(web_transport, listener, &config.web_origins));
         let clients = transport.serve(listener, move |connection, request| front.clone().answer(connection, request));
+        // One task for both listeners: stopping waits for it, or cuts it off, as a whole.
         let serving = tokio::spawn(async move {
             tokio::join!(clients, OptionFuture::from(browsers));
         });

@@ -60,9 +60,9 @@ pub(super) fn pruner(
 
 /// What watches the database and the threads that use it.
 pub(super) struct DatabaseWatch {
-    /// Whether the database can be used now, as the workers and the prober find out.
+    /// Whether the database can be used now, as the last probe found. Workers that see a fault request a probe.
     pub(super) availability: Availability,
-    /// Probes the database while it is unavailable, and the clock if that is configured.
+    /// Probes the database all the time, more often while it is unavailable, and the clock if that is configured.
     pub(super) prober: Arc<Prober>,
     /// Replaces threads that are stuck; it ends when this is dropped.
     _supervisor: Supervisor,

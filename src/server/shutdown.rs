@@ -48,6 +48,7 @@ impl Server {
     /// Lets the writers, the readers and the pruner end what they are doing, and closes the database. A
     /// thread that waits for a stuck database is left behind; it ends with the process.
     async fn end_threads(self) {
+        // It reads without a deadline, and would wait for ever for readers that have stopped.
         self.polling.abort();
         // Only now, so that a scrape sees how the calls drain.
         if let Some(metrics) = self.metrics {
@@ -73,6 +74,8 @@ impl Server {
             tracing::warn!("the pruner did not end in time");
         }
         let tracer = self.tracer;
+        // After the workers, whose last transactions have spans too; while the database is closed, which may take
+        // longer.
         let sending = tokio::task::spawn_blocking(move || tracer.stop(TRACES_END));
         if let Some(in_use) = self.in_use {
             close_database(in_use).await;

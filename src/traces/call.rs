@@ -64,6 +64,7 @@ impl CallTrace {
         let caller = caller_span(metadata);
         let Some(recorder) = recorder else { return Self { caller, traced: None } };
         let (trace, state) = match &caller {
+            // Its caller records nothing of this trace, so a span here would have no parent.
             Some(span) if !span.is_sampled() => return Self { caller, traced: None },
             Some(span) => (span.trace_id(), span.trace_state().clone()),
             None => match recorder.sampled_trace() {

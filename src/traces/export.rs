@@ -147,6 +147,7 @@ impl SpanRecorder {
     /// The id of a new trace, if chance wants that it is recorded.
     pub(super) fn sampled_trace(&self) -> Option<TraceId> {
         let trace = self.new_trace();
+        // The ratio is judged by the id alone, whatever the other arguments are.
         let sampled = self.sampler.should_sample(None, trace, "", &opentelemetry::trace::SpanKind::Server, &[], &[]);
         (sampled.decision == SamplingDecision::RecordAndSample).then_some(trace)
     }
@@ -174,6 +175,7 @@ impl SpanRecorder {
             self.progress.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        // The queue has room for all that are counted, those being sent included, so it drops none by itself.
         self.queue.on_end(span);
     }
 
@@ -281,6 +283,7 @@ impl SpanExporter for CountingExporter {
         counter.fetch_add(count as u64, Ordering::Relaxed);
         if let Err(error) = &exported {
             tracing::warn!(%error, spans = count, "the collector did not take spans");
+            // Otherwise the old connection stays, and is replaced when the next spans fail.
             if let Ok(new) = self.collector.connect() {
                 *self.connection() = Arc::new(new);
             }

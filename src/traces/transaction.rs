@@ -55,6 +55,7 @@ impl Attempt<'_> {
             }
             call.record(shared);
         }
+        // It takes its room in the queue as one of the first call's spans.
         first_call.record(own);
     }
 

@@ -185,6 +185,7 @@ impl Transport {
         loop {
             let reason = tokio::select! {
                 ended = serving.as_mut() => {
+                    // One that was drained ends without an error as well; then what it was drained for is the cause.
                     let Err(error) = ended else { return draining.unwrap_or(ConnectionEnd::Closed) };
                     tracing::debug!(%from, %error, "a connection ended with an error");
                     if let (Protocol::Http1, Some(refusal)) = (self.protocol, RequestRefusal::of_error(&error)) {

@@ -48,7 +48,7 @@ pub struct Budget {
     /// The most calls of one peer that may run at once.
     pub calls_per_peer: usize,
     /// The most bytes of requests and responses, over all peers. What a call has read and written counts until
-    /// the call ends; what a watch has sent, until it has sent two frames more.
+    /// the call ends; what a watch has sent after its first frame, until it has sent two frames more.
     pub bytes: usize,
     /// The most bytes of requests and responses of one peer.
     pub bytes_per_peer: usize,
@@ -104,6 +104,7 @@ impl Limits {
         match class {
             CallClass::Ordinary => Budget {
                 calls: self.calls,
+                // Rounded up: with a limit of one call, half of it rounded down would allow none.
                 calls_per_peer: self.calls.div_ceil(2),
                 bytes: self.bytes,
                 bytes_per_peer: self.bytes / 2,
@@ -165,6 +166,7 @@ impl Usage {
     }
 
     fn minus(mut self, other: Self) -> Self {
+        // Only what was added before is taken away, so nothing falls below zero.
         self.connections -= other.connections;
         for (mine, others) in self.by_class.iter_mut().zip(other.by_class) {
             mine.calls -= others.calls;

@@ -84,6 +84,7 @@ impl Target<'_> {
             };
             is_unknown = is_outcome_unknown(is_unknown, &status);
             let delay = if retries { effect.delay(attempt, &status) } else { None };
+            // No attempt begins after the deadline: it could not be answered, and its failure would hide this one.
             let Some(delay) = delay.filter(|delay| *delay < self.deadline.left()) else {
                 return Err(Failed { status, is_outcome_unknown: is_unknown });
             };
