@@ -91,6 +91,8 @@ impl BrowserCalls {
             let answered = answer(request);
             async move { Ok::<_, Infallible>(answered.await) }
         };
+        // CORS outside of the translation: pages may then read what the translation refuses as well, and preflight
+        // requests never reach it.
         let service = ServiceBuilder::new().layer(self.cors).layer(GrpcWebLayer::new()).service_fn(call);
         let Ok(response) = service.oneshot(request).await;
         response.map(|body| BrowserBody { body, piece: Bytes::new() })

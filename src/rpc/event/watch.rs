@@ -122,6 +122,7 @@ impl Watch {
         while Instant::now() < until {
             let Ok(store) = timeout_at(until, self.stores.next(self.last.as_ref())).await else { break };
             self.last = Some(store.clone());
+            // Every store that is signalled has a position: one that was left is not signalled any more.
             let Some(after) = self.positions.get(&store).copied() else { continue };
             let Ok(read) = timeout_at(until, self.read(&store, after)).await else {
                 // It waits behind others. It is not silent meanwhile.

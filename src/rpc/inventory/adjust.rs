@@ -91,6 +91,7 @@ fn parse_cost(fields: &mut FieldParser, kind: Option<AdjustmentKind>, cost: Opti
 }
 
 fn parse_unit(fields: &mut FieldParser, unit: i32) -> Option<Unit> {
+    // Only a product that is new to the store needs one, which is judged with the store's level.
     if unit == i32::from(v1::Unit::Unspecified) {
         return None;
     }

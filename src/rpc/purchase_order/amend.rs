@@ -38,6 +38,7 @@ fn parse(call: &Call, mut request: v1::AmendPurchaseOrderRequest) -> Result<Subm
     let amend = AmendOrder {
         order,
         etag: request.etag.clone(),
+        // Unset leaves the date, set and empty removes it. So it is with the dates and notes of lines.
         expected_date: request.expected_date.as_ref().map(|date| fields.date("expected_date", date)),
         charges: request.charges.as_ref().map(|list| parse_charges(&mut fields, caps::CHARGE_LIST, &list.charges)),
         lines: parse_amendments(&mut fields, &request.lines),

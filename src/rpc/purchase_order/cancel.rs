@@ -32,6 +32,7 @@ fn parse(call: &Call, mut request: v1::CancelPurchaseOrderRequest) -> Result<Sub
     let idempotency = request.idempotency(&mut fields);
     let cancel = CancelOrder {
         order: fields.order_id(&request.purchase_order_id),
+        // Required unless the order is a draft, which is judged with the order.
         reason: fields.reason("reason", &request.reason),
         reason_code: parse_reason_code(&mut fields, "reason_code", request.reason_code),
         etag: request.etag,

@@ -26,6 +26,7 @@ pub(super) async fn complete(
     let reply = app.submit(&call, submission).await?;
     Ok(reply.answer(|reply| v1::CompletePurchaseOrderResponse {
         purchase_order: convert::order_of(&reply),
+        // Of the outcome and not of the order, so that a replay repeats it even if it was folded back since.
         back_order: created_back_order(&reply.outcome).map(back_order),
         event_number: reply.outcome.event(),
     }))
@@ -90,6 +91,7 @@ impl Choices<'_> {
             etag: self.etag,
             lines,
             default_disposition: rest.flatten(),
+            // Whether one is required depends on what is pending, and a preview tells of its absence as a blocker.
             cancel_reason: fields.reason("cancel_reason", self.cancel_reason),
             cancel_reason_code: parse_reason_code(fields, "cancel_reason_code", self.cancel_reason_code),
             expected_date: fields.date("expected_date", self.expected_date),

@@ -78,6 +78,7 @@ fn parse_item(
         excess_unit_cost: fields.optional_cost(path.field("excess_unit_cost"), item.excess_unit_cost.as_deref()),
     };
     let lots = parse_lots(fields, path, &item.lots);
+    // Not before the rest of the item was judged, so that one refusal tells all that is wrong with it.
     Some(NewItem { index, target: target?, accepted, rejected, rejection, costs, lots })
 }
 
@@ -93,6 +94,7 @@ fn parse_lots(fields: &mut FieldParser, path: Element, listed: &[v1::NewLot]) ->
             continue;
         }
         let code = fields.lot_code(field("lot_code"), &lot.lot_code);
+        // A row with a code alone is passed over too, once its code was judged.
         if !quantity.is_positive() {
             continue;
         }
@@ -185,6 +187,7 @@ fn parse_unlisted(fields: &mut FieldParser, path: Element, unlisted: &v1::Unlist
         description: fields.required_text(path.field("unlisted.description"), &unlisted.description, MAX_DESCRIPTION),
         gtin: fields.gtin(path.field("unlisted.gtin"), &unlisted.gtin),
         pack_size: fields.pack_size(path.field("unlisted.pack_size"), unlisted.pack_size.as_deref()),
+        // Last, because the fields behind a `?` would not be judged.
         unit: fields.known(path.field("unlisted.unit"), convert::unit_of(unlisted.unit), known)?,
     })
 }

@@ -40,6 +40,7 @@ fn parse(call: &Call, mut request: v1::UpdateStoreRequest) -> Result<Submission,
         update.display_name = Some(fields.text("display_name", &request.display_name, MAX_DESCRIPTION));
     }
     if mask.contains("time_zone") {
+        // `None` is a violation here, and not a zone that is left as it is.
         update.time_zone = fields.time_zone("time_zone", &request.time_zone);
     }
     if mask.contains("over_receipt_tolerance") {

@@ -212,6 +212,8 @@ fn parse_list(app: &App, mut request: v1::ListPurchaseOrdersRequest) -> Result<L
         number_prefix: fields
             .optional_text("number_prefix", &request.number_prefix, MAX_CODE)
             .map(|prefix| prefix.to_ascii_uppercase()),
+        // Compared with the stored one in lower case, which both databases fold for ASCII alone: SQLite always does,
+        // PostgreSQL by the collation of the column.
         supplier_reference: fields
             .optional_text("supplier_reference", &request.supplier_reference, MAX_DESCRIPTION)
             .map(|reference| reference.to_ascii_lowercase()),

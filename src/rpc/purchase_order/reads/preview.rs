@@ -86,6 +86,7 @@ fn decide(
 
 /// Cuts both lists to the same page: rows `from` to `from + size` of each.
 fn response(preview: &Preview, view: &OrderView, page: &Page<Position>) -> v1::PreviewCompletionResponse {
+    // If the order has fewer rows by now than were returned before, the page is empty, and the last.
     let from = page.after.unwrap_or(0);
     let rows = preview.pending.len().max(preview.stock.len());
     let mut places: Vec<usize> = (from..rows).collect();

@@ -50,6 +50,7 @@ pub(in crate::rpc::purchase_order) async fn list(
     request: Request<v1::ListReceiptsRequest>,
 ) -> Result<Response<v1::ListReceiptsResponse>, Status> {
     let (call, request) = Call::open(request)?;
+    // The two lists have different keys, so the page is parsed where it is known which one is asked for.
     if request.purchase_order_id.is_empty() {
         of_store(app, &call, request).await
     } else {
