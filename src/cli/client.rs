@@ -123,6 +123,7 @@ pub fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<
     let mut next = Some(error);
     while let Some(error) = next {
         found = error.downcast_ref::<E>().or(found);
+        // The `source` of an error of input and output passes over the error that it wraps.
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source());
     }

@@ -21,7 +21,7 @@ pub enum ServiceFault {
     /// This instance's clock is wrong, so that what it writes would have wrong times.
     #[error("the clock of this instance is wrong, so it changes nothing until that is put right; nothing was done")]
     ClockSkewed,
-    /// The database cannot be reached, or does not answer.
+    /// The database cannot be reached, or does not answer; or the instance is stopping and takes no more commands.
     #[error("the database is not reachable; nothing was done, try again in a moment")]
     DatabaseUnavailable,
     /// The caller's deadline passed before there was an answer. A writer may still commit the change.

@@ -510,8 +510,9 @@ fn mark_commit_unknown(jobs: &mut [Job], failure: &Failure) {
 }
 
 /// Drops the jobs that nobody waits for any more, and answers those whose deadline has passed: no statement is
-/// sent for either. A job that may have been done already is kept even if it is late: another attempt can tell
-/// its caller what became of it.
+/// sent for either. A job that may have been done already is kept even if it is late, for as long as its caller
+/// waits. It is not decided any more: the caller is told DEADLINE_EXCEEDED, which leaves the outcome open, or
+/// OUTCOME_UNKNOWN if no further attempt succeeds.
 fn drop_dead_jobs(jobs: Vec<Job>) -> Vec<Job> {
     let mut alive = Vec::with_capacity(jobs.len());
     for job in jobs {

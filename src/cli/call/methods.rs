@@ -56,6 +56,7 @@ pub fn is_meant(full_name: &str, typed: &str) -> bool {
 pub fn find(pool: &DescriptorPool, typed: &str) -> Result<MethodDescriptor, CommandError> {
     let typed = typed.trim_start_matches('/');
     let mut found: Vec<_> = all(pool).into_iter().filter(|method| is_meant(&full_name(method), typed)).collect();
+    // The one that is taken out must have been the only one.
     match (found.pop(), found.is_empty()) {
         (Some(method), true) => Ok(method),
         (None, _) => Err(unknown(pool, typed).into()),

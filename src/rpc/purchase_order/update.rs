@@ -56,8 +56,8 @@ fn parse(call: &Call, mut request: v1::UpdatePurchaseOrderRequest) -> Result<Sub
     }
     if mask.contains("supplier_reference") {
         let reference = &request.supplier_reference;
-        // `Some(None)`, of an empty text, clears it; `None` would leave it as it is. So it is with the note, the external
-        // id and the date.
+        // `Some(None)`, of an empty text, clears it; `None` would leave it as it is. So it is with the note, the
+        // external id and the date.
         update.supplier_reference = Some(fields.optional_text("supplier_reference", reference, MAX_DESCRIPTION));
     }
     if mask.contains("note") {
