@@ -204,6 +204,7 @@ fn as_typed(option: &Arg, value: Value) -> Result<Vec<OsString>, &'static str> {
     if !option.get_action().takes_values() {
         return match value {
             Value::Boolean(true) => Ok(vec![flag.into()]),
+            // A flag cannot be typed as off, and is off where nothing says otherwise.
             Value::Boolean(false) => Ok(Vec::new()),
             _ => Err("true or false"),
         };
@@ -219,6 +220,7 @@ fn as_typed(option: &Arg, value: Value) -> Result<Vec<OsString>, &'static str> {
         (_, Some(_)) => return Err("a list of texts"),
         (_, None) => return Err("a text or a whole number"),
     };
+    // In one argument, so that a value that begins with a hyphen is not taken for an option.
     Ok(vec![format!("{flag}={text}").into()])
 }
 

@@ -99,12 +99,14 @@ pub(super) fn app(
     let readers = Readers::start(
         config.readers,
         &ReaderParts {
+            // As many sessions as threads are started: `Readers::start` starts the fewest at least.
             pool: pool(Purpose::Read, config.readers.max(Readers::FEWEST)),
             availability: availability.clone(),
             timeout,
             metrics: registry.map(ReaderMetrics::registered).unwrap_or_default(),
         },
     )?;
+    // The prober comes after the workers: it refuses what waits in their queues while the database is unavailable.
     let watched = config.watch_clock.then(|| Arc::clone(&clock));
     let prober =
         Prober::start(pool(Purpose::Probe, 1), &config.database, watched, availability.clone(), &writers, &readers)?;

@@ -90,6 +90,7 @@ impl StoreChanges {
         let number = state.last_watch;
         let signals = Arc::<Signals>::default();
         for store in &stores {
+            // Nothing is known yet, so whatever the poller finds is signalled until the watch says what it has read.
             let watcher = Watcher { signals: Arc::clone(&signals), known: 0 };
             state.by_store.entry(store.clone()).or_default().insert(number, watcher);
         }

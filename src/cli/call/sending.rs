@@ -123,6 +123,7 @@ impl Target<'_> {
             };
             match next {
                 Ok(Some(message)) if message::print(&message)? => printed += 1,
+                // The stream has ended, or nobody reads what is printed any more.
                 Ok(_) => return Ok(()),
                 Err(status) if status.code() == Code::DeadlineExceeded => return Ok(()),
                 Err(status) => return Err(refusal::text(&status).into()),

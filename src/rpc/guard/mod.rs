@@ -94,6 +94,7 @@ impl Guard {
             Ok(accepted) => self.run(accepted, request).await,
             Err(refusal) => ResponseBody::refusal(to_status(refusal)),
         };
+        // Not reached if this future is dropped before: that is how a call that was abandoned is noticed.
         watched.answered();
         answered
     }

@@ -112,6 +112,7 @@ fn parse_returned_line(
     request: v1::AdjustInventoryRequest,
 ) -> Option<ReturnedLine> {
     if request.purchase_order_id.is_empty() {
+        // Refused and not ignored: such a caller means a return that is tied to a line.
         if request.line_number != 0 {
             fields.violation("line_number", "is only with purchase_order_id");
         }

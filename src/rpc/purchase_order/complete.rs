@@ -112,6 +112,7 @@ fn parse_disposition(
     }
     LineDisposition {
         line,
+        // Whether the two add up to what is pending is judged with the line.
         back_order: fields.quantity_or_zero(path.field("back_order"), disposition.back_order.as_deref()),
         cancel: fields.quantity_or_zero(path.field("cancel"), disposition.cancel.as_deref()),
         cancel_reason: fields.reason(path.field("cancel_reason"), &disposition.cancel_reason),

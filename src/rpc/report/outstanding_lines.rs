@@ -96,6 +96,7 @@ fn rows(found: &OutstandingPage, now: Timestamp) -> Vec<(CostVisibility, v1::Out
 fn outstanding_line(store: &Authorized, now: Timestamp, order: &Order, line: &Line) -> v1::OutstandingLine {
     let zone = &store.store().time_zone;
     let today = zone.date_at(now);
+    // Of a day to come, or of none, 0.
     let days_since = |date: Option<Date>| date.map_or(0, |date| today.days_since(date).max(0));
     v1::OutstandingLine {
         store_id: order.key.store.to_string(),

@@ -140,6 +140,7 @@ impl Counts {
 
     /// Skips a field that the message's type does not have, as prost does.
     fn skip(&mut self, number: u32, wire: u32, bytes: &mut &[u8], depth: usize) -> Result<(), Malformed> {
+        // For every field and not for groups alone, because prost judges the depth here for all of them.
         let within = depth.checked_sub(1).ok_or(Malformed)?;
         match wire {
             VARINT => varint(bytes).map(drop),
