@@ -92,6 +92,10 @@ impl Model {
         let time = time.unwrap_or(self.now);
         let ordered = orders.iter().filter_map(|place| self.orders[self.orders[*place].chain].ordered).max();
         ensure_fit(ordered.is_some_and(|ordered| day(time) >= day(ordered)))?;
+        self.ensure_not_ahead(time)
+    }
+
+    fn ensure_not_ahead(&self, time: Time) -> Result<(), Refused> {
         ensure_fit(time <= self.now + 5 * MINUTE)
     }
 
@@ -108,16 +112,23 @@ impl Model {
         let items: Vec<(usize, NewItem)> = items.collect();
         let mut spread = Spread::over(self, orders);
         spread.add_unlisted(&items);
-        spread.book(&items)?;
+        let unplaced = spread.book(&items);
         spread.finish(&items);
         ensure_fit(fits && spread.fits)?;
         let spots = spread.spots;
         let mut places: Vec<usize> = spots.iter().map(|spot| spot.order).collect();
         places.sort_by_key(|place| (self.orders[self.orders[*place].chain].ordered, number_of(&self.orders, *place)));
         places.dedup();
-        self.ensure_time(delivery.time, &places)?;
+        match unplaced {
+            // Of goods that are on no line nobody knows when they were ordered.
+            Some(_) => self.ensure_not_ahead(delivery.time.unwrap_or(self.now))?,
+            None => self.ensure_time(delivery.time, &places)?,
+        }
         let time = delivery.time.unwrap_or(self.now).min(self.now);
         ensure_fit(items.iter().all(|(_, item)| had_not_expired(item, day(time))))?;
+        if let Some(unplaced) = unplaced {
+            return Err(unplaced);
+        }
         let unlisted = items.iter().filter_map(|(_, item)| match item.goods {
             Goods::Unlisted(unlisted) => Some(unlisted),
             _ => None,

@@ -38,6 +38,8 @@ pub struct Spread<'a> {
     pub spots: Vec<Spot>,
     /// Whether all that was asked fits what is stored.
     pub fits: bool,
+    /// The items of which something found no line or no room.
+    left_over: Vec<usize>,
 }
 
 impl Spot {
@@ -99,7 +101,7 @@ impl<'a> Spread<'a> {
             let books = &model.orders[place];
             spots.extend(books.lines.keys().map(|number| Spot::of(place, books, *number)));
         }
-        Self { model, spots, fits: true }
+        Self { model, spots, fits: true, left_over: Vec::new() }
     }
 
     /// Gives each unlisted product a line, unless an earlier receipt did. One that is ordered is not unlisted.
@@ -134,8 +136,9 @@ impl<'a> Spread<'a> {
         self.spots.push(Spot { order, number, line, is_new: true, pending: 0, accepted_before: 0, item, items });
     }
 
-    /// Books all items: those that name a line or are unlisted before those that name a product.
-    pub fn book(&mut self, items: &[(usize, NewItem)]) -> Result<(), Refused> {
+    /// Books all items: those that name a line or are unlisted before those that name a product. Returns the refusal
+    /// of what found no line or no room.
+    pub fn book(&mut self, items: &[(usize, NewItem)]) -> Option<Refused> {
         for (index, item) in items {
             let is_meant = |spot: &Spot| match item.goods {
                 Goods::Line(number) => spot.number == number,
@@ -154,7 +157,24 @@ impl<'a> Spread<'a> {
         self.spread(items)
     }
 
-    fn spread(&mut self, items: &[(usize, NewItem)]) -> Result<(), Refused> {
+    /// Of lines with one bar code those of the product that is waited for: nothing if that is not one.
+    fn of_one_product(&self, spots: Vec<usize>) -> Option<Vec<usize>> {
+        let is_pending = |spot: &Spot| spot.pending > 0;
+        let may_have_more = |spot: &Spot| {
+            let (total, most) = spot.total_and_most(self.model);
+            most.is_none_or(|most| most > total - spot.accepted())
+        };
+        let all: Vec<&Spot> = spots.iter().map(|at| &self.spots[*at]).collect();
+        let mut open: Vec<&Spot> = all.iter().copied().filter(|spot| is_pending(spot)).collect();
+        if open.is_empty() {
+            open = all.iter().copied().filter(|spot| may_have_more(spot)).collect();
+        }
+        let product = open.first().unwrap_or(&all[0]).line.product;
+        let is_one = open.iter().all(|spot| spot.line.product == product);
+        is_one.then(|| spots.into_iter().filter(|at| self.spots[*at].line.product == product).collect())
+    }
+
+    fn spread(&mut self, items: &[(usize, NewItem)]) -> Option<Refused> {
         let (mut unknown, mut rests) = (Vec::new(), Vec::new());
         for (index, item) in items {
             let is_meant = |spot: &Spot| match item.goods {
@@ -170,13 +190,18 @@ impl<'a> Spread<'a> {
             let spots = self.spots.iter().enumerate();
             let spots = spots.filter(|(_, spot)| item.order.is_none_or(|order| order == spot.order) && is_meant(spot));
             let spots: Vec<usize> = spots.map(|(at, _)| at).collect();
-            match spots.is_empty() {
-                true => unknown.push(name),
-                false => rests.extend(self.rest_of(*index, item, spots)),
+            if spots.is_empty() {
+                self.left_over.push(*index);
+                unknown.push(name);
+            } else if let Some(spots) = self.of_one_product(spots) {
+                rests.extend(self.rest_of(*index, item, spots));
+            } else {
+                self.fits = false;
             }
         }
+        let mut unplaced = None;
         if !unknown.is_empty() {
-            return refused("PRODUCT_NOT_RECEIVABLE", [format!("products={}", unknown.join(","))]);
+            unplaced = refused::<()>("PRODUCT_NOT_RECEIVABLE", [format!("products={}", unknown.join(","))]).err();
         }
         for is_beyond in [false, true] {
             for rest in &mut rests {
@@ -196,13 +221,13 @@ impl<'a> Spread<'a> {
                 let (index, left, product) =
                     (rest.index, decimal(rest.accepted), self.spots[rest.spots[0]].line.product);
                 let by_how_much = format!("items[{index}] would bring {left} more of {product} than may be received");
-                return refused("OVER_RECEIPT", [line_numbers(&lines), by_how_much]);
-            }
-            if rest.rejected > 0 {
+                self.left_over.push(index);
+                unplaced = unplaced.or(refused::<()>("OVER_RECEIPT", [line_numbers(&lines), by_how_much]).err());
+            } else if rest.rejected > 0 {
                 self.put(rest.spots[0], &mut rest, 0);
             }
         }
-        Ok(())
+        unplaced
     }
 
     /// An item in units, for the lines that it is of; nothing if what it says does not fit them.
@@ -278,7 +303,8 @@ impl<'a> Spread<'a> {
             self.fits &= may_be_in_none || in_lots == item.accepted;
         }
         for (index, item) in items {
-            self.fits &= item.excess_cost.is_none() || with_excess.contains(index);
+            let is_beyond = with_excess.contains(index) || self.left_over.contains(index);
+            self.fits &= item.excess_cost.is_none() || is_beyond;
         }
         self.spots.retain(|spot| spot.item.is_some());
         let named = |spot: &Spot| {

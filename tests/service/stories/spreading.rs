@@ -110,6 +110,21 @@ async fn a_bar_code_finds_its_product_with_and_without_leading_zeros(#[values(Sq
     assert_eq!(booked(&delivered), [("PO-000001", vec![2])]);
     let wrong = alice.receive(&order).with(|request| request.items.push(scan("036000291453")));
     wrong.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items[0].gtin"]);
+
+    // Another product is ordered under the same code. It is the one that is still waited for.
+    let order_under_code = async |product: &str| {
+        let create = alice.create(&[(product, "4")]);
+        let draft = create.with(|request| request.lines[0].gtin = "036000291452".to_owned()).ok().await;
+        alice.place(&draft.purchase_order.unwrap()).ok().await.purchase_order.unwrap()
+    };
+    let green = order_under_code("green tea").await;
+    let delivered = alice.deliver().item(scan("036000291452")).ok().await;
+    assert_eq!(booked(&delivered), [(&*green.number, vec![1])]);
+    // Once both are, a scan does not tell any more what came, unless the order does.
+    order_under_code("tea").await;
+    let ambiguous = alice.deliver().item(scan("036000291452")).refused(InvalidArgument, "INVALID_FOR_STORED_DATA");
+    ambiguous.await.names_fields(&["items[0].gtin"]);
+    alice.receive(&green).with(|request| request.items.push(scan("036000291452"))).ok().await;
     world.verify().await;
 }
 

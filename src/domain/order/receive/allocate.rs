@@ -10,7 +10,7 @@
 //! contradict each other in cost or in the reason of a rejection. The lots of an item go with its quantity, in the
 //! order in which they were given.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::items::{ItemTarget, NewItem, ProductSelector};
 use crate::domain::code::ProductId;
@@ -112,6 +112,15 @@ impl Portion {
     }
 }
 
+/// What came of all items of a delivery.
+pub(super) struct Allocated {
+    /// What is booked on each line, in the order of the request.
+    pub delivered: Vec<Delivered>,
+    /// Why some goods are on no line: there is none of their product, or no room. What breaks a rule by itself is
+    /// refused before.
+    pub unplaced: Option<Refusal>,
+}
+
 /// The lines that a delivery may be booked on, in the order in which a product is spread over them.
 pub(super) struct Allocation<'a> {
     store: &'a Store,
@@ -119,6 +128,8 @@ pub(super) struct Allocation<'a> {
     by_line: BTreeMap<(OrderId, i32), usize>,
     by_product: BTreeMap<ProductId, Vec<usize>>,
     by_gtin: BTreeMap<Gtin, Vec<usize>>,
+    /// The indexes of the items of which some goods found no room.
+    without_room: BTreeSet<usize>,
 }
 
 /// An item that names a product, while it is spread over the product's lines.
@@ -145,6 +156,7 @@ impl<'a> Allocation<'a> {
             by_line: BTreeMap::new(),
             by_product: BTreeMap::new(),
             by_gtin: BTreeMap::new(),
+            without_room: BTreeSet::new(),
         };
         for line in sorted.into_values() {
             allocation.add(line, false);
@@ -176,8 +188,8 @@ impl<'a> Allocation<'a> {
     }
 
     /// Books the items on the lines. Violations are added; what an item that has one is booked with is of no
-    /// use. Refuses goods that find no line, or no room.
-    pub(super) fn book(mut self, items: &[NewItem], violations: &mut Violations) -> Result<Vec<Delivered>, Refusal> {
+    /// use.
+    pub(super) fn book(mut self, items: &[NewItem], violations: &mut Violations) -> Result<Allocated, Refusal> {
         let mut spread = Vec::new();
         for item in items {
             match &item.target {
@@ -191,9 +203,9 @@ impl<'a> Allocation<'a> {
                 ItemTarget::Product(order, selector) => spread.push((item, *order, selector)),
             }
         }
-        self.spread(&spread, violations)?;
+        let unplaced = self.spread(&spread, violations);
         let delivered = self.delivered(items, violations);
-        Ok(delivered)
+        Ok(Allocated { delivered, unplaced })
     }
 
     fn book_on_line(
@@ -212,28 +224,28 @@ impl<'a> Allocation<'a> {
         Ok(())
     }
 
-    /// Spreads items over the lines of their products.
+    /// Spreads items over the lines of their products; returns the refusal of goods that find no line, or no room.
     fn spread(
         &mut self,
         items: &[(&NewItem, Option<OrderId>, &ProductSelector)],
         violations: &mut Violations,
-    ) -> Result<(), Refusal> {
+    ) -> Option<Refusal> {
         let mut missing = Vec::new();
         let mut open = Vec::new();
         for (item, order, selector) in items {
             let lines = self.lines_of(*order, selector);
-            let Some(first) = lines.first() else {
+            if lines.is_empty() {
                 missing.push(selector.to_string());
                 continue;
-            };
+            }
+            // Which lines count is not known otherwise, so nothing more is judged of the item.
+            let Some(lines) = self.lines_of_one_product(item, lines, violations) else { continue };
             self.check_packs(item, &lines, violations);
-            if let Some(left) = portion_of(item, &self.candidates[*first].line, violations) {
+            if let Some(left) = portion_of(item, &self.candidates[lines[0]].line, violations) {
                 open.push(Spread { item, lines, left });
             }
         }
-        if let Some(products) = TruncatedList::of_nonempty(missing) {
-            return Err(Refusal::ProductNotReceivable(products));
-        }
+        let mut unplaced = TruncatedList::of_nonempty(missing).map(Refusal::ProductNotReceivable);
         // Two rounds over all items, so that none takes up the tolerance of a line that is pending for another.
         for spread in &mut open {
             self.fill(spread, Candidate::pending_room, violations);
@@ -243,14 +255,14 @@ impl<'a> Allocation<'a> {
         }
         for Spread { item, lines, left } in open {
             if left.accepted.is_positive() {
-                return Err(self.no_room(item, &lines, left.accepted));
-            }
-            // Nothing was accepted of it, so it has taken no line yet.
-            if left.rejected.is_positive() {
+                self.without_room.insert(item.index);
+                unplaced = unplaced.or_else(|| Some(self.no_room(item, &lines, left.accepted)));
+            } else if left.rejected.is_positive() {
+                // Nothing was accepted of it, so it has taken no line yet.
                 self.put(lines[0], item, left, violations);
             }
         }
-        Ok(())
+        unplaced
     }
 
     /// Books what is left of an item on the lines that have room for it, as far as it goes. What was rejected
@@ -273,6 +285,38 @@ impl<'a> Allocation<'a> {
         let is_of_order =
             |place: &usize| order.is_none_or(|order| self.candidates[*place].line.key.order.order == order);
         places.into_iter().flatten().copied().filter(is_of_order).collect()
+    }
+
+    /// Of lines that a bar code finds, which are at least one, those of the product that came: the one of which
+    /// something is pending, or else of which more may be received. Where that is true of several products, nobody knows
+    /// which of them came, and they need not be counted in the same unit.
+    fn lines_of_one_product(
+        &self,
+        item: &NewItem,
+        lines: Vec<usize>,
+        violations: &mut Violations,
+    ) -> Option<Vec<usize>> {
+        let mut open = self.products(&lines, |line| line.quantities.pending.is_positive());
+        if open.is_empty() {
+            open = self.products(&lines, |line| line.still_receivable(self.store).is_positive());
+        }
+        let mut open = open.into_iter();
+        let (first, second) = (open.next(), open.next());
+        if let (Some(first), Some(second)) = (first, second) {
+            let rule = format_args!("is on lines of {first} and of {second}: name the product or the line");
+            violations.add(format_args!("items[{}].gtin", item.index), rule);
+            return None;
+        }
+        // Where no product is open, the refusal names the first line.
+        let product = first.unwrap_or(&self.candidates[lines[0]].line.product);
+        let is_of_product = |place: &usize| self.candidates[*place].line.product == *product;
+        Some(lines.into_iter().filter(is_of_product).collect())
+    }
+
+    /// The products of those lines for which `is_open` is true.
+    fn products(&self, lines: &[usize], is_open: impl Fn(&Line) -> bool) -> BTreeSet<&ProductId> {
+        let lines = lines.iter().map(|place| &self.candidates[*place].line);
+        lines.filter(|line| is_open(line)).map(|line| &line.product).collect()
     }
 
     /// A number of packs means something only where the lines agree on the size of one.
@@ -347,7 +391,8 @@ impl<'a> Allocation<'a> {
             delivered.push(Delivered { line, is_new, item });
         }
         for (index, has_excess) in excess_costs {
-            if !has_excess {
+            // Goods without room would be an excess too, and are refused for that.
+            if !has_excess && !self.without_room.contains(&index) {
                 let rule = "is given, but nothing goes beyond what is pending";
                 violations.add(format_args!("items[{index}].excess_unit_cost"), rule);
             }

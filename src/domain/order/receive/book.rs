@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::allocate::{Allocation, Delivered, check_tolerance};
+use super::allocate::{Allocated, Allocation, Delivered, check_tolerance};
 use super::items::{ItemTarget, NewItem};
 use super::unlisted;
 use crate::domain::changeset::Changeset;
@@ -76,17 +76,24 @@ pub(in crate::domain::order) fn judge(
     }
     let mut allocation = Allocation::new(&store, with_orders);
     unlisted::add_lines(changeset, orders, items, &mut allocation, &mut violations)?;
-    // Before the tolerance: how much of a line is received means nothing while its quantity is malformed. Goods of a
-    // product that find no line, or no room on its lines, are refused in here already.
-    let delivered = allocation.book(items, &mut violations)?;
+    let Allocated { delivered, unplaced } = allocation.book(items, &mut violations)?;
     let booked = by_order(orders, delivered.clone());
     // The last day on which any of these goods were ordered is the first on which all can have arrived. Where nothing
-    // is pending there are no such goods, and the time is judged all the same.
-    let ordered = booked.iter().filter_map(|(order, _)| order.original_order_time).max();
-    let ordered = ordered.or_else(|| orders.values().filter_map(|order| order.original_order_time).max());
+    // is pending there are no such goods, and the time is judged all the same. Of goods that are on no line nobody
+    // knows when they were ordered.
+    let mut ordered = booked.iter().filter_map(|(order, _)| order.original_order_time).max();
+    if unplaced.is_some() {
+        ordered = None;
+    } else if ordered.is_none() {
+        ordered = orders.values().filter_map(|order| order.original_order_time).max();
+    }
     let receive_time = receive_time(details.receive_time, changeset.now(), ordered, &store.time_zone, &mut violations);
     check_expiry_dates(items, store.time_zone.date_at(receive_time), &mut violations);
+    // The form first: how much of a line is received means nothing while its quantity is malformed.
     violations.or_refuse(Refusal::InvalidForStoredData)?;
+    if let Some(unplaced) = unplaced {
+        return Err(unplaced);
+    }
     // Then what is allowed: whether such goods may come at all, how much of them, and how much one order and one
     // answer can hold.
     unlisted::check_allowed(&store, items)?;

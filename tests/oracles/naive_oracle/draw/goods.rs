@@ -8,7 +8,8 @@ use crate::naive_oracle::generator::{GUESTS, Generator, PRODUCTS};
 use crate::naive_oracle::model::Model;
 use crate::naive_oracle::numbers::{Quantity, WHOLE, most_within};
 
-/// The numbers under the bar codes of a product, some with zeros in front. Nuts and salt share one.
+/// The numbers under the bar codes of a product, some with zeros in front. Nuts and salt share one,
+/// which names one of them where that one alone is waited for.
 fn gtins(product: Name) -> &'static [Name] {
     match product {
         "apples" => &["4006381333931", "04006381333931"],

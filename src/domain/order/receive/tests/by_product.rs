@@ -81,6 +81,56 @@ fn a_product_is_found_by_the_number_under_its_bar_code() {
 }
 
 #[test]
+fn a_bar_code_of_several_products_does_not_say_which_of_them_came() {
+    let mut store = TestStore::new();
+    let order = store.on_order(&["oak 10", "flour 2.5 kg", "oak 3"]);
+    for line in 1..=3 {
+        store.change_line(order, line, |line| line.gtin = Some("0036000291452".to_owned()));
+    }
+    let scan = |accepted: &str| {
+        let target = ItemTarget::Product(Some(order), ProductSelector::Gtin(Gtin::of("036000291452")));
+        listing(order, vec![new_item(target, accepted, "0")])
+    };
+    let by_gtin = scan("11");
+    assert_eq!(
+        store.refusal_text(by_gtin.clone()),
+        "items[0].gtin is on lines of flour and of oak: name the product or the line"
+    );
+    // It is the one that is pending, or else the one that may come beyond it.
+    store.change_line(order, 2, |line| {
+        line.quantities.received = line.quantities.pending;
+        line.quantities.balance();
+        line.tolerance = Some(Tolerance::parse("100").unwrap());
+    });
+    store.accept(by_gtin);
+    assert_eq!(accepted_by_line(&store, order), told(&[(1, "10", "0"), (3, "1", "0")]));
+    store.accept(scan("2"));
+    store.accept(scan("2.5"));
+    assert_eq!(store.line_of(order, 2).quantities.received, quantity("5"));
+    assert_eq!(store.refuse(scan("1")), "OVER_RECEIPT");
+}
+
+#[test]
+fn goods_that_find_no_line_or_no_room_are_refused_after_the_form() {
+    let mut store = TestStore::new();
+    let order = store.on_order(&["oak 10", "ash 5"]);
+    for (items, refused) in [
+        (vec![("elm", "1", "0"), ("oak", "1.5", "0")], "PRODUCT_NOT_RECEIVABLE"),
+        (vec![("oak", "11", "0"), ("ash", "1.5", "0")], "OVER_RECEIPT"),
+    ] {
+        let malformed = products(order, &items);
+        assert!(store.refusal_text(malformed).ends_with("is counted in whole units"), "{refused}");
+        let whole: Vec<_> =
+            items.iter().map(|(product, accepted, _)| (*product, accepted.trim_end_matches(".5"), "0")).collect();
+        assert_eq!(store.refuse(products(order, &whole)), refused);
+    }
+    // All that is beyond what is pending has no room here, so it is too much and not a cost without an excess.
+    let mut command = products(order, &[("oak", "11", "0")]);
+    items_of(&mut command)[0].costs.excess_unit_cost = cost("0");
+    assert_eq!(store.refuse(command), "OVER_RECEIPT");
+}
+
+#[test]
 fn a_product_that_no_line_is_of_is_refused_with_all_others() {
     let mut store = TestStore::new();
     let order = store.on_order(&["oak 10"]);
