@@ -8,6 +8,7 @@ use super::code::{PrincipalId, ProductId};
 use super::order::OrderId;
 use super::order::receive::items::ProductSelector;
 use super::outcome::{Outcome, OutcomeOfOrder};
+use super::time::Date;
 
 /// Something to load from one store, besides what the gate has loaded for every command: the store,
 /// the caller's permissions, the stored response and the header of the target order.
@@ -40,8 +41,10 @@ pub enum Need {
     /// The lots of a product that are in stock, those that are sold first, as many as an adjustment may take stock
     /// out of. The working set keeps them up to date.
     LotsInStock(ProductId),
-    /// The lots of a product with this code, in stock or not. The working set keeps them up to date.
-    LotsWithCode(ProductId, String),
+    /// The lots of a product with this code, in stock or not; with an expiry date, the one that has it. Without one, as
+    /// many as an adjustment may take stock out of, and one more if there are more. The working set keeps them up to
+    /// date.
+    LotsWithCode(ProductId, String, Option<Date>),
     /// Which order of the store has this external id, if one has.
     ExternalId(String),
     /// For a delivery note that arrives with goods of an order: the active receipt of the same supplier that
@@ -151,7 +154,7 @@ mod tests {
             (Need::OtherReceiveTimes(ORDER, 1), true),
             (Need::Level(ProductId::new("oak")), false),
             (Need::LotsInStock(ProductId::new("oak")), false),
-            (Need::LotsWithCode(ProductId::new("oak"), "L1".to_owned()), false),
+            (Need::LotsWithCode(ProductId::new("oak"), "L1".to_owned(), None), false),
             (Need::ExternalId("erp-1".to_owned()), false),
             (Need::DeliveryNote(ORDER, "LS-1".to_owned(), None), true),
             (Need::Roles, true),

@@ -30,6 +30,7 @@ use super::schema::purchase_order;
 use super::session::Session;
 use crate::domain::code::{PrincipalId, RoleId, StoreId};
 use crate::domain::gtin::Gtin;
+use crate::domain::inventory::lot::{Lot, LotKey};
 use crate::domain::inventory::{Level, LevelKey};
 use crate::domain::needs::{Need, Needs};
 use crate::domain::order::receive::items::ProductSelector;
@@ -90,6 +91,7 @@ struct NeedsByKind {
     levels: BTreeSet<LevelKey>,
     lots_in_stock: BTreeSet<LevelKey>,
     lots_with_code: BTreeSet<(LevelKey, String)>,
+    named_lots: BTreeSet<LotKey>,
     external_ids: BTreeSet<(StoreId, String)>,
     delivery_notes: BTreeSet<(ReceiptKey, String)>,
     delivery_notes_of_suppliers: BTreeSet<(StoreId, String, String)>,
@@ -140,9 +142,14 @@ impl NeedsByKind {
             Need::LotsInStock(product) => {
                 self.lots_in_stock.insert(LevelKey { store: store.clone(), product: product.clone() });
             }
-            Need::LotsWithCode(product, code) => {
+            Need::LotsWithCode(product, code, expiry_date) => {
                 let level = LevelKey { store: store.clone(), product: product.clone() };
-                self.lots_with_code.insert((level, code.clone()));
+                if expiry_date.is_some() {
+                    let lot = Lot { code: code.clone(), expiry_date: *expiry_date };
+                    self.named_lots.insert(LotKey { level, lot });
+                } else {
+                    self.lots_with_code.insert((level, code.clone()));
+                }
             }
             Need::ExternalId(external_id) => {
                 self.external_ids.insert((store.clone(), external_id.clone()));
@@ -211,6 +218,7 @@ pub fn details<'a>(
     levels(session, working_set, by_kind.levels)?;
     lots::in_stock(session, working_set, by_kind.lots_in_stock)?;
     lots::with_code(session, working_set, by_kind.lots_with_code)?;
+    lots::named(session, working_set, by_kind.named_lots)?;
     external_ids(session, working_set, by_kind.external_ids)?;
     delivery_notes(session, working_set, &by_kind.delivery_notes)?;
     delivery_notes_of_suppliers(session, working_set, &by_kind.delivery_notes_of_suppliers)?;

@@ -272,7 +272,7 @@ impl Lookup for StagedLots {
     ];
 }
 
-/// How many lots [`LotsInStock`] finds at most.
+/// How many lots [`LotsInStock`] and [`LotsWithCode`] find at most.
 pub const MOST_LOTS: usize = 3_001;
 
 /// The lots of products that are in stock. The limit is for all products of a statement together: where it is reached,
@@ -286,13 +286,23 @@ impl Lookup for LotsInStock {
     const SUFFIX: &'static str = " LIMIT 3001";
 }
 
-/// The lots of a product with a code, in stock or not.
+/// The lots of products with a code, in stock or not. The limit is as that of [`LotsInStock`].
 pub struct LotsWithCode;
 impl Lookup for LotsWithCode {
     type Columns = schema::inventory_lot::table;
     const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name];
     const JOINS: &'static [&'static str] = &["inventory_lot ON inventory_lot.store_id = k.k0 \
         AND inventory_lot.product_id = k.k1 AND inventory_lot.lot_code = k.k2"];
+    const SUFFIX: &'static str = " LIMIT 3001";
+}
+
+/// Single lots by product, code and expiry date, in stock or not.
+pub struct NamedLots;
+impl Lookup for NamedLots {
+    type Columns = schema::inventory_lot::table;
+    const KEY_TYPES: &'static [KeyType] = &[Name, Name, Name, Name];
+    const JOINS: &'static [&'static str] = &["inventory_lot ON inventory_lot.store_id = k.k0 \
+        AND inventory_lot.product_id = k.k1 AND inventory_lot.lot_code = k.k2 AND inventory_lot.expiry_date = k.k3"];
 }
 
 /// What [`StagedItems`] selects: store, order, receipt number, line number, `receive_time`, accepted quantity, its

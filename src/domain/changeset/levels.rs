@@ -3,11 +3,12 @@
 
 use super::Changeset;
 use crate::domain::code::ProductId;
-use crate::domain::inventory::lot::LotStock;
+use crate::domain::inventory::lot::{LotQuantity, LotStock};
 use crate::domain::inventory::{Level, LevelKey, Movement};
 use crate::domain::money::UnitCost;
 use crate::domain::needs::Need;
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Date;
 use crate::domain::unit::Unit;
 
 impl Changeset<'_> {
@@ -26,9 +27,16 @@ impl Changeset<'_> {
         self.lots(product, Need::LotsInStock(product.clone()))
     }
 
-    /// The lots of a product with a code, in stock or not, before this changeset.
-    pub fn lots_with_code(&self, product: &ProductId, code: &str) -> Result<LotStock, Refusal> {
-        self.lots(product, Need::LotsWithCode(product.clone(), code.to_owned()))
+    /// The lots of a product with a code, in stock or not, before this changeset: the one with this expiry date if one
+    /// is given, or else all, or more than an adjustment may take stock out of.
+    pub fn lots_with_code(
+        &self,
+        product: &ProductId,
+        code: &str,
+        expiry_date: Option<Date>,
+    ) -> Result<Vec<LotQuantity>, Refusal> {
+        let need = Need::LotsWithCode(product.clone(), code.to_owned(), expiry_date);
+        Ok(self.lots(product, need)?.with_code(code, expiry_date))
     }
 
     fn lots(&self, product: &ProductId, need: Need) -> Result<LotStock, Refusal> {

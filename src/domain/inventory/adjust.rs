@@ -10,12 +10,15 @@
 //! line, so it is the order's event, moves the order's revision and is judged by its etag; the gate loads
 //! the header and judges these.
 
-use super::lot::{Lot, LotChange, LotQuantity};
+use std::fmt::Display;
+
+use super::lot::{Lot, LotChange, LotQuantity, MAX_LOTS_TAKEN};
 use super::{Level, Movement, MovementKind};
 use crate::domain::access::{Permission, Requirement};
 use crate::domain::changeset::Changeset;
 use crate::domain::code::ProductId;
 use crate::domain::command::{Command, Target};
+use crate::domain::decimal::grouped;
 use crate::domain::event::Detail;
 use crate::domain::money::UnitCost;
 use crate::domain::needs::{Need, Needs};
@@ -98,7 +101,8 @@ pub struct AdjustInventory {
 pub struct NamedLot {
     /// The code on the goods.
     pub code: String,
-    /// Its expiry date; needed only where several lots of the product have the code, or where it is new.
+    /// Its expiry date; required where goods are put into one of several lots with the code, and where more lots than
+    /// an adjustment may change have it.
     pub expiry_date: Option<Date>,
 }
 
@@ -133,7 +137,9 @@ impl Command for AdjustInventory {
     fn needs(&self, needs: &mut Needs) {
         needs.add(Need::Level(self.product.clone()));
         match &self.lot {
-            Some(named) => needs.add(Need::LotsWithCode(self.product.clone(), named.code.clone())),
+            Some(named) => {
+                needs.add(Need::LotsWithCode(self.product.clone(), named.code.clone(), named.expiry_date));
+            }
             // Only what is taken out is divided over lots.
             None if self.kind == AdjustmentKind::CustomerReturn => {}
             // A count too, because it may find less than is on hand.
@@ -243,7 +249,11 @@ impl AdjustInventory {
         level: &Level,
         named: &NamedLot,
     ) -> Result<Vec<LotChange>, Refusal> {
-        let known = changeset.lots_with_code(&self.product, &named.code)?.with_code(&named.code, named.expiry_date);
+        let known = changeset.lots_with_code(&self.product, &named.code, named.expiry_date)?;
+        if known.len() > MAX_LOTS_TAKEN {
+            // Those behind were not loaded, so neither their stock nor whether there is one to fill is known.
+            return Err(self.expiry_date_required(format_args!("more than {}", grouped(MAX_LOTS_TAKEN as i64))));
+        }
         let on_hand: Quantity = known.iter().map(|lot| lot.quantity).sum();
         let change = self.kind.change(on_hand, self.quantity);
         // Also where the store allows negative stock: no lot is ever below zero.
@@ -274,11 +284,13 @@ impl AdjustInventory {
         match known {
             [] => Ok(Lot { code: named.code.clone(), expiry_date: named.expiry_date }),
             [only] => Ok(only.lot.clone()),
-            several => {
-                let rule = format_args!("is required: {} lots of {} have this code", several.len(), self.product);
-                Err(Refusal::invalid_for_stored_data("lot.expiry_date", rule))
-            }
+            several => Err(self.expiry_date_required(several.len())),
         }
+    }
+
+    fn expiry_date_required(&self, lots: impl Display) -> Refusal {
+        let rule = format_args!("is required: {lots} lots of {} have this code", self.product);
+        Refusal::invalid_for_stored_data("lot.expiry_date", rule)
     }
 
     /// Refuses to take out more than is there. What was below zero before may be put right in steps, so

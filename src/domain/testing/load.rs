@@ -119,11 +119,14 @@ impl TestStore {
                 }
                 set.insert_lots(level, stock);
             }
-            Need::LotsWithCode(product, code) => {
+            Need::LotsWithCode(product, code, expiry_date) => {
                 set.set_complete(store.clone(), need.clone());
                 let level = LevelKey { store, product: product.clone() };
                 let mut stock = LotStock::default();
-                for LotQuantity { lot, quantity } in self.lots_of(&level).filter(|found| found.lot.code == *code) {
+                let is_named = |found: &LotQuantity| {
+                    found.lot.code == *code && (expiry_date.is_none() || found.lot.expiry_date == *expiry_date)
+                };
+                for LotQuantity { lot, quantity } in self.lots_of(&level).filter(is_named).take(MAX_LOTS_TAKEN + 1) {
                     stock.post(&lot, quantity);
                 }
                 set.insert_lots(level, stock);

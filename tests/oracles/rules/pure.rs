@@ -135,7 +135,7 @@ impl Pure {
                     let lines = self.receivable(store, supplier, selector);
                     self.working_set.insert_receivable_lines(store.clone(), supplier.clone(), selector.clone(), lines);
                 }
-                Need::LotsInStock(product) | Need::LotsWithCode(product, _) => {
+                Need::LotsInStock(product) | Need::LotsWithCode(product, ..) => {
                     let level = LevelKey { store: store.clone(), product: product.clone() };
                     self.working_set.set_complete(store.clone(), need.clone());
                     self.working_set.insert_lots(level.clone(), self.lots_of(&level));

@@ -4,7 +4,7 @@ use purchase_order_service::proto::v1::AdjustmentKind::{Count, CustomerReturn, L
 use purchase_order_service::proto::v1::PendingDisposition::BackOrder;
 use purchase_order_service::proto::v1::{PurchaseOrder, StockMovement};
 use rstest::rstest;
-use tonic::Code::FailedPrecondition;
+use tonic::Code::{FailedPrecondition, InvalidArgument};
 
 use crate::support::Engine::{self, Postgres, Sqlite};
 use crate::support::{Caller, World, lot_text};
@@ -164,5 +164,31 @@ async fn of_thousands_of_lots_the_first_are_taken(#[values(Sqlite, Postgres)] on
     assert_eq!(alice.adjust("bread", Sale, "1000").ok().await.movement_count, 1_000);
     let first = alice.list_lots().with(|request| (request.page_size, request.product_id) = (1, "bread".to_owned()));
     assert_eq!(first.ok().await.inventory_lots[0].lot_code, "B7002");
+    world.verify().await;
+}
+
+/// A supplier who has one code for everything, with another date each day: the code alone names no lot.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_code_with_thousands_of_dates_one_is_named_by_its_date(#[values(Sqlite, Postgres)] on: Engine) {
+    let Some(world) = World::on(on).await else { return };
+    let alice = world.alice();
+    let order = alice.order(&[("bread", "3500"), ("milk", "2")]).await;
+    let day = |n: i32| format!("{}-{:02}-{:02}", 2027 + n / 336, 1 + n / 28 % 12, 1 + n % 28);
+    let bread = alice.receive(&order).accept(1, "3500");
+    let bread = (0..3_500).fold(bread, |call, n| call.lot("B", &day(n), "1"));
+    bread.accept(2, "2").lot("M", "2026-05-01", "1").lot("M", "2026-04-01", "1").ok().await;
+    alice.complete(&order).ok().await;
+
+    // In one transaction, so that the lots of all of them are loaded together.
+    let of_lot = |product, lot_code, expiry_date| alice.adjust(product, Sale, "1").of_lot(lot_code, expiry_date);
+    let last = day(3_499);
+    let sales = [of_lot("milk", "M", ""), of_lot("bread", "B", ""), of_lot("bread", "B", &last)];
+    let [milk, any, last] = world.queued_up(sales.into()).await.try_into().unwrap();
+    assert_eq!(lot_text(&milk.unwrap().lots[0]), "M 2026-04-01: -1");
+    assert_eq!(lot_text(&last.unwrap().lots[0]), format!("B {}: -1", day(3_499)));
+    assert!(any.unwrap_err().message().contains("more than 1,000 lots of bread"));
+    let unnamed = alice.adjust("bread", CustomerReturn, "1").of_lot("B", "");
+    unnamed.refused(InvalidArgument, "INVALID_FOR_STORED_DATA").await.names_fields(&["lot.expiry_date"]);
     world.verify().await;
 }

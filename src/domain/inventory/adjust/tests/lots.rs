@@ -140,6 +140,24 @@ fn goods_are_put_into_one_of_several_lots_by_its_date() {
 }
 
 #[test]
+fn a_code_of_more_lots_than_are_looked_at_needs_its_expiry_date() {
+    let mut store = store_with(0);
+    for n in 0..=MAX_LOTS_TAKEN {
+        let (year, month, day) = (2027 + n / 336, 1 + n / 28 % 12, 1 + n % 28);
+        store.lot("oak", "a", &format!("{year}-{month:02}-{day:02}"), "1");
+    }
+    for kind in [AdjustmentKind::Sale, AdjustmentKind::CustomerReturn, AdjustmentKind::Count] {
+        assert_eq!(
+            store.refusal_text(of_lot("a", "", adjust(kind, "1"))),
+            "lot.expiry_date is required: more than 1,000 lots of oak have this code"
+        );
+    }
+    store.accept(of_lot("a", "2027-01-01", adjust(AdjustmentKind::Sale, "1")));
+    store.accept(of_lot("a", "2027-01-02", adjust(AdjustmentKind::Count, "3")));
+    assert_eq!(store.decided.movements.len(), 1);
+}
+
+#[test]
 fn stock_is_taken_out_of_so_many_lots_at_most() {
     let mut store = store_with(0);
     for n in 0..=MAX_LOTS_TAKEN {
