@@ -81,7 +81,7 @@ struct Counts {
 
 impl Counts {
     fn message(&mut self, shape: &Shape, mut bytes: &[u8], depth: usize) -> Result<(), Malformed> {
-        // Which text fields were seen before: if one is repeated, prost keeps the last and reuses its buffer.
+        // Which fields were seen before in this message.
         let mut seen = 0_u64;
         while !bytes.is_empty() {
             let (number, wire) = key(&mut bytes)?;
@@ -90,32 +90,34 @@ impl Counts {
                 self.skip(number, wire, &mut bytes, depth)?;
                 continue;
             };
+            // A field beyond the 64th has no bit and counts as the first each time: the estimate is then too high, never
+            // too low.
+            let bit = 1_u64.checked_shl(place).unwrap_or_default();
+            let is_first = seen & bit == 0;
+            seen |= bit;
             match (field.kind, wire) {
                 (Kind::Varint, VARINT) => {
                     varint(&mut bytes)?;
-                    self.elements(field, 1);
+                    self.elements(field, 1, is_first);
                 }
                 (Kind::Fixed32, FIXED32) => {
                     take(&mut bytes, 4)?;
-                    self.elements(field, 1);
+                    self.elements(field, 1, is_first);
                 }
                 (Kind::Fixed64, FIXED64) => {
                     take(&mut bytes, 8)?;
-                    self.elements(field, 1);
+                    self.elements(field, 1, is_first);
                 }
                 (Kind::Text, DELIMITED) => {
                     let length = delimited(&mut bytes)?.len();
-                    self.elements(field, 1);
-                    // A field beyond the 64th has no bit and counts as the first each time: the estimate is then too
-                    // high, never too low.
-                    let bit = 1_u64.checked_shl(place).unwrap_or_default();
-                    let is_first = field.list.is_some() || seen & bit == 0;
-                    seen |= bit;
-                    self.bytes += length + if is_first && length > 0 { ALLOCATION } else { 0 };
+                    self.elements(field, 1, is_first);
+                    // If a text that is no list is repeated, prost keeps the last and reuses its buffer.
+                    let is_allocated = (field.list.is_some() || is_first) && length > 0;
+                    self.bytes += length + if is_allocated { ALLOCATION } else { 0 };
                 }
                 (Kind::Message(inner), DELIMITED) => {
                     let content = delimited(&mut bytes)?;
-                    self.elements(field, 1);
+                    self.elements(field, 1, is_first);
                     // A message that is no list and comes again is merged into the first by prost, and takes no more
                     // room by itself.
                     let depth = depth.checked_sub(1).ok_or(Malformed)?;
@@ -130,7 +132,7 @@ impl Counts {
                         // Each has one byte without the highest bit: its last.
                         _ => content.iter().filter(|byte| **byte < 0x80).count(),
                     };
-                    self.elements(field, elements);
+                    self.elements(field, elements, is_first);
                 }
                 _ => return Err(Malformed),
             }
@@ -159,14 +161,13 @@ impl Counts {
         }
     }
 
-    /// Counts values of a field. A field that is not repeated is a part of its message's size already.
-    fn elements(&mut self, field: Field, elements: usize) {
+    /// Counts values of a field, which are the first of it in their message or not. A field that is not repeated is a
+    /// part of its message's size already.
+    fn elements(&mut self, field: Field, elements: usize, are_first: bool) {
         let Some(list) = field.list else { return };
-        // The first element brings the smallest room, for four. Lists within the elements of another list have one
-        // count together, so this is added once for all of them.
-        let is_first = self.lists[list] == 0 && elements > 0;
         self.lists[list] += elements;
-        self.bytes += GROWTH * field.bytes * (elements + usize::from(is_first));
+        // The first element brings the smallest room, for four.
+        self.bytes += GROWTH * field.bytes * (elements + usize::from(are_first));
     }
 }
 

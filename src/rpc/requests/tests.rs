@@ -44,8 +44,9 @@ const DECODED: [(&str, Decoded); 7] = [
     }),
     (RECEIVE, |bytes| {
         let request = v1::ReceivePurchaseOrderRequest::decode(bytes).ok()?;
-        let within = request.items.iter().map(|item| optional(&[&item.accepted, &item.rejected])).sum::<usize>();
-        Some((vec![request.items.len()], vector(&request.items) + within))
+        let within = request.items.iter().map(|item| optional(&[&item.accepted, &item.rejected]) + lots(&item.lots));
+        let lots = request.items.iter().map(|item| item.lots.len()).sum();
+        Some((vec![lots, request.items.len()], vector(&request.items) + within.sum::<usize>()))
     }),
     (COMPLETE, |bytes| {
         let request = v1::CompletePurchaseOrderRequest::decode(bytes).ok()?;
@@ -77,6 +78,11 @@ fn optional(of: &[&Option<String>]) -> usize {
 
 fn strings(of: &Vec<String>) -> usize {
     vector(of) + texts(&of.iter().collect::<Vec<_>>())
+}
+
+fn lots(of: &Vec<v1::NewLot>) -> usize {
+    let within = |lot: &v1::NewLot| texts(&[&lot.lot_code, &lot.expiry_date]) + optional(&[&lot.quantity]);
+    vector(of) + of.iter().map(within).sum::<usize>()
 }
 
 fn charges(of: &Vec<v1::Charge>) -> usize {
@@ -207,7 +213,7 @@ fn a_request_has_a_bounded_number_of_fields() {
 fn random_message(shape: &Shape, random: &mut fastrand::Rng, depth: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..random.usize(..8) {
-        let number = random.u32(1..13);
+        let number = random.u32(1..16);
         match shape.field(number) {
             Some((_, Field { kind: Kind::Message(inner), .. })) => {
                 let inner = random_message(&REQUESTS.shapes[inner], random, depth + 1);
