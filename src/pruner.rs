@@ -171,8 +171,13 @@ impl Work {
             match result.recv_timeout(CHECK_INTERVAL) {
                 Ok(deleted) => return deleted,
                 Err(RecvTimeoutError::Timeout) if progress.give_up_after(self.parts.timeout).is_none() => {}
-                // Given up; or the thread of the round has panicked, which the log says.
-                Err(_) => return Err(DbError::new(DbErrorKind::Lost, "the database did not answer in time")),
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(DbError::new(DbErrorKind::Lost, "the database did not answer in time"));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    *self.open_back_orders() = None;
+                    return Err(DbError::new(DbErrorKind::Other, "the thread of the round ended with a panic"));
+                }
             }
         }
     }

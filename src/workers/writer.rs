@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
@@ -105,34 +106,39 @@ impl Writer {
             current: Mutex::default(),
             abandoned_threads: AtomicUsize::new(0),
         });
-        writer.start_thread(&mut writer.current(), None)?;
+        writer.start_thread(&mut writer.current(), &mut None)?;
         Ok(writer)
     }
 
-    /// Starts a thread, which begins with the jobs that were taken from the one before.
+    /// Starts a thread, which begins with the jobs that were taken from the one before. They stay where they are if
+    /// no thread can be started.
     fn start_thread(
         self: &Arc<Self>,
         current: &mut CurrentThread,
-        taken: Option<Taken<Vec<Job>>>,
+        taken: &mut Option<Taken<Vec<Job>>>,
     ) -> std::io::Result<()> {
         let writer = Arc::clone(self);
         let in_flight = Arc::<InFlight<Vec<Job>>>::default();
         // A slot of its own: the abandoned thread still has the old one, finds it empty when it wakes, and ends.
         current.in_flight = Arc::clone(&in_flight);
+        let (hand_over, handed_over) = sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("writer-{}", self.number)).spawn(move || {
             let thread = WriterThread { writer: Arc::clone(&writer), in_flight, session: None };
-            if let Err(Superseded) = thread.run(taken) {
+            // The sender always sends once this thread is started.
+            if let Err(Superseded) = thread.run(handed_over.recv().unwrap_or_default()) {
                 // It was counted when it was replaced.
                 writer.abandoned_threads.fetch_sub(1, Ordering::Relaxed);
             }
         })?;
+        // There is room for it, so this does not wait; and the thread ends only after it has received.
+        let _ = hand_over.send(taken.take());
         current.handle = Some(thread);
         Ok(())
     }
 
     /// Replaces a thread whose session waits for too long; the new one goes on with its jobs. Where too many
-    /// threads are abandoned already, the jobs are refused instead, and [`Supervised::supervise`] starts a thread
-    /// when an abandoned one has ended.
+    /// threads are abandoned already, or none can be started, the jobs are refused instead, and
+    /// [`Supervised::supervise`] starts a thread when it can.
     fn replace_thread(self: &Arc<Self>, taken: Taken<Vec<Job>>, current: &mut CurrentThread) {
         let process = taken.process.as_ref().map(ToString::to_string);
         tracing::warn!(
@@ -143,17 +149,19 @@ impl Writer {
         );
         // Dropping the handle detaches the thread; joining it could take for ever.
         current.handle = None;
-        if self.abandoned_threads.fetch_add(1, Ordering::Relaxed) >= MAX_ABANDONED_THREADS {
-            let mut jobs = taken.work;
-            // There is no thread that could find out what became of them.
-            if taken.stage == Stage::Committing {
-                jobs.iter_mut().for_each(|job| job.commit_unknown = true);
-            }
-            return fail_all(jobs, &ServiceFault::DatabaseUnavailable);
-        }
-        if let Err(error) = self.start_thread(current, Some(taken)) {
+        let mut taken = Some(taken);
+        if self.abandoned_threads.fetch_add(1, Ordering::Relaxed) < MAX_ABANDONED_THREADS
+            && let Err(error) = self.start_thread(current, &mut taken)
+        {
             tracing::error!(%error, "cannot start a writer thread");
         }
+        let Some(Taken { work: mut jobs, stage, .. }) = taken else { return };
+        // There is no thread that could find out what became of them. The one that hangs has copies, so callers would
+        // go on waiting if these were only dropped.
+        if stage == Stage::Committing {
+            jobs.iter_mut().for_each(|job| job.commit_unknown = true);
+        }
+        fail_all(jobs, &ServiceFault::DatabaseUnavailable);
     }
 
     /// For how long its session has been waiting for an answer; `None` if it is not waiting.
@@ -184,7 +192,7 @@ impl Supervised for Arc<Writer> {
             && !self.queue.is_closed()
             // A thread that was not replaced is counted too, so the count is above the limit until one has ended.
             && self.abandoned_threads.load(Ordering::Relaxed) <= MAX_ABANDONED_THREADS
-            && let Err(error) = self.start_thread(&mut current, None)
+            && let Err(error) = self.start_thread(&mut current, &mut None)
         {
             tracing::error!(%error, "cannot start a writer thread");
         }
