@@ -124,7 +124,7 @@ impl Tokens {
         let key = keys.get(&id).ok_or("is signed with a key that is not known here")?;
         // The variants of `Algorithm` are called as the algorithms are in a token.
         if header.alg != format!("{:?}", key.algorithm) {
-            return Err("is signed with an algorithm that its key is not for".to_owned());
+            return Err(format!("does not name the algorithm (alg) {:?}, which its key is for here", key.algorithm));
         }
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = LEEWAY;

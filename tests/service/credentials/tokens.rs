@@ -87,11 +87,11 @@ async fn a_key_is_for_one_algorithm_and_no_token_brings_its_own(#[values(Sqlite,
     for (token, why) in [
         (
             by_hand(&json!({"alg": "none", "kid": "first"}), &claims, b""),
-            "is signed with an algorithm that its key is not for",
+            "does not name the algorithm (alg) EdDSA, which its key is for here",
         ),
         (
             encode(&header(Algorithm::HS256), &claims, &EncodingKey::from_secret(public)).unwrap(),
-            "is signed with an algorithm that its key is not for",
+            "does not name the algorithm (alg) EdDSA, which its key is for here",
         ),
         (secured.issuer.sign_under(&Header::new(Algorithm::EdDSA), &claims), "names no key (kid)"),
         (stranger.token("alice"), "has a bad signature"),
