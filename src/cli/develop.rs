@@ -73,5 +73,10 @@ fn announce(database: &DatabaseUrl, address: SocketAddr) {
 
 /// How this program was started, for a command that can be pasted.
 fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "purchase-order-service".to_owned())
+    let path = std::env::args_os().next().map(|path| path.to_string_lossy().into_owned());
+    let path = path.unwrap_or_else(|| "purchase-order-service".to_owned());
+    if path.chars().all(|character| character.is_ascii_alphanumeric() || "/._-".contains(character)) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
 }
