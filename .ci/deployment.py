@@ -188,9 +188,12 @@ def check_dockerfile(scratch):
 def check_version():
     """Whether images have the version of the program, and the changelog tells what that version brought."""
     version = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    found = 0
     for file in sorted(file for file in [*DEPLOY.rglob("*"), ROOT / "docs/deploy.md"] if file.is_file()):
-        for named in re.findall(r"(?:purchase-order-service:|newTag: )(\d[\w.-]*)", file.read_text()):
+        for named in re.findall(r"(?:purchase-order-service:|newTag: )(\d[\w.-]*\w)", file.read_text()):
             check(named == version, f"{file.relative_to(ROOT)}: an image of {named}, and Cargo.toml has {version}")
+            found += 1
+    check(found > 0, "deploy/ names no image")
     check(f"\n## [{version}] - " in (ROOT / "CHANGELOG.md").read_text(), f"CHANGELOG.md: there is no {version}")
     print(f"version: {version} in Cargo.toml, images and the changelog")
 

@@ -3,7 +3,7 @@
 # What the last release shipped is kept: its clients must still be served, and the databases that it has migrated must be
 # those to which later migrations are applied.
 check_released() {
-    local tag migration released=$SCRATCH/released
+    local tag migration migrations released=$SCRATCH/released
     if [ "$(git rev-parse --is-shallow-repository)" = true ]; then
         git fetch --quiet --depth=1 origin 'refs/tags/v*:refs/tags/v*' ||
             echo "released: this clone is shallow, and its tags could not be fetched"
@@ -18,9 +18,10 @@ check_released() {
     mkdir -p "$released"
     git archive "$tag" buf.yaml proto migrations | tar -x -C "$released"
     "$BUF" breaking --against "$released"
+    migrations=$(cd "$released" && find migrations -type f)
     while IFS= read -r migration; do
         cmp "$released/$migration" "$migration"
-    done < <(cd "$released" && find migrations -type f)
+    done <<<"$migrations"
     echo "released: nothing breaks the contract of $tag, and its migrations are unchanged"
 }
 
