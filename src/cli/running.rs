@@ -203,8 +203,9 @@ impl Running {
                 _ = asked.recv() => return Ok(ExitCode::SUCCESS),
             };
             announce(&config.database, server.local_addr());
-            server.run_until_asked(asked).await;
-            Ok(ExitCode::SUCCESS)
+            // A supervisor must start it again if it ended by itself.
+            let was_asked = server.run_until_asked(asked).await;
+            Ok(if was_asked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         });
         runtime.shutdown_timeout(RUNTIME_END);
         served

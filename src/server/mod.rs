@@ -173,7 +173,7 @@ impl Server {
             health,
             shutdown_delay: config.shutdown_delay,
             drain: config.drain,
-            in_use,
+            in_use: in_use.keep(),
             transactions,
             tracer,
             metrics,
@@ -225,13 +225,18 @@ impl Server {
     }
 
     /// Serves until the first request on `asked`, or until serving fails by itself, and then stops. Each
-    /// further request ends the stage of stopping that it finds: the delay, or the draining.
-    pub async fn run_until_asked(mut self, mut asked: mpsc::Receiver<()>) {
-        tokio::select! {
-            _ = asked.recv() => {}
-            ended = &mut self.serving => tracing::error!(?ended, "serving ended by itself"),
-        }
+    /// further request ends the stage of stopping that it finds: the delay, or the draining. Returns whether it was
+    /// asked to stop.
+    pub async fn run_until_asked(mut self, mut asked: mpsc::Receiver<()>) -> bool {
+        let was_asked = tokio::select! {
+            _ = asked.recv() => true,
+            ended = &mut self.serving => {
+                tracing::error!(?ended, "serving ended by itself");
+                false
+            }
+        };
         self.stop_in_stages(asked).await;
+        was_asked
     }
 
     /// Stops, with the full time for each stage.

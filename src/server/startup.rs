@@ -82,8 +82,35 @@ pub enum StartError {
 pub(super) struct PreparedDatabase {
     /// Signs page tokens; stored in the database so that all its instances share it.
     pub(super) page_key: PageKey,
-    /// Holds a SQLite database until the server closes it; `None` for PostgreSQL.
-    pub(super) in_use: Option<DatabaseInUse>,
+    /// Holds a SQLite database until the server closes it.
+    pub(super) in_use: OpenedDatabase,
+}
+
+/// A SQLite database that is in use by a server that may still fail to start, or be stopped before it has; nothing for
+/// PostgreSQL. Then it is closed again, because SQLite removes the log with the last session: a file that is marked as in
+/// use would look as if it had been copied without its log.
+pub(super) struct OpenedDatabase {
+    in_use: Option<DatabaseInUse>,
+    /// Whether its log was missing before. Such a file keeps its mark until a server has run.
+    log_was_missing: bool,
+}
+
+impl OpenedDatabase {
+    /// The database, for a server that runs and closes it when it stops.
+    pub(super) fn keep(mut self) -> Option<DatabaseInUse> {
+        self.in_use.take()
+    }
+}
+
+impl Drop for OpenedDatabase {
+    fn drop(&mut self) {
+        if let Some(in_use) = self.in_use.take()
+            && !self.log_was_missing
+            && let Err(error) = in_use.close()
+        {
+            tracing::error!(%error, "the database was not closed: a copy of it needs its -wal file too");
+        }
+    }
 }
 
 /// Checks the database, migrates it if it is a SQLite file, and loads the page key.
@@ -101,6 +128,8 @@ pub(super) async fn prepare_database(
 fn prepare_blocking(url: DatabaseUrl, counters: &Arc<TransactionCounters>) -> Result<PreparedDatabase, StartError> {
     let failed = |error| StartError::Database { url: url.clone(), error };
     let (in_use, state) = database_file::open(&url, counters).map_err(failed)?;
+    // From here on it is closed when this fails.
+    let in_use = OpenedDatabase { in_use, log_was_missing: state == FileState::LogMissing };
     if state == FileState::LogMissing {
         tracing::error!(
             database = %url,

@@ -30,9 +30,12 @@ const ROWS_OF_UNKNOWN_STORES: &str = "
         UNION SELECT 'role_grant', store_id FROM role_grant
         UNION SELECT 'purchase_order', store_id FROM purchase_order
         UNION SELECT 'purchase_order_line', store_id FROM purchase_order_line
+        UNION SELECT 'line_cancellation', store_id FROM line_cancellation
         UNION SELECT 'receipt', store_id FROM receipt
         UNION SELECT 'receipt_item', store_id FROM receipt_item
+        UNION SELECT 'receipt_lot', store_id FROM receipt_lot
         UNION SELECT 'inventory_level', store_id FROM inventory_level
+        UNION SELECT 'inventory_lot', store_id FROM inventory_lot
         UNION SELECT 'stock_movement', store_id FROM stock_movement
         UNION SELECT 'event', store_id FROM event
         UNION SELECT 'stored_response', store_id FROM stored_response

@@ -54,7 +54,11 @@ impl Job {
     ) -> Self {
         let needs = envelope.needs();
         let now = Instant::now();
-        let rows = needs.iter().filter(|need| matches!(need, Need::Line(..) | Need::Level(_))).count();
+        // How many rows a product is spread over is not known yet, but each is one at least.
+        let is_row = |need: &&Need| {
+            matches!(need, Need::Line(..) | Need::Level(_) | Need::LinesOfProduct(..) | Need::ReceivableLines(..))
+        };
+        let rows = needs.iter().filter(is_row).count();
         Self {
             envelope: Arc::new(envelope),
             needs: Arc::new(needs),

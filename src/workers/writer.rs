@@ -255,6 +255,11 @@ impl WriterThread {
             Stage::Committing => Failure::CommitUnknown(error),
         };
         mark_commit_unknown(&mut jobs, &failure);
+        if matches!(failure, Failure::CommitUnknown(_)) {
+            // Before anything else waits for the database: whoever took these jobs from here could not know any more that
+            // they may have been done, and would do them again.
+            jobs = fail_jobs_without_request_id(jobs);
+        }
         if let Some(process) = process
             && let Ok(mut session) = self.writer.parts.pool.get(TransactionName::EndServerProcess)
         {

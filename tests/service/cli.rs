@@ -117,6 +117,9 @@ fn on_sqlite_serve_migrates_but_not_back() {
     let newer = complaint(&run(&database, &["develop"]));
 
     assert!(newer.contains("newer"), "{newer}");
+    // The file is left as one that was closed, and nobody is told that something of it is missing.
+    let again = run(&database, &["develop"]);
+    assert!(complaint(&again).contains("newer") && !text(&again.stderr).contains("-wal"), "{again:?}");
 }
 
 #[rstest]
@@ -184,6 +187,8 @@ fn nobody_is_served_unawares() {
     assert!(plain.contains("--allow-plaintext") && plain.contains("--tls-certificate"), "{plain}");
     let absent = complaint(&run(&database, &with_keys(&[])));
     assert!(absent.contains("the token keys: keys.json"), "{absent}");
+    // A start that failed leaves a whole file behind.
+    assert!(run(&database, &["verify"]).status.success());
     let half = complaint(&run(&database, &["serve", "--token-keys", "keys.json"]));
     assert!(half.contains("--token-issuer") && half.contains("--token-audience"), "{half}");
     let ca_alone = complaint(&run(&database, &["serve", "--client-ca", "ca.pem"]));
