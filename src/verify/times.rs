@@ -79,15 +79,16 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         invariant: 9,
         // The rule is by the store's local day. SQL cannot check it exactly: SQLite has no time zones, and a store's
-        // zone may have been changed since. No local day is longer than 25 hours in any zone, so a receipt that is
-        // 25 hours (90,000,000,000 microseconds) or more before the order is wrong in every zone.
+        // zone may have been changed since. No local day since 1970 was longer than 31 hours in any zone (that of
+        // Antarctica/Vostok in 1994), so a receipt that is 31 hours (111,600,000,000 microseconds) or more before the
+        // order is wrong in every zone.
         title: "the day of original_order_time ≤ that of receive_time, and receive_time ≤ booked",
         sql: "
             SELECT 'receipt ' || r.receipt_number || ' of ' || o.number || ': ordered '
                 || COALESCE('{t:' || o.original_order_time || '}', 'never') || ', received {t:' || r.receive_time
                 || '}, booked {t:' || r.book_time || '}' AS detail
             FROM receipt r JOIN purchase_order o USING (store_id, po_id)
-            WHERE r.store_id = {store} AND (o.original_order_time - 90000000000 >= r.receive_time
+            WHERE r.store_id = {store} AND (o.original_order_time - 111600000000 >= r.receive_time
                 OR r.receive_time > r.book_time)",
     },
     Check {

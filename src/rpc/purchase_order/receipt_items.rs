@@ -78,6 +78,10 @@ fn parse_item(
         excess_unit_cost: fields.optional_cost(path.field("excess_unit_cost"), item.excess_unit_cost.as_deref()),
     };
     let lots = parse_lots(fields, path, &item.lots);
+    if !lots.is_empty() && says_zero(item) {
+        // No empty row of a form: passed over, its goods would be on no receipt.
+        fields.violation(path.field("lots"), "are given, but nothing is accepted");
+    }
     // Not before the rest of the item was judged, so that one refusal tells all that is wrong with it.
     Some(NewItem { index, target: target?, accepted, rejected, rejection, costs, lots })
 }

@@ -95,7 +95,9 @@ fn is_item(item: &NewItem) -> bool {
         Goods::Unlisted(unlisted) => unlisted.pack_size.is_none_or(|size| size > 0),
         _ => true,
     };
-    size_is_right && (!item.rejects() || has_reason && has_text) && are_lots(&item.lots)
+    // Lots of nothing are no empty row of a form.
+    let has_goods = item.says_something() || item.lots.iter().all(|lot| lot.quantity.unwrap_or(0) == 0);
+    size_is_right && has_goods && (!item.rejects() || has_reason && has_text) && are_lots(&item.lots)
 }
 
 /// Each has a code, and no two are the same. One without a quantity is passed over.

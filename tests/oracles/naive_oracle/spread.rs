@@ -224,7 +224,8 @@ impl<'a> Spread<'a> {
                 self.left_over.push(index);
                 unplaced = unplaced.or(refused::<()>("OVER_RECEIPT", [line_numbers(&lines), by_how_much]).err());
             } else if rest.rejected > 0 {
-                self.put(rest.spots[0], &mut rest, 0);
+                let pending = rest.spots.iter().find(|at| self.spots[**at].pending > 0);
+                self.put(*pending.unwrap_or(&rest.spots[0]), &mut rest, 0);
             }
         }
         unplaced
@@ -236,8 +237,12 @@ impl<'a> Spread<'a> {
         let in_packs = item.accepted_packs.is_some() || item.rejected_packs.is_some();
         let sizes_agree = spots.iter().all(|at| self.spots[*at].line.pack_size == line.pack_size);
         let fits = |quantity: &Quantity| admits(line.unit, *quantity);
-        let accepted = stated(item.accepted, item.accepted_packs, line.pack_size).filter(fits);
-        let rejected = stated(item.rejected, item.rejected_packs, line.pack_size).filter(fits);
+        let pack_size = match item.goods {
+            Goods::Unlisted(unlisted) => unlisted.pack_size.or(line.pack_size),
+            _ => line.pack_size,
+        };
+        let accepted = stated(item.accepted, item.accepted_packs, pack_size).filter(fits);
+        let rejected = stated(item.rejected, item.rejected_packs, pack_size).filter(fits);
         let lots = item.lots.iter().map(|new| (new.lot, new.quantity.unwrap_or(0)));
         let lots: Vec<(Lot, Quantity)> = lots.filter(|(_, quantity)| *quantity > 0).collect();
         let in_lots: Quantity = lots.iter().map(|(_, quantity)| quantity).sum();

@@ -147,6 +147,9 @@ async fn a_form_sends_every_line_and_only_what_came_is_booked(#[values(Sqlite, P
     let received = form.ok().await.receipt.unwrap();
     let lines: Vec<i32> = received.items.iter().map(|item| item.line_number).collect();
     assert_eq!((lines, received.item_count), (vec![2], 1));
+    // A row with lots is none that nobody has filled in.
+    let unsaid = alice.receive(&order).accept(1, "0").lot("L1", "", "2").accept(2, "0");
+    unsaid.refused(InvalidArgument, "INVALID_REQUEST").await.names_fields(&["items[0].lots", "items"]);
     let unexplained = alice.receive(&order).reject(1, "1", "leaking").with(|request| {
         request.items[0].reject_reason = RejectReason::Other.into();
         request.items[0].reject_note.clear();

@@ -217,8 +217,14 @@ impl<'a> Allocation<'a> {
         let Some(index) = self.by_line.get(&line).copied() else {
             return Err(Refusal::Bug(format!("line {} is not among those to be received", line.1)));
         };
+        // An unlisted item says itself how large its packs are. Its line may be of an earlier delivery in others.
+        let own_pack_size = match &item.target {
+            ItemTarget::Unlisted(_, unlisted) => unlisted.pack_size,
+            ItemTarget::Line(..) | ItemTarget::Product(..) => None,
+        };
+        let line = &self.candidates[index].line;
         // Without its quantities an item cannot be judged further; the violation refuses all.
-        if let Some(portion) = portion_of(item, &self.candidates[index].line, violations) {
+        if let Some(portion) = portion_of(item, line, own_pack_size.or(line.pack_size), violations) {
             self.put(index, item, portion, violations);
         }
         Ok(())
@@ -241,7 +247,8 @@ impl<'a> Allocation<'a> {
             // Which lines count is not known otherwise, so nothing more is judged of the item.
             let Some(lines) = self.lines_of_one_product(item, lines, violations) else { continue };
             self.check_packs(item, &lines, violations);
-            if let Some(left) = portion_of(item, &self.candidates[lines[0]].line, violations) {
+            let first = &self.candidates[lines[0]].line;
+            if let Some(left) = portion_of(item, first, first.pack_size, violations) {
                 open.push(Spread { item, lines, left });
             }
         }
@@ -258,8 +265,11 @@ impl<'a> Allocation<'a> {
                 self.without_room.insert(item.index);
                 unplaced = unplaced.or_else(|| Some(self.no_room(item, &lines, left.accepted)));
             } else if left.rejected.is_positive() {
-                // Nothing was accepted of it, so it has taken no line yet.
-                self.put(lines[0], item, left, violations);
+                // Nothing was accepted of it, so it has taken no line yet. What was sent back is still waited for where
+                // something is pending.
+                let is_pending = |place: &&usize| self.candidates[**place].line.quantities.pending.is_positive();
+                let place = *lines.iter().find(is_pending).unwrap_or(&lines[0]);
+                self.put(place, item, left, violations);
             }
         }
         unplaced
@@ -466,10 +476,15 @@ fn check_lots(index: usize, line: &Line, booked: &Booked, violations: &mut Viola
     }
 }
 
-/// The whole of an item, in the units of a line; `None` if it has violations.
-fn portion_of(item: &NewItem, line: &Line, violations: &mut Violations) -> Option<Portion> {
-    let accepted = resolve(item.index, "accepted", item.accepted, line, violations);
-    let rejected = resolve(item.index, "rejected", item.rejected, line, violations);
+/// The whole of an item of packs of this size, in the units of a line; `None` if it has violations.
+fn portion_of(
+    item: &NewItem,
+    line: &Line,
+    pack_size: Option<Quantity>,
+    violations: &mut Violations,
+) -> Option<Portion> {
+    let accepted = resolve(item.index, "accepted", item.accepted, line, pack_size, violations);
+    let rejected = resolve(item.index, "rejected", item.rejected, line, pack_size, violations);
     let (accepted, rejected) = (accepted?, rejected?);
     let in_lots: Quantity = item.lots.iter().map(|lot| lot.quantity).sum();
     if !item.lots.is_empty() && in_lots != accepted {
@@ -490,9 +505,10 @@ fn resolve(
     name: &str,
     stated: StatedQuantity,
     line: &Line,
+    pack_size: Option<Quantity>,
     violations: &mut Violations,
 ) -> Option<Quantity> {
-    match stated.resolve(line.pack_size) {
+    match stated.resolve(pack_size) {
         Ok(quantity) if line.admits(quantity) => Some(quantity),
         Ok(quantity) => {
             let rule = format_args!("is {quantity}, but {} is counted in whole units", line.product);

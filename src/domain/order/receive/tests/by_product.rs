@@ -111,6 +111,18 @@ fn a_bar_code_of_several_products_does_not_say_which_of_them_came() {
 }
 
 #[test]
+fn what_is_wholly_rejected_is_of_the_first_line_that_is_pending() {
+    let mut store = TestStore::new();
+    let order = store.on_order(&["oak 10", "oak 5"]);
+    store.accept(receive(order, &[(1, "10", "0")]));
+    store.accept(products(order, &[("oak", "0", "2")]));
+    assert_eq!(store.lines_of(order), ["oak: 10 ordered, 10 received", "oak: 5 ordered, 2 rejected, 5 pending"]);
+    store.accept(receive(order, &[(2, "5", "0")]));
+    store.accept(products(order, &[("oak", "0", "1")]));
+    assert_eq!(store.lines_of(order)[0], "oak: 10 ordered, 10 received, 1 rejected");
+}
+
+#[test]
 fn goods_that_find_no_line_or_no_room_are_refused_after_the_form() {
     let mut store = TestStore::new();
     let order = store.on_order(&["oak 10", "ash 5"]);

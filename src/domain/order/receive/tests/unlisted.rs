@@ -51,6 +51,25 @@ fn what_the_order_does_not_name_gets_a_line_of_its_own() {
 }
 
 #[test]
+fn an_unlisted_item_counts_in_its_own_packs() {
+    let mut store = allowing_unlisted_items();
+    let order = store.on_order(&["oak 10"]);
+    let packs = |count: &str, size: Option<&str>| {
+        let mut item = unlisted(order, "elm", "0", "0");
+        item.accepted = StatedQuantity { units: None, packs: Some(quantity(count)) };
+        let ItemTarget::Unlisted(_, unlisted) = &mut item.target else { panic!("it is unlisted") };
+        unlisted.pack_size = size.map(quantity);
+        listing(order, vec![item])
+    };
+    store.accept(packs("1", Some("12")));
+    store.accept(packs("2", Some("6")));
+    assert_eq!(store.line_of(order, 2).quantities.received, quantity("24"));
+    // Without a size those of its line count.
+    store.accept(packs("1", None));
+    assert_eq!(store.line_of(order, 2).quantities.received, quantity("36"));
+}
+
+#[test]
 fn an_unlisted_item_costs_what_it_says_or_what_the_product_costs_on_average() {
     for (named, average, expected) in [("2.5", "4", "2.5"), ("0", "4", "0"), ("", "4", "4"), ("", "", "0")] {
         let mut store = allowing_unlisted_items();
