@@ -256,8 +256,8 @@ impl WriterThread {
         };
         mark_commit_unknown(&mut jobs, &failure);
         if matches!(failure, Failure::CommitUnknown(_)) {
-            // Before anything else waits for the database: whoever took these jobs from here could not know any more that
-            // they may have been done, and would do them again.
+            // Before anything else waits for the database: the thread that takes these jobs from here next does not know
+            // that they may have been done, and would do them again.
             jobs = fail_jobs_without_request_id(jobs);
         }
         if let Some(process) = process
