@@ -48,7 +48,7 @@ UNIT_TEST_ONLY = {
     "PurchaseOrderClockSkewed": "the clock of this machine stays as it is",
     "PurchaseOrderSchemaVersionsDiffer": "there is one schema version so far",
 }
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 150
 CONNECTIONS_PER_PEER = 30
 # Health lets one address open 32 streams.
 WATCHES = 40
